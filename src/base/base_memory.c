@@ -1,0 +1,65 @@
+#include "base/base_memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_status.h"
+
+static _Atomic uint64_t allocations_until_failure;
+
+static bool must_fail(void) {
+    if (__builtin_expect(
+            atomic_load_explicit(&allocations_until_failure, memory_order_relaxed) == 0, 1))
+        return false;
+    return atomic_fetch_sub(&allocations_until_failure, 1) == 1;
+}
+
+void memory_fail_nth(uint64_t nth) {
+    atomic_store(&allocations_until_failure, nth);
+}
+
+void *memory_alloc(size_t size) {
+    return must_fail() ? NULL : malloc(size > 0 ? size : 1);
+}
+
+void *memory_alloc_zeroed(size_t count, size_t size) {
+    return must_fail() ? NULL : calloc(count > 0 ? count : 1, size > 0 ? size : 1);
+}
+
+void *memory_resize(void *block, size_t size) {
+    return must_fail() ? NULL : realloc(block, size > 0 ? size : 1);
+}
+
+void *memory_alloc_aligned(size_t alignment, size_t size) {
+    ASSERT(alignment > 0 && (alignment & (alignment - 1)) == 0);
+    if (must_fail())
+        return NULL;
+    size_t rounded = (size + alignment - 1) & ~(alignment - 1);
+    return aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
+}
+
+void memory_free(void *block) {
+    free(block);
+}
+
+bool memory_grow(void *array_pointer, size_t *capacity, size_t count_min, size_t element_size) {
+    if (count_min <= *capacity)
+        return true;
+    size_t count = *capacity > 0 ? *capacity : 8;
+    while (count < count_min) {
+        if (__builtin_mul_overflow(count, 2, &count))
+            return false;
+    }
+    size_t size;
+    if (__builtin_mul_overflow(count, element_size, &size))
+        return false;
+    void *old;
+    memcpy(&old, array_pointer, sizeof old);
+    void *block = memory_resize(old, size);
+    if (block == NULL)
+        return false;
+    memcpy(array_pointer, &block, sizeof block);
+    *capacity = count;
+    return true;
+}

@@ -1,0 +1,27 @@
+/*
+ * The heap. Every allocation of satori goes through here so that tests can make the Nth one
+ * fail and so that it can be counted. Nothing else calls malloc.
+ */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* NULL when there is no memory; otherwise as malloc, calloc, realloc, aligned_alloc, free. */
+void *memory_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
+void *memory_alloc_zeroed(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2)));
+/* On failure the old block is untouched. */
+void *memory_resize(void *block, size_t size) __attribute__((alloc_size(2)));
+/* `alignment` is a power of two; `size` is rounded up to it. */
+void *memory_alloc_aligned(size_t alignment, size_t size) __attribute__((malloc, alloc_size(2)));
+void memory_free(void *block);
+
+/* Tests: fail the `nth` allocation from now (1 is the next) on any thread; 0 turns it off. */
+void memory_fail_nth(uint64_t nth);
+
+/* Grow an array of `element_size` to hold `count_min`, doubling. False when out of memory. */
+bool memory_grow(void *array_pointer, size_t *capacity, size_t count_min, size_t element_size);
+
+#endif

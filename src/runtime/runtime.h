@@ -1,0 +1,197 @@
+/*
+ * The runtime: cores, fibers, calls between cores, time, and the tasks that embed it all.
+ *
+ * A *core* is one thread with one scheduler and one I/O ring. A *fiber* is a stackful coroutine
+ * that lives on one core from birth to death. A function that may suspend takes `struct fiber *`
+ * first; code between two such calls is atomic on its core. Files and sockets are in
+ * runtime_file.h and runtime_socket.h, locks for fibers in runtime_sync.h.
+ *
+ * Everything outside this room gets time, randomness, threads, files and network from here and
+ * from nowhere else, so that a simulator can stand in for the machine.
+ *
+ * Cancellation. A fiber can be cancelled with a reason, and can have a deadline. Both surface
+ * only at suspension points, as the failure (reason) of the call that would wait; an operation
+ * in flight is first taken back, and its memory is not touched after the call returned. A
+ * shielded fiber notices neither until the shield is lifted.
+ */
+#ifndef RUNTIME_H
+#define RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base_random.h"
+#include "base/base_status.h"
+
+struct runtime;
+struct core;
+struct fiber;
+
+/* Body of a fiber or of a cross-core call. */
+typedef enum status (*fiber_function)(struct fiber *f, void *argument);
+
+enum runtime_backend { RUNTIME_BACKEND_AUTO, RUNTIME_BACKEND_IO_URING, RUNTIME_BACKEND_POSIX };
+
+enum { RUNTIME_CORES_MAX = 64 };
+
+struct runtime_options {
+    unsigned core_count;            /* 0: one for each processor the process may use */
+    enum runtime_backend backend;   /* AUTO: io_uring, or POSIX with one log line why not */
+    bool pin_threads;               /* bind core i to processor i */
+    size_t fiber_stack_size;        /* bytes; 0: 256 KiB. Touched pages only count as memory */
+    unsigned fiber_count_max;       /* per core; 0: 100,000. Beyond it spawning is refused */
+    uint64_t random_seed;           /* 0: from the operating system */
+};
+
+/* ---- start and stop -------------------------------------------------------------------- */
+
+/* Start the cores on threads of their own. On success the caller owns *runtime_out. */
+enum status runtime_create(const struct runtime_options *options, struct runtime **runtime_out)
+    MUST_USE;
+/* Wait until every fiber has ended, stop and join the threads, free everything. Called from an
+   outside thread. Fibers still running are cancelled with SHUTDOWN first. */
+void runtime_destroy(struct runtime *runtime);
+unsigned runtime_core_count(const struct runtime *runtime);
+/* The back end in use (never AUTO). */
+enum runtime_backend runtime_backend(const struct runtime *runtime);
+const char *runtime_backend_name(enum runtime_backend backend);
+
+/* Outside threads: run `function` on a fiber of `core` and wait (sleeping) for its status. Its
+   error detail is copied into the caller's error slot. */
+enum status runtime_run(struct runtime *runtime, unsigned core, fiber_function function,
+                        void *argument) MUST_USE;
+
+/* The same without waiting: a future is completed once, by the fiber's end. */
+struct future {
+    struct future_private *private_part;
+};
+enum status runtime_submit(struct runtime *runtime, unsigned core, fiber_function function,
+                           void *argument, struct future *future_out) MUST_USE;
+/* Sleeps at most timeout_ns (-1: for ever). Returns true when done; *status_out is the fiber's
+   status and its error detail is in the caller's slot; the future is released. */
+bool future_wait(struct future *future, int64_t timeout_ns, enum status *status_out);
+
+/* Block SIGINT/SIGTERM in all threads and let `handler` run on core 0 when one arrives. Call
+   before runtime_create from the main thread. SIGPIPE is always ignored. */
+enum status runtime_signals_handle(fiber_function handler, void *argument) MUST_USE;
+
+/* ---- fibers ---------------------------------------------------------------------------- */
+
+/* Latency runs before normal, normal before background; a lower class still gets a floor share
+   (about a tenth) so that it never starves. */
+enum fiber_class { FIBER_LATENCY, FIBER_NORMAL, FIBER_BACKGROUND };
+
+/* A task group owns fibers of one core: it cannot be left while one of them lives. The first
+   failure cancels the siblings (with the failure's status) and becomes the group's status. */
+struct task_group {
+    struct fiber *owner;
+    unsigned live_count;
+    enum status first_failure;
+    struct error *failure_detail;
+    struct fiber *children; /* intrusive list */
+};
+void task_group_init(struct task_group *group, struct fiber *owner);
+/* Start a child on this core in `class` (inherits deadline). LIMIT_EXCEEDED at the fiber cap. */
+enum status task_group_spawn(struct fiber *f, struct task_group *group, enum fiber_class class,
+                             fiber_function function, void *argument) MUST_USE;
+/* Cancel the children that still live. Does not wait. */
+void task_group_cancel(struct task_group *group, enum status reason);
+/* Suspends until all children ended. Returns the first failure, detail in the caller's slot. If
+   the waiting fiber itself is cancelled, the children are cancelled and waited for. */
+enum status task_group_wait(struct fiber *f, struct task_group *group) MUST_USE;
+
+/* A fiber nobody waits for (a session, a background task). Its failure is logged at debug. */
+enum status fiber_spawn_detached(struct fiber *f, enum fiber_class class, const char *name,
+                                 fiber_function function, void *argument) MUST_USE;
+
+void fiber_name_set(struct fiber *f, const char *name); /* static text */
+const char *fiber_name(const struct fiber *f);
+enum fiber_class fiber_class(const struct fiber *f);
+void fiber_class_set(struct fiber *f, enum fiber_class class);
+struct runtime *fiber_runtime(const struct fiber *f);
+unsigned fiber_core(const struct fiber *f);
+
+/* Let others run. Suspends. */
+void fiber_yield(struct fiber *f);
+/* Suspends for at least duration_ns; fails only by cancellation or deadline. */
+enum status fiber_sleep(struct fiber *f, int64_t duration_ns) MUST_USE;
+
+/* For long loops: cheap (a load and a compare) unless the time slice (200 us; less for
+   background) is spent or a cancellation waits; then yields, or returns the reason. */
+enum status fiber_check_slow(struct fiber *f) MUST_USE;
+bool fiber_check_due(const struct fiber *f);
+static inline enum status fiber_check(struct fiber *f) {
+    return __builtin_expect(fiber_check_due(f), 0) ? fiber_check_slow(f) : STATUS_OK;
+}
+
+/* Cancel a fiber of this core. The first reason wins. Safe on a fiber that has ended only while
+   its handle is kept (see fiber_handle). */
+void fiber_cancel(struct fiber *target, enum status reason, const char *message);
+/* Forget a cancellation that was delivered or is pending (a session goes on after it). */
+void fiber_cancel_clear(struct fiber *f);
+bool fiber_cancelled(const struct fiber *f);
+
+/* A name for a fiber that other threads may use: stale handles are harmless. */
+struct fiber_handle {
+    uint32_t core, slot;
+    uint64_t generation;
+};
+struct fiber_handle fiber_handle(const struct fiber *f);
+/* From any core or any thread: ask the fiber's core to cancel it. Does not wait. */
+void runtime_cancel(struct runtime *runtime, struct fiber_handle handle, enum status reason,
+                    const char *message);
+
+/* Deadline in monotonic nanoseconds, 0 for none; `reason` and `message` are reported when it
+   passes. Returns the one before, so that a caller can put it back. Calls to other cores carry
+   it along. */
+struct deadline {
+    int64_t at_ns;
+    enum status reason;
+    const char *message; /* static text */
+};
+struct deadline fiber_deadline_set(struct fiber *f, struct deadline deadline);
+struct deadline fiber_deadline(const struct fiber *f);
+
+/* Between these, waiting is not interrupted. Nestable. */
+void fiber_shield(struct fiber *f);
+void fiber_unshield(struct fiber *f);
+
+/* Run deep code that never suspends (the SQL parser) on the core's large stack (8 MiB). */
+enum status fiber_on_large_stack(struct fiber *f, enum status (*function)(void *argument),
+                                 void *argument) MUST_USE;
+/* Bytes of stack left below the caller; recursive code asks before it goes deeper. */
+size_t fiber_stack_left(void);
+
+/* ---- between cores --------------------------------------------------------------------- */
+
+/* Run `function` on a new fiber of `core` and wait for it. Deadline, class and cancellation of
+   the caller carry over; the callee's error detail is copied back. On the caller's own core it
+   is a plain function call on the caller's fiber. Credits are per pair of cores and per class
+   and replies use reserved room, so two cores that call each other cannot deadlock. */
+enum status core_call(struct fiber *f, unsigned core, fiber_function function, void *argument)
+    MUST_USE;
+/* The same without waiting; `argument` must stay valid until the function has run. Suspends only
+   while out of credit. */
+enum status core_cast(struct fiber *f, unsigned core, fiber_function function, void *argument)
+    MUST_USE;
+/* Fork and join: run `function` on each core whose bit is set in `cores`, with arguments[core],
+   and wait for all. The first failure cancels the others. */
+enum status core_call_all(struct fiber *f, uint64_t cores, fiber_function function,
+                          void *arguments[]) MUST_USE;
+
+/* Share of the last 100 ms that the core was busy, 0..100; any thread. */
+unsigned runtime_core_busy_percent(const struct runtime *runtime, unsigned core);
+
+/* ---- time and randomness --------------------------------------------------------------- */
+
+/* Monotonic nanoseconds, never 0. Any thread. */
+int64_t clock_monotonic_ns(void);
+/* Microseconds since 1970-01-01 UTC. Any thread. */
+int64_t clock_wall_us(void);
+/* The core's seeded stream; not for secrets. */
+struct random *fiber_random(struct fiber *f);
+/* Bytes from the operating system's generator, for keys and secrets. */
+enum status secret_random(void *bytes, size_t size) MUST_USE;
+
+#endif
