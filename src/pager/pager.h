@@ -1,0 +1,130 @@
+/*
+ * The pager: one partition's page file, its page map and its share of the buffer pool.
+ *
+ * A page has a stable id; a map says where its newest image lies in the file. A write always goes
+ * to a free place. A checkpoint publishes, in one atomic append to the manifest, the map's
+ * changes, the tree roots and the number of the last commit applied; only then do the old places
+ * become free. So a crash finds the last checkpoint whole, and whatever was written since is free
+ * space. Eviction may write a dirty page at any time for the same reason: nobody finds the new
+ * image before the next checkpoint.
+ *
+ * Pages are durable or temporary. Temporary pages (write sets, version history, spills) are in no
+ * checkpoint, share the pool and the file, and are gone after a restart.
+ *
+ * All functions belong to the core that owns the partition. Functions that take a fiber may
+ * suspend; a pinned page stays where it is across suspensions, an unpinned one may be evicted.
+ *
+ * Writers and the checkpoint. `pager_modify` must be called on a pinned page before each change
+ * (or run of changes without a suspension). It never suspends and never fails: what it may need
+ * (a copy of the page for a checkpoint in progress) was set aside by pager_reserve.
+ */
+#ifndef PAGER_H
+#define PAGER_H
+
+#include "base/base_ids.h"
+#include "base/base_slice.h"
+#include "base/base_status.h"
+#include "runtime/runtime.h"
+
+enum {
+    PAGE_SIZE = 16384,           /* bytes a tree page offers to its user (see page.data) */
+    PAGE_SIZE_MIN = 4096,        /* extents are multiples of this */
+    PAGE_SIZE_MAX = 1 << 20,
+};
+
+struct pager;
+
+/* The one memory budget of all pagers of a database; thread-safe. A pager takes frames while
+   the budget lasts and evicts its own coldest pages when it is spent; each is guaranteed a small
+   minimum so that no partition starves. */
+struct page_budget;
+enum status page_budget_create(uint64_t size_max, unsigned pager_count,
+                               struct page_budget **budget_out) MUST_USE;
+void page_budget_destroy(struct page_budget *budget);
+uint64_t page_budget_used(const struct page_budget *budget);
+
+struct pager_options {
+    const char *directory;      /* of the partition: holds "pages" and "manifest" */
+    struct page_budget *budget; /* borrowed; outlives the pager */
+    bool create;                /* the directory must not hold a pager yet */
+    const char *name;           /* for messages: "partition 3" */
+};
+
+/* DATA_CORRUPTED with file and offset when the manifest or its newest checkpoint is damaged,
+   FEATURE_NOT_SUPPORTED for a newer format version. */
+enum status pager_open(struct fiber *f, const struct pager_options *options,
+                       struct pager **pager_out) MUST_USE;
+/* Does not checkpoint; unpublished changes are lost. */
+void pager_close(struct fiber *f, struct pager *pager);
+
+/* A pinned page. `data` (size bytes) is the user's whole page; header and checksum of the image
+   are the pager's business. */
+struct page {
+    uint8_t *data;
+    uint32_t size;
+    bool temporary;
+    struct page_id id;
+    /* pager-private fields follow in the frame */
+};
+
+enum page_lifetime { PAGE_DURABLE, PAGE_TEMPORARY };
+
+/* New zeroed page, pinned and modified. `size` is a power of two from PAGE_SIZE_MIN to
+   PAGE_SIZE_MAX; trees use PAGE_SIZE. Uses the reserve when there is one, else may suspend. */
+enum status pager_allocate(struct fiber *f, struct pager *pager, enum page_lifetime lifetime,
+                           uint32_t size, struct page **page_out) MUST_USE;
+/* Pin a page, reading it if needed. DATA_CORRUPTED names file, offset and page; the damaged image
+   is never overwritten. */
+enum status pager_fetch(struct fiber *f, struct pager *pager, struct page_id id,
+                        struct page **page_out) MUST_USE;
+/* Pin if it is in memory, else NULL; never suspends. */
+struct page *pager_fetch_cached(struct pager *pager, struct page_id id);
+void pager_pin(struct page *page); /* once more */
+void pager_unpin(struct pager *pager, struct page *page);
+/* Say that `page` is about to change. */
+void pager_modify(struct pager *pager, struct page *page);
+/* The page's life ends: durable places are freed by the next checkpoint. Must not be pinned by
+   others. Never suspends. */
+void pager_free(struct pager *pager, struct page_id id);
+
+/* Set frames aside so that the next `count` pager_allocate / pager_modify calls (of PAGE_SIZE)
+   neither suspend nor fail; may suspend to evict. Unused reserve is given back by
+   pager_unreserve. DISK_FULL or OUT_OF_MEMORY surface here and nowhere later. */
+enum status pager_reserve(struct fiber *f, struct pager *pager, unsigned count) MUST_USE;
+void pager_unreserve(struct pager *pager);
+
+/* Roots: the directory of trees, published with the checkpoint. {0} when the tree is empty. */
+struct page_id pager_root(const struct pager *pager, struct tree_id tree);
+/* {0} removes the entry. OUT_OF_MEMORY possible when a new tree is entered. */
+enum status pager_root_set(struct pager *pager, struct tree_id tree, struct page_id root) MUST_USE;
+/* Calls visit for each tree with a root, in rising order. */
+void pager_roots_visit(const struct pager *pager,
+                       void (*visit)(void *context, struct tree_id tree, struct page_id root),
+                       void *context);
+
+/* ---- checkpoint ------------------------------------------------------------------------ */
+
+/* The cut: everything modified so far belongs to the checkpoint, later changes do not. Never
+   suspends. `applied`: replay will start behind this commit. One checkpoint at a time. */
+void pager_checkpoint_begin(struct pager *pager, struct commit_number applied);
+/* Write the cut's pages, sync, publish. Suspends long; writers go on meanwhile. The caller has
+   made sure that every change in the cut is durable in the journal. After a failure nothing was
+   published and the pager refuses further checkpoints. */
+enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) MUST_USE;
+/* The commit of the newest published checkpoint. */
+struct commit_number pager_checkpoint_applied(const struct pager *pager);
+
+struct pager_statistics {
+    uint64_t pages_durable, pages_temporary, bytes_file, bytes_free, frames, frames_dirty;
+    uint64_t reads, writes, hits, evictions, checkpoints;
+};
+void pager_statistics(const struct pager *pager, struct pager_statistics *statistics_out);
+
+/* Read-only check of map, free space and (with `images`) every durable image's checksum.
+   `report` gets each damaged page: id, file offset, text. */
+enum status pager_check(struct fiber *f, struct pager *pager, bool images,
+                        void (*report)(void *context, struct page_id id, uint64_t offset,
+                                       const char *text),
+                        void *context) MUST_USE;
+
+#endif

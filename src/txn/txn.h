@@ -1,0 +1,264 @@
+/*
+ * Transactions over the ordered trees of a partitioned store.
+ *
+ *   store      the whole: journal, partitions, snapshots, relation locks, checkpoints
+ *   partition  one pager and its trees, owned by one core at a time
+ *   tree       an ordered map from bytes to bytes; rows of a table, entries of an index ...
+ *   transaction  a snapshot, a private write set on each partition it wrote to, locks
+ *
+ * Three layers make a tree as a transaction sees it, each an ordered map on the pager's pages:
+ *
+ *       own writes (temporary tree)     what this transaction put or deleted
+ *            over
+ *       history (temporary tree)        (tree, key, commit) -> what the key held before `commit`
+ *            over
+ *       base (durable tree)             the newest committed version of every key
+ *
+ * Reading key k at snapshot S: own write if any; else the history entry of k with the smallest
+ * commit > S; else the base. History is dropped when no snapshot needs it. It is kept in two
+ * generations so that dropping is freeing a whole tree: the younger one is sealed only when every
+ * snapshot is newer than the older one, which is then freed.
+ *
+ * Commit: the write sets are encoded as one journal record (a list of puts, deletes and tree drops
+ * by partition); the record's place is the commit number N; each partition applies its part (base
+ * changed, old values to history), then row locks are released. The commit becomes *visible* (new
+ * snapshots include it) once it and all before it are applied and durable; then the client is
+ * answered. Redo is by key, so replaying anything twice changes nothing.
+ *
+ * Statements: writes of the running statement are staged and become visible to its own transaction
+ * only when the statement ends (no statement sees its own writes); txn_get_newest sees them.
+ */
+#ifndef TXN_H
+#define TXN_H
+
+#include "base/base_arena.h"
+#include "base/base_ids.h"
+#include "base/base_slice.h"
+#include "base/base_status.h"
+#include "runtime/runtime.h"
+
+struct store;
+struct partition;
+struct transaction;
+
+/* ---- store ----------------------------------------------------------------------------- */
+
+enum { PARTITIONS_MAX = 256, PARTITION_CATALOG = 0 };
+
+struct store_options {
+    const char *directory;
+    bool create;                   /* DUPLICATE_FILE if there is a database already */
+    unsigned partition_count;      /* at creation; 0: 8. At open: 0, or must match */
+    uint64_t memory_max;           /* bytes for pages of all partitions */
+    uint64_t journal_size_target;  /* bytes; 0: journal's default */
+    uint64_t journal_segment_size; /* bytes; 0: journal's default */
+    int journal_sync;              /* enum journal_sync */
+    int64_t checkpoint_interval_ms;/* 0: 60,000 */
+    int64_t deadlock_timeout_ms;   /* 0: 1,000 */
+};
+
+/* Open or create: takes the directory's lock (OBJECT_IN_USE if held), reads the partitions'
+   checkpoints, replays the journal (progress in the log), starts the background fibers. Runs on
+   core 0. Errors leave the directory as it was. */
+enum status store_open(struct fiber *f, const struct store_options *options,
+                       struct store **store_out) MUST_USE;
+/* All transactions have ended. Checkpoints, so that the next open has nothing to replay. */
+enum status store_close(struct fiber *f, struct store *store) MUST_USE;
+unsigned store_partition_count(const struct store *store);
+/* Checkpoint every partition now and recycle journal segments. */
+enum status store_checkpoint(struct fiber *f, struct store *store) MUST_USE;
+/* Largest commit every new snapshot sees. Any thread. */
+struct commit_number store_visible(const struct store *store);
+/* Smallest snapshot in use, or visible when none. Any thread. */
+struct commit_number store_horizon(const struct store *store);
+
+/* Run `function` where the partition lives (a plain call when that is here). Everything below
+   that takes a `struct partition *` must run inside such a call. */
+typedef enum status (*partition_function)(struct fiber *f, struct partition *partition,
+                                          void *argument);
+enum status partition_call(struct fiber *f, struct store *store, unsigned partition,
+                           partition_function function, void *argument) MUST_USE;
+/* Fork-join over cores: `function` runs once for every partition of the set, partitions of one
+   core one after the other, cores side by side. arguments[partition]. */
+enum status partition_call_all(struct fiber *f, struct store *store, uint64_t partitions,
+                               partition_function function, void *arguments[]) MUST_USE;
+/* The core a partition lives on now (it may move when nobody is inside). */
+unsigned partition_core(const struct store *store, unsigned partition);
+/* Ask for partitions to be spread over all cores (analytics) ... they drift back to core 0 when
+   nobody has asked for a second. Cheap; call before a long scan. */
+void store_spread(struct fiber *f, struct store *store);
+unsigned partition_number(const struct partition *partition);
+struct store *partition_store(const struct partition *partition);
+
+/* ---- transactions ---------------------------------------------------------------------- */
+
+enum isolation { ISOLATION_READ_COMMITTED, ISOLATION_REPEATABLE_READ };
+
+struct transaction_options {
+    enum isolation isolation;
+    bool read_only;
+    int64_t lock_timeout_ms; /* 0: none; may be changed later */
+};
+
+/* A transaction belongs to the session's core; its id is unique while the process runs. Cheap:
+   nothing is allocated until it is needed. */
+enum status transaction_begin(struct fiber *f, struct store *store,
+                              const struct transaction_options *options,
+                              struct transaction **transaction_out) MUST_USE;
+/* A statement begins: READ COMMITTED takes a new snapshot, REPEATABLE READ its one snapshot at the
+   first. Waits until the session's own last commit (`after`) is visible. */
+enum status transaction_statement_begin(struct fiber *f, struct transaction *transaction,
+                                        struct commit_number after) MUST_USE;
+/* The statement succeeded: its staged writes become the transaction's own. (After a failed
+   statement the transaction can only be rolled back.) */
+enum status transaction_statement_end(struct fiber *f, struct transaction *transaction) MUST_USE;
+/* Make the statement's writes so far visible to its own later reads (a new command within one
+   statement; used by multi-step DDL). */
+enum status transaction_command_end(struct fiber *f, struct transaction *transaction) MUST_USE;
+/* Commit and free. *number_out is {0} if nothing was written. With `synchronous` false it returns
+   before durability. Not interrupted by cancellation once the record is appended. */
+enum status transaction_commit(struct fiber *f, struct transaction *transaction, bool synchronous,
+                               struct commit_number *number_out) MUST_USE;
+/* Forget everything and free. Never fails. */
+void transaction_rollback(struct fiber *f, struct transaction *transaction);
+
+struct transaction_id transaction_id(const struct transaction *transaction);
+struct commit_number transaction_snapshot(const struct transaction *transaction);
+enum isolation transaction_isolation(const struct transaction *transaction);
+bool transaction_has_writes(const struct transaction *transaction);
+struct store *transaction_store(const struct transaction *transaction);
+void transaction_lock_timeout_set(struct transaction *transaction, int64_t timeout_ms);
+
+/* ---- reading: inside partition_call ---------------------------------------------------- */
+
+/* The value at the transaction's snapshot and own ended statements. The bytes are copied into
+   `arena` (NULL: only *found_out is wanted). */
+enum status txn_get(struct fiber *f, struct transaction *transaction, struct partition *partition,
+                    struct tree_id tree, struct slice key, struct arena *arena, bool *found_out,
+                    struct slice *value_out) MUST_USE;
+/* The newest version: own writes (staged ones too), else the newest committed one, whatever the
+   snapshot. Meaningful while the caller holds the key's lock. */
+enum status txn_get_newest(struct fiber *f, struct transaction *transaction,
+                           struct partition *partition, struct tree_id tree, struct slice key,
+                           struct arena *arena, bool *found_out, struct slice *value_out) MUST_USE;
+/* Did somebody commit a change of the key after our snapshot? Did we change it ourselves? */
+struct txn_key_state {
+    bool changed_since_snapshot;
+    bool staged_by_this_statement;
+    bool own_write;
+};
+enum status txn_key_state(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, struct tree_id tree, struct slice key,
+                          struct txn_key_state *state_out) MUST_USE;
+
+/* Ordered reading of [lower, upper) ... bounds are inclusive/exclusive as the flags say; an empty
+   slice is open. The view is the snapshot plus own ended statements, and stays right whatever
+   others do meanwhile. A cursor may be closed on its partition's core only. */
+struct txn_range {
+    struct slice lower, upper; /* copied */
+    bool lower_exclusive, upper_inclusive;
+    bool backward;
+    bool newest;               /* see the newest versions instead (uniqueness checks) */
+    size_t key_stride;         /* keys are all of this size; 0: they vary */
+};
+struct txn_cursor;
+enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
+                            struct partition *partition, struct tree_id tree,
+                            const struct txn_range *range, struct txn_cursor **cursor_out)
+    MUST_USE;
+/* Next entries, at most count_max; *count_out 0 at the end. Slices are valid until the next call
+   on the cursor or the next suspension, whichever comes first: consume them at once. */
+struct txn_entry {
+    struct slice key, value;
+};
+enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct txn_entry *entries,
+                            size_t count_max, size_t *count_out) MUST_USE;
+void txn_cursor_close(struct fiber *f, struct txn_cursor *cursor);
+
+/* ---- writing: inside partition_call ---------------------------------------------------- */
+
+enum txn_put_flags {
+    TXN_PUT_VERSIONED = 0,
+    /* The entry only points at a row whose own version tells readers whether it counts (index
+       entries): older snapshots may find it and must check. Saves its "absent before" history. */
+    TXN_PUT_CHECKED_BY_READER = 1,
+};
+enum status txn_put(struct fiber *f, struct transaction *transaction, struct partition *partition,
+                    struct tree_id tree, struct slice key, struct slice value, unsigned flags)
+    MUST_USE;
+enum status txn_delete(struct fiber *f, struct transaction *transaction,
+                       struct partition *partition, struct tree_id tree, struct slice key)
+    MUST_USE;
+/* At commit, drop a whole tree on every partition (its pages are freed in the background once no
+   snapshot needs them). */
+enum status txn_tree_drop(struct fiber *f, struct transaction *transaction, struct tree_id tree)
+    MUST_USE;
+
+/* ---- locks ------------------------------------------------------------------------------ */
+
+enum key_lock_mode { KEY_LOCK_SHARE, KEY_LOCK_EXCLUSIVE };
+enum lock_wait { LOCK_WAIT, LOCK_NO_WAIT, LOCK_SKIP };
+
+/* Lock a key of a tree until the transaction ends; waits in a queue. DEADLOCK_DETECTED,
+   LOCK_NOT_AVAILABLE (lock_timeout, NO_WAIT) or the cancellation's reason. With LOCK_SKIP,
+   *locked_out false means somebody holds it. Inside partition_call. *waited_out (may be NULL) says
+   whether it had to wait: what the caller read before may be stale. */
+enum status txn_lock_key(struct fiber *f, struct transaction *transaction,
+                         struct partition *partition, struct tree_id tree, struct slice key,
+                         enum key_lock_mode mode, enum lock_wait wait, bool *locked_out,
+                         bool *waited_out) MUST_USE;
+
+/* PostgreSQL's eight relation lock modes with its conflict table, held to the transaction's end,
+   by the object's oid. Callable anywhere. */
+enum relation_lock_mode {
+    RELATION_LOCK_ACCESS_SHARE = 1,
+    RELATION_LOCK_ROW_SHARE,
+    RELATION_LOCK_ROW_EXCLUSIVE,
+    RELATION_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    RELATION_LOCK_SHARE,
+    RELATION_LOCK_SHARE_ROW_EXCLUSIVE,
+    RELATION_LOCK_EXCLUSIVE,
+    RELATION_LOCK_ACCESS_EXCLUSIVE,
+};
+enum status txn_lock_relation(struct fiber *f, struct transaction *transaction, uint32_t oid,
+                              enum relation_lock_mode mode, enum lock_wait wait, bool *locked_out)
+    MUST_USE;
+
+/* Rows of pg_locks, for the system table: visit(context, ...) for each held or awaited lock. */
+struct lock_view {
+    bool is_relation, granted;
+    uint32_t oid_or_tree;
+    unsigned partition;
+    const char *mode;
+    struct transaction_id transaction;
+};
+enum status store_locks_visit(struct fiber *f, struct store *store,
+                              void (*visit)(void *context, const struct lock_view *view),
+                              void *context) MUST_USE;
+
+/* ---- numbers for tables ------------------------------------------------------------------ */
+
+/* Give out `count` row ids of a tree on this partition, rising and contiguous; starts behind the
+   largest key of the tree (8-byte big-endian keys). Lost on rollback, which is fine. */
+enum status partition_row_ids(struct fiber *f, struct partition *partition, struct tree_id tree,
+                              uint64_t count, struct row_id *first_out) MUST_USE;
+/* Estimated number of entries of a tree on this partition. */
+enum status partition_tree_count(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                 uint64_t *count_out) MUST_USE;
+
+/* ---- check ------------------------------------------------------------------------------- */
+
+/* Check journal, every pager and tree. `name_tree` (may be NULL) turns a tree id into the user's
+   words; `report` gets one line for each finding. *damage_out counts them. */
+enum status store_check(struct fiber *f, struct store *store,
+                        const char *(*name_tree)(void *context, struct tree_id tree),
+                        void (*report)(void *context, const char *line), void *context,
+                        uint64_t *damage_out) MUST_USE;
+
+struct store_statistics {
+    uint64_t commits, rollbacks, checkpoints, deadlocks;
+    uint64_t journal_bytes, page_bytes_used, history_entries;
+};
+void store_statistics(struct store *store, struct store_statistics *statistics_out);
+
+#endif
