@@ -1,0 +1,153 @@
+/*
+ * Tables: rows and their indexes kept in step, inside a transaction.
+ *
+ * A row lives on one partition: the hash of its partition column, partition 0 for catalog tables,
+ * any for tables without a key. Its row id never changes; an update that changes the partition
+ * column is a delete and an insert. Every change here goes to the transaction's write set, for the
+ * row tree and each index; unique keys are locked and checked against the newest committed
+ * entries (23505 with PostgreSQL's text and detail). NOT NULL is checked here (23502); CHECK
+ * conditions are SQL and are evaluated by the caller before.
+ *
+ * Index entries: key = encoded columns (value_key.h) [+ row id for non-unique indexes and for
+ * unique ones when a column is null]; value = row id (8 bytes), and partition (2 bytes) for indexes
+ * that are not local. Readers check an entry against its row (txn.h, TXN_PUT_CHECKED_BY_READER).
+ *
+ * Values beyond about 2 KB are stored out of line in chunks (large_tree) when the row would be
+ * longer than about 4 KB, so rows may be far larger than a page.
+ *
+ * Functions without a partition argument may be called from any core and do the partition calls.
+ */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include "table/table_catalog.h"
+#include "table/table_schema.h"
+#include "txn/txn.h"
+#include "value/value_vector.h"
+
+/* Where a row is; packed into 8 bytes for vectors (partition in the top 16 bits). */
+struct row_address {
+    uint16_t partition;
+    struct row_id row;
+};
+static inline int64_t row_address_pack(struct row_address address) {
+    return (int64_t)((uint64_t)address.partition << 48 | address.row.value);
+}
+static inline struct row_address row_address_unpack(int64_t packed) {
+    return (struct row_address){(uint16_t)((uint64_t)packed >> 48),
+                                {(uint64_t)packed & 0xFFFFFFFFFFFFull}};
+}
+
+/* What every call here needs. */
+struct table_context {
+    struct catalog *catalog;
+    struct store *store;
+    struct transaction *transaction;
+    struct arena *arena; /* for results that outlive the call */
+};
+
+/* Partition that a value of the partition column belongs to (null: partition 0). */
+unsigned table_partition_of(const struct store *store, const struct value *value);
+/* All partitions that may hold rows of the table, as a bit set. */
+uint64_t table_partitions(const struct store *store, const struct table *table);
+
+/* ---- changing rows ---------------------------------------------------------------------- */
+
+/* `row` has column_count values in column order (dropped ones null), already of the column's
+   type. *address_out may be NULL. */
+enum status table_insert(struct fiber *f, const struct table_context *context,
+                         const struct table *table, const struct value *row,
+                         struct row_address *address_out) MUST_USE;
+/* The rows of a batch with column_count vectors in column order. addresses_out: NULL or one packed
+   address a row. Much cheaper a row than table_insert. */
+enum status table_insert_batch(struct fiber *f, const struct table_context *context,
+                               const struct table *table, const struct batch *batch,
+                               int64_t *addresses_out) MUST_USE;
+/* ON CONFLICT DO NOTHING: *inserted_out false when a unique key was there already. */
+enum status table_insert_if_absent(struct fiber *f, const struct table_context *context,
+                                   const struct table *table, const struct value *row,
+                                   bool *inserted_out, struct row_address *address_out) MUST_USE;
+/* The caller holds the row's lock (table_lock_row); `row` is the whole new row, `old` the newest
+   version as table_lock_row gave it. */
+enum status table_update(struct fiber *f, const struct table_context *context,
+                         const struct table *table, struct row_address address,
+                         const struct value *old, const struct value *row,
+                         struct row_address *address_out) MUST_USE;
+enum status table_delete(struct fiber *f, const struct table_context *context,
+                         const struct table *table, struct row_address address,
+                         const struct value *old) MUST_USE;
+
+enum row_lock_outcome {
+    ROW_LOCKED,         /* locked; newest version is the one our snapshot sees */
+    ROW_LOCKED_CHANGED, /* locked; somebody committed a newer version: look again at `newest` */
+    ROW_DELETED,        /* gone since our snapshot */
+    ROW_SKIPPED,        /* LOCK_SKIP and held by another */
+    ROW_ALREADY_STAGED, /* this statement has already changed it: leave it alone */
+};
+/* Lock a row that a scan found. newest: column_count values in column order, filled from the newest
+   version (in context->arena), NULL if not wanted. At REPEATABLE READ a changed or deleted row is
+   SERIALIZATION_FAILURE with PostgreSQL's words. */
+enum status table_lock_row(struct fiber *f, const struct table_context *context,
+                           const struct table *table, struct row_address address,
+                           enum key_lock_mode mode, enum lock_wait wait,
+                           enum row_lock_outcome *outcome_out, struct value *newest) MUST_USE;
+
+/* ---- reading rows ------------------------------------------------------------------------ */
+
+/* One row at the snapshot; values for column_numbers[0..count) into values (arena). */
+enum status table_fetch(struct fiber *f, const struct table_context *context,
+                        const struct table *table, struct row_address address,
+                        const int16_t *column_numbers, size_t count, bool *found_out,
+                        struct value *values) MUST_USE;
+
+/* A scan of one partition; open, next and close run inside partition_call of that partition.
+   Column number 0 stands for the packed row address (bigint), -1 for tableoid. */
+struct table_scan_options {
+    const int16_t *column_numbers;
+    size_t column_count;
+    /* Index scan when `index` is set: equality on the first equal_count columns, then an optional
+       range on the next one. Bounds are values of the columns' types, none null. */
+    const struct index *index;
+    size_t equal_count;
+    const struct value *equal;
+    const struct value *lower, *upper; /* NULL: open */
+    bool lower_exclusive, upper_exclusive;
+    bool backward;
+};
+struct table_scan;
+enum status table_scan_open(struct fiber *f, const struct table_context *context,
+                            const struct table *table, struct partition *partition,
+                            const struct table_scan_options *options,
+                            struct table_scan **scan_out) MUST_USE;
+/* The next rows: *batch_out has column_count vectors and at least one row, or is NULL at the end.
+   It is valid until the next call on the scan; its strings are, too. Values out of line are
+   fetched only for the columns asked for. */
+enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out)
+    MUST_USE;
+void table_scan_close(struct fiber *f, struct table_scan *scan);
+
+/* The partitions an index scan has to visit: one when the partition column is bound by equality. */
+uint64_t table_scan_partitions(const struct store *store, const struct table *table,
+                               const struct table_scan_options *options);
+
+/* Point lookup by a unique index with all its columns given (none null): the short path; no scan
+   object, no heap. Fills `values` for column_numbers. */
+enum status table_get_unique(struct fiber *f, const struct table_context *context,
+                             const struct table *table, const struct index *index,
+                             const struct value *key, const int16_t *column_numbers, size_t count,
+                             bool *found_out, struct row_address *address_out,
+                             struct value *values) MUST_USE;
+
+/* Estimated rows now (counters of the trees); of those a bound index range holds. */
+enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
+                                     const struct table *table, uint64_t *count_out) MUST_USE;
+
+/* ---- check -------------------------------------------------------------------------------- */
+
+/* Every row decodes, every row has its index entries and no index entry is without its row, unique
+   holds, NOT NULL holds. One line for each finding, in the user's names. */
+enum status table_check(struct fiber *f, struct catalog *catalog, const struct table *table,
+                        void (*report)(void *context, const char *line), void *context,
+                        uint64_t *damage_out) MUST_USE;
+
+#endif
