@@ -54,7 +54,8 @@ static inline struct list *list_pop_front(struct list *list) {
     return node;
 }
 
-#define LIST_FOR(list, node) for (struct list *node = (list)->next; node != (list); node = node->next)
+#define LIST_FOR(list, node)                                                                       \
+    for (struct list *node = (list)->next; node != (list); node = node->next)
 /* The body may remove `node`. */
 #define LIST_FOR_SAFE(list, node)                                                                  \
     for (struct list *node = (list)->next, *node##_next = node->next; node != (list);              \

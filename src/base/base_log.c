@@ -59,10 +59,10 @@ static void civil_from_days(int64_t days, int64_t *year, int *month, int *day) {
 }
 
 static int format_time(char *text, size_t size) {
-    int64_t (*clock)(void) = atomic_load(&wall_clock);
-    if (clock == NULL)
+    int64_t (*now_us)(void) = atomic_load(&wall_clock);
+    if (now_us == NULL)
         return 0;
-    int64_t us = clock();
+    int64_t us = now_us();
     int64_t seconds = us / 1000000, days = seconds / 86400, year;
     int month, day, second = (int)(seconds % 86400);
     civil_from_days(days, &year, &month, &day);

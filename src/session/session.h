@@ -67,7 +67,7 @@ struct sink {
     /* Rows; the batch is valid during the call. */
     enum status (*rows)(struct fiber *f, struct sink *sink, const struct batch *batch,
                         const struct column_description *columns);
-    /* A statement is done. tag: "INSERT 0 5". suspended: the row limit was reached, more to come. */
+    /* A statement is done ("INSERT 0 5"). suspended: the row limit was reached, more follow. */
     enum status (*complete)(struct fiber *f, struct sink *sink, const char *tag, bool suspended);
     enum status (*empty_query)(struct fiber *f, struct sink *sink);
     /* COPY FROM STDIN: begin, then `copy_read` until *size 0 (end) or failure. */

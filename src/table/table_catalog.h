@@ -5,7 +5,7 @@
  * pg_depend, pg_description, pg_database, pg_authid and pg_statistic-like numbers are ordinary
  * tables on partition 0 with PostgreSQL's names, columns and oids. Their own description is the
  * one hard-coded base case (table_bootstrap.c); everything else is read from their rows. Relations
- * that describe the program itself (pg_type, pg_proc, pg_settings ...) are virtual (table_virtual.h).
+ * that describe the program itself (pg_type, pg_proc, pg_settings) are virtual (table_virtual.h).
  *
  * DDL functions write catalog rows inside the transaction. The caller already holds the relation
  * locks. They check names and give PostgreSQL's errors (42P07, 42701, 2BP01 ...); after each the

@@ -114,7 +114,7 @@ struct schema;
 /* Counted from any core. */
 void schema_retain(struct schema *schema);
 void schema_release(struct schema *schema);
-/* Rises with every published change; plans remember it. Private schemas have numbers of their own. */
+/* Rises with every published change; plans remember it. Private schemas count on their own. */
 uint64_t schema_version(const struct schema *schema);
 
 /* NULL when absent. Names are exact (already folded). namespace_name NULL: the search path

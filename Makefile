@@ -1,0 +1,48 @@
+# Everything a person types. The real build is Meson; see docs/architecture.md for the map.
+BUILD ?= build
+DATA ?= data
+LISTEN ?= 127.0.0.1:5433
+ONLY ?=
+
+.PHONY: help run build test bench lint fuzz sim format clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@echo "make targets:"
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## */\t/' | expand -t 12 | sed 's/^/  /'
+
+build/build.ninja:
+	@tool/setup build
+	@meson setup build >build-setup.log 2>&1 || { cat build-setup.log; rm -f build-setup.log; exit 1; }
+	@rm -f build-setup.log
+
+build: build/build.ninja ## compile; the program is build/satori
+	@tool/setup build
+	@ninja -C build
+
+run: build ## build, make ./data if there is none, serve on 127.0.0.1:5433
+	@exec build/satori server --data $(DATA) --create --listen $(LISTEN)
+
+test: ## build and run every test; ends with "N passed, N failed"
+	@tool/setup test
+	@$(MAKE) --no-print-directory build/build.ninja
+	@ninja -C build
+	@tool/run-tests build
+
+bench: ## measure beside the peers (ONLY=pattern); also writes build/bench.json
+	@tool/setup test
+	@$(MAKE) --no-print-directory build/build.ninja
+	@ninja -C build
+	@bench/run build "$(ONLY)"
+
+lint: ## clang-format, clang-tidy, cppcheck, tool/tidy
+	@tool/setup lint
+	@$(MAKE) --no-print-directory build/build.ninja
+	@tool/lint build
+
+format: ## rewrite the sources as clang-format wants them
+	@tool/setup lint
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean: ## remove build directories (never ./data)
+	@rm -rf build build-*
