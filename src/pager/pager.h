@@ -27,16 +27,18 @@
 #include "runtime/runtime.h"
 
 enum {
-    PAGE_SIZE = 16384,           /* bytes a tree page offers to its user (see page.data) */
+    PAGE_SIZE = 16384,           /* bytes of a tree page's image in the file */
     PAGE_SIZE_MIN = 4096,        /* extents are multiples of this */
     PAGE_SIZE_MAX = 1 << 20,
+    PAGE_HEADER_SIZE = 64,       /* of the image, the pager's own: page.size is so much smaller */
 };
 
 struct pager;
 
 /* The one memory budget of all pagers of a database; thread-safe. A pager takes frames while
    the budget lasts and evicts its own coldest pages when it is spent; each is guaranteed a small
-   minimum so that no partition starves. */
+   minimum so that no partition starves. The address space of size_max is reserved at once;
+   memory is touched as frames come into use. size_max is at least 16 frames for each pager. */
 struct page_budget;
 enum status page_budget_create(uint64_t size_max, unsigned pager_count,
                                struct page_budget **budget_out) MUST_USE;
@@ -47,7 +49,8 @@ struct pager_options {
     const char *directory;      /* of the partition: holds "pages" and "manifest" */
     struct page_budget *budget; /* borrowed; outlives the pager */
     bool create;                /* the directory must not hold a pager yet */
-    const char *name;           /* for messages: "partition 3" */
+    const char *name;           /* for messages: "partition 3"; borrowed */
+    uint64_t file_size_max;     /* bytes of "pages", DISK_FULL beyond; 0: as the disk allows */
 };
 
 /* DATA_CORRUPTED with file and offset when the manifest or its newest checkpoint is damaged,
@@ -57,8 +60,8 @@ enum status pager_open(struct fiber *f, const struct pager_options *options,
 /* Does not checkpoint; unpublished changes are lost. */
 void pager_close(struct fiber *f, struct pager *pager);
 
-/* A pinned page. `data` (size bytes) is the user's whole page; header and checksum of the image
-   are the pager's business. */
+/* A pinned page. `data` (size bytes, aligned to 64) is the user's; the image's header in front of
+   it and its checksum are the pager's business. */
 struct page {
     uint8_t *data;
     uint32_t size;
@@ -70,7 +73,8 @@ struct page {
 enum page_lifetime { PAGE_DURABLE, PAGE_TEMPORARY };
 
 /* New zeroed page, pinned and modified. `size` is a power of two from PAGE_SIZE_MIN to
-   PAGE_SIZE_MAX; trees use PAGE_SIZE. Uses the reserve when there is one, else may suspend. */
+   PAGE_SIZE_MAX, the image with its header; trees use PAGE_SIZE and get page.size = PAGE_SIZE -
+   PAGE_HEADER_SIZE bytes. Uses the reserve when there is one, else may suspend. */
 enum status pager_allocate(struct fiber *f, struct pager *pager, enum page_lifetime lifetime,
                            uint32_t size, struct page **page_out) MUST_USE;
 /* Pin a page, reading it if needed. DATA_CORRUPTED names file, offset and page; the damaged image
@@ -79,12 +83,15 @@ enum status pager_fetch(struct fiber *f, struct pager *pager, struct page_id id,
                         struct page **page_out) MUST_USE;
 /* Pin if it is in memory, else NULL; never suspends. */
 struct page *pager_fetch_cached(struct pager *pager, struct page_id id);
+/* The page if it is in memory, else NULL; not pinned, so good until the next suspension only. */
+struct page *pager_peek(struct pager *pager, struct page_id id);
 void pager_pin(struct page *page); /* once more */
 void pager_unpin(struct pager *pager, struct page *page);
-/* Say that `page` is about to change. */
+/* Say that `page` is about to change. A page of another size than PAGE_SIZE should be filled
+   before its filler suspends: the copy a checkpoint may need of it comes from the heap. */
 void pager_modify(struct pager *pager, struct page *page);
-/* The page's life ends: durable places are freed by the next checkpoint. Must not be pinned by
-   others. Never suspends. */
+/* The page's life ends: durable places are freed by the next checkpoint. Whoever has it pinned
+   keeps the memory until the last unpin (and may read what was there). Never suspends. */
 void pager_free(struct pager *pager, struct page_id id);
 
 /* Set frames aside so that the next `count` pager_allocate / pager_modify calls (of PAGE_SIZE)
@@ -92,6 +99,8 @@ void pager_free(struct pager *pager, struct page_id id);
    pager_unreserve. DISK_FULL or OUT_OF_MEMORY surface here and nowhere later. */
 enum status pager_reserve(struct fiber *f, struct pager *pager, unsigned count) MUST_USE;
 void pager_unreserve(struct pager *pager);
+/* Does the reserve hold so many already? pager_reserve then would not suspend. */
+bool pager_reserve_ready(const struct pager *pager, unsigned count);
 
 /* Roots: the directory of trees, published with the checkpoint. {0} when the tree is empty. */
 struct page_id pager_root(const struct pager *pager, struct tree_id tree);
@@ -113,6 +122,15 @@ void pager_checkpoint_begin(struct pager *pager, struct commit_number applied);
 enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) MUST_USE;
 /* The commit of the newest published checkpoint. */
 struct commit_number pager_checkpoint_applied(const struct pager *pager);
+
+/* ---- upkeep ------------------------------------------------------------------------------ */
+
+/* Is there something worth doing in the background? Cheap. */
+bool pager_maintenance_due(const struct pager *pager);
+/* For a background fiber of the owner, every second or when due: writes cold dirty pages so that
+   others find clean frames, gives frames back when another pager of the budget starves. Suspends;
+   returns when nothing more is due. */
+enum status pager_maintain(struct fiber *f, struct pager *pager) MUST_USE;
 
 struct pager_statistics {
     uint64_t pages_durable, pages_temporary, bytes_file, bytes_free, frames, frames_dirty;
