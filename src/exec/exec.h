@@ -40,7 +40,7 @@ struct exec_environment {
     struct transaction *transaction;
     const struct exec_session_functions *session_functions;
     void *session;
-    const struct value_settings *value_settings; /* DateStyle, TimeZone ... (value_text.h) */
+    const struct value_context *value_context; /* DateStyle, TimeZone ... (value_text.h) */
     int64_t transaction_time_us;       /* now(): PostgreSQL epoch microseconds (2000-01-01 UTC) */
     int64_t statement_time_us;
     const struct value *parameters;    /* $1 is [0]; boxed, of the plan's parameter types */

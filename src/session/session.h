@@ -110,7 +110,7 @@ void engine_cancel(struct fiber *f, struct engine *engine, int32_t pid, int32_t 
 char session_transaction_status(const struct session *session);
 /* The values a client is told at start: calls parameter_status for each. */
 void session_report_parameters(struct fiber *f, struct session *session);
-const struct value_settings *session_value_settings(const struct session *session);
+const struct value_context *session_value_context(const struct session *session);
 
 /* Simple query: every statement of `text`, each with its own describe/rows/complete; together one
    implicit transaction unless BEGIN says otherwise. Stops at the first failure, detail in the
