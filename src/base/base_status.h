@@ -47,6 +47,7 @@
     X(INVALID_PARAMETER_VALUE, "22023", "invalid parameter value")                                 \
     X(INVALID_ESCAPE_SEQUENCE, "22025", "invalid escape sequence")                                 \
     X(ARRAY_SUBSCRIPT_ERROR, "2202E", "array subscript error")                                     \
+    X(SEQUENCE_GENERATOR_LIMIT_EXCEEDED, "2200H", "sequence generator limit exceeded")             \
     X(INVALID_TEXT_REPRESENTATION, "22P02", "invalid text representation")                         \
     X(INVALID_BINARY_REPRESENTATION, "22P03", "invalid binary representation")                     \
     X(BAD_COPY_FILE_FORMAT, "22P04", "bad COPY file format")                                       \

@@ -37,6 +37,16 @@ enum status catalog_schema_private(struct fiber *f, struct catalog *catalog,
 enum status catalog_publish(struct fiber *f, struct catalog *catalog, struct commit_number commit)
     MUST_USE;
 
+/* transaction_commit and catalog_publish in one, for a transaction that ran DDL: until the new
+   schema is published, catalog_settle makes others wait. Use this rather than the two. */
+enum status catalog_commit(struct fiber *f, struct catalog *catalog,
+                           struct transaction *transaction, bool synchronous,
+                           struct commit_number *number_out) MUST_USE;
+/* After a relation lock was granted: the lock's last holder may have committed DDL that is not
+   published yet. Waits (rarely, and briefly) until every such commit is; then compare the version
+   of catalog_schema() with the one the statement was bound with. */
+enum status catalog_settle(struct fiber *f, struct catalog *catalog) MUST_USE;
+
 struct column_spec {
     const char *name;
     struct type type;
@@ -147,9 +157,8 @@ enum status catalog_database_exists(struct fiber *f, struct catalog *catalog, co
 /* ---- sequences -------------------------------------------------------------------------- */
 
 /* Never rolled back; survives a crash without giving a number twice (numbers are reserved ahead in
-   the journal, 32 at a time, so a crash may skip some). 2200H-like end is
-   "nextval: reached maximum value of sequence" with status OBJECT_NOT_IN_PREREQUISITE_STATE's
-   PostgreSQL equivalent. */
+   the journal, 32 at a time, so a crash may skip some). At the end SEQUENCE_GENERATOR_LIMIT_EXCEEDED with PostgreSQL's
+   words. Numbers taken fast are reserved in larger steps, up to 8,192. */
 enum status sequence_next(struct fiber *f, struct catalog *catalog, const struct sequence *sequence,
                           int64_t *value_out) MUST_USE;
 enum status sequence_set(struct fiber *f, struct catalog *catalog, const struct sequence *sequence,

@@ -11,6 +11,8 @@
 
 #include "base/base_ids.h"
 #include "base/base_status.h"
+#include "value/value_key.h"
+#include "value/value_row.h"
 #include "value/value_type.h"
 #include "value/value_vector.h"
 
@@ -48,6 +50,10 @@ struct index {
     uint16_t column_count;
     struct index_column columns[INDEX_COLUMNS_MAX];
     uint32_t constraint_oid;   /* 0: a plain CREATE INDEX */
+    const struct key_column *key_columns; /* column_count, for value_key.h */
+    /* A snapshot before this commit may miss old row versions through the index: do not use it
+       there. 0: any snapshot. */
+    struct commit_number usable_from;
 };
 
 struct constraint {
@@ -88,6 +94,7 @@ struct table {
     uint16_t constraint_count;
     struct constraint **constraints;
     const struct virtual_table *virtual_table;
+    struct row_schema row_schema; /* of all columns, dropped ones too; empty for virtual ones */
     double row_estimate;       /* by the last ANALYZE or bulk change; -1 unknown */
 };
 
@@ -101,6 +108,8 @@ struct sequence {
     bool cycle;
     uint32_t owner_table_oid;  /* OWNED BY, else 0 */
     int16_t owner_column;
+    bool is_identity;          /* made by GENERATED ... AS IDENTITY: goes with its column only */
+    uint32_t state_id;         /* where its last value is kept; the catalog chooses it */
 };
 
 struct schema_namespace {

@@ -27,13 +27,16 @@ struct virtual_table {
     const char *name;
     size_t column_count;
     const struct virtual_column *columns;
-    /* Produce all rows; may suspend. `session` is the registering room's object or NULL. */
+    /* Produce all rows; may suspend. NULL: there are none. `session` is the registering room's object or NULL. */
     enum status (*rows)(struct fiber *f, struct catalog *catalog, const struct schema *schema,
                         struct transaction *transaction, void *session,
                         struct virtual_sink *sink);
+    char kind;                   /* pg_class.relkind that clients see: 'r', or 'v' (0 is 'v') */
+    uint32_t type_oid;           /* of its row type in pg_type; 0 none */
 };
 
-/* Before catalog_open; the array must stay valid. */
+/* Before catalog_open; the array must stay valid. A relation that this room lists too is replaced
+   by the registered one. */
 void virtual_tables_register(const struct virtual_table *tables, size_t count);
 
 /* Run a virtual table into batches: visit gets each batch (valid during the call only). */
