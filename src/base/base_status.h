@@ -63,6 +63,8 @@
     X(NO_ACTIVE_TRANSACTION, "25P01", "there is no transaction in progress")                       \
     X(IN_FAILED_TRANSACTION, "25P02",                                                              \
       "current transaction is aborted, commands ignored until end of transaction block")           \
+    X(IDLE_IN_TRANSACTION_TIMEOUT, "25P03",                                                        \
+      "terminating connection due to idle-in-transaction timeout")                                 \
     X(INVALID_STATEMENT_NAME, "26000", "prepared statement does not exist")                        \
     X(INVALID_AUTHORIZATION, "28000", "invalid authorization specification")                       \
     X(DEPENDENT_OBJECTS, "2BP01", "dependent objects still exist")                                 \

@@ -44,6 +44,11 @@ struct setting_view {
 };
 size_t settings_count(void);
 void setting_describe(size_t at, struct setting_view *view_out);
+/* A setting as the engine started with it (config file, options); shown as SHOW does. NULL when
+   there is no such setting. Valid until engine_close. */
+const char *engine_setting(const struct engine *engine, const char *name);
+/* The same of a whole-number or boolean setting, in its unit. */
+int64_t engine_setting_number(const struct engine *engine, const char *name);
 
 /* ---- sessions ------------------------------------------------------------------------------ */
 
@@ -54,6 +59,7 @@ struct column_description {
     struct type type;
     uint32_t table_oid;   /* 0 when not a plain column */
     int16_t column_number;
+    int16_t format;       /* 0 text, 1 binary: as session_bind_formats asked; else 0 */
 };
 
 enum { SESSION_PARAMETERS_MAX = 65535 };
@@ -110,7 +116,11 @@ void engine_cancel(struct fiber *f, struct engine *engine, int32_t pid, int32_t 
 char session_transaction_status(const struct session *session);
 /* The values a client is told at start: calls parameter_status for each. */
 void session_report_parameters(struct fiber *f, struct session *session);
+/* What text output depends on (DateStyle, TimeZone ...); changes with SET. */
 const struct value_context *session_value_context(const struct session *session);
+/* How long a carrier may wait for the client's next message now: milliseconds, 0 for ever. When it
+   passes, the carrier reports IDLE_IN_TRANSACTION_TIMEOUT and closes the session. */
+int64_t session_input_timeout_ms(const struct session *session);
 
 /* Simple query: every statement of `text`, each with its own describe/rows/complete; together one
    implicit transaction unless BEGIN says otherwise. Stops at the first failure, detail in the
@@ -128,6 +138,10 @@ struct session_parameter {
 enum status session_bind(struct fiber *f, struct session *session, const char *portal,
                          const char *statement, const struct session_parameter *parameters,
                          size_t parameter_count) MUST_USE;
+/* Formats of the portal's result columns (0 text, 1 binary): none for all text, one for all, or one
+   for each. Kept in its column descriptions. */
+enum status session_bind_formats(struct fiber *f, struct session *session, const char *portal,
+                                 const int16_t *formats, size_t count) MUST_USE;
 /* Parameter types and result columns (count 0 and *returns_rows_out false: none); valid until the
    statement is closed. */
 enum status session_describe_statement(struct fiber *f, struct session *session, const char *name,
