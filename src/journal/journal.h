@@ -55,6 +55,9 @@ enum status journal_open(struct fiber *f, const struct journal_options *options,
     MUST_USE;
 /* Waits for what was appended to be durable. */
 void journal_close(struct fiber *f, struct journal *journal);
+/* As if the process were killed now, for tests of recovery: what was not written yet never is. The
+   caller has no fiber waiting in the journal. */
+void journal_abandon(struct fiber *f, struct journal *journal);
 
 /* Append one record of at most JOURNAL_SMALL_SIZE_MAX bytes and get its number. The bytes are
    copied. Suspends only while the ring is full or a large record is being written (and on

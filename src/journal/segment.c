@@ -1,0 +1,342 @@
+/* Segment files: names, making, recycling, reading their headers. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/base_log.h"
+#include "base/base_memory.h"
+#include "journal/state.h"
+
+static const char SEGMENT_SUFFIX[] = ".journal";
+static const char SPARE_PREFIX[] = "spare-";
+static const char PREPARING[] = "preparing";
+enum { ZERO_CHUNK = 1 << 20 };
+
+void journal__segment_path(const char *directory, uint64_t sequence, char *path_out) {
+    snprintf(path_out, JOURNAL_PATH_SIZE, "%s/%016" PRIx64 "%s", directory, sequence,
+             SEGMENT_SUFFIX);
+}
+
+static void path_of(const char *directory, const char *name, char *path_out) {
+    snprintf(path_out, JOURNAL_PATH_SIZE, "%s/%s", directory, name);
+}
+
+void journal__account(struct journal *journal) {
+    uint64_t used = 0, total = journal->spare_count * journal->segment_size;
+    for (size_t i = 0; i < journal->segment_count; i++) {
+        uint64_t size = journal->segments[i].header.size;
+        total += size;
+        used += i + 1 < journal->segment_count ? size : journal->offset;
+    }
+    atomic_store_explicit(&journal->bytes_used, used, memory_order_relaxed);
+    atomic_store_explicit(&journal->bytes_total, total, memory_order_relaxed);
+}
+
+/* ---- spares ------------------------------------------------------------------------------ */
+
+static enum status spare_name_add(struct journal *journal, const char *name) {
+    if (!memory_grow(&journal->spares, &journal->spare_capacity, journal->spare_count + 1,
+                     sizeof *journal->spares))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    snprintf(journal->spares[journal->spare_count++], JOURNAL_SPARE_NAME_SIZE, "%s", name);
+    return STATUS_OK;
+}
+
+/* Writing real zeros matters: a block that was only allocated costs a journal commit of the file
+   system at its first write. */
+static enum status write_zeros(struct fiber *f, struct file *file, uint64_t size) {
+    uint8_t *zeros = memory_alloc_aligned(FILE_DIRECT_ALIGNMENT, ZERO_CHUNK);
+    if (zeros == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    memset(zeros, 0, ZERO_CHUNK);
+    enum status status = file_allocate(f, file, size);
+    for (uint64_t at = 0; status == STATUS_OK && at < size; at += ZERO_CHUNK) {
+        size_t chunk = size - at < ZERO_CHUNK ? (size_t)(size - at) : ZERO_CHUNK;
+        status = file_write(f, file, zeros, chunk, at, FILE_WRITE_PLAIN);
+    }
+    memory_free(zeros);
+    return status == STATUS_OK ? file_sync(f, file) : status;
+}
+
+static enum status spare_make(struct fiber *f, struct journal *journal) {
+    char path[JOURNAL_PATH_SIZE], spare[JOURNAL_PATH_SIZE], name[JOURNAL_SPARE_NAME_SIZE];
+    path_of(journal->directory, PREPARING, path);
+    snprintf(name, sizeof name, "%s%" PRIu64, SPARE_PREFIX, journal->spare_next++);
+    path_of(journal->directory, name, spare);
+    struct file *file;
+    TRY(file_open(f, path, FILE_CREATE | FILE_TRUNCATE | FILE_DIRECT, &file));
+    enum status status = write_zeros(f, file, journal->segment_size);
+    enum status closed = file_close(f, file);
+    if (status == STATUS_OK)
+        status = closed;
+    if (status == STATUS_OK)
+        status = file_rename(f, path, spare);
+    if (status == STATUS_OK)
+        status = spare_name_add(journal, name);
+    journal__account(journal);
+    return status;
+}
+
+static enum status prepare_body(struct fiber *f, void *argument) {
+    struct journal *journal = argument;
+    fiber_shield(f);
+    /* Not fatal here: whoever needs the segment tries again and then it is. */
+    if (spare_make(f, journal) != STATUS_OK)
+        LOG(LOG_WARNING, "journal", "cannot prepare a segment: %s", error_current()->message);
+    journal->preparing = false;
+    event_set(&journal->prepared);
+    return STATUS_OK;
+}
+
+void journal__prepare_ahead(struct fiber *f, struct journal *journal) {
+    if (journal->preparing || journal->spare_count > 0 || journal->stopping)
+        return;
+    journal->preparing = true;
+    event_reset(&journal->prepared);
+    if (fiber_spawn_detached(f, FIBER_BACKGROUND, "journal prepare", prepare_body, journal) !=
+        STATUS_OK) {
+        journal->preparing = false;
+        event_set(&journal->prepared);
+    }
+}
+
+/* ---- adding ------------------------------------------------------------------------------- */
+
+static enum status header_write(struct fiber *f, struct journal *journal, struct file *file,
+                                const struct journal_segment_header *header) {
+    uint8_t *block = memory_alloc_aligned(FILE_DIRECT_ALIGNMENT, JOURNAL_BLOCK_SIZE);
+    if (block == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    journal_segment_header_encode(header, block);
+    enum status status = file_write(f, file, block, JOURNAL_BLOCK_SIZE, 0, FILE_WRITE_PLAIN);
+    if (status == STATUS_OK && journal->sync != JOURNAL_SYNC_OFF)
+        status = file_sync(f, file);
+    memory_free(block);
+    return status;
+}
+
+/*
+ * The header is written and synced while the file is still a spare, then the file gets its name.
+ * So a file with a segment's name always has a whole header, and one that is there was begun
+ * after everything before it was durable.
+ */
+enum status journal__segment_add(struct fiber *f, struct journal *journal) {
+    if (journal->preparing)
+        TRY(event_wait(f, &journal->prepared));
+    if (journal->spare_count == 0)
+        TRY(spare_make(f, journal));
+    if (!memory_grow(&journal->segments, &journal->segment_capacity, journal->segment_count + 1,
+                     sizeof *journal->segments))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    const struct segment *last =
+        journal->segment_count > 0 ? &journal->segments[journal->segment_count - 1] : NULL;
+    struct journal_segment_header header = {
+        .database_id = journal->database_id,
+        .sequence = last != NULL ? last->header.sequence + 1 : 1,
+        .size = journal->segment_size,
+        .first_number = atomic_load(&journal->durable) + 1,
+        .first_frame = journal->next_frame,
+        .previous_hash = journal->previous_hash,
+        .continues = journal->record_open,
+    };
+    char from[JOURNAL_PATH_SIZE], to[JOURNAL_PATH_SIZE];
+    path_of(journal->directory, journal->spares[--journal->spare_count], from);
+    journal__segment_path(journal->directory, header.sequence, to);
+    struct file *file;
+    TRY(file_open(f, from, FILE_DIRECT, &file));
+    enum status status = header_write(f, journal, file, &header);
+    if (status == STATUS_OK)
+        status = file_rename(f, from, to);
+    if (status == STATUS_OK)
+        status = directory_sync(f, journal->directory);
+    enum status closed = file_close(f, file);
+    TRY(status);
+    TRY(closed);
+    TRY(file_open(f, to, FILE_DIRECT, &file)); /* again, so that messages name it right */
+    if (journal->file != NULL)
+        TRY(file_close(f, journal->file));
+    journal->file = file;
+    journal->segments[journal->segment_count++].header = header;
+    journal->offset = JOURNAL_BLOCK_SIZE;
+    journal__account(journal);
+    return STATUS_OK;
+}
+
+/* ---- releasing ---------------------------------------------------------------------------- */
+
+/* The last record with bytes in segment i, which is not the last segment. */
+static uint64_t last_number(const struct journal *journal, size_t i) {
+    const struct journal_segment_header *next = &journal->segments[i + 1].header;
+    return next->first_number - (next->continues ? 0 : 1);
+}
+
+static enum status segment_recycle(struct fiber *f, struct journal *journal, uint64_t sequence,
+                                   uint64_t size) {
+    char from[JOURNAL_PATH_SIZE], to[JOURNAL_PATH_SIZE], name[JOURNAL_SPARE_NAME_SIZE];
+    journal__segment_path(journal->directory, sequence, from);
+    uint64_t kept = (journal->segment_count + journal->spare_count) * journal->segment_size;
+    if (size != journal->segment_size || kept >= journal->size_target || journal->spare_count >= 4)
+        return file_remove(f, from);
+    snprintf(name, sizeof name, "%s%" PRIu64, SPARE_PREFIX, journal->spare_next++);
+    path_of(journal->directory, name, to);
+    TRY(file_rename(f, from, to));
+    return spare_name_add(journal, name);
+}
+
+struct release_call {
+    struct journal *journal;
+    uint64_t number;
+};
+
+static enum status release_here(struct fiber *f, void *argument) {
+    struct release_call *call = argument;
+    struct journal *journal = call->journal;
+    fiber_shield(f);
+    enum status status = fiber_mutex_lock(f, &journal->segments_mutex);
+    ASSERT(status == STATUS_OK); /* shielded */
+    bool released = false;
+    while (journal->segment_count > 1 && last_number(journal, 0) <= call->number) {
+        struct journal_segment_header header = journal->segments[0].header;
+        /* Oldest first, so that what is left never has a gap. */
+        status = segment_recycle(f, journal, header.sequence, header.size);
+        if (status != STATUS_OK) {
+            LOG(LOG_WARNING, "journal", "cannot recycle a segment: %s", error_current()->message);
+            break;
+        }
+        journal->segment_count--;
+        memmove(journal->segments, journal->segments + 1,
+                journal->segment_count * sizeof *journal->segments);
+        released = true;
+    }
+    fiber_mutex_unlock(&journal->segments_mutex);
+    journal__account(journal);
+    if (released)
+        condition_wake_all(&journal->room);
+    fiber_unshield(f);
+    return STATUS_OK;
+}
+
+void journal_release(struct fiber *f, struct journal *journal, struct commit_number number) {
+    struct release_call call = {journal, number.value};
+    ASSERT(number.value <= journal_durable(journal).value);
+    fiber_shield(f);
+    enum status status = core_call(f, journal->core, release_here, &call);
+    ASSERT(status == STATUS_OK);
+    fiber_unshield(f);
+}
+
+/* ---- reading a directory ------------------------------------------------------------------ */
+
+static bool name_is_segment(const char *name, uint64_t *sequence_out) {
+    if (strlen(name) != 16 + strlen(SEGMENT_SUFFIX) || strcmp(name + 16, SEGMENT_SUFFIX) != 0)
+        return false;
+    char *end;
+    *sequence_out = strtoull(name, &end, 16);
+    return end == name + 16 && *sequence_out > 0;
+}
+
+static enum status header_read(struct fiber *f, const char *path, uint64_t sequence,
+                               uint64_t database_id, struct journal_segment_header *header_out) {
+    struct file *file;
+    TRY(file_open(f, path, FILE_READ_ONLY, &file));
+    uint8_t block[JOURNAL_BLOCK_SIZE];
+    uint64_t size = 0;
+    enum status status = file_read_exact(f, file, block, sizeof block, 0);
+    if (status == STATUS_OK)
+        status = file_size(f, file, &size);
+    enum status closed = file_close(f, file);
+    TRY(status);
+    TRY(closed);
+    uint32_t version;
+    switch (journal_segment_header_decode(block, header_out, &version)) {
+    case JOURNAL_HEADER_VERSION_UNKNOWN:
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                         "journal segment \"%s\" has format version %u, this program reads "
+                         "version %d", path, version, JOURNAL_FORMAT_VERSION);
+    case JOURNAL_HEADER_DAMAGED:
+        return error_set(STATUS_DATA_CORRUPTED, "journal segment \"%s\" is damaged at offset 0",
+                         path);
+    case JOURNAL_HEADER_VALID:
+        break;
+    }
+    if (header_out->sequence != sequence || header_out->size > size)
+        return error_set(STATUS_DATA_CORRUPTED,
+                         "journal segment \"%s\" does not fit its name or size", path);
+    if (database_id != 0 && header_out->database_id != database_id)
+        return error_set(STATUS_DATA_CORRUPTED,
+                         "journal segment \"%s\" belongs to another database", path);
+    return STATUS_OK;
+}
+
+static void names_free(char **names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        memory_free(names[i]);
+    memory_free(names);
+}
+
+enum status journal__segments_read(struct fiber *f, const char *directory, uint64_t database_id,
+                                   struct segment **segments_out, size_t *count_out) {
+    char **names;
+    size_t name_count, count = 0;
+    TRY(directory_list(f, directory, &names, &name_count));
+    struct segment *segments = memory_alloc_zeroed(name_count + 1, sizeof *segments);
+    enum status status = segments != NULL ? STATUS_OK
+                                          : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (size_t i = 0; i < name_count && status == STATUS_OK; i++) { /* names are sorted */
+        uint64_t sequence;
+        if (!name_is_segment(names[i], &sequence))
+            continue;
+        char path[JOURNAL_PATH_SIZE];
+        journal__segment_path(directory, sequence, path);
+        if (count > 0 && sequence != segments[count - 1].header.sequence + 1)
+            status = error_set(STATUS_DATA_CORRUPTED,
+                               "journal segment before \"%s\" is missing", path);
+        else
+            status = header_read(f, path, sequence, database_id, &segments[count++].header);
+        if (status == STATUS_OK && database_id == 0)
+            database_id = segments[0].header.database_id;
+    }
+    names_free(names, name_count);
+    if (status != STATUS_OK) {
+        memory_free(segments);
+        return status;
+    }
+    *segments_out = segments;
+    *count_out = count;
+    return STATUS_OK;
+}
+
+enum status journal__spares_read(struct fiber *f, struct journal *journal) {
+    char **names;
+    size_t name_count;
+    TRY(directory_list(f, journal->directory, &names, &name_count));
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < name_count && status == STATUS_OK; i++) {
+        bool spare = strncmp(names[i], SPARE_PREFIX, strlen(SPARE_PREFIX)) == 0 &&
+                     strlen(names[i]) < JOURNAL_SPARE_NAME_SIZE;
+        if (!spare && strcmp(names[i], PREPARING) != 0)
+            continue;
+        char path[JOURNAL_PATH_SIZE];
+        path_of(journal->directory, names[i], path);
+        struct file *file;
+        uint64_t size = 0;
+        status = file_open(f, path, FILE_READ_ONLY, &file);
+        if (status == STATUS_OK) {
+            status = file_size(f, file, &size);
+            enum status closed = file_close(f, file);
+            status = status == STATUS_OK ? closed : status;
+        }
+        if (status != STATUS_OK)
+            break;
+        if (!spare || size != journal->segment_size) {
+            status = file_remove(f, path);
+            continue;
+        }
+        uint64_t number = strtoull(names[i] + strlen(SPARE_PREFIX), NULL, 10);
+        if (number >= journal->spare_next)
+            journal->spare_next = number + 1;
+        status = spare_name_add(journal, names[i]);
+    }
+    names_free(names, name_count);
+    return status;
+}
