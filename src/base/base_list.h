@@ -54,11 +54,11 @@ static inline struct list *list_pop_front(struct list *list) {
     return node;
 }
 
-#define LIST_FOR(list, node)                                                                       \
-    for (struct list *node = (list)->next; node != (list); node = node->next)
+#define LIST_FOR(head, node)                                                                       \
+    for (struct list *node = (head)->next; node != (head); node = node->next)
 /* The body may remove `node`. */
-#define LIST_FOR_SAFE(list, node)                                                                  \
-    for (struct list *node = (list)->next, *node##_next = node->next; node != (list);              \
+#define LIST_FOR_SAFE(head, node)                                                                  \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);              \
          node = node##_next, node##_next = node->next)
 
 #endif
