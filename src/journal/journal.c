@@ -14,7 +14,7 @@ static void journal_free(struct journal *journal) {
 }
 
 static enum status options_apply(const struct journal_options *options, struct journal *journal) {
-    if (strlen(options->directory) + 64 > sizeof journal->directory)
+    if (strlen(options->directory) >= sizeof journal->directory)
         return error_set(STATUS_NAME_TOO_LONG, "path \"%s\" is too long", options->directory);
     snprintf(journal->directory, sizeof journal->directory, "%s", options->directory);
     journal->segment_size =
@@ -99,7 +99,7 @@ static enum status journal_recover(struct fiber *f, struct journal *journal,
 
 enum status journal_open(struct fiber *f, const struct journal_options *options,
                          const struct journal_replay *replay, struct journal **journal_out) {
-    struct journal *journal;
+    struct journal *journal = NULL;
     TRY(journal_new(f, options, &journal));
     enum status status =
         options->create ? journal_create(f, journal) : journal_recover(f, journal, replay);

@@ -18,7 +18,8 @@ void journal__segment_path(const char *directory, uint64_t sequence, char *path_
 }
 
 static void path_of(const char *directory, const char *name, char *path_out) {
-    snprintf(path_out, JOURNAL_PATH_SIZE, "%s/%s", directory, name);
+    int length = snprintf(path_out, JOURNAL_PATH_SIZE, "%s/%s", directory, name);
+    ASSERT(length > 0 && length < JOURNAL_PATH_SIZE);
 }
 
 void journal__account(struct journal *journal) {
@@ -208,7 +209,7 @@ static enum status release_here(struct fiber *f, void *argument) {
                 journal->segment_count * sizeof *journal->segments);
         released = true;
     }
-    fiber_mutex_unlock(&journal->segments_mutex);
+    fiber_mutex_unlock(f, &journal->segments_mutex);
     journal__account(journal);
     if (released)
         condition_wake_all(&journal->room);

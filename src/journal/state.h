@@ -12,6 +12,7 @@
 
 enum {
     JOURNAL_PATH_SIZE = 1024,
+    JOURNAL_DIRECTORY_SIZE = 900, /* leaves room for a file's name */
     JOURNAL_SEGMENT_SIZE_MIN = 64 << 10,
     JOURNAL_SPARE_NAME_SIZE = 32,
 };
@@ -49,7 +50,7 @@ struct durable_waiter {
  */
 struct journal {
     unsigned core;
-    char directory[JOURNAL_PATH_SIZE];
+    char directory[JOURNAL_DIRECTORY_SIZE];
     uint64_t database_id;
     uint64_t segment_size, size_target;
     enum journal_sync sync;

@@ -100,7 +100,7 @@ static enum status append_here(struct fiber *f, void *argument) {
         status = condition_wait(f, &journal->room);
     if (status == STATUS_OK)
         *call->number_out = record_add(journal, call->record);
-    fiber_mutex_unlock(&journal->append_mutex);
+    fiber_mutex_unlock(f, &journal->append_mutex);
     return status;
 }
 
@@ -175,7 +175,7 @@ static enum status append_large_here(struct fiber *f, void *argument) {
         buffer->kind = JOURNAL_FRAME_RECORDS;
         buffer->fragment_flags = 0;
     }
-    fiber_mutex_unlock(&journal->append_mutex);
+    fiber_mutex_unlock(f, &journal->append_mutex);
     return status;
 }
 
@@ -262,7 +262,7 @@ static void segment_room_make(struct fiber *f, struct journal *journal, size_t s
     enum status status = fiber_mutex_lock(f, &journal->segments_mutex);
     if (status == STATUS_OK) {
         status = journal__segment_add(f, journal);
-        fiber_mutex_unlock(&journal->segments_mutex);
+        fiber_mutex_unlock(f, &journal->segments_mutex);
     }
     if (status != STATUS_OK)
         writer_fatal("adding a segment");
