@@ -1,0 +1,39 @@
+/* Command lines: long options with one value each, described once for parsing and for --help. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct option_spec {
+    const char *name;     /* "--data" */
+    const char *argument; /* "DIR"; NULL: a flag */
+    const char *meaning;
+    const char **value;   /* set to the text after it, or to "" for a flag */
+};
+
+struct command_line {
+    const char *usage;    /* "satori server --data DIR [options]" */
+    const char *about;    /* a paragraph */
+    const struct option_spec *options;
+    size_t option_count;
+    const char **operands; /* room for operand_max */
+    size_t operand_max;
+    size_t operand_count;
+    const char *more;      /* printed after the options in --help; NULL none */
+};
+
+enum command_outcome { COMMAND_RUN, COMMAND_HELPED, COMMAND_WRONG };
+
+/* Reads "--name value", "--name=value" and operands. Prints the help for --help (to standard
+   output) or one line about what is wrong (to standard error). */
+enum command_outcome command_line_parse(struct command_line *line, int argc, char **argv);
+void command_line_help(const struct command_line *line);
+
+/* "512MB", "2GiB", "65536"; units of 1024. False when it is none, or does not fit. */
+bool size_parse(const char *text, uint64_t *bytes_out);
+/* A whole number from minimum to maximum. */
+bool number_parse(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number_out);
+
+#endif

@@ -1,0 +1,205 @@
+/*
+ * satori server: open the listener, open the database, accept clients until a signal comes.
+ *
+ * The listener is opened first, so that a busy port is reported before anything is touched;
+ * clients that come while the journal is replayed wait in its backlog.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base_log.h"
+#include "pgwire/pgwire.h"
+#include "runtime/runtime.h"
+#include "runtime/runtime_socket.h"
+#include "runtime/runtime_sync.h"
+#include "server/server.h"
+#include "server/server_options.h"
+#include "session/session.h"
+
+struct serve {
+    struct engine_options engine_options;
+    const char *listen;
+    struct engine *engine;
+    struct listener *listener;
+    struct event stop;
+};
+
+/* Runs on core 0 when SIGINT or SIGTERM arrives; so does everything else that touches `stop`. */
+static enum status on_signal(struct fiber *f, void *argument) {
+    struct serve *serve = argument;
+    LOG(LOG_INFO, "server", "stopping: ending sessions, writing a checkpoint");
+    event_set(&serve->stop);
+    return STATUS_OK;
+}
+
+static enum status accept_clients(struct fiber *f, void *argument) {
+    struct serve *serve = argument;
+    return pgwire_serve(f, serve->listener, serve->engine);
+}
+
+static enum status open_listener(struct fiber *f, struct serve *serve) {
+    TRY(listener_open(f, serve->listen, &serve->listener));
+    if (listener_is_loopback(serve->listener))
+        return STATUS_OK;
+    listener_close(f, serve->listener);
+    enum status status = error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                                   "will not listen on %s: satori has no passwords and no TLS yet",
+                                   serve->listen);
+    error_hint("listen on a loopback address such as 127.0.0.1:5433 or on a Unix socket");
+    return status;
+}
+
+static void say_ready(const struct serve *serve) {
+    const char *address = listener_address(serve->listener);
+    printf("satori %s serves %s on %s\n", SATORI_VERSION, serve->engine_options.directory, address);
+    const char *colon = strrchr(address, ':');
+    if (address[0] != '/' && colon != NULL)
+        printf("connect: psql -h %.*s -p %s -U satori satori\n", (int)(colon - address), address,
+               colon + 1);
+    printf("Ctrl-C stops it.\n");
+    fflush(stdout);
+}
+
+static enum status serve_clients(struct fiber *f, struct serve *serve) {
+    struct task_group group;
+    task_group_init(&group, f);
+    TRY(task_group_spawn(f, &group, FIBER_LATENCY, accept_clients, serve));
+    say_ready(serve);
+    LOG(LOG_INFO, "server", "ready address=%s data=%s backend=%s",
+        listener_address(serve->listener), serve->engine_options.directory,
+        runtime_backend_name(runtime_backend(fiber_runtime(f))));
+    enum status status = event_wait(f, &serve->stop);
+    task_group_cancel(&group, STATUS_SHUTDOWN);
+    enum status accepted = task_group_wait(f, &group);
+    if (accepted != STATUS_OK && accepted != STATUS_SHUTDOWN)
+        status = accepted;
+    return status;
+}
+
+static enum status serve_on_core(struct fiber *f, void *argument) {
+    struct serve *serve = argument;
+    TRY(open_listener(f, serve));
+    enum status status = engine_open(f, &serve->engine_options, &serve->engine);
+    if (status == STATUS_OK)
+        status = serve_clients(f, serve);
+    listener_close(f, serve->listener);
+    if (serve->engine != NULL) {
+        engine_shutdown(serve->engine);
+        enum status closed = engine_close(f, serve->engine);
+        if (status == STATUS_OK)
+            status = closed;
+    }
+    return status;
+}
+
+/* The settings that --help lists behind the options. */
+static void print_settings(void) {
+    printf("\nSettings (in the file of --config as \"name = value\"; those marked 'session' also "
+           "with SET):\n");
+    for (size_t i = 0; i < settings_count(); i++) {
+        struct setting_view view;
+        setting_describe(i, &view);
+        if (strcmp(view.context, "internal") == 0)
+            continue;
+        printf("  %s (%s, default %s%s%s)\n      %s\n", view.name, view.context,
+               view.default_value[0] != '\0' ? view.default_value : "\"\"",
+               view.unit != NULL && view.unit[0] != '\0' ? " " : "",
+               view.unit != NULL ? view.unit : "", view.meaning);
+    }
+}
+
+struct server_arguments {
+    const char *data, *create, *listen, *cores, *memory, *partitions, *config, *log_level;
+};
+
+static int complain(const char *what, const char *text, const char *wanted) {
+    fprintf(stderr, "satori: %s %s: %s\n", what, text, wanted);
+    return 2;
+}
+
+/* 0 when everything is in order, else the exit status. */
+static int read_arguments(const struct server_arguments *arguments, struct serve *serve,
+                          struct runtime_options *runtime) {
+    uint64_t number;
+    if (arguments->data == NULL)
+        return complain("--data", "is missing", "name the data directory");
+    serve->engine_options.directory = arguments->data;
+    serve->engine_options.create_if_missing = arguments->create != NULL;
+    serve->engine_options.config_path = arguments->config;
+    serve->listen = arguments->listen;
+    if (arguments->cores != NULL) {
+        if (!number_parse(arguments->cores, 1, RUNTIME_CORES_MAX, &number))
+            return complain("--cores", arguments->cores, "a number from 1 to 64 is wanted");
+        runtime->core_count = (unsigned)number;
+    }
+    if (arguments->partitions != NULL) {
+        if (!number_parse(arguments->partitions, 1, 64, &number))
+            return complain("--partitions", arguments->partitions,
+                            "a number from 1 to 64 is wanted");
+        serve->engine_options.partition_count = (unsigned)number;
+    }
+    if (arguments->memory != NULL) {
+        if (!size_parse(arguments->memory, &number) || number < (32u << 20))
+            return complain("--memory", arguments->memory,
+                            "a size of at least 32MB is wanted, such as 512MB or 4GB");
+        serve->engine_options.memory_max = number;
+    }
+    enum log_level level = LOG_INFO;
+    if (arguments->log_level != NULL && !log_level_parse(arguments->log_level, &level))
+        return complain("--log-level", arguments->log_level, "debug, info, warning or error");
+    log_level_set(level);
+    return 0;
+}
+
+static int run(struct serve *serve, const struct runtime_options *options) {
+    log_clock_set(clock_wall_us);
+    struct runtime *runtime = NULL;
+    enum status status = runtime_signals_handle(on_signal, serve);
+    if (status == STATUS_OK)
+        status = runtime_create(options, &runtime);
+    if (status == STATUS_OK)
+        status = runtime_run(runtime, 0, serve_on_core, serve);
+    struct error error = *error_current();
+    if (runtime != NULL)
+        runtime_destroy(runtime);
+    if (status == STATUS_OK || status == STATUS_SHUTDOWN) {
+        LOG(LOG_INFO, "server", "stopped");
+        return 0;
+    }
+    fprintf(stderr, "satori: %s%s%s\n",
+            error.message[0] != '\0' ? error.message : status_text(status),
+            error.hint[0] != '\0' ? "; " : "", error.hint);
+    return 1;
+}
+
+int server_main(int argc, char **argv) {
+    struct server_arguments arguments = {.listen = "127.0.0.1:5433"};
+    const struct option_spec options[] = {
+        {"--data", "DIR", "the data directory", &arguments.data},
+        {"--create", NULL, "make a new database if the directory has none", &arguments.create},
+        {"--listen", "HOST:PORT", "where to serve (default 127.0.0.1:5433); port 0 picks a free one",
+         &arguments.listen},
+        {"--cores", "N", "threads (default: one for each processor)", &arguments.cores},
+        {"--memory", "SIZE", "memory the process may use (default: a quarter of the machine's)",
+         &arguments.memory},
+        {"--partitions", "N", "pieces a new database is cut into (default 8)",
+         &arguments.partitions},
+        {"--config", "FILE", "settings, one \"name = value\" a line", &arguments.config},
+        {"--log-level", "LEVEL", "debug, info (default), warning or error", &arguments.log_level},
+    };
+    struct command_line line = {
+        .usage = "satori server --data DIR [options]",
+        .about = "Serves the database in DIR to PostgreSQL clients until SIGINT or SIGTERM.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    enum command_outcome outcome = command_line_parse(&line, argc, argv);
+    if (outcome == COMMAND_HELPED)
+        print_settings();
+    if (outcome != COMMAND_RUN)
+        return outcome == COMMAND_HELPED ? 0 : 2;
+    struct serve serve = {0};
+    struct runtime_options runtime_options = {0};
+    int wrong = read_arguments(&arguments, &serve, &runtime_options);
+    return wrong != 0 ? wrong : run(&serve, &runtime_options);
+}
