@@ -6,7 +6,7 @@
 #include "base/base_log.h"
 #include "base/base_memory.h"
 
-static _Thread_local char open_error[ERROR_MESSAGE_SIZE * 2];
+static _Thread_local char open_error[ERROR_MESSAGE_SIZE * 2 + 8];
 
 const char *satori_version(void) {
     return SATORI_VERSION;
