@@ -117,18 +117,45 @@ void fiber_yield(struct fiber *f);
 /* Suspends for at least duration_ns; fails only by cancellation or deadline. */
 enum status fiber_sleep(struct fiber *f, int64_t duration_ns) MUST_USE;
 
-/* For long loops: cheap (a load and a compare) unless the time slice (200 us; less for
+/* The part of a fiber that the inline functions below look at; it is the fiber's first member.
+   Private to this header. */
+struct fiber_face {
+    uint64_t slice_end;    /* clock_ticks() when the turn is over; 0: look at once */
+    uint32_t shield_depth; /* waits are interrupted only while it is 0 */
+    uint32_t interrupted;  /* a cancellation or a passed deadline waits to be noticed */
+};
+
+/* The processor's cycle-like counter: cheap, unit unknown, for measuring turns only. */
+static inline uint64_t clock_ticks(void) {
+#if defined(__x86_64__)
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+#error "runtime: this processor has no fiber switch"
+#endif
+}
+
+/* For long loops: cheap (a counter read and a compare) unless the time slice (200 us; less for
    background) is spent or a cancellation waits; then yields, or returns the reason. */
 enum status fiber_check_slow(struct fiber *f) MUST_USE;
-bool fiber_check_due(const struct fiber *f);
+static inline bool fiber_check_due(const struct fiber *f) {
+    return clock_ticks() >= ((const struct fiber_face *)(const void *)f)->slice_end;
+}
 static inline enum status fiber_check(struct fiber *f) {
     return __builtin_expect(fiber_check_due(f), 0) ? fiber_check_slow(f) : STATUS_OK;
 }
 
-/* Cancel a fiber of this core. The first reason wins. Safe on a fiber that has ended only while
-   its handle is kept (see fiber_handle). */
+/* Cancel a fiber of this core. The first reason wins; it stays until fiber_cancel_clear, so every
+   later wait fails too. `message` is static text, or NULL for the status's own. The fiber must
+   not have ended; who cannot know keeps a fiber_handle and uses runtime_cancel. */
 void fiber_cancel(struct fiber *target, enum status reason, const char *message);
-/* Forget a cancellation that was delivered or is pending (a session goes on after it). */
+/* Forget a cancellation that was delivered or is pending, and a deadline that has passed (a
+   session goes on after it). Has no effect once runtime_destroy has begun. */
 void fiber_cancel_clear(struct fiber *f);
 bool fiber_cancelled(const struct fiber *f);
 
@@ -138,13 +165,14 @@ struct fiber_handle {
     uint64_t generation;
 };
 struct fiber_handle fiber_handle(const struct fiber *f);
-/* From any core or any thread: ask the fiber's core to cancel it. Does not wait. */
+/* From any core or any thread: ask the fiber's core to cancel it. Does not wait. `message` is
+   static text or NULL. */
 void runtime_cancel(struct runtime *runtime, struct fiber_handle handle, enum status reason,
                     const char *message);
 
 /* Deadline in monotonic nanoseconds, 0 for none; `reason` and `message` are reported when it
-   passes. Returns the one before, so that a caller can put it back. Calls to other cores carry
-   it along. */
+   passes, by every wait until another deadline is set. Returns the one before, so that a caller
+   can put it back. Children inherit it and calls to other cores carry it along. */
 struct deadline {
     int64_t at_ns;
     enum status reason;
@@ -153,9 +181,17 @@ struct deadline {
 struct deadline fiber_deadline_set(struct fiber *f, struct deadline deadline);
 struct deadline fiber_deadline(const struct fiber *f);
 
-/* Between these, waiting is not interrupted. Nestable. */
-void fiber_shield(struct fiber *f);
-void fiber_unshield(struct fiber *f);
+/* Between these, waiting is not interrupted. Nestable. What came meanwhile surfaces at the first
+   wait after the last unshield. Calls to other cores and children are shielded with the caller. */
+static inline void fiber_shield(struct fiber *f) {
+    ((struct fiber_face *)(void *)f)->shield_depth++;
+}
+static inline void fiber_unshield(struct fiber *f) {
+    struct fiber_face *face = (struct fiber_face *)(void *)f;
+    ASSERT(face->shield_depth > 0);
+    if (--face->shield_depth == 0 && face->interrupted)
+        face->slice_end = 0;
+}
 
 /* Run deep code that never suspends (the SQL parser) on the core's large stack (8 MiB). */
 enum status fiber_on_large_stack(struct fiber *f, enum status (*function)(void *argument),
@@ -172,7 +208,8 @@ size_t fiber_stack_left(void);
 enum status core_call(struct fiber *f, unsigned core, fiber_function function, void *argument)
     MUST_USE;
 /* The same without waiting; `argument` must stay valid until the function has run. Suspends only
-   while out of credit. */
+   while out of credit. The caller's deadline and cancellation stay with the caller; a failure is
+   logged at debug level. On the caller's own core it starts a detached fiber. */
 enum status core_cast(struct fiber *f, unsigned core, fiber_function function, void *argument)
     MUST_USE;
 /* Fork and join: run `function` on each core whose bit is set in `cores`, with arguments[core],

@@ -1,0 +1,148 @@
+/*
+ * The door to the machine. Whatever a core asks of the world outside its memory (files, sockets,
+ * waiting) is a `struct operation` handed to the core's back end; time and randomness come from
+ * `struct environment`. io_uring and POSIX are two back ends over the same kernel; a simulator is
+ * a third one that answers from memory.
+ *
+ * An operation lies in the frame of the fiber that waits for it. Ownership: from start() until
+ * `done` it belongs to the back end, also after cancel(): only when both the operation and its
+ * cancellation have come back does operation__complete() run and may the frame go.
+ */
+#ifndef BACKEND_H
+#define BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/base_list.h"
+#include "base/base_status.h"
+
+struct core;
+struct fiber;
+struct iovec;
+
+/* Something for another core to look at; lies in the sender's memory until it comes back. */
+struct message {
+    struct message *next;
+    void (*deliver)(struct core *core, struct message *message);
+};
+
+enum operation_kind {
+    /* files */
+    OPERATION_OPEN = 1,
+    OPERATION_CLOSE,
+    OPERATION_READ,
+    OPERATION_WRITE,
+    OPERATION_SYNC,
+    OPERATION_TRUNCATE,
+    OPERATION_ALLOCATE,
+    OPERATION_PUNCH,
+    OPERATION_SIZE,
+    OPERATION_LOCK,
+    OPERATION_EXISTS,
+    OPERATION_REMOVE,
+    OPERATION_RENAME,
+    OPERATION_DIRECTORY_CREATE,
+    OPERATION_DIRECTORY_REMOVE,
+    OPERATION_DIRECTORY_SYNC,
+    OPERATION_DIRECTORY_LIST,
+    OPERATION_RESOLVE, /* not a file, but it blocks like one: a host name */
+    /* sockets; these may answer -EAGAIN when performed at once */
+    OPERATION_ACCEPT,
+    OPERATION_CONNECT,
+    OPERATION_RECEIVE,
+    OPERATION_SEND,
+    OPERATION_WAIT_READABLE,
+};
+
+/* What a back end remembers about a descriptor between operations; used by POSIX (epoll). */
+struct pollable {
+    int fd;
+    struct core *core; /* whose epoll it is registered with, or NULL */
+    bool readable, writable, hung_up;
+    struct operation *reader, *writer;
+};
+
+struct operation {
+    enum operation_kind kind;
+    int fd;
+    struct pollable *pollable; /* sockets */
+    void *buffer;              /* read, receive; out parameters of others */
+    const void *data;          /* write */
+    size_t size;
+    uint64_t offset;
+    unsigned flags;
+    const char *path, *path_to;
+    const struct iovec *vectors; /* send */
+    unsigned vector_count;
+    const void *address; /* connect */
+    unsigned address_size;
+    int64_t result; /* as of a system call: negative errno on failure */
+    /* the waiting side */
+    struct fiber *fiber;
+    struct core *core;
+    bool done, waiting, cancelled;
+    /* the back end's */
+    unsigned pending;       /* completions still to come (operation, cancellation) */
+    unsigned char stage;    /* worker pool: queued, running */
+    struct list link;       /* worker pool queue */
+    struct message message; /* worker pool: way home */
+    struct operation *next; /* list of finished */
+};
+
+/* Results that are more than a number. */
+struct directory_names {
+    char **names;
+    size_t count;
+};
+struct resolved_address {
+    unsigned size;
+    unsigned char bytes[128]; /* a struct sockaddr */
+};
+
+struct backend {
+    const char *name;
+    /* On the core's own thread. On failure nothing stays behind. */
+    enum status (*open)(struct core *core) MUST_USE;
+    void (*close)(struct core *core);
+    /* Begin; may complete before it returns. */
+    void (*start)(struct core *core, struct operation *operation);
+    /* Ask to take a started operation back. It completes in any case, with -ECANCELED if the
+       wish was granted. Called at most once for an operation that is not done. */
+    void (*cancel)(struct core *core, struct operation *operation);
+    /* Submit what is waiting, complete what has finished, and sleep at most until deadline_ns
+       (0: do not sleep; INT64_MAX: for ever) if nothing had. */
+    void (*poll)(struct core *core, int64_t deadline_ns);
+    /* From any thread: end the sleep in poll(), or the next one. */
+    void (*wake)(struct core *core);
+    /* Do it now without suspending: closing, and sockets that may answer -EAGAIN. */
+    int64_t (*perform)(struct operation *operation);
+    /* Forget about a descriptor before it is closed or moved. */
+    void (*forget)(struct pollable *pollable);
+};
+
+extern const struct backend backend__posix, backend__io_uring;
+
+struct environment {
+    int64_t (*monotonic_ns)(void);
+    int64_t (*wall_us)(void);
+    int (*secret)(void *bytes, size_t size); /* 0 or -1 */
+};
+extern const struct environment *environment__current;
+
+/* Run an operation and wait for it. Returns OK with operation->result >= 0 or the negative errno
+   of the system; fails only by cancellation or deadline. */
+enum status operation__run(struct fiber *f, struct operation *operation) MUST_USE;
+/* The back end's last word on an operation; its memory is gone afterwards. */
+void operation__complete(struct operation *operation, int64_t result);
+
+/* Kinds up to RESOLVE may block in the kernel. */
+static inline bool operation_blocks(const struct operation *operation) {
+    return operation->kind <= OPERATION_RESOLVE;
+}
+/* The operation as plain system calls, blocking as they do (sockets never block). */
+int64_t system__perform(struct operation *operation);
+
+#endif

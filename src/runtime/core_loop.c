@@ -1,0 +1,247 @@
+/*
+ * The loop of a core: choose whose turn it is, let fibers run, ask the machine, sleep.
+ *
+ * A round is one class's turn. Latency goes before normal, normal before background; but while a
+ * higher class runs, every lower class with ready fibers earns a ninth of that time, and once it
+ * has earned a whole turn it gets one, so each has at least about a tenth of the core.
+ *
+ * Sleeping. Before the core sleeps it sets `sleeping` and looks at its inbox once more; a sender
+ * first adds to the inbox and then looks at `sleeping` (all sequentially consistent, so one of
+ * the two sees the other). Only the sender that takes the flag down wakes the core, so a burst of
+ * messages costs one wake-up, and a busy core none.
+ */
+#include "core.h"
+#include "sanitizer.h"
+#include "switch.h"
+
+_Thread_local struct core *core__current_slot;
+
+/* Never inlined: the address of a thread-local must not be kept across a switch. */
+__attribute__((noinline)) struct core *core__current(void) {
+    return core__current_slot;
+}
+
+/* ---- switching -------------------------------------------------------------------------- */
+
+/* The next fiber of this round; NULL when the round is over. */
+static inline struct fiber *next_of_round(struct core *c) {
+    struct list *queue = &c->ready[c->round_class];
+    if (list_empty(queue) || c->round_break || clock_ticks() >= c->round_end)
+        return NULL;
+    return CONTAINER_OF(list_pop_front(queue), struct fiber, ready_link);
+}
+
+static inline void prepare_to_run(struct core *c, struct fiber *f) {
+    c->current = f;
+    f->state = FIBER_RUNNING;
+    f->face.slice_end = fiber__interruption_waits(f) ? 0 : c->round_end;
+    c->stack_low_now = f->stack_low;
+    error_slot_set(&f->error);
+}
+
+static inline void prepare_loop(struct core *c) {
+    c->current = NULL;
+    c->stack_low_now = NULL;
+    error_slot_set(NULL);
+}
+
+/* Continue `next`, or the loop if that is NULL. `fake_stack` is NULL when the running context
+   ends. */
+NO_TSAN static void leave(struct core *c, void **save, struct fiber *next,
+                                 void **fake_stack) {
+    void *load;
+    if (next != NULL) {
+        prepare_to_run(c, next);
+        load = next->stack_pointer;
+    } else {
+        prepare_loop(c);
+        load = c->loop_stack_pointer;
+    }
+#ifdef WITH_ASAN
+    if (next != NULL)
+        __sanitizer_start_switch_fiber(fake_stack, next->stack_low,
+                                       (size_t)((char *)next - (char *)next->stack_low));
+    else
+        __sanitizer_start_switch_fiber(fake_stack, c->loop_stack_low, c->loop_stack_size);
+#endif
+#ifdef WITH_TSAN
+    __tsan_switch_to_fiber(next != NULL ? next->tsan_fiber : c->loop_tsan_fiber, 0);
+#endif
+    switch__stack(save, load);
+#ifdef WITH_ASAN
+    __sanitizer_finish_switch_fiber(fake_stack != NULL ? *fake_stack : NULL, NULL, NULL);
+#endif
+}
+
+NO_TSAN void core__switch_away(struct fiber *f) {
+    struct core *c = f->core;
+    struct fiber *next = next_of_round(c);
+    if (next == f) {
+        f->state = FIBER_RUNNING;
+        return;
+    }
+    leave(c, &f->stack_pointer, next, &f->fake_stack);
+}
+
+NO_TSAN _Noreturn void core__switch_away_for_ever(struct fiber *f) {
+    struct core *c = f->core;
+    leave(c, &f->stack_pointer, next_of_round(c), NULL);
+    __builtin_unreachable();
+}
+
+/* ---- rounds ----------------------------------------------------------------------------- */
+
+/* The class whose turn it is, or -1 when nobody is ready. */
+static int choose_class(const struct core *c) {
+    for (int class = FIBER_CLASS_COUNT - 1; class > 0; class--) {
+        if (!list_empty(&c->ready[class]) &&
+            c->owed_ticks[class] >= c->runtime->slice_ticks[class])
+            return class;
+    }
+    for (int class = 0; class < FIBER_CLASS_COUNT; class++) {
+        if (!list_empty(&c->ready[class]))
+            return class;
+    }
+    return -1;
+}
+
+NO_TSAN static void run_round(struct core *c, int class) {
+    uint64_t begin = clock_ticks();
+    c->round_class = (uint8_t)class;
+    c->round_break = false;
+    c->round_end = begin + c->runtime->slice_ticks[class];
+    struct fiber *first = CONTAINER_OF(list_pop_front(&c->ready[class]), struct fiber, ready_link);
+    leave(c, &c->loop_stack_pointer, first, &c->loop_fake_stack);
+
+    uint64_t used = clock_ticks() - begin;
+    c->owed_ticks[class] -= used < c->owed_ticks[class] ? used : c->owed_ticks[class];
+    for (int lower = class + 1; lower < FIBER_CLASS_COUNT; lower++) {
+        if (list_empty(&c->ready[lower]))
+            c->owed_ticks[lower] = 0;
+        else
+            c->owed_ticks[lower] += used / 9;
+    }
+    c->round_class = 0; /* nobody's turn: fiber__ready need not break it */
+}
+
+/* ---- inbox ------------------------------------------------------------------------------ */
+
+void core__post(struct core *c, struct message *message) {
+    struct message *first = atomic_load_explicit(&c->inbox, memory_order_relaxed);
+    do {
+        message->next = first;
+    } while (!atomic_compare_exchange_weak(&c->inbox, &first, message));
+    if (atomic_load(&c->sleeping) != 0 && atomic_exchange(&c->sleeping, 0) != 0)
+        c->backend->wake(c);
+}
+
+static void drain_inbox(struct core *c) {
+    if (atomic_load_explicit(&c->inbox, memory_order_relaxed) == NULL)
+        return;
+    struct message *newest_first = atomic_exchange(&c->inbox, NULL);
+    struct message *oldest_first = NULL;
+    while (newest_first != NULL) {
+        struct message *next = newest_first->next;
+        newest_first->next = oldest_first;
+        oldest_first = newest_first;
+        newest_first = next;
+    }
+    while (oldest_first != NULL) {
+        struct message *message = oldest_first;
+        oldest_first = message->next; /* deliver() gives the message away */
+        message->deliver(c, message);
+    }
+}
+
+/* ---- counting --------------------------------------------------------------------------- */
+
+/* Only the core itself writes these: no read-modify-write is needed. */
+void core__count_started(struct core *c) {
+    uint64_t count = atomic_load_explicit(&c->activity.started, memory_order_relaxed);
+    atomic_store_explicit(&c->activity.started, count + 1, memory_order_release);
+}
+
+void core__count_finished(struct core *c) {
+    uint64_t count = atomic_load_explicit(&c->activity.finished, memory_order_relaxed);
+    atomic_store_explicit(&c->activity.finished, count + 1, memory_order_release);
+}
+
+/* ---- sleeping --------------------------------------------------------------------------- */
+
+enum { BUSY_WINDOW_NS = 100 * 1000 * 1000 };
+
+static void close_window(struct core *c, int64_t now) {
+    int64_t length = now - c->window_start_ns;
+    if (length < BUSY_WINDOW_NS)
+        return;
+    c->busy_ns += now - c->busy_since_ns;
+    c->busy_since_ns = now;
+    atomic_store_explicit(&c->activity.busy_percent, (uint32_t)(c->busy_ns * 100 / length),
+                          memory_order_relaxed);
+    c->busy_ns = 0;
+    c->window_start_ns = now;
+}
+
+unsigned runtime_core_busy_percent(const struct runtime *runtime, unsigned core) {
+    ASSERT(core < runtime->core_count);
+    const struct core_activity *activity = &runtime->cores[core]->activity;
+    int64_t since = atomic_load_explicit(&activity->sleeping_since_ns, memory_order_relaxed);
+    if (since != 0 && clock_monotonic_ns() - since > BUSY_WINDOW_NS)
+        return 0;
+    return atomic_load_explicit(&activity->busy_percent, memory_order_relaxed);
+}
+
+static void sleep_until_something(struct core *c) {
+    int64_t until = timer__first(&c->timers);
+    if (c->warm_count > WARM_STACKS_IDLE) {
+        if (c->now_ns - c->trimmed_ns > 1000000000) {
+            stack__trim(c, WARM_STACKS_IDLE);
+            c->trimmed_ns = c->now_ns;
+        } else if (until > c->now_ns + 1000000000) {
+            until = c->now_ns + 1000000000;
+        }
+    }
+    atomic_store(&c->sleeping, 1);
+    if (atomic_load(&c->inbox) != NULL) {
+        atomic_store(&c->sleeping, 0);
+        return;
+    }
+    int64_t now = clock_monotonic_ns();
+    c->busy_ns += now - c->busy_since_ns;
+    atomic_store_explicit(&c->activity.sleeping_since_ns, now, memory_order_relaxed);
+    c->backend->poll(c, until);
+    atomic_store_explicit(&c->sleeping, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->activity.sleeping_since_ns, 0, memory_order_relaxed);
+    c->busy_since_ns = clock_monotonic_ns();
+}
+
+/* ---- the loop --------------------------------------------------------------------------- */
+
+NO_TSAN void core__loop(struct core *c) {
+    c->busy_since_ns = c->window_start_ns = c->trimmed_ns = clock_monotonic_ns();
+    while (!c->stopped) {
+        c->now_ns = clock_monotonic_ns();
+        close_window(c, c->now_ns);
+        timer__run(&c->timers, c->now_ns);
+        drain_inbox(c);
+        int class = choose_class(c);
+        if (class >= 0)
+            run_round(c, class);
+        if (c->stopping && c->fiber_count == 0) {
+            atomic_fetch_add(&c->runtime->drained, 1);
+            futex__wake(&c->runtime->drained);
+        }
+        if (c->stopped)
+            break;
+        if (choose_class(c) < 0) {
+            sleep_until_something(c);
+            c->polled_ticks = clock_ticks();
+        } else if (clock_ticks() - c->polled_ticks >= c->runtime->poll_ticks) {
+            if (c->warm_count > WARM_STACKS_MAX)
+                stack__trim(c, WARM_STACKS_MAX);
+            c->backend->poll(c, 0);
+            c->polled_ticks = clock_ticks();
+        }
+    }
+    drain_inbox(c);
+}

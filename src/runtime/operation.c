@@ -1,0 +1,40 @@
+/* How a fiber waits for the machine. */
+#include <errno.h>
+
+#include "core.h"
+
+static void operation_interrupted(struct fiber *f, void *object) {
+    struct operation *operation = object;
+    operation->cancelled = true;
+    operation->core->backend->cancel(operation->core, operation);
+}
+
+enum status operation__run(struct fiber *f, struct operation *operation) {
+    TRY(fiber__interrupted(f));
+    struct core *c = f->core;
+    operation->fiber = f;
+    operation->core = c;
+    operation->done = operation->waiting = operation->cancelled = false;
+    c->backend->start(c, operation);
+    if (!operation->done) {
+        operation->waiting = true;
+        fiber__wait(f, operation_interrupted, operation);
+        ASSERT(operation->done);
+    }
+    if (operation->result == -ECANCELED && operation->cancelled) {
+        enum status reason = fiber__interrupted(f);
+        if (reason != STATUS_OK)
+            return reason;
+    }
+    return STATUS_OK;
+}
+
+void operation__complete(struct operation *operation, int64_t result) {
+    ASSERT(!operation->done);
+    operation->result = result;
+    operation->done = true;
+    if (operation->waiting) {
+        operation->waiting = false;
+        fiber__ready(operation->fiber);
+    }
+}
