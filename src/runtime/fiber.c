@@ -65,7 +65,7 @@ static void sleep_fired(struct timer *timer) {
 
 struct fiber *fiber__create(struct core *c, enum fiber_class class, fiber_function function,
                             void *argument) {
-    ASSERT(class < FIBER_CLASS_COUNT);
+    ASSERT((int)class < FIBER_CLASS_COUNT);
     int64_t taken = stack__take(c);
     if (taken < 0)
         return NULL;
@@ -293,7 +293,7 @@ enum fiber_class fiber_class(const struct fiber *f) {
 }
 
 void fiber_class_set(struct fiber *f, enum fiber_class class) {
-    ASSERT(class < FIBER_CLASS_COUNT);
+    ASSERT((int)class < FIBER_CLASS_COUNT);
     f->class = (uint8_t)class;
     /* The turn belongs to the old class: give it back at the next opportunity. */
     if (f->core->current == f && class > f->core->round_class)

@@ -1,5 +1,6 @@
 #include "runtime_fixture.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/base_memory.h"
