@@ -1,0 +1,38 @@
+/*
+ * EXPLAIN: a plan as lines of text in PostgreSQL's shape.
+ *
+ *     Hash Join  (cost=1.09..2.19 rows=4 width=8) (actual time=0.020..0.030 rows=4 loops=1)
+ *       Hash Cond: (a.x = b.x)
+ */
+#ifndef SQL_EXPLAIN_H
+#define SQL_EXPLAIN_H
+
+#include "base/base_buffer.h"
+#include "base/base_status.h"
+#include "sql/sql.h"
+
+/* What happened at one node; the execution room fills one for each node id. Times are monotonic
+   nanoseconds spent until the first and the last row, children included. */
+struct explain_node_statistics {
+    uint64_t rows, loops, batches;
+    int64_t start_ns, total_ns;
+    uint64_t removed_rows;   /* by a filter */
+    uint64_t memory_bytes;   /* most held at a time; 0: not said */
+    uint64_t spilled_bytes;
+};
+struct explain_statistics {
+    uint32_t node_count;
+    const struct explain_node_statistics *nodes;
+};
+
+/* Append the lines, each ended by '\n'. statistics NULL: EXPLAIN without ANALYZE. Does not add
+   Planning and Execution Time; the session knows them. */
+enum status explain_plan(const struct statement_explain *options, const struct plan *plan,
+                         const struct explain_statistics *statistics, struct buffer *buffer)
+    MUST_USE;
+/* An expression in canonical SQL (as pg_get_expr shows it). Columns are named by `names`; NULL
+   shows $column. */
+enum status expression_deparse(const struct expression *expression, const char *const *names,
+                               struct buffer *buffer) MUST_USE;
+
+#endif
