@@ -124,6 +124,8 @@ struct backend {
 };
 
 extern const struct backend backend__posix, backend__io_uring;
+/* Tests: an errno that setting up io_uring shall fail with; 0: none. */
+extern int backend__io_uring_refusal;
 
 struct environment {
     int64_t (*monotonic_ns)(void);

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/base_memory.h"
-#include "core.h"
-#include "worker.h"
+#include "runtime/core.h"
+#include "runtime/worker.h"
 
 enum { EVENTS_MAX = 64 };
 

@@ -18,7 +18,7 @@
  */
 #include "base/base_log.h"
 #include "base/base_memory.h"
-#include "core.h"
+#include "runtime/core.h"
 
 struct fork {
     struct fiber *caller;

@@ -4,7 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "core.h"
+#include "runtime/core.h"
 
 static int64_t machine_monotonic_ns(void) {
     struct timespec time;

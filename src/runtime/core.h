@@ -25,12 +25,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "backend.h"
+#include "runtime/backend.h"
 #include "base/base_list.h"
 #include "base/base_random.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_sync.h"
-#include "timer.h"
+#include "runtime/timer.h"
 
 enum { FIBER_CLASS_COUNT = 3 };
 enum {

@@ -10,9 +10,9 @@
  * the two sees the other). Only the sender that takes the flag down wakes the core, so a burst of
  * messages costs one wake-up, and a busy core none.
  */
-#include "core.h"
-#include "sanitizer.h"
-#include "switch.h"
+#include "runtime/core.h"
+#include "runtime/sanitizer.h"
+#include "runtime/switch.h"
 
 _Thread_local struct core *core__current_slot;
 

@@ -3,9 +3,9 @@
 
 #include "base/base_log.h"
 #include "base/base_memory.h"
-#include "core.h"
-#include "sanitizer.h"
-#include "switch.h"
+#include "runtime/core.h"
+#include "runtime/sanitizer.h"
+#include "runtime/switch.h"
 
 void error__copy(struct error *to, const struct error *from) {
     *to = *from;

@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 
 #include "base/base_memory.h"
-#include "core.h"
+#include "runtime/core.h"
 
 struct file {
     int fd;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/base_memory.h"
-#include "core.h"
+#include "runtime/core.h"
 
 void futex__wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns) {
     struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};

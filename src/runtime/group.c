@@ -1,6 +1,6 @@
 /* Task groups. */
 #include "base/base_memory.h"
-#include "core.h"
+#include "runtime/core.h"
 
 /* The owner waits for its group in task_group_wait only; this is how a child finds it there. */
 static void owner_interrupted(struct fiber *f, void *object) {

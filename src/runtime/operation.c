@@ -1,7 +1,7 @@
 /* How a fiber waits for the machine. */
 #include <errno.h>
 
-#include "core.h"
+#include "runtime/core.h"
 
 static void operation_interrupted(struct fiber *f, void *object) {
     struct operation *operation = object;

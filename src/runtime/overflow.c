@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core.h"
-#include "sanitizer.h"
+#include "runtime/core.h"
+#include "runtime/sanitizer.h"
 
 enum { ALTERNATE_STACK_SIZE = 64 * 1024 };
 

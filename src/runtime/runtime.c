@@ -9,9 +9,9 @@
 
 #include "base/base_log.h"
 #include "base/base_memory.h"
-#include "core.h"
-#include "sanitizer.h"
-#include "worker.h"
+#include "runtime/core.h"
+#include "runtime/sanitizer.h"
+#include "runtime/worker.h"
 
 unsigned runtime_core_count(const struct runtime *runtime) {
     return runtime->core_count;

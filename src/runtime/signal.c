@@ -5,7 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "runtime/core.h"
 
 static struct {
     fiber_function handler;

@@ -16,7 +16,7 @@
 
 #include "base/base_log.h"
 #include "base/base_memory.h"
-#include "core.h"
+#include "runtime/core.h"
 
 enum { ADDRESS_TEXT_SIZE = 128, BACKLOG = 1024, VECTORS_MAX = 64 };
 

@@ -6,9 +6,9 @@
 
 #include "base/base_log.h"
 #include "base/base_memory.h"
-#include "core.h"
-#include "sanitizer.h"
-#include "switch.h"
+#include "runtime/core.h"
+#include "runtime/sanitizer.h"
+#include "runtime/switch.h"
 
 /* Stacks come in slabs, so that a hundred thousand of them are some thousand mappings. Guard
    pages are markers in the page table where the kernel (6.13) can do that; mprotect elsewhere

@@ -1,4 +1,4 @@
-#include "switch.h"
+#include "runtime/switch.h"
 
 #include <stdint.h>
 

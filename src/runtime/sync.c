@@ -2,7 +2,7 @@
 #include "runtime/runtime_sync.h"
 
 #include "base/base_memory.h"
-#include "core.h"
+#include "runtime/core.h"
 
 /* In the frame of the waiting fiber; in its queue exactly while nobody has decided its fate. */
 struct wait_node {

@@ -1,4 +1,4 @@
-#include "timer.h"
+#include "runtime/timer.h"
 
 #include "base/base_memory.h"
 #include "base/base_status.h"

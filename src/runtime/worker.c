@@ -1,4 +1,4 @@
-#include "worker.h"
+#include "runtime/worker.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -7,7 +7,7 @@
 
 #include "base/base_log.h"
 #include "base/base_memory.h"
-#include "core.h"
+#include "runtime/core.h"
 
 enum { STAGE_QUEUED = 1, STAGE_RUNNING };
 

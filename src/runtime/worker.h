@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "backend.h"
+#include "runtime/backend.h"
 
 enum { WORKER_THREADS_MAX = 4 };
 
