@@ -106,7 +106,10 @@ struct backend {
     const char *name;
     /* On the core's own thread. On failure nothing stays behind. */
     enum status (*open)(struct core *core) MUST_USE;
+    /* On the core's own thread; wake() may still be called after it. */
     void (*close)(struct core *core);
+    /* After every thread has ended. Harmless on a core that was never opened. */
+    void (*release)(struct core *core);
     /* Begin; may complete before it returns. */
     void (*start)(struct core *core, struct operation *operation);
     /* Ask to take a started operation back. It completes in any case, with -ECANCELED if the

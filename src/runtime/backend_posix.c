@@ -44,7 +44,13 @@ static enum status posix_open(struct core *c) {
 }
 
 static void posix_close(struct core *c) {
+    (void)c; /* the descriptors stay for whoever still rings */
+}
+
+static void posix_release(struct core *c) {
     struct posix_state *state = c->backend_state;
+    if (state == NULL)
+        return;
     close(state->epoll_fd);
     close(state->event_fd);
     memory_free(state);
@@ -196,6 +202,7 @@ const struct backend backend__posix = {
     .name = "posix",
     .open = posix_open,
     .close = posix_close,
+    .release = posix_release,
     .start = posix_start,
     .cancel = posix_cancel,
     .poll = posix_poll,

@@ -107,6 +107,12 @@ static enum status uring_open(struct core *c) {
 static void uring_close(struct core *c) {
     struct uring_state *state = c->backend_state;
     io_uring_queue_exit(&state->ring);
+}
+
+static void uring_release(struct core *c) {
+    struct uring_state *state = c->backend_state;
+    if (state == NULL)
+        return;
     close(state->event_fd);
     memory_free(state);
     c->backend_state = NULL;
@@ -340,6 +346,7 @@ const struct backend backend__io_uring = {
     .name = "io_uring",
     .open = uring_open,
     .close = uring_close,
+    .release = uring_release,
     .start = uring_start,
     .cancel = uring_cancel,
     .poll = uring_poll,

@@ -101,6 +101,7 @@ static void *core_thread(void *argument) {
 static void core_free(struct core *c) {
     if (c == NULL)
         return;
+    c->backend->release(c);
     stack__release_all(c);
     timer__release(&c->timers);
     memory_free(c->credits);
