@@ -19,14 +19,19 @@ enum {
     BTREE_ENTRY_SIZE_MAX = 5000, /* bytes of key and value together: three fit a page */
 };
 
-/* A tree handle. Durable trees keep their root in the pager's directory; temporary ones here. */
+/* A tree handle, zeroed by open. Durable trees keep their root in the pager's directory; temporary
+   ones here. There is at most one handle of a tree at a time: all its users share it. */
 struct btree {
     struct pager *pager;
     struct tree_id id;        /* {0}: temporary */
     struct page_id root;
     uint64_t change_count;    /* rises with every change; cursors compare it */
     uint64_t entry_count;     /* exact for temporary trees; estimate (from the root) for durable */
-    struct btree_append_hint *append_hint; /* private: rightmost leaf for rising keys */
+    /* private */
+    uint64_t structure_count;   /* rises when pages come, go or change their fences */
+    bool count_loaded;          /* entry_count includes what the root said */
+    struct page_id append_leaf; /* the rightmost leaf while structure_count = append_structure */
+    uint64_t append_structure;
 };
 
 /* Attach to a durable tree (which may be empty and then has no page yet). Never suspends. */
@@ -34,7 +39,9 @@ void btree_open(struct btree *tree, struct pager *pager, struct tree_id id);
 void btree_init_temporary(struct btree *tree, struct pager *pager);
 /* Forget the handle, keep the pages of a durable tree. */
 void btree_close(struct btree *tree);
-/* Free every page; the tree is empty and usable afterwards. Suspends; long trees yield. */
+/* Free every page; the tree is empty and usable afterwards. Suspends; long trees yield. Nobody else
+   uses the tree meanwhile. A crash or failure in between leaves a smaller tree, which can be
+   cleared again. */
 enum status btree_clear(struct fiber *f, struct btree *tree) MUST_USE;
 
 /* Put a key, replacing its value if present. When `old_out` is not NULL and the key was present,
@@ -102,7 +109,8 @@ enum status btree_cursor_take(struct fiber *f, struct btree_cursor *cursor, size
                               struct slice *values_out, uint8_t *key_bytes, size_t key_stride,
                               size_t *count_out, struct btree_pin *pin) MUST_USE;
 
-/* Build an empty durable tree from keys in strictly rising order, leaves filled to 90 %. */
+/* Fill an empty tree with keys in strictly rising order; leaves are packed. Whoever builds one must
+   be ready to clear it after a crash: a checkpoint may publish it half built. */
 struct btree_loader;
 enum status btree_load_begin(struct fiber *f, struct btree *tree, struct btree_loader **loader_out)
     MUST_USE;

@@ -1,0 +1,169 @@
+/*
+ * Frames of PAGE_SIZE are cut from one reservation of the whole budget: untouched parts of it are
+ * no memory yet. Freed ones go to a stack, linked by index; the head carries a counter in its
+ * upper half so that a compare-and-swap notices that the stack changed in between (Treiber 1986).
+ * Frames of other sizes come from the heap.
+ */
+#include "pager/budget.h"
+
+#include <stdatomic.h>
+
+#include "base/base_memory.h"
+
+enum { GUARANTEE_MAX = 64 * PAGE_SIZE, RESERVATION_ALIGNMENT = 2 << 20 };
+
+struct page_budget {
+    uint64_t size_max, guarantee, fair_share;
+    uint64_t shared_max;           /* what is not guaranteed to anybody */
+    uint8_t *blocks;
+    _Atomic uint32_t *next_free;   /* for each block, index + 1 of the one below */
+    uint32_t block_count;
+    _Alignas(64) _Atomic uint64_t shared_used;
+    _Atomic uint64_t used;
+    _Atomic uint64_t wanted;       /* bytes refused to pagers below their fair share */
+    _Alignas(64) _Atomic uint64_t free_head; /* counter << 32 | index + 1 */
+    _Atomic uint32_t block_next;   /* never used from here on */
+};
+
+enum status page_budget_create(uint64_t size_max, unsigned pager_count,
+                               struct page_budget **budget_out) {
+    ASSERT(pager_count > 0);
+    if (size_max / pager_count < 16 * PAGE_SIZE)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "memory for pages is too small: %llu bytes for %u partitions",
+                         (unsigned long long)size_max, pager_count);
+    struct page_budget *budget = memory_alloc_aligned(64, sizeof *budget);
+    if (budget == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    *budget = (struct page_budget){
+        .size_max = size_max,
+        .fair_share = size_max / pager_count,
+        .block_count = (uint32_t)(size_max / PAGE_SIZE),
+    };
+    budget->guarantee = budget->fair_share < GUARANTEE_MAX ? budget->fair_share : GUARANTEE_MAX;
+    budget->shared_max = size_max - budget->guarantee * pager_count;
+    budget->blocks = memory_alloc_aligned(RESERVATION_ALIGNMENT, size_max);
+    budget->next_free = memory_alloc_zeroed(budget->block_count, sizeof *budget->next_free);
+    if (budget->blocks == NULL || budget->next_free == NULL) {
+        page_budget_destroy(budget);
+        return error_set(STATUS_OUT_OF_MEMORY, "cannot reserve %llu bytes of memory for pages",
+                         (unsigned long long)size_max);
+    }
+    *budget_out = budget;
+    return STATUS_OK;
+}
+
+void page_budget_destroy(struct page_budget *budget) {
+    if (budget == NULL)
+        return;
+    ASSERT(atomic_load(&budget->used) == 0);
+    memory_free(budget->blocks);
+    memory_free((void *)budget->next_free);
+    memory_free(budget);
+}
+
+uint64_t page_budget_used(const struct page_budget *budget) {
+    return atomic_load_explicit(&budget->used, memory_order_relaxed);
+}
+
+uint64_t budget_size_max(const struct page_budget *budget) {
+    return budget->size_max;
+}
+
+void budget_share_init(struct budget_share *share, struct page_budget *budget) {
+    *share = (struct budget_share){.budget = budget, .guaranteed = budget->guarantee};
+}
+
+/* The part of a share of `bytes` that counts against the shared part. */
+static uint64_t shared_part(const struct budget_share *share, uint64_t bytes) {
+    return bytes > share->guaranteed ? bytes - share->guaranteed : 0;
+}
+
+bool budget_take(struct budget_share *share, uint64_t size) {
+    struct page_budget *budget = share->budget;
+    uint64_t more = shared_part(share, share->bytes + size) - shared_part(share, share->bytes);
+    if (more > 0) {
+        uint64_t before = atomic_fetch_add(&budget->shared_used, more);
+        if (before + more > budget->shared_max) {
+            atomic_fetch_sub(&budget->shared_used, more);
+            if (share->bytes + size <= budget->fair_share &&
+                atomic_load_explicit(&budget->wanted, memory_order_relaxed) < budget->fair_share)
+                atomic_fetch_add(&budget->wanted, size);
+            return false;
+        }
+    }
+    share->bytes += size;
+    atomic_fetch_add(&budget->used, size);
+    return true;
+}
+
+/* Count down what starving pagers want; it is a wish, so being inexact is fine. */
+static void wanted_lower(struct page_budget *budget, uint64_t size) {
+    uint64_t wanted = atomic_load_explicit(&budget->wanted, memory_order_relaxed);
+    while (wanted > 0 &&
+           !atomic_compare_exchange_weak(&budget->wanted, &wanted,
+                                         wanted > size ? wanted - size : 0)) {
+    }
+}
+
+void budget_give(struct budget_share *share, uint64_t size) {
+    struct page_budget *budget = share->budget;
+    ASSERT(share->bytes >= size);
+    uint64_t less = shared_part(share, share->bytes) - shared_part(share, share->bytes - size);
+    share->bytes -= size;
+    if (less > 0) {
+        atomic_fetch_sub(&budget->shared_used, less);
+        wanted_lower(budget, less);
+    }
+    atomic_fetch_sub(&budget->used, size);
+}
+
+bool budget_must_yield(const struct budget_share *share) {
+    const struct page_budget *budget = share->budget;
+    return __builtin_expect(
+               atomic_load_explicit(&budget->wanted, memory_order_relaxed) > 0, 0) &&
+           share->bytes > budget->fair_share;
+}
+
+static uint8_t *stack_pop(struct page_budget *budget) {
+    uint64_t head = atomic_load(&budget->free_head);
+    while ((uint32_t)head != 0) {
+        uint32_t index = (uint32_t)head - 1;
+        uint64_t below = atomic_load(&budget->next_free[index]);
+        uint64_t changed = ((head >> 32) + 1) << 32 | below;
+        if (atomic_compare_exchange_weak(&budget->free_head, &head, changed))
+            return budget->blocks + (size_t)index * PAGE_SIZE;
+    }
+    return NULL;
+}
+
+uint8_t *budget_block_alloc(struct page_budget *budget, uint32_t size) {
+    if (size != PAGE_SIZE)
+        return memory_alloc_aligned(PAGE_SIZE_MIN, size);
+    /* The caller's bytes were granted, so a block is on the stack or behind block_next; another
+       core may push and pop between our two looks, hence the loop. */
+    for (;;) {
+        uint8_t *block = stack_pop(budget);
+        if (block != NULL)
+            return block;
+        uint32_t index = atomic_load(&budget->block_next);
+        if (index < budget->block_count &&
+            atomic_compare_exchange_strong(&budget->block_next, &index, index + 1))
+            return budget->blocks + (size_t)index * PAGE_SIZE;
+    }
+}
+
+void budget_block_free(struct page_budget *budget, uint8_t *block, uint32_t size) {
+    if (size != PAGE_SIZE) {
+        memory_free(block);
+        return;
+    }
+    uint32_t index = (uint32_t)((size_t)(block - budget->blocks) / PAGE_SIZE);
+    ASSERT(index < budget->block_count);
+    uint64_t head = atomic_load(&budget->free_head);
+    uint64_t changed;
+    do {
+        atomic_store(&budget->next_free[index], (uint32_t)head);
+        changed = ((head >> 32) + 1) << 32 | (index + 1);
+    } while (!atomic_compare_exchange_weak(&budget->free_head, &head, changed));
+}

@@ -1,0 +1,55 @@
+/* The manifest: checkpoints appended to one file (format: pager_format.h). */
+#ifndef MANIFEST_H
+#define MANIFEST_H
+
+#include "pager/pager_format.h"
+#include "runtime/runtime_file.h"
+
+struct manifest {
+    const char *directory; /* borrowed */
+    char *path, *path_new;
+    struct file *file;
+    uint64_t size;       /* end of the last good record */
+    uint64_t live_size;  /* what a full checkpoint took when last known */
+    uint64_t checkpoint; /* number of the newest one */
+};
+
+struct manifest_map_entry {
+    struct page_id id;
+    uint64_t extent; /* 0: gone */
+};
+struct manifest_root {
+    struct tree_id tree;
+    struct page_id root;
+};
+
+/* What one checkpoint says. */
+struct manifest_checkpoint {
+    bool full;
+    struct commit_number applied;
+    uint64_t page_id_end;
+    struct manifest_map_entry *map;
+    size_t map_count, map_capacity;
+    struct manifest_root *roots;
+    size_t root_count, root_capacity;
+    bool roots_present;
+};
+void manifest_checkpoint_release(struct manifest_checkpoint *checkpoint);
+
+/* Write a new manifest with the (full) first checkpoint, durably. */
+enum status manifest_create(struct fiber *f, const char *directory,
+                            const struct manifest_checkpoint *checkpoint,
+                            struct manifest *manifest_out) MUST_USE;
+/* Read the file; `apply` is called for each whole checkpoint in order. Cuts a torn tail off. */
+enum status manifest_open(struct fiber *f, const char *directory,
+                          enum status (*apply)(void *context,
+                                               const struct manifest_checkpoint *checkpoint),
+                          void *context, struct manifest *manifest_out) MUST_USE;
+/* Append, or write anew when the checkpoint is full; durable on return. */
+enum status manifest_publish(struct fiber *f, struct manifest *manifest,
+                             const struct manifest_checkpoint *checkpoint) MUST_USE;
+/* Should the next checkpoint be full? */
+bool manifest_outgrown(const struct manifest *manifest, uint64_t page_count);
+void manifest_close(struct fiber *f, struct manifest *manifest);
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * The pager's insides.
+ *
+ * Life of a frame (one page's memory):
+ *
+ *     reading --> clean <--- write ends --- writing
+ *                   | ^                        ^
+ *            modify | |                        | copied into the write buffer
+ *                   v |                        |
+ *                  dirty ----------------------'
+ *                   |
+ *             begin v                        modify
+ *              dirty + cut  ---------------------------------> dirty, with a *ghost*: a second
+ *                                                              frame outside the map that holds
+ *                                                              the content at the cut
+ *
+ * Images are copied into the write buffer (and get header and checksum there), so a page may
+ * change while its image is written; one batch of images is in flight at a time (flush_lock).
+ *
+ * A freed page's frame is an *orphan*: out of the map, alive until it is unpinned and, if it
+ * belongs to the cut, written. A ghost is an orphan whose page lives on in another frame.
+ *
+ * Invariants:
+ *   - a frame is in the map if and only if it is no orphan;
+ *   - dirty frames are in exactly one of the lists `dirty` (later than the cut) and `cut`;
+ *   - dirty orphans belong to the cut;
+ *   - frame.extent is the newest finished image of the content's line: 0 when there is none;
+ *   - a frame is given away only when it is unpinned, clean, and neither read nor written.
+ */
+#ifndef STATE_H
+#define STATE_H
+
+#include "base/base_list.h"
+#include "pager/budget.h"
+#include "pager/extents.h"
+#include "pager/manifest.h"
+#include "pager/page_map.h"
+#include "pager/pager.h"
+#include "pager/pager_format.h"
+#include "runtime/runtime_file.h"
+#include "runtime/runtime_sync.h"
+
+enum {
+    RESERVE_MAX = 64,             /* frames set aside at most */
+    RESERVE_KEEP = 16,            /* frames that stay set aside */
+    BATCH_PAGES = 16,
+    BATCH_SIZE = BATCH_PAGES * PAGE_SIZE,
+    FILE_GROWTH_MIN = 1 << 20,
+    FILE_GROWTH_MAX = 64 << 20,
+};
+
+#define TEMPORARY_BIT (1ull << 63)
+
+struct frame {
+    struct page page; /* first: the user's pointer is the frame's */
+    uint32_t pins;
+    uint32_t size;    /* of the block: page.size + PAGE_HEADER_SIZE */
+    uint8_t *block;
+    bool referenced, dirty, cut, reading, writing, orphan;
+    uint32_t clock_index;
+    uint64_t extent;
+    struct frame *ghost; /* of a frame: its ghost; of a ghost: its frame, NULL when that moved on */
+    struct list dirty_link;
+};
+
+struct batch_item {
+    struct frame *frame;
+    uint64_t extent;
+    uint8_t *image;
+    uint32_t size;
+    bool cut; /* belongs to the checkpoint in progress */
+};
+
+struct root_entry {
+    struct tree_id tree;
+    struct page_id root;
+};
+
+struct pager {
+    const char *name;
+    char *path_pages;
+    struct file *file;
+    struct manifest manifest;
+    struct page_map durable, temporary;
+    struct extents extents;
+    uint64_t units_owed; /* of dirty frames: each has a place in the file if it is written */
+    uint64_t file_units_max;
+
+    struct budget_share share;
+    struct frame **frames; /* the clock's face: all frames but orphans and the reserve */
+    size_t frame_count, frame_capacity, clock_hand;
+    size_t frame_total;    /* with orphans and the reserve; the clock has room for all */
+    struct frame *reserve[RESERVE_MAX];
+    unsigned reserve_count, reserve_keep;
+    struct list dirty, cut;
+    uint64_t dirty_count;
+    struct condition progress; /* a read or a write ended, or a page was unpinned */
+
+    struct fiber_mutex flush_lock;
+    uint8_t *write_buffer;
+    size_t write_buffer_size;
+    struct batch_item batch[BATCH_PAGES];
+    unsigned batch_count;
+
+    struct root_entry *roots; /* by tree */
+    size_t root_count, root_capacity;
+    bool roots_changed;
+
+    struct commit_number applied;
+    bool checkpoint_running, checkpoint_failed, cut_incomplete;
+    struct manifest_checkpoint cut_content;
+
+    uint64_t reads, writes, hits, evictions, checkpoints;
+};
+
+static inline struct page_map *map_of(struct pager *pager, bool temporary) {
+    return temporary ? &pager->temporary : &pager->durable;
+}
+static inline uint64_t page_index(struct page_id id) {
+    return id.value & ~TEMPORARY_BIT;
+}
+static inline bool page_is_temporary(struct page_id id) {
+    return (id.value & TEMPORARY_BIT) != 0;
+}
+static inline struct frame *entry_frame(uint64_t entry) {
+    return (struct frame *)(uintptr_t)(entry & ~(uint64_t)MAP_TAG_MASK);
+}
+static inline uint64_t frame_entry(const struct frame *frame) {
+    return (uint64_t)(uintptr_t)frame | MAP_FRAME;
+}
+
+/* ---- pool.c: frames ---- */
+
+/* A frame with a block of `size`, in nobody's hands: evicts (and writes) when the budget is
+   spent. Suspends. */
+enum status pool__acquire(struct fiber *f, struct pager *pager, uint32_t size,
+                          struct frame **frame_out) MUST_USE;
+/* The same from the budget alone; NULL when it is spent. */
+struct frame *pool__try_new(struct pager *pager, uint32_t size);
+void pool__delete(struct pager *pager, struct frame *frame);
+/* Put the frame on the clock and into the map as page `id`, pinned once. */
+void pool__install(struct pager *pager, struct frame *frame, struct page_id id);
+/* A frame from the reserve; NULL when it is empty. */
+struct frame *pool__from_reserve(struct pager *pager);
+/* Release an orphan that nobody needs any more. */
+void pool__orphan_settle(struct pager *pager, struct frame *frame);
+void pool__clock_remove(struct pager *pager, struct frame *frame);
+/* Give an unused frame back: to the reserve if that is low, else to the budget. */
+void pool__release(struct pager *pager, struct frame *frame);
+void pool__set_dirty(struct pager *pager, struct frame *frame, bool cut);
+void pool__clear_dirty(struct pager *pager, struct frame *frame);
+void pool__wake(struct pager *pager);
+/* Collect up to BATCH_PAGES cold dirty frames by going round the clock. */
+unsigned pool__cold_dirty(struct pager *pager, struct frame **frames_out);
+/* Evict one clean cold frame of any size and give its memory back; false if there is none. */
+bool pool__evict_one(struct pager *pager);
+
+/* ---- flush.c: writing ---- */
+
+enum flush_source { FLUSH_COLD, FLUSH_CUT };
+/* Write one batch. *count_out 0: there was nothing to write. */
+enum status flush__batch(struct fiber *f, struct pager *pager, enum flush_source source,
+                         unsigned *count_out) MUST_USE;
+/* Make sure the file has free units for everything dirty and `units` more. */
+enum status flush__ensure_space(struct fiber *f, struct pager *pager, uint64_t units) MUST_USE;
+bool flush__space_ready(const struct pager *pager, uint64_t units);
+/* An image is no longer the newest one of a page: free at once if no checkpoint has it. */
+void flush__drop_extent(struct pager *pager, uint64_t extent, bool temporary);
+/* The same when a page of the cut gets its image: the one before goes with the publication. */
+void flush__drop_extent_of_cut(struct pager *pager, uint64_t extent);
+
+/* ---- checkpoint.c ---- */
+
+/* The image of a page of the cut was written (or is known). */
+void checkpoint__record(struct pager *pager, struct page_id id, uint64_t extent);
+
+#endif
