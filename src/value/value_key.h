@@ -29,8 +29,8 @@
  *                   different keys unless `canonical`)
  *
  * For unique indexes and grouping, equal values must give equal bytes: with `canonical` in the
- * column, intervals drop the trailing part and cannot be decoded. Arrays are ordered by value only
- * when canonical bytes are not needed; see key_orderable.
+ * column, intervals drop the trailing part and cannot be decoded. Arrays have bytes too (equal for
+ * equal bodies) but not in value order; see key_orderable.
  */
 #ifndef VALUE_KEY_H
 #define VALUE_KEY_H
@@ -54,8 +54,8 @@ struct key_column {
     bool canonical; /* equal values give equal bytes (intervals; else always so) */
 };
 
-/* True when values of the type can be key columns whose byte order is value order (scalars; arrays
-   of them as well, by element). */
+/* True when values of the type can be key columns whose byte order is value order (scalars;
+   not arrays and records). */
 bool key_orderable(struct type type);
 /* True when decoding gives back the value as it was. Not for numeric of unknown scale (1.00 comes
    back as 1), bpchar (spaces trimmed; padded again when the type has a length), canonical

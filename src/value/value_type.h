@@ -164,7 +164,7 @@ const struct type_info *type_info(uint32_t id);
 const struct type_info *type_info_get(uint32_t id);
 /* By pg_type.typname ("int4", "_int4"); NULL when unknown. */
 const struct type_info *type_by_typname(struct slice typname);
-/* The whole table, arrays too: index 0 .. type_info_count()-1, in order of OID. */
+/* The whole table, arrays too: index 0 .. type_info_count()-1, in no particular order. */
 size_t type_info_count(void);
 const struct type_info *type_info_at(size_t index);
 
