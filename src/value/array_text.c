@@ -240,6 +240,8 @@ static enum status parse_level(struct parser *parser, uint32_t depth) {
         }
     }
     parser->at++;
+    if (items == 0 && depth > 0)
+        return malformed(parser, "Unexpected \"}\" character.");
     if (parser->lengths[depth] == UINT32_MAX)
         parser->lengths[depth] = items;
     else if (parser->lengths[depth] != items)
@@ -322,7 +324,7 @@ enum status array_parse(const struct value_context *context, struct slice text, 
     };
     if (type.id == TYPE_INT2VECTOR || type.id == TYPE_OIDVECTOR)
         return parse_vector(&parser, type, body_out);
-    uint32_t wanted[ARRAY_DIMENSIONS_MAX], wanted_count;
+    uint32_t wanted[ARRAY_DIMENSIONS_MAX], wanted_count = 0;
     parser.scratch = arena_alloc_aligned(arena, text.size + 1, 1);
     if (parser.scratch == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");

@@ -1,4 +1,5 @@
 /* The calendar, and moments taken apart and put together. */
+#include "value/parts.h"
 #include "value/value_datetime.h"
 
 enum { DAYS_PER_ERA = 146097 }; /* 400 years */

@@ -5,8 +5,6 @@
 #include "value/parts.h"
 #include "value/value_datetime.h"
 
-enum status timestamp_range_error(void);
-
 static enum status interval_range_error(void) {
     return error_set(STATUS_DATETIME_FIELD_OVERFLOW, "interval out of range");
 }
@@ -59,11 +57,12 @@ enum status timestamp_add_interval(int64_t timestamp, struct interval interval, 
     return STATUS_OK;
 }
 
+/* True: overflow. */
 static bool negate(struct interval *interval) {
-    struct interval zero = {0};
-    return __builtin_sub_overflow(zero.us, interval->us, &interval->us) |
-           __builtin_sub_overflow(zero.days, interval->days, &interval->days) |
-           __builtin_sub_overflow(zero.months, interval->months, &interval->months);
+    struct interval a = *interval;
+    return __builtin_sub_overflow(INT64_C(0), a.us, &interval->us) ||
+           __builtin_sub_overflow(0, a.days, &interval->days) ||
+           __builtin_sub_overflow(0, a.months, &interval->months);
 }
 
 enum status timestamp_subtract_interval(int64_t timestamp, struct interval interval,

@@ -318,9 +318,13 @@ static enum failure take_zone_name(struct scan *scan, const uint8_t *start) {
     while (scan->at < scan->end &&
            (is_letter(*scan->at) || is_digit(*scan->at) || strchr("/_+-", *scan->at) != NULL))
         scan->at++;
-    struct slice name = slice_of(start, (size_t)(scan->at - start));
-    if (scan->has_zone)
+    char lower[TIMEZONE_NAME_SIZE];
+    size_t size = (size_t)(scan->at - start);
+    if (scan->has_zone || size >= sizeof lower)
         return BAD_FORMAT;
+    for (size_t i = 0; i < size; i++)
+        lower[i] = (char)(start[i] >= 'A' && start[i] <= 'Z' ? start[i] + 32 : start[i]);
+    struct slice name = slice_of(lower, size);
     bool is_path = memchr(name.data, '/', name.size) != NULL;
     if (timezone_find(name, &scan->zone) != STATUS_OK)
         return is_path ? FAILURE_SET : BAD_FORMAT;

@@ -45,6 +45,7 @@ enum unit {
 struct sums {
     int64_t us, days, months;
     bool overflow;
+    uint32_t seen; /* bit per unit: each may come once */
 };
 
 enum outcome { GOOD, BAD_FORMAT, OVERFLOW };
@@ -155,6 +156,17 @@ static void add_units(struct sums *sums, enum unit unit, int64_t count, double f
     }
 }
 
+/* False when the unit was there before. Seconds with a fraction are milli- and microseconds too. */
+static bool first_of(struct sums *sums, enum unit unit, double fraction) {
+    uint32_t bits = 1u << unit;
+    if (unit == UNIT_SECOND && fraction != 0)
+        bits |= 1u << UNIT_MILLISECOND | 1u << UNIT_MICROSECOND;
+    if ((sums->seen & bits) != 0)
+        return false;
+    sums->seen |= bits;
+    return true;
+}
+
 /* ---- reading --------------------------------------------------------------------------- */
 
 struct scan {
@@ -243,6 +255,9 @@ static enum outcome take_time(struct scan *scan, int sign, int64_t hours) {
     }
     if (overflow || minutes > 59 || seconds > 60)
         return OVERFLOW;
+    if (!first_of(&scan->sums, UNIT_HOUR, 0) || !first_of(&scan->sums, UNIT_MINUTE, 0) ||
+        !first_of(&scan->sums, UNIT_SECOND, fraction))
+        return BAD_FORMAT;
     add_units(&scan->sums, UNIT_HOUR, sign * hours, 0);
     add_units(&scan->sums, UNIT_MINUTE, sign * minutes, 0);
     add_units(&scan->sums, UNIT_SECOND, sign * seconds, sign * fraction);
@@ -259,6 +274,8 @@ static enum outcome take_year_month(struct scan *scan, int sign, int64_t years) 
         return BAD_FORMAT;
     if (overflow || months >= 12)
         return OVERFLOW;
+    if (!first_of(&scan->sums, UNIT_MONTH, 0))
+        return BAD_FORMAT;
     add_units(&scan->sums, UNIT_YEAR, sign * years, 0);
     add_units(&scan->sums, UNIT_MONTH, sign * months, 0);
     return GOOD;
@@ -313,6 +330,8 @@ static enum outcome take_quantity(struct scan *scan) {
     }
     if (unit == UNIT_NONE)
         return BAD_FORMAT;
+    if (!first_of(&scan->sums, unit, fraction))
+        return BAD_FORMAT;
     add_units(&scan->sums, unit, sign * count, sign * fraction);
     return GOOD;
 }
@@ -347,7 +366,7 @@ static enum outcome take_words(struct scan *scan) {
 
 /* P[n]Y[n]M[n]W[n]DT[n]H[n]M[n]S and Py-m-dTh:m:s; the P has been read. */
 static enum outcome take_iso(struct scan *scan) {
-    bool time = false, any = false;
+    bool time = false, any = false, letters = false;
     int position = 0; /* in y-m-d */
     while (scan->at < scan->end) {
         if (next_is(scan, 'T') && !time) {
@@ -372,7 +391,7 @@ static enum outcome take_iso(struct scan *scan) {
             return take_time(scan, sign, count);
         if (!time && (letter == '-' || position > 0 || letter == 0 || letter == 'T')) {
             static const uint8_t units[] = {UNIT_YEAR, UNIT_MONTH, UNIT_DAY};
-            if (position > 2)
+            if (position > 2 || letters)
                 return BAD_FORMAT;
             unit = units[position++];
             scan->at += letter == '-';
@@ -388,6 +407,7 @@ static enum outcome take_iso(struct scan *scan) {
             bool is_time = letter == 'H' || letter == 'S' || (letter == 'M' && time);
             if (unit == UNIT_NONE || is_time != time)
                 return BAD_FORMAT;
+            letters = true;
             scan->at++;
         }
         add_units(&scan->sums, unit, sign * count, sign * fraction);
@@ -434,9 +454,10 @@ enum status interval_parse(struct slice text, int32_t modifier, struct interval 
         outcome = take_words(&scan);
     }
     struct sums sums = scan.sums;
-    if (outcome == GOOD && (sums.overflow || sums.days != (int32_t)sums.days ||
-                            sums.months != (int32_t)sums.months))
+    if (outcome == GOOD && (sums.overflow || sums.days != (int32_t)sums.days))
         outcome = OVERFLOW;
+    if (outcome == GOOD && sums.months != (int32_t)sums.months)
+        return error_set(STATUS_DATETIME_FIELD_OVERFLOW, "interval out of range");
     int shown = (int)(text.size > 800 ? 800 : text.size);
     if (outcome == BAD_FORMAT)
         return error_set(STATUS_INVALID_DATETIME_FORMAT,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/base_hash.h"
+#include "value/value_text.h"
 #include "value/wide.h"
 
 static enum status overflow(void) {

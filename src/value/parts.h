@@ -37,6 +37,8 @@ enum status array_format(const struct value_context *context, struct type type, 
                          struct buffer *buffer);
 enum status record_format(const struct value_context *context, struct slice body,
                           struct buffer *buffer);
+/* Sets "timestamp out of range". */
+enum status timestamp_range_error(void);
 /* Arrays, int2vector and oidvector. */
 bool type_has_array_body(uint32_t id);
 

@@ -123,12 +123,12 @@ void vector_slice(struct vector *sliced, const struct vector *source, const uint
     sliced->indices = indices;
 }
 
-#define GATHER(kind)                                                                               \
+#define GATHER(form)                                                                               \
     do {                                                                                           \
-        kind *to = (kind *)target->data + target_row;                                              \
-        const kind *from = view.data;                                                              \
+        form *to = (form *)target->data + target_row;                                              \
+        const form *from = view.data;                                                              \
         if (source->kind == VECTOR_FLAT && selection == NULL) {                                    \
-            memcpy(to, from, count * sizeof(kind));                                                \
+            memcpy(to, from, count * sizeof(form));                                                \
         } else {                                                                                   \
             for (uint32_t i = 0; i < count; i++)                                                   \
                 to[i] = from[view.indices[rows[i]]];                                               \
@@ -189,12 +189,12 @@ void vector_flatten(struct vector *vector, uint32_t count, struct arena *arena) 
     *vector = flat;
 }
 
-#define HASH_LOOP(kind, expression)                                                                \
+#define HASH_LOOP(form, expression)                                                                \
     do {                                                                                           \
-        const kind *data = view.data;                                                              \
+        const form *data = view.data;                                                              \
         for (uint32_t i = 0; i < count; i++) {                                                     \
             uint32_t at = view.indices[rows[i]];                                                   \
-            const kind datum = data[at];                                                           \
+            const form datum = data[at];                                                           \
             uint64_t hash = view_valid(&view, at) ? (expression) : HASH_OF_NULL;                   \
             hashes[i] = combine ? hash_combine(hashes[i], hash) : hash;                            \
         }                                                                                          \
