@@ -71,8 +71,8 @@ static bool reads(const struct operation *o) {
 /* -EAGAIN: wait for an edge. */
 static int64_t attempt(struct pollable *p, struct operation *o) {
     int64_t result = system__perform(o);
-    bool emptied = result == -EAGAIN || (o->kind == OPERATION_RECEIVE && result > 0 &&
-                                         (uint64_t)result < o->size);
+    bool emptied = result == -EAGAIN ||
+                   (o->kind == OPERATION_RECEIVE && result > 0 && (uint64_t)result < o->size);
     if (reads(o))
         p->readable = !emptied;
     else
@@ -82,8 +82,7 @@ static int64_t attempt(struct pollable *p, struct operation *o) {
 
 static int register_pollable(struct core *c, struct pollable *p) {
     const struct posix_state *state = c->backend_state;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.ptr = p};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = p};
     if (epoll_ctl(state->epoll_fd, EPOLL_CTL_ADD, p->fd, &event) != 0)
         return -errno;
     p->core = c;
@@ -170,13 +169,15 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int64_t dea
         if (left > 0)
             timeout = (struct timespec){left / 1000000000, left % 1000000000};
     }
-    long count = syscall(SYS_epoll_pwait2, epoll_fd, events, EVENTS_MAX,
-                         for_ever ? NULL : &timeout, NULL, (size_t)0);
+    long count = syscall(SYS_epoll_pwait2, epoll_fd, events, EVENTS_MAX, for_ever ? NULL : &timeout,
+                         NULL, (size_t)0);
     if (count >= 0 || errno != ENOSYS)
         return (int)count;
     int64_t ms = (int64_t)timeout.tv_sec * 1000 + (timeout.tv_nsec + 999999) / 1000000;
     return epoll_wait(epoll_fd, events, EVENTS_MAX,
-                      for_ever ? -1 : ms > 3600000 ? 3600000 : (int)ms);
+                      for_ever       ? -1
+                      : ms > 3600000 ? 3600000
+                                     : (int)ms);
 }
 
 static void posix_poll(struct core *c, int64_t deadline_ns) {

@@ -47,13 +47,14 @@ int backend__io_uring_refusal;
 static const unsigned flag_sets[] = {
     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE |
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE |
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_COOP_TASKRUN |
+        IORING_SETUP_TASKRUN_FLAG,
     IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE,
 };
 
 static enum status set_up_failure(int error) {
-    const char *hint = error == EPERM    ? "a container or the sysctl kernel.io_uring_disabled forbids it"
+    const char *hint = error == EPERM
+                           ? "a container or the sysctl kernel.io_uring_disabled forbids it"
                        : error == ENOSYS ? "the kernel does not have it"
                        : error == ENOMEM ? "the limit on locked memory (ulimit -l) is too low"
                                          : strerror(error);

@@ -288,8 +288,8 @@ static void deliver_cast(struct core *c, struct message *message) {
     struct fiber *handler =
         fiber__create(c, (enum fiber_class)cast->class, cast->function, cast->argument);
     if (handler == NULL) {
-        LOG(LOG_WARNING, "runtime", "cast by %s to core %u was dropped: %s", cast->name,
-            c->index, error_current()->message);
+        LOG(LOG_WARNING, "runtime", "cast by %s to core %u was dropped: %s", cast->name, c->index,
+            error_current()->message);
         cast->message.deliver = deliver_cast_back;
         core__post(cast->from, &cast->message);
         return;

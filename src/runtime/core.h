@@ -25,9 +25,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "runtime/backend.h"
 #include "base/base_list.h"
 #include "base/base_random.h"
+#include "runtime/backend.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_sync.h"
 #include "runtime/timer.h"
@@ -109,7 +109,7 @@ struct core {
 
     struct fiber *current; /* NULL: the loop itself */
     void *loop_stack_pointer;
-    uint64_t round_end;       /* ticks */
+    uint64_t round_end; /* ticks */
     uint8_t round_class;
     bool round_break; /* somebody of a higher class woke up */
     struct list ready[FIBER_CLASS_COUNT];
@@ -120,7 +120,10 @@ struct core {
 
     struct fiber_slot *slots;
     size_t slot_count, slot_capacity;
-    struct { uint8_t *base; size_t size; } *slabs;
+    struct {
+        uint8_t *base;
+        size_t size;
+    } * slabs;
     size_t slab_count, slab_capacity;
     uint32_t warm_first, warm_count, cold_first; /* free lists: index + 1 */
     uint32_t fiber_count;

@@ -47,8 +47,7 @@ static inline void prepare_loop(struct core *c) {
 
 /* Continue `next`, or the loop if that is NULL. `fake_stack` is NULL when the running context
    ends. */
-NO_TSAN static void leave(struct core *c, void **save, struct fiber *next,
-                                 void **fake_stack) {
+NO_TSAN static void leave(struct core *c, void **save, struct fiber *next, void **fake_stack) {
     void *load;
     if (next != NULL) {
         prepare_to_run(c, next);
@@ -93,12 +92,11 @@ NO_TSAN _Noreturn void core__switch_away_for_ever(struct fiber *f) {
 
 /* The class whose turn it is, or -1 when nobody is ready. */
 static int choose_class(const struct core *c) {
-    for (int class = FIBER_CLASS_COUNT - 1; class > 0; class--) {
-        if (!list_empty(&c->ready[class]) &&
-            c->owed_ticks[class] >= c->runtime->slice_ticks[class])
+    for (int class = FIBER_CLASS_COUNT - 1; class > 0; class --) {
+        if (!list_empty(&c->ready[class]) && c->owed_ticks[class] >= c->runtime->slice_ticks[class])
             return class;
     }
-    for (int class = 0; class < FIBER_CLASS_COUNT; class++) {
+    for (int class = 0; class < FIBER_CLASS_COUNT; class ++) {
         if (!list_empty(&c->ready[class]))
             return class;
     }
@@ -107,7 +105,7 @@ static int choose_class(const struct core *c) {
 
 NO_TSAN static void run_round(struct core *c, int class) {
     uint64_t begin = clock_ticks();
-    c->round_class = (uint8_t)class;
+    c->round_class = (uint8_t) class;
     c->round_break = false;
     c->round_end = begin + c->runtime->slice_ticks[class];
     struct fiber *first = CONTAINER_OF(list_pop_front(&c->ready[class]), struct fiber, ready_link);

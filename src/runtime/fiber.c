@@ -15,7 +15,7 @@ void error__copy(struct error *to, const struct error *from) {
 
 static void fiber_end(struct fiber *f, enum status status) {
     struct core *c = f->core;
-    ASSERT(f->children == 0);           /* a group was left before its children */
+    ASSERT(f->children == 0); /* a group was left before its children */
     ASSERT(f->face.shield_depth == 0 || f->call_depth > 0 || f->group != NULL);
     if (status != STATUS_OK && f->error.status != status) {
         /* Nobody wrote a detail for this status. */
@@ -74,7 +74,7 @@ struct fiber *fiber__create(struct core *c, enum fiber_class class, fiber_functi
     void *stack_low = f->stack_low;
     memset(f, 0, offsetof(struct fiber, error));
     f->core = c;
-    f->class = (uint8_t)class;
+    f->class = (uint8_t) class;
     f->state = FIBER_WAITING;
     f->function = function;
     f->argument = argument;
@@ -294,7 +294,7 @@ enum fiber_class fiber_class(const struct fiber *f) {
 
 void fiber_class_set(struct fiber *f, enum fiber_class class) {
     ASSERT((int)class < FIBER_CLASS_COUNT);
-    f->class = (uint8_t)class;
+    f->class = (uint8_t) class;
     /* The turn belongs to the old class: give it back at the next opportunity. */
     if (f->core->current == f && class > f->core->round_class)
         f->core->round_break = true;

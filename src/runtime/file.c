@@ -68,8 +68,7 @@ static unsigned system_open_flags(unsigned flags) {
     return result;
 }
 
-enum status file_open(struct fiber *f, const char *path, unsigned flags,
-                      struct file **file_out) {
+enum status file_open(struct fiber *f, const char *path, unsigned flags, struct file **file_out) {
     *file_out = NULL;
     size_t size = strlen(path) + 1;
     struct file *file = memory_alloc(sizeof *file + size);
@@ -205,8 +204,7 @@ enum status file_size(struct fiber *f, struct file *file, uint64_t *size_out) {
 enum status file_punch(struct fiber *f, struct file *file, uint64_t offset, uint64_t size) {
     if (size == 0)
         return STATUS_OK;
-    struct operation o = {
-        .kind = OPERATION_PUNCH, .fd = file->fd, .offset = offset, .size = size};
+    struct operation o = {.kind = OPERATION_PUNCH, .fd = file->fd, .offset = offset, .size = size};
     TRY(operation__run(f, &o));
     if (o.result < 0 && o.result != -EOPNOTSUPP && o.result != -ENOSYS)
         return transfer_failure(o.result, "free a part of", file, offset);

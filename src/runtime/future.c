@@ -30,8 +30,7 @@ struct future_private {
     struct error error;
 };
 
-static void complete(struct future_private *future, enum status status,
-                     const struct error *error) {
+static void complete(struct future_private *future, enum status status, const struct error *error) {
     struct core *c = future->core;
     future->status = status;
     if (status != STATUS_OK)

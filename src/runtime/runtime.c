@@ -116,7 +116,7 @@ static struct core *core_create(struct runtime *runtime, unsigned index) {
     c->runtime = runtime;
     c->index = index;
     c->backend = runtime->backend;
-    for (int class = 0; class < FIBER_CLASS_COUNT; class++)
+    for (int class = 0; class < FIBER_CLASS_COUNT; class ++)
         list_init(&c->ready[class]);
     random_seed(&c->random, runtime->seed + index);
     c->credits = memory_alloc_zeroed(runtime->core_count, sizeof *c->credits);
@@ -153,8 +153,7 @@ static void deliver_stopping(struct core *c, struct message *message) {
     memory_free(message);
 }
 
-static void post_to_all(struct runtime *runtime,
-                        void (*deliver)(struct core *, struct message *)) {
+static void post_to_all(struct runtime *runtime, void (*deliver)(struct core *, struct message *)) {
     for (unsigned i = 0; i < runtime->core_count; i++) {
         struct message *message;
         while ((message = memory_alloc(sizeof *message)) == NULL)
@@ -293,8 +292,7 @@ enum status runtime_create(const struct runtime_options *options, struct runtime
     log_clock_set(clock_wall_us);
     overflow__install();
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t stack = options->fiber_stack_size != 0 ? options->fiber_stack_size
-                                                  : FIBER_STACK_DEFAULT;
+    size_t stack = options->fiber_stack_size != 0 ? options->fiber_stack_size : FIBER_STACK_DEFAULT;
     if (stack < FIBER_STACK_MIN)
         stack = FIBER_STACK_MIN;
     runtime->stack_size = (stack + page - 1) / page * page + page;

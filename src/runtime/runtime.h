@@ -36,12 +36,12 @@ enum runtime_backend { RUNTIME_BACKEND_AUTO, RUNTIME_BACKEND_IO_URING, RUNTIME_B
 enum { RUNTIME_CORES_MAX = 64 };
 
 struct runtime_options {
-    unsigned core_count;            /* 0: one for each processor the process may use */
-    enum runtime_backend backend;   /* AUTO: io_uring, or POSIX with one log line why not */
-    bool pin_threads;               /* bind core i to processor i */
-    size_t fiber_stack_size;        /* bytes; 0: 256 KiB. Touched pages only count as memory */
-    unsigned fiber_count_max;       /* per core; 0: 100,000. Beyond it spawning is refused */
-    uint64_t random_seed;           /* 0: from the operating system */
+    unsigned core_count;          /* 0: one for each processor the process may use */
+    enum runtime_backend backend; /* AUTO: io_uring, or POSIX with one log line why not */
+    bool pin_threads;             /* bind core i to processor i */
+    size_t fiber_stack_size;      /* bytes; 0: 256 KiB. Touched pages only count as memory */
+    unsigned fiber_count_max;     /* per core; 0: 100,000. Beyond it spawning is refused */
+    uint64_t random_seed;         /* 0: from the operating system */
 };
 
 /* ---- start and stop -------------------------------------------------------------------- */

@@ -16,10 +16,10 @@ struct file;
 
 enum file_flags {
     FILE_READ_ONLY = 1,
-    FILE_CREATE = 2,      /* create if absent */
-    FILE_EXCLUSIVE = 4,   /* with CREATE: DUPLICATE_FILE if present */
-    FILE_DIRECT = 8,      /* bypass the page cache: buffer, size and offset are multiples of
-                             FILE_DIRECT_ALIGNMENT. Falls back silently where unsupported */
+    FILE_CREATE = 2,    /* create if absent */
+    FILE_EXCLUSIVE = 4, /* with CREATE: DUPLICATE_FILE if present */
+    FILE_DIRECT = 8,    /* bypass the page cache: buffer, size and offset are multiples of
+                           FILE_DIRECT_ALIGNMENT. Falls back silently where unsupported */
     FILE_TRUNCATE = 16,
 };
 enum { FILE_DIRECT_ALIGNMENT = 4096 };

@@ -145,10 +145,9 @@ static enum status parse_address(struct fiber *f, const char *text, union addres
 /* ---- listening -------------------------------------------------------------------------- */
 
 static enum status listen_failure(const char *address, int error) {
-    enum status status = error == EADDRINUSE ? STATUS_OBJECT_IN_USE
-                         : error == EACCES || error == EPERM
-                             ? STATUS_INSUFFICIENT_PRIVILEGE
-                             : STATUS_CONNECTION_FAILURE;
+    enum status status = error == EADDRINUSE                 ? STATUS_OBJECT_IN_USE
+                         : error == EACCES || error == EPERM ? STATUS_INSUFFICIENT_PRIVILEGE
+                                                             : STATUS_CONNECTION_FAILURE;
     (void)!error_set(status, "could not listen on \"%s\": %s", address, strerror(error));
     if (error == EADDRINUSE)
         error_hint("Is another server already running there? If not, wait a few seconds and "
@@ -274,9 +273,8 @@ enum status listener_accept(struct fiber *f, struct listener *listener,
                             struct connection **connection_out) {
     *connection_out = NULL;
     for (;;) {
-        struct operation o = {.kind = OPERATION_ACCEPT,
-                              .fd = listener->pollable.fd,
-                              .pollable = &listener->pollable};
+        struct operation o = {
+            .kind = OPERATION_ACCEPT, .fd = listener->pollable.fd, .pollable = &listener->pollable};
         TRY(operation__run(f, &o));
         if (o.result >= 0)
             return connection_create(f, (int)o.result, connection_out);
@@ -299,8 +297,7 @@ enum status connection_open(struct fiber *f, const char *address,
     TRY(parse_address(f, address, &peer, &size));
     int fd = socket(peer.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return error_set(STATUS_CONNECTION_FAILURE, "could not create socket: %s",
-                         strerror(errno));
+        return error_set(STATUS_CONNECTION_FAILURE, "could not create socket: %s", strerror(errno));
     struct pollable pollable = {.fd = fd};
     struct operation o = {.kind = OPERATION_CONNECT,
                           .fd = fd,
@@ -373,8 +370,8 @@ static unsigned fill_vectors(struct iovec *vectors, const struct slice *slices, 
     unsigned filled = 0;
     for (size_t i = 0; i < count && filled < VECTORS_MAX; i++, skip = 0) {
         if (slices[i].size > skip)
-            vectors[filled++] = (struct iovec){(void *)(uintptr_t)(slices[i].data + skip),
-                                               slices[i].size - skip};
+            vectors[filled++] =
+                (struct iovec){(void *)(uintptr_t)(slices[i].data + skip), slices[i].size - skip};
     }
     return filled;
 }

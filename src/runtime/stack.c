@@ -66,8 +66,7 @@ static enum status add_slab(struct core *c) {
         uint8_t *low = base + i * runtime->stack_size;
         uint32_t slot = (uint32_t)(c->slot_count + i);
         size_t colour = slot % COLOURS * COLOUR_SIZE;
-        uintptr_t place =
-            (uintptr_t)low + runtime->stack_size - colour - sizeof(struct fiber);
+        uintptr_t place = (uintptr_t)low + runtime->stack_size - colour - sizeof(struct fiber);
         c->slots[slot] = (struct fiber_slot){
             .fiber = (struct fiber *)(place & ~(uintptr_t)63),
             .low = low,
@@ -100,8 +99,7 @@ int64_t stack__take(struct core *c) {
     slot->generation++;
 #ifdef WITH_ASAN
     /* The last user left without returning from its frames. */
-    __asan_unpoison_memory_region(slot->low + page_size(),
-                                  c->runtime->stack_size - page_size());
+    __asan_unpoison_memory_region(slot->low + page_size(), c->runtime->stack_size - page_size());
 #endif
 #ifdef WITH_TSAN
     if (slot->tsan_fiber == NULL)
@@ -123,8 +121,7 @@ void stack__trim(struct core *c, uint32_t keep) {
         struct fiber_slot *slot = &c->slots[index];
         c->warm_first = slot->next_free;
         c->warm_count--;
-        (void)madvise(slot->low + page_size(), c->runtime->stack_size - page_size(),
-                      MADV_DONTNEED);
+        (void)madvise(slot->low + page_size(), c->runtime->stack_size - page_size(), MADV_DONTNEED);
         slot->cold = true;
         slot->next_free = c->cold_first;
         c->cold_first = index + 1;
@@ -197,8 +194,7 @@ static void run_on_large_stack(void *argument) {
 #endif
 }
 
-enum status fiber_on_large_stack(struct fiber *f, enum status (*function)(void *),
-                                 void *argument) {
+enum status fiber_on_large_stack(struct fiber *f, enum status (*function)(void *), void *argument) {
     struct core *c = f->core;
     if (c->on_large_stack)
         return function(argument);
@@ -239,7 +235,7 @@ static const void *thread_stack_low(void) {
 __attribute__((noinline)) size_t fiber_stack_left(void) {
     const uint8_t *here = __builtin_frame_address(0);
     const struct core *c = core__current();
-    const uint8_t *low = c != NULL && c->stack_low_now != NULL ? c->stack_low_now
-                                                               : thread_stack_low();
+    const uint8_t *low =
+        c != NULL && c->stack_low_now != NULL ? c->stack_low_now : thread_stack_low();
     return here > low ? (size_t)(here - low) : 0;
 }

@@ -9,8 +9,8 @@ struct wait_node {
     struct wait_node *next, *previous;
     struct wait_queue *queue;
     struct fiber *fiber;
-    uint64_t count;   /* semaphore: wanted */
-    void *item;       /* channel: to send, or received */
+    uint64_t count; /* semaphore: wanted */
+    void *item;     /* channel: to send, or received */
     bool interrupted, accepted;
 };
 
@@ -173,8 +173,7 @@ static void channel_push(struct channel *channel, void *item) {
     channel->count++;
 }
 
-enum status channel_send(struct fiber *f, struct channel *channel, void *item,
-                         bool *accepted_out) {
+enum status channel_send(struct fiber *f, struct channel *channel, void *item, bool *accepted_out) {
     ASSERT(item != NULL);
     *accepted_out = false;
     if (channel->closed)

@@ -13,8 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "runtime/backend.h"
 #include "base/base_memory.h"
+#include "runtime/backend.h"
 
 static int64_t answer(int64_t result) {
     return result < 0 ? -(int64_t)errno : result;
@@ -221,8 +221,8 @@ static int64_t perform_once(struct operation *o) {
     case OPERATION_ALLOCATE:
         return perform_allocate(o);
     case OPERATION_PUNCH:
-        return answer(fallocate(o->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                (off_t)o->offset, (off_t)o->size));
+        return answer(fallocate(o->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)o->offset,
+                                (off_t)o->size));
     case OPERATION_SIZE:
         return perform_size(o);
     case OPERATION_LOCK:

@@ -31,13 +31,13 @@ static enum status share_the_core(struct fiber *f, void *argument) {
     fiber_class_set(f, FIBER_LATENCY);
     struct task_group group;
     task_group_init(&group, f);
-    for (int class = 0; class < 3; class++)
-        TRY(task_group_spawn(f, &group, (enum fiber_class)class, spin, &spinners[class]));
+    for (int class = 0; class < 3; class ++)
+        TRY(task_group_spawn(f, &group, (enum fiber_class) class, spin, &spinners[class]));
     TRY(fiber_sleep(f, 100 * MS));
     stop = true;
     TRY(task_group_wait(f, &group));
     uint64_t all = spinners[0].turns + spinners[1].turns + spinners[2].turns;
-    for (int class = 0; class < 3; class++)
+    for (int class = 0; class < 3; class ++)
         CHECK(spinners[class].turns > all / 50);
     CHECK(spinners[0].turns > spinners[1].turns && spinners[0].turns > spinners[2].turns);
     return STATUS_OK;
@@ -63,7 +63,7 @@ static enum status first_come_first_served(struct fiber *f, void *argument) {
     struct recorder recorders[6];
     struct task_group group;
     task_group_init(&group, f);
-    static const enum fiber_class classes[] = {FIBER_BACKGROUND, FIBER_NORMAL,  FIBER_LATENCY,
+    static const enum fiber_class classes[] = {FIBER_BACKGROUND, FIBER_NORMAL, FIBER_LATENCY,
                                                FIBER_LATENCY,    FIBER_NORMAL, FIBER_BACKGROUND};
     for (int i = 0; i < 6; i++) {
         recorders[i] = (struct recorder){places, &count, i};
@@ -103,8 +103,7 @@ static enum status sleep_randomly(struct fiber *f, void *argument) {
     struct task_group group;
     task_group_init(&group, f);
     for (int i = 0; i < 300; i++) {
-        sleepers[i] =
-            (struct sleeper){(int64_t)random_below(fiber_random(f), 20 * MS) - MS, 0};
+        sleepers[i] = (struct sleeper){(int64_t)random_below(fiber_random(f), 20 * MS) - MS, 0};
         TRY(task_group_spawn(f, &group, FIBER_NORMAL, sleep_some, &sleepers[i]));
     }
     TRY(task_group_wait(f, &group));
@@ -120,7 +119,8 @@ static void sleepers_never_wake_early(void **state) {
 static enum status move_deadlines(struct fiber *f, void *argument) {
     /* A deadline replaced by a later one does not fire at the old time, one replaced by an
        earlier one does fire at the new. */
-    struct deadline deadline = {clock_monotonic_ns() + 2 * MS, STATUS_CANCELED, "statement timeout"};
+    struct deadline deadline = {clock_monotonic_ns() + 2 * MS, STATUS_CANCELED,
+                                "statement timeout"};
     fiber_deadline_set(f, deadline);
     deadline.at_ns += 60000ll * MS;
     fiber_deadline_set(f, deadline);
@@ -327,7 +327,8 @@ static enum status interrupted_owner(struct fiber *f, void *argument) {
         sleepers[i] = (struct sleeper){HOUR, 0};
         TRY(task_group_spawn(f, &group, FIBER_NORMAL, sleep_some, &sleepers[i]));
     }
-    fiber_deadline_set(f, (struct deadline){clock_monotonic_ns() + 2 * MS, STATUS_CANCELED, "late"});
+    fiber_deadline_set(f,
+                       (struct deadline){clock_monotonic_ns() + 2 * MS, STATUS_CANCELED, "late"});
     CHECK_STATUS(task_group_wait(f, &group), STATUS_CANCELED);
     CHECK(strcmp(error_current()->message, "late") == 0 && group.live_count == 0);
     return STATUS_OK;

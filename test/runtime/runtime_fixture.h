@@ -55,13 +55,15 @@ static inline bool io_uring_works(void) {
     return true;
 }
 
-#define RUN_ON_BOTH(tests)                                                                         \
+#define RUN_ON_BOTH(tests) RUN_ON_BOTH_WITH(tests, NULL, NULL)
+#define RUN_ON_BOTH_WITH(tests, set_up, tear_down)                                                 \
     int main(void) {                                                                               \
         tested_backend = RUNTIME_BACKEND_POSIX;                                                    \
-        int failed = cmocka_run_group_tests_name(__FILE__ " (posix)", tests, NULL, NULL);          \
+        int failed = cmocka_run_group_tests_name(__FILE__ " (posix)", tests, set_up, tear_down);   \
         if (io_uring_works()) {                                                                    \
             tested_backend = RUNTIME_BACKEND_IO_URING;                                             \
-            failed += cmocka_run_group_tests_name(__FILE__ " (io_uring)", tests, NULL, NULL);      \
+            failed +=                                                                              \
+                cmocka_run_group_tests_name(__FILE__ " (io_uring)", tests, set_up, tear_down);     \
         }                                                                                          \
         return failed;                                                                             \
     }
