@@ -35,16 +35,22 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
     signal(signal_number, SIG_DFL); /* the faulting instruction runs again and kills us */
 }
 
-static void install_once(void) {
+static void install(int signal_number, struct sigaction *before) {
+    struct sigaction now;
+    if (sigaction(signal_number, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+        now.sa_sigaction == on_fault)
+        return;
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGSEGV, &action, &before_segv);
-    sigaction(SIGBUS, &action, &before_bus);
+    sigaction(signal_number, &action, before);
 }
 
 void overflow__install(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install_once);
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    install(SIGSEGV, &before_segv);
+    install(SIGBUS, &before_bus);
+    pthread_mutex_unlock(&mutex);
 }
 
 void *overflow__thread_begin(void) {
