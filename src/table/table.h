@@ -51,7 +51,7 @@ unsigned table_partition_of(const struct store *store, const struct value *value
 /* All partitions that may hold rows of the table, as a bit set. */
 uint64_t table_partitions(const struct store *store, const struct table *table);
 
-/* ---- changing rows ---------------------------------------------------------------------- */
+/* ---- changing rows -------------------------------------------------------------------- */
 
 /* `row` has column_count values in column order (dropped ones null), already of the column's
    type. *address_out may be NULL. */
@@ -92,7 +92,7 @@ enum status table_lock_row(struct fiber *f, const struct table_context *context,
                            enum key_lock_mode mode, enum lock_wait wait,
                            enum row_lock_outcome *outcome_out, struct value *newest) MUST_USE;
 
-/* ---- reading rows ------------------------------------------------------------------------ */
+/* ---- reading rows --------------------------------------------------------------------- */
 
 /* One row at the snapshot; values for column_numbers[0..count) into values (arena). */
 enum status table_fetch(struct fiber *f, const struct table_context *context,
@@ -142,7 +142,7 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
                                      const struct table *table, uint64_t *count_out) MUST_USE;
 
-/* ---- check -------------------------------------------------------------------------------- */
+/* ---- check ---------------------------------------------------------------------------- */
 
 /* Every row decodes, every row has its index entries and no index entry is without its row, unique
    holds, NOT NULL holds. One line for each finding, in the user's names. */

@@ -154,11 +154,11 @@ enum status catalog_role_exists(struct fiber *f, struct catalog *catalog, const 
 enum status catalog_database_exists(struct fiber *f, struct catalog *catalog, const char *name,
                                     bool *exists_out) MUST_USE;
 
-/* ---- sequences -------------------------------------------------------------------------- */
+/* ---- sequences ------------------------------------------------------------------------ */
 
 /* Never rolled back; survives a crash without giving a number twice (numbers are reserved ahead in
-   the journal, 32 at a time, so a crash may skip some). At the end SEQUENCE_GENERATOR_LIMIT_EXCEEDED with PostgreSQL's
-   words. Numbers taken fast are reserved in larger steps, up to 8,192. */
+   the journal, 32 at a time, so a crash may skip some; numbers taken fast in larger steps, up to
+   8,192). At the end SEQUENCE_GENERATOR_LIMIT_EXCEEDED with PostgreSQL's words. */
 enum status sequence_next(struct fiber *f, struct catalog *catalog, const struct sequence *sequence,
                           int64_t *value_out) MUST_USE;
 enum status sequence_set(struct fiber *f, struct catalog *catalog, const struct sequence *sequence,

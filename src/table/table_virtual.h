@@ -27,7 +27,8 @@ struct virtual_table {
     const char *name;
     size_t column_count;
     const struct virtual_column *columns;
-    /* Produce all rows; may suspend. NULL: there are none. `session` is the registering room's object or NULL. */
+    /* Produce all rows; may suspend. NULL: there are none. `session` is the registering
+       room's object or NULL. */
     enum status (*rows)(struct fiber *f, struct catalog *catalog, const struct schema *schema,
                         struct transaction *transaction, void *session,
                         struct virtual_sink *sink);

@@ -1,0 +1,200 @@
+/* Reading single rows: by address, and by a unique key without any detour. */
+#include "table/rows.h"
+
+#include "value/value_text.h"
+
+/* ---- by address ----------------------------------------------------------------------- */
+
+struct fetch_call {
+    const struct table_context *context;
+    const struct table *table;
+    struct row_id row;
+    const int16_t *column_numbers;
+    size_t count;
+    bool found;
+    struct value *values;
+};
+
+static enum status fetch_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct fetch_call *call = argument;
+    struct row_place place = {call->table, partition, call->row, ROW_AT_SNAPSHOT};
+    struct slice row;
+    TRY(row__get(f, call->context->transaction, &place, call->context->arena, &call->found,
+                 &row));
+    if (!call->found)
+        return STATUS_OK;
+    return row__columns(f, call->context->transaction, &place, row, call->column_numbers,
+                        call->count, call->context->arena, call->values);
+}
+
+enum status table_fetch(struct fiber *f, const struct table_context *context,
+                        const struct table *table, struct row_address address,
+                        const int16_t *column_numbers, size_t count, bool *found_out,
+                        struct value *values) {
+    struct fetch_call call = {
+        .context = context,
+        .table = table,
+        .row = address.row,
+        .column_numbers = column_numbers,
+        .count = count,
+        .values = values,
+    };
+    TRY(partition_call(f, context->store, address.partition, fetch_here, &call));
+    *found_out = call.found;
+    return STATUS_OK;
+}
+
+/* ---- by a unique key ------------------------------------------------------------------ */
+
+struct unique_call {
+    const struct table_context *context;
+    const struct table *table;
+    const struct index *index;
+    const struct value *key;
+    struct slice key_bytes;
+    const int16_t *column_numbers;
+    size_t count;
+    bool found;
+    struct row_address address;
+    struct value *values;
+};
+
+/* The row an entry named, if it is there and has this key. */
+static enum status row_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct unique_call *call = argument;
+    const struct index *index = call->index;
+    struct transaction *transaction = call->context->transaction;
+    struct arena *arena = call->context->arena;
+    struct row_place place = {call->table, partition, call->address.row, ROW_AT_SNAPSHOT};
+    struct slice row;
+    TRY(row__get(f, transaction, &place, arena, &call->found, &row));
+    if (!call->found)
+        return STATUS_OK;
+    for (unsigned i = 0; i < index->column_count; i++) {
+        struct value value;
+        TRY(row__columns(f, transaction, &place, row, &index->columns[i].column_number, 1, arena,
+                         &value));
+        if (value.is_null || value_compare(&value, &call->key[i]) != 0) {
+            call->found = false;
+            return STATUS_OK;
+        }
+    }
+    return row__columns(f, transaction, &place, row, call->column_numbers, call->count, arena,
+                        call->values);
+}
+
+static enum status entry_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct unique_call *call = argument;
+    struct slice value;
+    TRY(txn_get(f, call->context->transaction, partition, call->index->tree, call->key_bytes,
+                call->context->arena, &call->found, &value));
+    if (!call->found)
+        return STATUS_OK;
+    unsigned at = partition_number(partition);
+    TRY(index_value_decode(call->index, value, &at, &call->address.row));
+    call->address.partition = (uint16_t)at;
+    return call->index->local ? row_here(f, partition, call) : STATUS_OK;
+}
+
+/* Look on one partition. */
+static enum status look(struct fiber *f, struct unique_call *call, unsigned partition) {
+    struct store *store = call->context->store;
+    TRY(partition_call(f, store, partition, entry_here, call));
+    if (!call->found || call->index->local)
+        return STATUS_OK;
+    if (call->address.partition >= store_partition_count(store))
+        return error_set(STATUS_INDEX_CORRUPTED, "index \"%s\" names partition %u",
+                         call->index->name, call->address.partition);
+    return partition_call(f, store, call->address.partition, row_here, call);
+}
+
+/* Where the entry must be. A local unique index has the partition column among its own. */
+static unsigned entry_partition(const struct unique_call *call) {
+    const struct index *index = call->index;
+    if (call->table->on_catalog_partition)
+        return PARTITION_CATALOG;
+    unsigned at = 0;
+    while (index->local && index->columns[at].column_number != call->table->partition_column) {
+        at++;
+        ASSERT(at < index->column_count);
+    }
+    return table_partition_of(call->context->store, &call->key[at]);
+}
+
+/* Room for the key such that the encoder never has to grow it. */
+static size_t key_size_bound(const struct value *key, unsigned count) {
+    size_t size = 0;
+    for (unsigned i = 0; i < count; i++) {
+        enum physical physical = type_physical(key[i].type);
+        size += physical == PHYSICAL_STRING ? key[i].string.size * 2 + 64 : 96;
+    }
+    return size;
+}
+
+enum status table_get_unique(struct fiber *f, const struct table_context *context,
+                             const struct table *table, const struct index *index,
+                             const struct value *key, const int16_t *column_numbers, size_t count,
+                             bool *found_out, struct row_address *address_out,
+                             struct value *values) {
+    ASSERT(index->unique);
+    *found_out = false;
+    uint8_t small[512];
+    size_t bound = key_size_bound(key, index->column_count);
+    uint8_t *bytes = bound <= sizeof small ? small : arena_alloc(context->arena, bound);
+    if (bytes == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    struct buffer buffer = {.data = bytes, .capacity = bound};
+    if (bytes == small)
+        buffer.capacity = sizeof small;
+    key_encode(index->key_columns, key, index->column_count, &buffer);
+    ASSERT(buffer.data == bytes && !buffer.failed);
+    if (buffer.size > INDEX_KEY_SIZE_MAX)
+        return STATUS_OK; /* no row can have such a key */
+
+    struct unique_call call = {
+        .context = context,
+        .table = table,
+        .index = index,
+        .key = key,
+        .key_bytes = buffer_slice(&buffer),
+        .column_numbers = column_numbers,
+        .count = count,
+        .values = values,
+    };
+    TRY(look(f, &call, entry_partition(&call)));
+    *found_out = call.found;
+    if (call.found && address_out != NULL)
+        *address_out = call.address;
+    return STATUS_OK;
+}
+
+/* ---- counting ------------------------------------------------------------------------- */
+
+struct count_call {
+    struct tree_id tree;
+    uint64_t count;
+};
+
+static enum status count_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct count_call *call = argument;
+    return partition_tree_count(f, partition, call->tree, &call->count);
+}
+
+enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
+                                     const struct table *table, uint64_t *count_out) {
+    *count_out = 0;
+    if (table->kind != RELATION_TABLE)
+        return STATUS_OK;
+    struct count_call calls[PARTITIONS_MAX];
+    void *arguments[PARTITIONS_MAX];
+    uint64_t partitions = table_partitions(context->store, table);
+    unsigned count = store_partition_count(context->store);
+    for (unsigned i = 0; i < count; i++) {
+        calls[i] = (struct count_call){.tree = table->row_tree};
+        arguments[i] = &calls[i];
+    }
+    TRY(partition_call_all(f, context->store, partitions, count_here, arguments));
+    for (unsigned i = 0; i < count; i++)
+        *count_out += calls[i].count;
+    return STATUS_OK;
+}

@@ -1,0 +1,75 @@
+/* Reading one row of a partition: its bytes, its columns, its long values. */
+#include "table/rows.h"
+
+enum status row__bring_in(struct fiber *f, struct transaction *transaction,
+                          const struct row_place *place, struct slice stub, struct arena *arena,
+                          struct slice *row_out) {
+    return large__get(f, transaction, place->partition, place->table, large_id(place->row, 0),
+                      row_outside_size(stub), place->version == ROW_NEWEST, arena, row_out);
+}
+
+enum status row__get(struct fiber *f, struct transaction *transaction,
+                     const struct row_place *place, struct arena *arena, bool *found_out,
+                     struct slice *row_out) {
+    uint8_t key[ROW_KEY_SIZE];
+    row_key_encode(place->row, key);
+    struct slice key_slice = slice_of(key, sizeof key);
+    if (place->version == ROW_NEWEST)
+        TRY(txn_get_newest(f, transaction, place->partition, place->table->row_tree, key_slice,
+                           arena, found_out, row_out));
+    else
+        TRY(txn_get(f, transaction, place->partition, place->table->row_tree, key_slice, arena,
+                    found_out, row_out));
+    if (*found_out && row_outside_size(*row_out) != 0)
+        return row__bring_in(f, transaction, place, *row_out, arena, row_out);
+    return STATUS_OK;
+}
+
+static enum status decode_column(struct fiber *f, struct transaction *transaction,
+                                 const struct row_place *place, struct slice row,
+                                 unsigned column, struct arena *arena, struct value *value_out) {
+    enum row_presence presence;
+    struct row_external external;
+    TRY(row_decode_column(&place->table->row_schema, row, column, value_out, &presence,
+                          &external));
+    if (__builtin_expect(presence != ROW_EXTERNAL, 1))
+        return STATUS_OK;
+    struct slice bytes;
+    TRY(large__get(f, transaction, place->partition, place->table, external.id, external.size,
+                   place->version == ROW_NEWEST, arena, &bytes));
+    *value_out = value_string(place->table->columns[column].type, bytes);
+    return STATUS_OK;
+}
+
+enum status row__columns(struct fiber *f, struct transaction *transaction,
+                         const struct row_place *place, struct slice row,
+                         const int16_t *column_numbers, size_t count, struct arena *arena,
+                         struct value *values) {
+    for (size_t i = 0; i < count; i++) {
+        int16_t number = column_numbers[i];
+        if (number > 0) {
+            TRY(decode_column(f, transaction, place, row, (unsigned)number - 1, arena,
+                              &values[i]));
+        } else if (number == 0) {
+            struct row_address address = {(uint16_t)partition_number(place->partition),
+                                          place->row};
+            values[i] = value_int8(row_address_pack(address));
+        } else {
+            values[i] = value_oid(place->table->oid);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status row__all_columns(struct fiber *f, struct transaction *transaction,
+                             const struct row_place *place, struct slice row, struct arena *arena,
+                             struct value *values) {
+    const struct table *table = place->table;
+    for (unsigned i = 0; i < table->column_count; i++) {
+        if (table->columns[i].dropped)
+            values[i] = value_null(table->columns[i].type);
+        else
+            TRY(decode_column(f, transaction, place, row, i, arena, &values[i]));
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,153 @@
+/*
+ * Rows of one partition (private to the room): building blocks of inserts, updates and reads.
+ * Everything here that takes a struct partition * runs inside its partition_call.
+ */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include "base/base_buffer.h"
+#include "table/schema_parts.h"
+#include "table/table.h"
+#include "table/table_format.h"
+
+enum {
+    ROW_INLINE_SIZE_MAX = 4000,   /* bytes of a row in its tree; beyond, values go outside */
+    ROW_OUTSIDE_LIMIT = 4800,     /* ... and beyond this, after that, the whole row does */
+    LARGE_VALUE_SIZE_MIN = 64,    /* shorter values stay in the row */
+    INDEX_KEY_SIZE_MAX = 2600,    /* bytes of a whole index key */
+};
+
+/* ---- large values (large.c) ----------------------------------------------------------- */
+
+/* Write (over an older value of `old_size` bytes, 0 none) or remove the pieces. */
+enum status large__put(struct fiber *f, struct transaction *transaction,
+                       struct partition *partition, const struct table *table, uint64_t id,
+                       struct slice bytes, uint32_t old_size) MUST_USE;
+enum status large__delete(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, const struct table *table, uint64_t id,
+                          uint32_t size) MUST_USE;
+/* All bytes in `arena`. DATA_CORRUPTED when pieces are missing. */
+enum status large__get(struct fiber *f, struct transaction *transaction,
+                       struct partition *partition, const struct table *table, uint64_t id,
+                       uint32_t size, bool newest, struct arena *arena, struct slice *bytes_out)
+    MUST_USE;
+
+/* ---- reading (row_read.c) ------------------------------------------------------------- */
+
+/* Which version. */
+enum row_version { ROW_AT_SNAPSHOT, ROW_NEWEST };
+
+struct row_place {
+    const struct table *table;
+    struct partition *partition;
+    struct row_id row;
+    enum row_version version;
+};
+
+/* The encoded row in `arena`, brought in if it is outside. */
+enum status row__get(struct fiber *f, struct transaction *transaction,
+                     const struct row_place *place, struct arena *arena, bool *found_out,
+                     struct slice *row_out) MUST_USE;
+/* The bytes of an outside row for its stub. */
+enum status row__bring_in(struct fiber *f, struct transaction *transaction,
+                          const struct row_place *place, struct slice stub, struct arena *arena,
+                          struct slice *row_out) MUST_USE;
+/* Columns of an encoded row; long values are fetched. Values live in `row` and `arena`. */
+enum status row__columns(struct fiber *f, struct transaction *transaction,
+                         const struct row_place *place, struct slice row,
+                         const int16_t *column_numbers, size_t count, struct arena *arena,
+                         struct value *values) MUST_USE;
+/* All of them in column order; dropped ones are null. */
+enum status row__all_columns(struct fiber *f, struct transaction *transaction,
+                             const struct row_place *place, struct slice row, struct arena *arena,
+                             struct value *values) MUST_USE;
+
+/* ---- index keys (index_key.c) --------------------------------------------------------- */
+
+/* The columns of one row's key, without row id. `row` in column order. */
+struct index_key {
+    size_t offset, size; /* in the buffer; 10 bytes of room follow */
+    bool has_null;
+};
+enum status index__key(const struct index *index, const struct value *row, struct buffer *buffer,
+                       struct index_key *key_out) MUST_USE;
+enum status index__key_of_batch(const struct index *index, const struct batch *batch,
+                                uint32_t row, struct buffer *buffer, struct index_key *key_out)
+    MUST_USE;
+/* The key with the row id where it needs one; written into the room behind the columns. */
+struct slice index__entry_key(const struct index *index, const struct index_key *key,
+                              unsigned partition, struct row_id row, struct buffer *buffer);
+/* The columns of an entry's key, without what follows. */
+enum status index__key_columns(const struct index *index, struct slice key,
+                               struct slice *columns_out) MUST_USE;
+/* Do both rows have the same key? */
+bool index__same_key(const struct index *index, const struct value *a, const struct value *b);
+/* Partition of an index entry that is not local. */
+unsigned index__partition(const struct store *store, const struct index *index,
+                          const struct value *row);
+
+/* ---- unique keys (unique.c) ----------------------------------------------------------- */
+
+/* Lock the key, unless `alone` (nobody else can know the tree), and look whether an entry is
+   there. */
+enum status unique__claim(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, const struct index *index,
+                          struct slice key, bool alone, bool *taken_out) MUST_USE;
+/* 23505 with PostgreSQL's words; `building`: those of CREATE UNIQUE INDEX. */
+enum status unique__violation(const struct table *table, const struct index *index,
+                              const struct value *row, bool building) MUST_USE;
+/* 23502 when a column is null that must not be. */
+enum status row__check_not_null(const struct table *table, const struct value *row) MUST_USE;
+enum status row__not_null_violation(const struct table *table, unsigned column,
+                                    const struct value *row) MUST_USE;
+
+/* ---- writing (row_write.c) ------------------------------------------------------------ */
+
+/* Reused from row to row. */
+struct row_writer {
+    struct transaction *transaction;
+    const struct table *table;
+    struct partition *partition;
+    bool alone;    /* the table's trees are this transaction's own: no locks */
+    bool building; /* errors speak of building an index */
+    struct buffer row, keys;
+    struct index_key *index_keys; /* index_count */
+    struct arena arena, scratch;
+};
+enum status row_writer_init(struct row_writer *writer, struct transaction *transaction,
+                            const struct table *table, struct partition *partition) MUST_USE;
+void row_writer_release(struct row_writer *writer);
+/* Encode and put a row, its long values outside. stored: the row as it is stored now, empty for a
+   new one. */
+enum status row_writer_put(struct fiber *f, struct row_writer *writer, struct row_id row,
+                           const struct value *values, const struct value *old,
+                           struct slice stored) MUST_USE;
+/* Remove the large values of a stored row. */
+enum status row_writer_drop_large(struct fiber *f, struct row_writer *writer, struct row_id row,
+                                  struct slice stored) MUST_USE;
+/* Bytes of the long values; an estimate of the row's size. */
+size_t row__size_estimate(const struct table *table, const struct value *values);
+
+/* ---- index entries that are not local (index_entry.c) --------------------------------- */
+
+/* Change the entries of a row in an index that is not local: calls the index's partitions. old
+   and row: whole rows or NULL. */
+struct index_change {
+    struct transaction *transaction;
+    const struct table *table;
+    const struct index *index;
+    const struct value *old, *row;
+    struct row_address address;
+    bool claim_only, no_claim;
+    bool alone, building;
+    bool taken; /* out, with claim_only: instead of an error */
+};
+enum status index__change(struct fiber *f, struct store *store, struct index_change *change)
+    MUST_USE;
+
+/* Insert with the building blocks of table_insert_batch, for index builds and rewrites. */
+enum status table__insert_batch(struct fiber *f, const struct table_context *context,
+                                const struct table *table, const struct batch *batch,
+                                int64_t *addresses_out, bool alone, bool building) MUST_USE;
+
+#endif
