@@ -43,7 +43,7 @@ struct transaction;
 
 /* ---- store ----------------------------------------------------------------------------- */
 
-enum { PARTITIONS_MAX = 256, PARTITION_CATALOG = 0 };
+enum { PARTITIONS_MAX = 64, PARTITION_CATALOG = 0 };
 
 struct store_options {
     const char *directory;
@@ -64,6 +64,9 @@ enum status store_open(struct fiber *f, const struct store_options *options,
                        struct store **store_out) MUST_USE;
 /* All transactions have ended. Checkpoints, so that the next open has nothing to replay. */
 enum status store_close(struct fiber *f, struct store *store) MUST_USE;
+/* As if the process were killed now, for tests of recovery: nothing is written any more, the lock
+   is given back. No call of a transaction is running. */
+void store_abandon(struct fiber *f, struct store *store);
 unsigned store_partition_count(const struct store *store);
 /* Checkpoint every partition now and recycle journal segments. */
 enum status store_checkpoint(struct fiber *f, struct store *store) MUST_USE;
@@ -176,6 +179,12 @@ enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct t
 void txn_cursor_close(struct fiber *f, struct txn_cursor *cursor);
 
 /* ---- writing: inside partition_call ---------------------------------------------------- */
+
+/* Longer ones are LIMIT_EXCEEDED: a version in history needs room beside its key for more. */
+enum {
+    TXN_KEY_SIZE_MAX = 2304,   /* bytes */
+    TXN_ENTRY_SIZE_MAX = 4600, /* bytes of key and value together */
+};
 
 enum txn_put_flags {
     TXN_PUT_VERSIONED = 0,

@@ -1,0 +1,190 @@
+/*
+ * Checkpoints and the background fibers of a store.
+ *
+ * A cut takes a partition's pages as they are at one moment and the store's applied watermark.
+ * Commits beyond the watermark may be in it, whole or in part: replay begins behind the watermark
+ * and does them again. Nothing of the cut is published before all it may contain is durable.
+ */
+#include <inttypes.h>
+
+#include "base/base_log.h"
+#include "txn/store.h"
+
+enum { MAINTENANCE_MS = 250, SPREAD_NS = 1000000000 };
+
+/* ---- checkpoint ------------------------------------------------------------------------------- */
+
+struct checkpoint_call {
+    struct store *store;
+    uint64_t published;
+};
+
+static enum status checkpoint_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct checkpoint_call *call = argument;
+    struct store *store = call->store;
+    uint64_t applied = atomic_load_explicit(&store->applied, memory_order_acquire);
+    if (pager_checkpoint_applied(partition->pager).value == applied &&
+        journal_newest(store->journal).value == applied) {
+        call->published = applied;
+        return STATUS_OK;
+    }
+    TRY(fiber_mutex_lock(f, &partition->clear_mutex));
+    pager_checkpoint_begin(partition->pager, (struct commit_number){applied});
+    struct commit_number newest = journal_newest(store->journal);
+    fiber_mutex_unlock(f, &partition->clear_mutex);
+    journal_wait_durable(f, store->journal, newest);
+    TRY(pager_checkpoint_finish(f, partition->pager));
+    call->published = applied;
+    return STATUS_OK;
+}
+
+static enum status checkpoint_here(struct fiber *f, void *argument) {
+    struct store *store = argument;
+    TRY(fiber_mutex_lock(f, &store->checkpoint_mutex));
+    event_reset(&store->checkpoint_wanted);
+    uint64_t oldest = UINT64_MAX;
+    enum status status = STATUS_OK;
+    fiber_shield(f); /* a cut that was begun must be finished */
+    for (unsigned i = 0; i < store->partition_count && status == STATUS_OK; i++) {
+        struct checkpoint_call call = {store, 0};
+        status = partition_call(f, store, i, checkpoint_there, &call);
+        if (call.published < oldest)
+            oldest = call.published;
+    }
+    if (status == STATUS_OK) {
+        journal_release(f, store->journal, (struct commit_number){oldest});
+        atomic_fetch_add_explicit(&store->checkpoints, 1, memory_order_relaxed);
+    }
+    fiber_unshield(f);
+    fiber_mutex_unlock(f, &store->checkpoint_mutex);
+    return status;
+}
+
+enum status checkpoint__run(struct fiber *f, struct store *store) {
+    return core_call(f, COMMIT_CORE, checkpoint_here, store);
+}
+
+enum status store_checkpoint(struct fiber *f, struct store *store) {
+    return checkpoint__run(f, store);
+}
+
+/* ---- background ------------------------------------------------------------------------------- */
+
+/* Wait for an event at most so long. */
+static void pause_until(struct fiber *f, struct event *event, int64_t ms) {
+    struct deadline deadline = {clock_monotonic_ns() + ms * 1000000, STATUS_CANCELED, "pause"};
+    fiber_deadline_set(f, deadline);
+    if (event_wait(f, event) != STATUS_OK)
+        error_clear();
+    fiber_deadline_set(f, (struct deadline){0});
+}
+
+static void background_ended(struct store *store) {
+    if (--store->background_count == 0)
+        event_set(&store->background_ended);
+}
+
+static enum status checkpointer_body(struct fiber *f, void *argument) {
+    struct store *store = argument;
+    while (!store->stopping && !fiber_cancelled(f)) {
+        pause_until(f, &store->checkpoint_wanted, store->checkpoint_interval_ms);
+        if (store->stopping || fiber_cancelled(f))
+            break;
+        if (atomic_load(&store->commits) == store->commits_at_checkpoint &&
+            !store->checkpoint_wanted.is_set)
+            continue;
+        store->commits_at_checkpoint = atomic_load(&store->commits);
+        if (checkpoint__run(f, store) != STATUS_OK) {
+            LOG(LOG_ERROR, "txn", "checkpoint failed: %s", error_current()->message);
+            event_reset(&store->checkpoint_wanted);
+            pause_until(f, &store->stop_wanted, 1000);
+        }
+    }
+    background_ended(store);
+    return STATUS_OK;
+}
+
+static enum status maintain_there(struct fiber *f, struct partition *partition, void *argument) {
+    history__rotate(f, partition, true);
+    TRY(partition__clear_dropped(f, partition));
+    if (pager_maintenance_due(partition->pager))
+        TRY(pager_maintain(f, partition->pager));
+    struct pager_statistics statistics;
+    pager_statistics(partition->pager, &statistics);
+    atomic_store_explicit(&partition->bytes_used, statistics.bytes_file - statistics.bytes_free,
+                          memory_order_relaxed);
+    return STATUS_OK;
+}
+
+/* Partitions live on core 0 while nobody needs more. */
+static void drift_back(struct fiber *f, struct store *store) {
+    int64_t asked = atomic_load_explicit(&store->spread_asked_ns, memory_order_relaxed);
+    if (asked == 0 || clock_monotonic_ns() - asked < SPREAD_NS)
+        return;
+    unsigned target = COMMIT_CORE;
+    bool all = true;
+    for (unsigned i = 0; i < store->partition_count; i++) {
+        if (partition_core(store, i) == COMMIT_CORE)
+            continue;
+        if (partition_call(f, store, i, partition__move, &target) != STATUS_OK)
+            return;
+        all = all && partition_core(store, i) == COMMIT_CORE;
+    }
+    if (all)
+        atomic_compare_exchange_strong(&store->spread_asked_ns, &asked, 0);
+}
+
+void store_spread(struct fiber *f, struct store *store) {
+    if (store->core_count == 1)
+        return;
+    int64_t before = atomic_exchange(&store->spread_asked_ns, clock_monotonic_ns());
+    if (before != 0)
+        return; /* spread already; this keeps it so */
+    for (unsigned i = 0; i < store->partition_count; i++) {
+        unsigned target = i % store->core_count;
+        if (partition_core(store, i) != target &&
+            partition_call(f, store, i, partition__move, &target) != STATUS_OK)
+            error_clear();
+    }
+}
+
+static enum status maintainer_body(struct fiber *f, void *argument) {
+    struct store *store = argument;
+    while (!store->stopping && !fiber_cancelled(f)) {
+        pause_until(f, &store->stop_wanted, MAINTENANCE_MS);
+        for (unsigned i = 0; i < store->partition_count && !store->stopping; i++)
+            if (partition_call(f, store, i, maintain_there, NULL) != STATUS_OK) {
+                LOG(LOG_WARNING, "txn", "maintenance of partition %u: %s", i,
+                    error_current()->message);
+                error_clear();
+            }
+        drift_back(f, store);
+    }
+    background_ended(store);
+    return STATUS_OK;
+}
+
+enum status background__start(struct fiber *f, struct store *store) {
+    store->background_count = 1;
+    TRY(fiber_spawn_detached(f, FIBER_BACKGROUND, "checkpointer", checkpointer_body, store));
+    store->background_count++;
+    enum status status =
+        fiber_spawn_detached(f, FIBER_BACKGROUND, "maintenance", maintainer_body, store);
+    if (status != STATUS_OK) {
+        background_ended(store);
+        background__stop(f, store);
+    }
+    return status;
+}
+
+void background__stop(struct fiber *f, struct store *store) {
+    store->stopping = true;
+    event_set(&store->stop_wanted);
+    event_set(&store->checkpoint_wanted);
+    if (store->background_count == 0)
+        return;
+    fiber_shield(f);
+    enum status status = event_wait(f, &store->background_ended);
+    ASSERT(status == STATUS_OK);
+    fiber_unshield(f);
+}

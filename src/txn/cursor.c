@@ -1,0 +1,545 @@
+/*
+ * Ordered reading: the base, with history and the transaction's own writes laid over it.
+ *
+ * The cursor works in steps. A step gathers a run of entries from the base (the rest of a leaf when
+ * that is possible), which decides an interval of keys: from where the last step ended to the last
+ * key gathered, or to the range's end when the base has no more. If neither history nor own writes
+ * have anything in the interval, the base's entries go out as they lie in the pinned leaf. Else they
+ * were or are copied, and the three layers are merged for the interval. The base is read before
+ * history is asked (history.c says why).
+ */
+#include "base/base_bytes.h"
+#include "base/base_memory.h"
+#include "txn/store.h"
+
+enum { STEP_FIRST = 8, STEP_MAX = 256, STRIDE_MAX = 64, CLIP_COUNT = 512 };
+
+struct merged {
+    struct txn_entry entry;
+    bool present;
+};
+
+struct txn_cursor {
+    struct transaction *transaction;
+    struct partition *partition;
+    struct tree *tree;
+    struct txn_range range;      /* bounds in `bounds` */
+    uint8_t *bounds;
+    struct btree_cursor base;
+    struct btree_pin pin;
+    bool pinned, base_begun, base_done, done;
+    size_t step;                 /* entries to gather */
+    struct arena arena;          /* of the current step */
+    uint8_t *edge;               /* the last key of the step before; exclusive start of the next */
+    size_t edge_size;
+    bool edge_set;
+    /* gathered from the base */
+    struct slice values[STEP_MAX];
+    uint8_t stride_keys[STEP_MAX * STRIDE_MAX];
+    struct slice keys[STEP_MAX];
+    size_t gathered;
+    /* merged and not yet handed out */
+    struct merged *ready;
+    size_t ready_count, ready_next, ready_capacity;
+    uint8_t edge_bytes[TXN_KEY_SIZE_MAX];
+};
+
+/* ---- open and close -------------------------------------------------------------------------------- */
+
+enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
+                            struct partition *partition, struct tree_id tree_id,
+                            const struct txn_range *range, struct txn_cursor **cursor_out) {
+    ASSERT(range->newest || transaction->snapshot_active);
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    struct txn_cursor *cursor = memory_alloc(sizeof *cursor);
+    uint8_t *bounds = memory_alloc(range->lower.size + range->upper.size + 1);
+    if (cursor == NULL || bounds == NULL) {
+        memory_free(cursor);
+        memory_free(bounds);
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    }
+    memset(cursor, 0, offsetof(struct txn_cursor, values));
+    cursor->ready = NULL;
+    cursor->gathered = cursor->ready_count = cursor->ready_next = cursor->ready_capacity = 0;
+    cursor->transaction = transaction;
+    cursor->partition = partition;
+    cursor->tree = tree;
+    cursor->range = *range;
+    cursor->bounds = bounds;
+    if (range->lower.size > 0)
+        memcpy(bounds, range->lower.data, range->lower.size);
+    if (range->upper.size > 0)
+        memcpy(bounds + range->lower.size, range->upper.data, range->upper.size);
+    cursor->range.lower.data = bounds;
+    cursor->range.upper.data = bounds + range->lower.size;
+    cursor->step = STEP_FIRST;
+    cursor->edge = cursor->edge_bytes;
+    btree_cursor_init(&cursor->base, &tree->base);
+    *cursor_out = cursor;
+    return STATUS_OK;
+}
+
+static void unpin(struct txn_cursor *cursor) {
+    if (cursor->pinned)
+        btree_unpin(&cursor->pin);
+    cursor->pinned = false;
+}
+
+void txn_cursor_close(struct fiber *f, struct txn_cursor *cursor) {
+    ASSERT(partition__is_here(f, cursor->partition));
+    unpin(cursor);
+    btree_cursor_release(&cursor->base);
+    arena_release(&cursor->arena);
+    memory_free(cursor->ready);
+    memory_free(cursor->bounds);
+    memory_free(cursor);
+}
+
+/* ---- bounds ------------------------------------------------------------------------------------------ */
+
+static bool above_upper(const struct txn_range *range, struct slice key) {
+    if (range->upper.size == 0)
+        return false;
+    int order = slice_compare(key, range->upper);
+    return order > 0 || (order == 0 && !range->upper_inclusive);
+}
+
+static bool below_lower(const struct txn_range *range, struct slice key) {
+    if (range->lower.size == 0)
+        return false;
+    int order = slice_compare(key, range->lower);
+    return order < 0 || (order == 0 && range->lower_exclusive);
+}
+
+static enum status base_begin(struct fiber *f, struct txn_cursor *cursor) {
+    const struct txn_range *range = &cursor->range;
+    cursor->base_begun = true;
+    if (!range->backward && range->lower.size == 0)
+        return btree_cursor_seek(f, &cursor->base, BTREE_SEEK_FIRST, SLICE_EMPTY);
+    if (!range->backward)
+        return btree_cursor_seek(f, &cursor->base,
+                                 range->lower_exclusive ? BTREE_SEEK_GT : BTREE_SEEK_GE,
+                                 range->lower);
+    if (range->upper.size == 0)
+        return btree_cursor_seek(f, &cursor->base, BTREE_SEEK_LAST, SLICE_EMPTY);
+    return btree_cursor_seek(f, &cursor->base,
+                             range->upper_inclusive ? BTREE_SEEK_LE : BTREE_SEEK_LT, range->upper);
+}
+
+/* ---- gathering from the base --------------------------------------------------------------------------- */
+
+/* The rest of a leaf at once, values where they lie. */
+static enum status gather_leaf(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
+    size_t stride = cursor->range.key_stride, count;
+    TRY(btree_cursor_take(f, &cursor->base, count_max, cursor->values, cursor->stride_keys, stride,
+                          &count, &cursor->pin));
+    cursor->pinned = true;
+    for (size_t i = 0; i < count; i++)
+        cursor->keys[i] = slice_of(cursor->stride_keys + i * stride, stride);
+    size_t all = count;
+    while (count > 0 && above_upper(&cursor->range, cursor->keys[count - 1]))
+        count--;
+    cursor->base_done = count < all || !cursor->base.positioned;
+    cursor->gathered = count;
+    return STATUS_OK;
+}
+
+/* One by one, copied, either way. */
+static enum status gather_copies(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
+    const struct txn_range *range = &cursor->range;
+    while (cursor->gathered < count_max && cursor->base.positioned) {
+        struct slice key = btree_cursor_key(&cursor->base), value;
+        bool found;
+        if (range->backward ? below_lower(range, key) : above_upper(range, key)) {
+            cursor->base_done = true;
+            return STATUS_OK;
+        }
+        TRY(btree_cursor_value(f, &cursor->base, &found, &value));
+        if (found) {
+            cursor->keys[cursor->gathered] = arena_copy_slice(&cursor->arena, key);
+            cursor->values[cursor->gathered++] = arena_copy_slice(&cursor->arena, value);
+        }
+        TRY(range->backward ? btree_cursor_previous(f, &cursor->base)
+                            : btree_cursor_next(f, &cursor->base));
+    }
+    cursor->base_done = !cursor->base.positioned;
+    return STATUS_OK;
+}
+
+static bool takes_leaves(const struct txn_cursor *cursor) {
+    size_t stride = cursor->range.key_stride;
+    return !cursor->range.backward && stride > 0 && stride <= STRIDE_MAX;
+}
+
+static enum status gather(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
+    unpin(cursor);
+    arena_reset(&cursor->arena);
+    cursor->gathered = 0;
+    if (!cursor->base_begun)
+        TRY(base_begin(f, cursor));
+    if (cursor->base_done || !cursor->base.positioned) {
+        cursor->base_done = true;
+        return STATUS_OK;
+    }
+    if (takes_leaves(cursor))
+        return gather_leaf(f, cursor, count_max < STEP_MAX ? count_max : STEP_MAX);
+    size_t step = cursor->step < count_max ? cursor->step : count_max;
+    if (cursor->step < STEP_MAX)
+        cursor->step *= 2;
+    return gather_copies(f, cursor, step);
+}
+
+/* ---- the interval of a step ---------------------------------------------------------------------------- */
+
+/* Keys of the step, lowest to highest, whatever the direction. Empty slices are open. */
+struct interval {
+    struct slice low, high;
+    bool low_exclusive, high_inclusive;
+};
+
+/* The step ends with this key. */
+static void interval_end(const struct txn_cursor *cursor, struct interval *interval,
+                         struct slice key) {
+    if (cursor->range.backward) {
+        interval->low = key;
+        interval->low_exclusive = false;
+    } else {
+        interval->high = key;
+        interval->high_inclusive = true;
+    }
+}
+
+static struct interval interval_of(const struct txn_cursor *cursor) {
+    const struct txn_range *range = &cursor->range;
+    struct interval interval = {range->lower, range->upper, range->lower_exclusive,
+                                range->upper_inclusive};
+    struct slice edge = slice_of(cursor->edge, cursor->edge_size);
+    if (cursor->edge_set && range->backward) {
+        interval.high = edge;
+        interval.high_inclusive = false;
+    } else if (cursor->edge_set) {
+        interval.low = edge;
+        interval.low_exclusive = true;
+    }
+    if (!cursor->base_done && cursor->gathered > 0)
+        interval_end(cursor, &interval, cursor->keys[cursor->gathered - 1]);
+    return interval;
+}
+
+static bool interval_holds(const struct interval *interval, struct slice key) {
+    if (interval->low.size > 0) {
+        int order = slice_compare(key, interval->low);
+        if (order < 0 || (order == 0 && interval->low_exclusive))
+            return false;
+    }
+    if (interval->high.size == 0)
+        return true;
+    int order = slice_compare(key, interval->high);
+    return order < 0 || (order == 0 && interval->high_inclusive);
+}
+
+/* Begin at the interval's start, in the direction of reading. */
+static enum status layer_begin(struct fiber *f, const struct txn_cursor *cursor,
+                               struct layer *layer, const struct interval *interval,
+                               struct layer_cursor *place) {
+    struct tree_id tree = cursor->tree->id;
+    if (!cursor->range.backward)
+        return layer_seek(f, layer, place, tree, interval->low,
+                          interval->low_exclusive ? UINT64_MAX : 0);
+    if (interval->high.size == 0)
+        return layer_seek_below(f, layer, place, (struct tree_id){tree.value + 1}, SLICE_EMPTY, 0);
+    return layer_seek_below(f, layer, place, tree, interval->high,
+                            interval->high_inclusive ? UINT64_MAX : 0);
+}
+
+/* Does the layer have entries in the interval? If more than a step should take, the interval is cut
+   short behind so many. */
+static enum status layer_clip(struct fiber *f, struct txn_cursor *cursor, struct layer *layer,
+                              struct interval *interval, bool *touches, bool *clipped) {
+    struct layer_cursor place;
+    if (layer->count == 0)
+        return STATUS_OK;
+    size_t count = 0;
+    enum status status = layer_begin(f, cursor, layer, interval, &place);
+    while (status == STATUS_OK && place.valid &&
+           place.entry.tree.value == cursor->tree->id.value &&
+           interval_holds(interval, place.entry.key)) {
+        *touches = true;
+        if (++count == CLIP_COUNT) {
+            interval_end(cursor, interval, arena_copy_slice(&cursor->arena, place.entry.key));
+            *clipped = true;
+            break;
+        }
+        status = cursor->range.backward ? layer_previous(f, &place) : layer_next(f, &place);
+    }
+    layer_cursor_release(&place);
+    return status;
+}
+
+/* After the interval was cut short: forget what the base gave behind its end and stand there. */
+static enum status base_clip(struct fiber *f, struct txn_cursor *cursor,
+                             const struct interval *interval) {
+    while (cursor->gathered > 0 && !interval_holds(interval, cursor->keys[cursor->gathered - 1]))
+        cursor->gathered--;
+    cursor->base_done = false;
+    if (cursor->range.backward)
+        return btree_cursor_seek(f, &cursor->base, BTREE_SEEK_LT, interval->low);
+    return btree_cursor_seek(f, &cursor->base, BTREE_SEEK_GT, interval->high);
+}
+
+/* Visit the entries a layer has in the interval, rising. */
+static enum status layer_visit(struct fiber *f, struct txn_cursor *cursor, struct layer *layer,
+                               const struct interval *interval,
+                               enum status (*visit)(struct txn_cursor *cursor,
+                                                    const struct layer_entry *entry)) {
+    struct layer_cursor place;
+    enum status status = layer_seek(f, layer, &place, cursor->tree->id, interval->low,
+                                    interval->low_exclusive ? UINT64_MAX : 0);
+    while (status == STATUS_OK && place.valid &&
+           place.entry.tree.value == cursor->tree->id.value &&
+           interval_holds(interval, place.entry.key)) {
+        status = visit(cursor, &place.entry);
+        if (status == STATUS_OK)
+            status = layer_next(f, &place);
+    }
+    layer_cursor_release(&place);
+    return status;
+}
+
+/* ---- merging ---------------------------------------------------------------------------------------------- */
+
+static enum status ready_add(struct txn_cursor *cursor, struct slice key, struct slice value,
+                             bool present) {
+    if (!memory_grow(&cursor->ready, &cursor->ready_capacity, cursor->ready_count + 1,
+                     sizeof *cursor->ready))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    cursor->ready[cursor->ready_count++] = (struct merged){{key, value}, present};
+    return STATUS_OK;
+}
+
+static bool runs_touch(const struct txn_cursor *cursor, size_t first, size_t count) {
+    if (count == 0 || cursor->keys[first].size != 8)
+        return false;
+    uint64_t a = get_be64(cursor->keys[first].data);
+    uint64_t b = get_be64(cursor->keys[first + count - 1].data);
+    return history__runs_touch(cursor->tree, cursor->transaction->snapshot, a < b ? a : b,
+                               a < b ? b : a);
+}
+
+static bool layers_spilled(const struct txn_cursor *cursor, const struct transaction_part *part) {
+    const struct generation *generations = cursor->partition->generations;
+    return generations[0].layer.spilled || generations[1].layer.spilled ||
+           (part != NULL && (part->own.spilled || part->staged.spilled));
+}
+
+static void copy_gathered(struct txn_cursor *cursor) {
+    if (!cursor->pinned)
+        return;
+    for (size_t i = 0; i < cursor->gathered; i++)
+        cursor->values[i] = arena_copy_slice(&cursor->arena, cursor->values[i]);
+    unpin(cursor);
+}
+
+/* Do history or own writes have anything in the interval? */
+static enum status step_is_dirty(struct fiber *f, struct txn_cursor *cursor,
+                                 struct transaction_part *part, struct interval *interval,
+                                 bool *dirty_out) {
+    const struct tree *tree = cursor->tree;
+    uint64_t snapshot = cursor->transaction->snapshot;
+    bool clipped = false;
+    *dirty_out = false;
+    if (!cursor->range.newest && tree->changed_newest > snapshot) {
+        *dirty_out = runs_touch(cursor, 0, cursor->gathered);
+        for (int g = 0; g < 2; g++) {
+            struct generation *generation = &cursor->partition->generations[g];
+            if (tree->entry_count[g] > 0 && generation->end > snapshot)
+                TRY(layer_clip(f, cursor, &generation->layer, interval, dirty_out, &clipped));
+        }
+    }
+    if (part != NULL)
+        TRY(layer_clip(f, cursor, &part->own, interval, dirty_out, &clipped));
+    if (part != NULL && cursor->range.newest)
+        TRY(layer_clip(f, cursor, &part->staged, interval, dirty_out, &clipped));
+    if (clipped)
+        copy_gathered(cursor);
+    return clipped ? base_clip(f, cursor, interval) : STATUS_OK;
+}
+
+static enum status visit_history_key(struct txn_cursor *cursor, const struct layer_entry *entry) {
+    if (entry->commit <= cursor->transaction->snapshot)
+        return STATUS_OK;
+    if (cursor->ready_count > 0 &&
+        slice_equal(cursor->ready[cursor->ready_count - 1].entry.key, entry->key))
+        return STATUS_OK;
+    return ready_add(cursor, arena_copy_slice(&cursor->arena, entry->key), SLICE_EMPTY, false);
+}
+
+static enum status visit_own(struct txn_cursor *cursor, const struct layer_entry *entry) {
+    return ready_add(cursor, arena_copy_slice(&cursor->arena, entry->key),
+                     arena_copy_slice(&cursor->arena, entry->value),
+                     entry->flags != CHANGE_DELETE);
+}
+
+/* A rising list of entries that live in the step's arena. */
+struct entry_list {
+    struct merged *entries;
+    size_t count;
+};
+
+/* Take what visits added to `ready` into a list of its own. */
+static enum status list_take(struct txn_cursor *cursor, struct entry_list *list) {
+    list->count = cursor->ready_count;
+    list->entries = NULL;
+    cursor->ready_count = 0;
+    if (list->count == 0)
+        return STATUS_OK;
+    list->entries = arena_alloc(&cursor->arena, list->count * sizeof *list->entries);
+    if (list->entries == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    memcpy(list->entries, cursor->ready, list->count * sizeof *list->entries);
+    return STATUS_OK;
+}
+
+/* `over` wins where both have a key. */
+static enum status lists_merge(struct txn_cursor *cursor, const struct entry_list *under,
+                               const struct entry_list *over, struct entry_list *merged_out) {
+    size_t u = 0, o = 0;
+    ASSERT(cursor->ready_count == 0);
+    while (u < under->count || o < over->count) {
+        int order = u == under->count  ? 1
+                    : o == over->count ? -1
+                                       : slice_compare(under->entries[u].entry.key,
+                                                       over->entries[o].entry.key);
+        const struct merged *take = order < 0 ? &under->entries[u] : &over->entries[o];
+        TRY(ready_add(cursor, take->entry.key, take->entry.value, take->present));
+        u += order <= 0;
+        o += order >= 0;
+    }
+    return list_take(cursor, merged_out);
+}
+
+/* The base's entries, rising. */
+static enum status base_list(struct txn_cursor *cursor, struct entry_list *list) {
+    for (size_t i = 0; i < cursor->gathered; i++) {
+        size_t at = cursor->range.backward ? cursor->gathered - 1 - i : i;
+        TRY(ready_add(cursor, cursor->keys[at], cursor->values[at], true));
+    }
+    return list_take(cursor, list);
+}
+
+/* Bring in the keys that only history knows (not present until it says so), then ask it about all. */
+static enum status history_overlay(struct fiber *f, struct txn_cursor *cursor,
+                                   const struct interval *interval, struct entry_list *view) {
+    struct partition *partition = cursor->partition;
+    uint64_t snapshot = cursor->transaction->snapshot;
+    for (int g = 0; g < 2; g++) {
+        struct entry_list keys, merged;
+        if (cursor->tree->entry_count[g] == 0 || partition->generations[g].end <= snapshot)
+            continue;
+        TRY(layer_visit(f, cursor, &partition->generations[g].layer, interval, visit_history_key));
+        TRY(list_take(cursor, &keys));
+        TRY(lists_merge(cursor, &keys, view, &merged));
+        *view = merged;
+    }
+    for (size_t i = 0; i < view->count; i++) {
+        struct merged *entry = &view->entries[i];
+        struct history_answer answer;
+        TRY(history__get(f, partition, cursor->tree, entry->entry.key, snapshot, &cursor->arena,
+                         &answer));
+        if (answer.known) {
+            entry->present = answer.present;
+            entry->entry.value = answer.value;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status own_overlay(struct fiber *f, struct txn_cursor *cursor, struct layer *layer,
+                               const struct interval *interval, struct entry_list *view) {
+    struct entry_list own, merged;
+    if (layer->count == 0)
+        return STATUS_OK;
+    TRY(layer_visit(f, cursor, layer, interval, visit_own));
+    TRY(list_take(cursor, &own));
+    TRY(lists_merge(cursor, view, &own, &merged));
+    *view = merged;
+    return STATUS_OK;
+}
+
+static enum status step_merge(struct fiber *f, struct txn_cursor *cursor,
+                              struct transaction_part *part, const struct interval *interval) {
+    struct entry_list view;
+    copy_gathered(cursor);
+    cursor->ready_count = 0;
+    TRY(base_list(cursor, &view));
+    if (!cursor->range.newest && cursor->tree->changed_newest > cursor->transaction->snapshot)
+        TRY(history_overlay(f, cursor, interval, &view));
+    if (part != NULL) {
+        TRY(own_overlay(f, cursor, &part->own, interval, &view));
+        if (cursor->range.newest)
+            TRY(own_overlay(f, cursor, &part->staged, interval, &view));
+    }
+    for (size_t i = 0; i < view.count; i++) {
+        const struct merged *entry = &view.entries[cursor->range.backward ? view.count - 1 - i : i];
+        if (entry->present)
+            TRY(ready_add(cursor, entry->entry.key, entry->entry.value, true));
+    }
+    return arena_status(&cursor->arena);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------- */
+
+static void edge_remember(struct txn_cursor *cursor, const struct interval *interval) {
+    struct slice last = cursor->range.backward ? interval->low : interval->high;
+    ASSERT(last.size <= sizeof cursor->edge_bytes);
+    memmove(cursor->edge_bytes, last.data, last.size);
+    cursor->edge_size = last.size;
+    cursor->edge_set = true;
+}
+
+/* One step. *direct_out: the gathered entries are the answer, as they lie. */
+static enum status step(struct fiber *f, struct txn_cursor *cursor, size_t count_max,
+                        bool *direct_out) {
+    struct transaction_part *part =
+        transaction__part_if(cursor->transaction, cursor->partition->number);
+    cursor->ready_count = cursor->ready_next = 0;
+    *direct_out = false;
+    TRY(gather(f, cursor, count_max));
+    if (cursor->range.newest)
+        transaction__depend(cursor->transaction, cursor->tree->changed_newest);
+    struct interval interval = interval_of(cursor);
+    if (layers_spilled(cursor, part))
+        copy_gathered(cursor); /* looking there may suspend */
+    bool dirty;
+    TRY(step_is_dirty(f, cursor, part, &interval, &dirty));
+    *direct_out = !dirty;
+    if (dirty)
+        TRY(step_merge(f, cursor, part, &interval));
+    cursor->done = cursor->base_done;
+    if (!cursor->done)
+        edge_remember(cursor, &interval);
+    return STATUS_OK;
+}
+
+enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct txn_entry *entries,
+                            size_t count_max, size_t *count_out) {
+    ASSERT(count_max > 0);
+    size_t count = 0;
+    while (count == 0) {
+        while (cursor->ready_next < cursor->ready_count && count < count_max)
+            entries[count++] = cursor->ready[cursor->ready_next++].entry;
+        if (count > 0 || cursor->done)
+            break;
+        bool direct;
+        TRY(fiber_check(f)); /* before the step: what it hands out must not be suspended upon */
+        TRY(step(f, cursor, count_max, &direct));
+        if (direct) {
+            count = cursor->gathered;
+            for (size_t i = 0; i < count; i++)
+                entries[i] = (struct txn_entry){cursor->keys[i], cursor->values[i]};
+        }
+    }
+    *count_out = count;
+    return STATUS_OK;
+}

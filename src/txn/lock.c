@@ -1,0 +1,420 @@
+#include "txn/lock.h"
+
+#include "base/base_hash.h"
+#include "base/base_memory.h"
+
+enum { SMALL_KEY = 24, BUCKETS_FIRST = 64 };
+
+#define M(mode) (1u << (mode))
+const struct lock_modes lock_modes_key = {
+    .mode_count = 2,
+    .conflicts = {0, M(2), M(1) | M(2)},
+    .names = {"", "ShareLock", "ExclusiveLock"},
+};
+/* The manual's table 13.2. */
+const struct lock_modes lock_modes_relation = {
+    .mode_count = 8,
+    .conflicts = {0, M(8), M(7) | M(8), M(5) | M(6) | M(7) | M(8),
+                  M(4) | M(5) | M(6) | M(7) | M(8), M(3) | M(4) | M(6) | M(7) | M(8),
+                  M(3) | M(4) | M(5) | M(6) | M(7) | M(8),
+                  M(2) | M(3) | M(4) | M(5) | M(6) | M(7) | M(8),
+                  M(1) | M(2) | M(3) | M(4) | M(5) | M(6) | M(7) | M(8)},
+    .names = {"", "AccessShareLock", "RowShareLock", "RowExclusiveLock",
+              "ShareUpdateExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock",
+              "AccessExclusiveLock"},
+};
+#undef M
+
+enum status lock_table_init(struct lock_table *table, const struct lock_modes *modes) {
+    *table = (struct lock_table){.modes = modes, .bucket_count = BUCKETS_FIRST};
+    table->buckets = memory_alloc_zeroed(BUCKETS_FIRST, sizeof *table->buckets);
+    return table->buckets != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+}
+
+void lock_table_release(struct lock_table *table) {
+    ASSERT(table->lock_count == 0 && table->waiting == 0);
+    while (table->free_holds != NULL) {
+        struct lock_hold *hold = table->free_holds;
+        table->free_holds = hold->next_of_lock;
+        memory_free(hold);
+    }
+    while (table->free_locks != NULL) {
+        struct lock *lock = table->free_locks;
+        table->free_locks = lock->next;
+        memory_free(lock);
+    }
+    memory_free(table->buckets);
+    *table = (struct lock_table){0};
+}
+
+/* ---- locks by name ------------------------------------------------------------------------- */
+
+static uint32_t name_hash(uint32_t name, struct slice key) {
+    uint64_t hash = key.size == 0 ? 0 : hash_bytes(key.data, key.size);
+    return (uint32_t)hash_combine(hash, name);
+}
+
+static struct lock **lock_link(struct lock_table *table, uint32_t hash, uint32_t name,
+                               struct slice key) {
+    struct lock **link = &table->buckets[hash & (table->bucket_count - 1)];
+    while (*link != NULL) {
+        struct lock *lock = *link;
+        if (lock->hash == hash && lock->name == name &&
+            slice_equal(slice_of(lock->key, lock->key_size), key))
+            break;
+        link = &lock->next;
+    }
+    return link;
+}
+
+/* Best effort: a crowded table is slow, not wrong. */
+static void buckets_grow(struct lock_table *table) {
+    size_t count = table->bucket_count * 2;
+    struct lock **buckets = memory_alloc_zeroed(count, sizeof *buckets);
+    if (buckets == NULL)
+        return;
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        struct lock *lock = table->buckets[i];
+        while (lock != NULL) {
+            struct lock *next = lock->next;
+            struct lock **to = &buckets[lock->hash & (count - 1)];
+            lock->next = *to;
+            *to = lock;
+            lock = next;
+        }
+    }
+    memory_free(table->buckets);
+    table->buckets = buckets;
+    table->bucket_count = count;
+}
+
+static struct lock *lock_create(struct lock_table *table, uint32_t hash, uint32_t name,
+                                struct slice key) {
+    if (table->lock_count >= table->bucket_count)
+        buckets_grow(table);
+    struct lock *lock = key.size <= SMALL_KEY ? table->free_locks : NULL;
+    if (lock != NULL)
+        table->free_locks = lock->next;
+    else
+        lock = memory_alloc(sizeof *lock + (key.size < SMALL_KEY ? SMALL_KEY : key.size));
+    if (lock == NULL)
+        return NULL;
+    lock->holds = NULL;
+    list_init(&lock->queue);
+    lock->hash = hash;
+    lock->name = name;
+    lock->key_size = (uint32_t)key.size;
+    if (key.size > 0)
+        memcpy(lock->key, key.data, key.size);
+    struct lock **bucket = &table->buckets[hash & (table->bucket_count - 1)];
+    lock->next = *bucket;
+    *bucket = lock;
+    table->lock_count++;
+    return lock;
+}
+
+static void lock_forget_if_unused(struct lock_table *table, struct lock *lock) {
+    if (lock->holds != NULL || !list_empty(&lock->queue))
+        return;
+    struct lock **link = &table->buckets[lock->hash & (table->bucket_count - 1)];
+    while (*link != lock)
+        link = &(*link)->next;
+    *link = lock->next;
+    table->lock_count--;
+    if (lock->key_size <= SMALL_KEY) {
+        lock->next = table->free_locks;
+        table->free_locks = lock;
+    } else {
+        memory_free(lock);
+    }
+}
+
+/* ---- holding --------------------------------------------------------------------------------- */
+
+static struct lock_hold *hold_of(const struct lock *lock, const struct transaction *transaction) {
+    struct lock_hold *hold = lock->holds;
+    while (hold != NULL && hold->transaction != transaction)
+        hold = hold->next_of_lock;
+    return hold;
+}
+
+static bool conflicts_with_holders(const struct lock_table *table, const struct lock *lock,
+                                   const struct transaction *transaction, unsigned mode) {
+    for (const struct lock_hold *hold = lock->holds; hold != NULL; hold = hold->next_of_lock)
+        if (hold->transaction != transaction && (hold->modes & table->modes->conflicts[mode]) != 0)
+            return true;
+    return false;
+}
+
+static bool conflicts_with_queue(const struct lock_table *table, const struct lock *lock,
+                                 const struct list *end, const struct transaction *transaction,
+                                 unsigned mode) {
+    for (const struct list *node = lock->queue.next; node != end; node = node->next) {
+        const struct lock_waiter *other = CONTAINER_OF(node, const struct lock_waiter, node);
+        if (other->transaction != transaction &&
+            (table->modes->conflicts[mode] & 1u << other->mode) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is everything that `mode` keeps out kept out by the held modes already? */
+static bool covers(const struct lock_table *table, uint16_t held, unsigned mode) {
+    if ((held & 1u << mode) != 0)
+        return true;
+    for (unsigned other = 1; other <= table->modes->mode_count; other++) {
+        uint16_t wanted = table->modes->conflicts[mode];
+        if ((held & 1u << other) != 0 && (table->modes->conflicts[other] & wanted) == wanted)
+            return true;
+    }
+    return false;
+}
+
+/* Memory for a hold, so that granting cannot fail later. */
+static bool hold_reserve(struct lock_table *table) {
+    if (table->free_holds != NULL)
+        return true;
+    struct lock_hold *hold = memory_alloc_zeroed(1, sizeof *hold);
+    if (hold == NULL)
+        return false;
+    table->free_holds = hold;
+    return true;
+}
+
+static void grant(struct lock_table *table, struct lock *lock, struct transaction *transaction,
+                  struct lock_hold **holds, unsigned mode) {
+    struct lock_hold *hold = hold_of(lock, transaction);
+    if (hold == NULL) {
+        hold = table->free_holds;
+        ASSERT(hold != NULL);
+        table->free_holds = hold->next_of_lock;
+        *hold = (struct lock_hold){lock->holds, *holds, transaction, lock, 0};
+        lock->holds = hold;
+        *holds = hold;
+    }
+    hold->modes |= (uint16_t)(1u << mode);
+}
+
+static void queue_serve(struct lock_table *table, struct lock *lock) {
+    LIST_FOR_SAFE(&lock->queue, node) {
+        struct lock_waiter *wait = CONTAINER_OF(node, struct lock_waiter, node);
+        if (conflicts_with_holders(table, lock, wait->transaction, wait->mode) ||
+            conflicts_with_queue(table, lock, node, wait->transaction, wait->mode))
+            continue;
+        if (!hold_reserve(table))
+            return; /* served when the next lock is released */
+        list_remove(node);
+        grant(table, lock, wait->transaction, wait->holds, wait->mode);
+        wait->granted = true;
+        condition_wake_one(&wait->condition);
+    }
+}
+
+void lock_release_all(struct lock_table *table, struct lock_hold **holds) {
+    while (*holds != NULL) {
+        struct lock_hold *hold = *holds;
+        struct lock *lock = hold->lock;
+        *holds = hold->next_of_transaction;
+        struct lock_hold **link = &lock->holds;
+        while (*link != hold)
+            link = &(*link)->next_of_lock;
+        *link = hold->next_of_lock;
+        hold->next_of_lock = table->free_holds;
+        table->free_holds = hold;
+        if (!list_empty(&lock->queue))
+            queue_serve(table, lock);
+        lock_forget_if_unused(table, lock);
+    }
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* Wait until granted, a deadline of ours, or a failure. The fiber's own deadline is kept when it
+   is nearer. */
+static enum status wait_until(struct fiber *f, struct lock_waiter *wait, int64_t at_ns) {
+    struct deadline old = fiber_deadline(f);
+    bool ours = at_ns != 0 && (old.at_ns == 0 || at_ns < old.at_ns);
+    if (ours)
+        fiber_deadline_set(f, (struct deadline){at_ns, STATUS_LOCK_NOT_AVAILABLE,
+                                                "canceling statement due to lock timeout"});
+    enum status status = STATUS_OK;
+    if (!wait->granted)
+        status = condition_wait(f, &wait->condition);
+    if (ours)
+        fiber_deadline_set(f, old);
+    return status;
+}
+
+static enum status wait_granted(struct fiber *f, const struct lock_request *request,
+                                struct lock_waiter *wait) {
+    int64_t now = clock_monotonic_ns();
+    int64_t timeout_at = request->timeout_ms > 0 ? now + request->timeout_ms * 1000000 : 0;
+    int64_t check_at = now + request->deadlock_timeout_ms * 1000000;
+    while (!wait->granted) {
+        bool check_first = check_at != 0 && (timeout_at == 0 || check_at < timeout_at);
+        enum status status = wait_until(f, wait, check_first ? check_at : timeout_at);
+        if (wait->granted || status == STATUS_OK)
+            break;
+        if (status != STATUS_LOCK_NOT_AVAILABLE || !check_first)
+            return status;
+        check_at = 0;
+        error_clear();
+        if (request->deadlock_check != NULL)
+            TRY(request->deadlock_check(f, request->transaction));
+    }
+    ASSERT(wait->granted);
+    return STATUS_OK;
+}
+
+/* Behind everybody, or before the first who waits for what we hold. */
+static struct list *queue_place(const struct lock_table *table, struct lock *lock,
+                                const struct transaction *transaction) {
+    const struct lock_hold *hold = hold_of(lock, transaction);
+    if (hold != NULL)
+        LIST_FOR(&lock->queue, node) {
+            struct lock_waiter *other = CONTAINER_OF(node, struct lock_waiter, node);
+            if ((table->modes->conflicts[other->mode] & hold->modes) != 0)
+                return node;
+        }
+    return &lock->queue;
+}
+
+static enum status lock_wait_for(struct fiber *f, struct lock_table *table, struct lock *lock,
+                                 struct list *place, const struct lock_request *request) {
+    struct lock_waiter wait = {.transaction = request->transaction,
+                             .holds = request->holds,
+                             .mode = request->mode,
+                             .serial = ++table->wait_serial};
+    list_insert_before(place, &wait.node);
+    table->waiting++;
+    enum status status = wait_granted(f, request, &wait);
+    table->waiting--;
+    if (!wait.granted) {
+        list_remove(&wait.node);
+        queue_serve(table, lock);
+        lock_forget_if_unused(table, lock);
+        return status;
+    }
+    return STATUS_OK; /* granted, even if a cancellation came in the same moment */
+}
+
+enum status lock_acquire(struct fiber *f, struct lock_table *table,
+                         const struct lock_request *request, bool *locked_out, bool *waited_out) {
+    ASSERT(request->mode >= 1 && request->mode <= table->modes->mode_count);
+    uint32_t hash = name_hash(request->name, request->key);
+    struct lock *lock = *lock_link(table, hash, request->name, request->key);
+    *locked_out = true;
+    *waited_out = false;
+    if (lock != NULL) {
+        const struct lock_hold *hold = hold_of(lock, request->transaction);
+        if (hold != NULL && covers(table, hold->modes, request->mode))
+            return STATUS_OK;
+    }
+    if (!hold_reserve(table))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (lock == NULL)
+        lock = lock_create(table, hash, request->name, request->key);
+    if (lock == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    struct list *place = queue_place(table, lock, request->transaction);
+    if (!conflicts_with_holders(table, lock, request->transaction, request->mode) &&
+        !conflicts_with_queue(table, lock, place, request->transaction, request->mode)) {
+        grant(table, lock, request->transaction, request->holds, request->mode);
+        return STATUS_OK;
+    }
+    if (request->wait == LOCK_WAIT) {
+        *waited_out = true;
+        return lock_wait_for(f, table, lock, place, request);
+    }
+    *locked_out = false;
+    if (request->wait == LOCK_SKIP)
+        return STATUS_OK;
+    return error_set(STATUS_LOCK_NOT_AVAILABLE, "could not obtain lock");
+}
+
+/* ---- looking ----------------------------------------------------------------------------------- */
+
+static void wait_edges_visit(const struct lock_table *table, const struct lock *lock,
+                             const struct list *node,
+                             void (*visit)(void *context, const struct lock_edge *edge),
+                             void *context) {
+    const struct lock_waiter *wait = CONTAINER_OF(node, const struct lock_waiter, node);
+    uint16_t conflicts = table->modes->conflicts[wait->mode];
+    struct lock_edge edge = {.waiter = wait->transaction,
+                             .waiter_id = transaction_id(wait->transaction).value,
+                             .serial = wait->serial,
+                             .name = lock->name,
+                             .mode = table->modes->names[wait->mode]};
+    for (const struct lock_hold *hold = lock->holds; hold != NULL; hold = hold->next_of_lock) {
+        if (hold->transaction == wait->transaction || (hold->modes & conflicts) == 0)
+            continue;
+        edge.holder = hold->transaction;
+        edge.holder_id = transaction_id(hold->transaction).value;
+        visit(context, &edge);
+    }
+    for (const struct list *before = lock->queue.next; before != node; before = before->next) {
+        const struct lock_waiter *other = CONTAINER_OF(before, const struct lock_waiter, node);
+        if (other->transaction == wait->transaction || (conflicts & 1u << other->mode) == 0)
+            continue;
+        edge.holder = other->transaction;
+        edge.holder_id = transaction_id(other->transaction).value;
+        visit(context, &edge);
+    }
+}
+
+void lock_edges_visit(const struct lock_table *table,
+                      void (*visit)(void *context, const struct lock_edge *edge), void *context) {
+    if (table->waiting == 0)
+        return;
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (const struct lock *lock = table->buckets[i]; lock != NULL; lock = lock->next)
+            for (const struct list *node = lock->queue.next; node != &lock->queue;
+                 node = node->next)
+                wait_edges_visit(table, lock, node, visit, context);
+}
+
+static void lock_view_visit(const struct lock_table *table, const struct lock *lock,
+                            void (*visit)(void *context, const struct lock_view *view),
+                            void *context, struct lock_view view) {
+    view.oid_or_tree = lock->name;
+    view.granted = true;
+    for (const struct lock_hold *hold = lock->holds; hold != NULL; hold = hold->next_of_lock)
+        for (unsigned mode = 1; mode <= table->modes->mode_count; mode++) {
+            if ((hold->modes & 1u << mode) == 0)
+                continue;
+            view.mode = table->modes->names[mode];
+            view.transaction = transaction_id(hold->transaction);
+            visit(context, &view);
+        }
+    view.granted = false;
+    LIST_FOR(&((struct lock *)lock)->queue, node) {
+        struct lock_waiter *wait = CONTAINER_OF(node, struct lock_waiter, node);
+        view.mode = table->modes->names[wait->mode];
+        view.transaction = transaction_id(wait->transaction);
+        visit(context, &view);
+    }
+}
+
+void lock_views_visit(const struct lock_table *table,
+                      void (*visit)(void *context, const struct lock_view *view), void *context,
+                      const struct lock_view *base) {
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (const struct lock *lock = table->buckets[i]; lock != NULL; lock = lock->next)
+            lock_view_visit(table, lock, visit, context, *base);
+}
+
+const char *lock_table_check(const struct lock_table *table) {
+    size_t count = 0;
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (const struct lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
+            count++;
+            if (lock->holds == NULL && list_empty(&lock->queue))
+                return "an unused lock is in the table";
+            for (const struct lock_hold *a = lock->holds; a != NULL; a = a->next_of_lock)
+                for (unsigned mode = 1; mode <= table->modes->mode_count; mode++)
+                    if ((a->modes & 1u << mode) != 0 &&
+                        conflicts_with_holders(table, lock, a->transaction, mode))
+                        return "two transactions hold conflicting modes";
+        }
+    return count == table->lock_count ? NULL : "the count of locks is wrong";
+}

@@ -1,0 +1,103 @@
+/*
+ * Lock tables: names with modes, holders and a queue each. The same code serves the keys of a
+ * partition (two modes) and relations (PostgreSQL's eight); a table belongs to one core.
+ *
+ * A request is granted when its mode conflicts neither with what others hold nor with a waiter in
+ * front of it. It queues at the end, except that a holder passes the waiters that wait for what it
+ * holds already (they could not be served before it ends anyway).
+ */
+#ifndef TXN_LOCK_H
+#define TXN_LOCK_H
+
+#include "base/base_list.h"
+#include "base/base_slice.h"
+#include "runtime/runtime_sync.h"
+#include "txn/txn.h"
+
+enum { LOCK_MODES_MAX = 9 };
+
+/* conflicts[mode] has bit m set when mode m conflicts with it. Mode 0 is unused. */
+struct lock_modes {
+    unsigned mode_count; /* modes are 1 .. mode_count */
+    uint16_t conflicts[LOCK_MODES_MAX];
+    const char *names[LOCK_MODES_MAX];
+};
+extern const struct lock_modes lock_modes_key, lock_modes_relation;
+
+/* A holder's share of a lock, in the lock's list and in the transaction's. */
+struct lock_hold {
+    struct lock_hold *next_of_lock, *next_of_transaction;
+    struct transaction *transaction;
+    struct lock *lock;
+    uint16_t modes;
+};
+
+struct lock_waiter {
+    struct list node; /* in the lock's queue */
+    struct transaction *transaction;
+    struct lock_hold **holds; /* where the granted hold goes */
+    unsigned mode;
+    bool granted;
+    uint64_t serial;          /* of this wait, unique in the table */
+    struct condition condition;
+};
+
+struct lock {
+    struct lock *next;        /* in the bucket */
+    struct lock_hold *holds;
+    struct list queue;        /* of lock_wait */
+    uint32_t hash;
+    uint32_t name;            /* tree or relation */
+    uint32_t key_size;
+    uint8_t key[];
+};
+
+struct lock_table {
+    const struct lock_modes *modes;
+    struct lock **buckets;
+    size_t bucket_count, lock_count;
+    struct lock_hold *free_holds;
+    struct lock *free_locks;  /* with room for small keys */
+    uint64_t wait_serial;
+    uint32_t waiting;         /* waits in progress */
+};
+
+enum status lock_table_init(struct lock_table *table, const struct lock_modes *modes) MUST_USE;
+void lock_table_release(struct lock_table *table);
+
+/* The modes the transaction holds; never suspends. */
+struct lock_request {
+    struct transaction *transaction;
+    struct lock_hold **holds; /* the transaction's list for this table */
+    uint32_t name;
+    struct slice key;
+    unsigned mode;
+    enum lock_wait wait;
+    int64_t timeout_ms, deadlock_timeout_ms;
+    /* Called when the deadlock timeout passed while waiting; a failure ends the wait. */
+    enum status (*deadlock_check)(struct fiber *f, struct transaction *transaction);
+};
+enum status lock_acquire(struct fiber *f, struct lock_table *table,
+                         const struct lock_request *request, bool *locked_out, bool *waited_out)
+    MUST_USE;
+/* Give back everything in the list and wake who can go on. Never suspends. */
+void lock_release_all(struct lock_table *table, struct lock_hold **holds);
+
+/* Who waits for whom right now. */
+struct lock_edge {
+    struct transaction *waiter, *holder;
+    uint64_t waiter_id, holder_id;
+    uint64_t serial;
+    unsigned partition; /* PARTITIONS_MAX: relations */
+    uint32_t name;
+    const char *mode;
+};
+void lock_edges_visit(const struct lock_table *table,
+                      void (*visit)(void *context, const struct lock_edge *edge), void *context);
+void lock_views_visit(const struct lock_table *table,
+                      void (*visit)(void *context, const struct lock_view *view), void *context,
+                      const struct lock_view *base);
+/* The first broken invariant, or NULL. */
+const char *lock_table_check(const struct lock_table *table);
+
+#endif

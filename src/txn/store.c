@@ -1,0 +1,249 @@
+/* Opening, creating and closing a data directory. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/base_log.h"
+#include "base/base_memory.h"
+#include "txn/store.h"
+#include "txn/txn_format.h"
+
+enum { PARTITIONS_DEFAULT = 8 };
+
+static void path_of(const struct store *store, const char *name, char *path_out) {
+    int length = snprintf(path_out, STORE_PATH_SIZE, "%s/%s", store->directory, name);
+    ASSERT(length > 0 && length < STORE_PATH_SIZE);
+}
+
+/* ---- identity --------------------------------------------------------------------------------- */
+
+static enum status identity_write(struct fiber *f, const struct store *store) {
+    char new_path[STORE_PATH_SIZE], path[STORE_PATH_SIZE];
+    uint8_t bytes[STORE_IDENTITY_SIZE];
+    struct store_identity identity = {STORE_FORMAT_VERSION, store->database_id,
+                                      store->partition_count};
+    store_identity_encode(&identity, bytes);
+    path_of(store, "satori.id.new", new_path);
+    path_of(store, "satori.id", path);
+    struct file *file;
+    TRY(file_open(f, new_path, FILE_CREATE | FILE_TRUNCATE, &file));
+    enum status status = file_write(f, file, bytes, sizeof bytes, 0, FILE_WRITE_PLAIN);
+    if (status == STATUS_OK)
+        status = file_sync(f, file);
+    enum status closed = file_close(f, file);
+    TRY(status);
+    TRY(closed);
+    TRY(file_rename(f, new_path, path));
+    return directory_sync(f, store->directory);
+}
+
+static enum status identity_read(struct fiber *f, struct store *store) {
+    char path[STORE_PATH_SIZE];
+    uint8_t bytes[STORE_IDENTITY_SIZE];
+    bool exists;
+    path_of(store, "satori.id", path);
+    TRY(file_exists(f, path, &exists));
+    if (!exists)
+        return error_set(STATUS_UNDEFINED_FILE, "directory \"%s\" does not hold a satori database",
+                         store->directory);
+    struct file *file;
+    TRY(file_open(f, path, FILE_READ_ONLY, &file));
+    enum status status = file_read_exact(f, file, bytes, sizeof bytes, 0);
+    enum status closed = file_close(f, file);
+    TRY(status);
+    TRY(closed);
+    struct store_identity identity;
+    if (!store_identity_decode(bytes, &identity))
+        return error_set(STATUS_DATA_CORRUPTED, "file \"%s\" is damaged", path);
+    if (identity.version != STORE_FORMAT_VERSION)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                         "data directory \"%s\" has format version %" PRIu32
+                         ", this program reads version %d",
+                         store->directory, identity.version, STORE_FORMAT_VERSION);
+    if (identity.partition_count > PARTITIONS_MAX)
+        return error_set(STATUS_DATA_CORRUPTED, "file \"%s\" is damaged", path);
+    if (store->partition_count != 0 && store->partition_count != identity.partition_count)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "database in \"%s\" was created with %" PRIu32 " partitions, not %u",
+                         store->directory, identity.partition_count, store->partition_count);
+    store->database_id = identity.database_id;
+    store->partition_count = identity.partition_count;
+    return STATUS_OK;
+}
+
+/* ---- directory --------------------------------------------------------------------------------- */
+
+static enum status directory_take(struct fiber *f, struct store *store) {
+    char path[STORE_PATH_SIZE];
+    path_of(store, "lock", path);
+    TRY(file_open(f, path, FILE_CREATE, &store->lock_file));
+    enum status status = file_lock_exclusive(f, store->lock_file);
+    if (status == STATUS_OBJECT_IN_USE) {
+        char detail[ERROR_MESSAGE_SIZE];
+        snprintf(detail, sizeof detail, "%s", error_current()->detail);
+        error_set(STATUS_OBJECT_IN_USE, "data directory \"%s\" is in use by another process",
+                  store->directory);
+        if (detail[0] != '\0')
+            error_detail("%s", detail);
+    }
+    return status;
+}
+
+/* At creation the directory is new or empty. */
+static enum status directory_make(struct fiber *f, struct store *store) {
+    char path[STORE_PATH_SIZE];
+    bool exists;
+    TRY(file_exists(f, store->directory, &exists));
+    if (!exists)
+        return directory_create(f, store->directory);
+    path_of(store, "satori.id", path);
+    TRY(file_exists(f, path, &exists));
+    if (exists)
+        return error_set(STATUS_DUPLICATE_FILE, "directory \"%s\" holds a satori database already",
+                         store->directory);
+    char **names;
+    size_t count;
+    TRY(directory_list(f, store->directory, &names, &count));
+    bool empty = true;
+    for (size_t i = 0; i < count; i++) {
+        empty = empty && strcmp(names[i], "lock") == 0;
+        memory_free(names[i]);
+    }
+    memory_free(names);
+    if (!empty)
+        return error_set(STATUS_DUPLICATE_FILE, "directory \"%s\" is not empty", store->directory);
+    return STATUS_OK;
+}
+
+/* ---- open and close ------------------------------------------------------------------------------ */
+
+static void store_free(struct fiber *f, struct store *store) {
+    if (store->partitions != NULL)
+        for (unsigned i = 0; i < store->partition_count; i++)
+            partition__close(f, &store->partitions[i]);
+    transaction__pool_release(store);
+    if (store->relation_locks.buckets != NULL)
+        lock_table_release(&store->relation_locks);
+    if (store->budget != NULL)
+        page_budget_destroy(store->budget);
+    if (store->lock_file != NULL && file_close(f, store->lock_file) != STATUS_OK)
+        LOG(LOG_WARNING, "txn", "%s", error_current()->message);
+    memory_free(store->tracker);
+    memory_free(store->partitions);
+    memory_free(store);
+}
+
+static enum status options_apply(struct fiber *f, const struct store_options *options,
+                                 struct store *store) {
+    if (strlen(options->directory) >= sizeof store->directory)
+        return error_set(STATUS_NAME_TOO_LONG, "path \"%s\" is too long", options->directory);
+    snprintf(store->directory, sizeof store->directory, "%s", options->directory);
+    if (options->partition_count > PARTITIONS_MAX)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE, "number of partitions is 1 to %d",
+                         PARTITIONS_MAX);
+    store->runtime = fiber_runtime(f);
+    store->core_count = runtime_core_count(store->runtime);
+    store->partition_count = options->partition_count;
+    store->checkpoint_interval_ms =
+        options->checkpoint_interval_ms != 0 ? options->checkpoint_interval_ms : 60000;
+    store->deadlock_timeout_ms =
+        options->deadlock_timeout_ms != 0 ? options->deadlock_timeout_ms : 1000;
+    store->journal_size_target =
+        options->journal_size_target != 0 ? options->journal_size_target : (uint64_t)1 << 30;
+    atomic_store(&store->transaction_next, 1);
+    return STATUS_OK;
+}
+
+static enum status parts_open(struct fiber *f, const struct store_options *options,
+                              struct store *store) {
+    store->partitions = memory_alloc_zeroed(store->partition_count, sizeof *store->partitions);
+    store->tracker = memory_alloc_zeroed(TRACKER_SIZE, 1);
+    if (store->partitions == NULL || store->tracker == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    TRY(page_budget_create(options->memory_max, store->partition_count, &store->budget));
+    TRY(lock_table_init(&store->relation_locks, &lock_modes_relation));
+    for (unsigned i = 0; i < store->partition_count; i++)
+        TRY(partition__open(f, store, i, options->create));
+    TRY(recover__journal(f, store, options));
+    snapshot__init(store, journal_newest(store->journal).value);
+    journal_on_durable(store->journal, snapshot__on_durable, store);
+    return STATUS_OK;
+}
+
+static enum status store_open_inside(struct fiber *f, const struct store_options *options,
+                                     struct store *store) {
+    TRY(options_apply(f, options, store));
+    if (options->create) {
+        TRY(directory_make(f, store));
+        TRY(directory_take(f, store));
+        if (store->partition_count == 0)
+            store->partition_count = PARTITIONS_DEFAULT;
+        while (store->database_id == 0)
+            TRY(secret_random(&store->database_id, sizeof store->database_id));
+    } else {
+        TRY(identity_read(f, store)); /* before the lock file, which would be made */
+        TRY(directory_take(f, store));
+    }
+    TRY(parts_open(f, options, store));
+    if (options->create) {
+        TRY(checkpoint__run(f, store));
+        TRY(identity_write(f, store));
+    }
+    return background__start(f, store);
+}
+
+enum status store_open(struct fiber *f, const struct store_options *options,
+                       struct store **store_out) {
+    ASSERT(fiber_core(f) == COMMIT_CORE);
+    struct store *store = memory_alloc_aligned(64, sizeof *store);
+    if (store == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    memset(store, 0, sizeof *store);
+    snapshot__init(store, 0);
+    enum status status = store_open_inside(f, options, store);
+    if (status != STATUS_OK) {
+        struct error kept = *error_current();
+        if (store->journal != NULL)
+            journal_close(f, store->journal);
+        store_free(f, store);
+        *error_current() = kept;
+        return status;
+    }
+    *store_out = store;
+    return STATUS_OK;
+}
+
+unsigned store_partition_count(const struct store *store) {
+    return store->partition_count;
+}
+
+/* Bring every partition here, so that closing is this core's business. */
+static void partitions_gather(struct fiber *f, struct store *store) {
+    for (unsigned i = 0; i < store->partition_count; i++)
+        partition__bring_home(f, store, i);
+}
+
+enum status store_close(struct fiber *f, struct store *store) {
+    ASSERT(fiber_core(f) == COMMIT_CORE);
+    fiber_shield(f);
+    background__stop(f, store);
+    partitions_gather(f, store);
+    for (unsigned i = 0; i < store->core_count; i++)
+        ASSERT(list_empty(&store->snapshots[i].active));
+    enum status status = checkpoint__run(f, store);
+    struct error kept = *error_current();
+    journal_close(f, store->journal);
+    store_free(f, store);
+    *error_current() = kept;
+    fiber_unshield(f);
+    return status;
+}
+
+void store_abandon(struct fiber *f, struct store *store) {
+    ASSERT(fiber_core(f) == COMMIT_CORE);
+    fiber_shield(f);
+    background__stop(f, store);
+    partitions_gather(f, store);
+    journal_abandon(f, store->journal);
+    store_free(f, store);
+    fiber_unshield(f);
+}

@@ -1,0 +1,245 @@
+/*
+ * Private to the room: the store, its partitions and its transactions.
+ *
+ * Who owns what:
+ *   store.visible, .applied      written by core 0, read by all
+ *   store.tracker, waiters, relation locks, journal       core 0
+ *   store.snapshots[core]        that core
+ *   partition                    the core it lives on, and only inside partition_call
+ *   transaction                  the session's core; transaction.parts[p] the core of partition p
+ *                                while a call runs there, the session's core otherwise
+ *
+ * Commits run on core 0, so that numbers, applying and visibility have one order and need no
+ * atomics beyond the watermarks.
+ */
+#ifndef TXN_STORE_H
+#define TXN_STORE_H
+
+#include <stdatomic.h>
+
+#include "journal/journal.h"
+#include "pager/pager.h"
+#include "runtime/runtime_file.h"
+#include "runtime/runtime_sync.h"
+#include "txn/layer.h"
+#include "txn/lock.h"
+#include "txn/txn.h"
+
+enum {
+    STORE_PATH_SIZE = 1024,
+    STORE_DIRECTORY_SIZE = 800,
+    COMMIT_CORE = 0,
+    TRACKER_SIZE = 1 << 16,           /* commits between the oldest invisible and the newest */
+    LAYER_MEMORY_MAX = 512 << 10,     /* bytes of a write set before it spills */
+    HISTORY_MEMORY_MAX = 4 << 20,     /* bytes of a history generation before it spills */
+    HISTORY_ROTATE_COUNT = 512,       /* entries before it is worth dropping a generation */
+    TRANSACTIONS_POOLED = 64,         /* kept for reuse on each core */
+    TREE_DROPPED = 0x7FFFFFFF,        /* the tree that remembers dropped trees */
+};
+
+/* ---- trees and history -------------------------------------------------------------------- */
+
+/* "The keys first..last (8 bytes big-endian) were absent before this commit." */
+struct insert_run {
+    uint64_t first, last, commit;
+};
+struct run_list { /* rising, disjoint */
+    struct insert_run *runs;
+    size_t count, capacity;
+    uint64_t commit_max;
+};
+
+struct tree {
+    struct tree *next; /* in the bucket */
+    struct tree_id id;
+    struct btree base;
+    uint64_t changed_newest; /* newest commit that changed it since the store was opened: a snapshot
+                                that is not older sees the base as it is */
+    uint64_t entry_count[2]; /* history entries in each generation */
+    struct run_list runs[2];
+    uint64_t row_next;       /* 0: not known yet */
+};
+
+struct generation {
+    struct layer layer;
+    uint64_t end;       /* largest commit in it */
+    uint64_t run_count;
+};
+
+struct partition {
+    struct store *store;
+    unsigned number;
+    _Atomic unsigned core;
+    unsigned inside;          /* calls in progress, on `core` */
+    unsigned target;          /* the core it shall live on once nobody is inside */
+    char name[24];
+    struct pager *pager;
+    struct tree **buckets;
+    size_t bucket_count, tree_count;
+    struct generation generations[2];
+    unsigned younger;
+    unsigned fast_puts;       /* base changes in flight that file their history in memory */
+    bool spilling, clearing;
+    struct condition spill_done, puts_done;
+    uint64_t applied_newest;
+    struct lock_table locks;
+    struct fiber_mutex clear_mutex; /* freeing a dropped tree against the checkpoint's cut */
+    _Atomic uint64_t history_entries, bytes_used;
+};
+
+/* ---- the store ------------------------------------------------------------------------------ */
+
+struct snapshot_core {
+    _Alignas(64) _Atomic uint64_t oldest; /* UINT64_MAX: none */
+    struct list active;                   /* transactions, by rising snapshot */
+    struct transaction *pool;
+    unsigned pool_count;
+};
+
+struct visible_waiter {
+    struct list node;
+    uint64_t number;
+    struct condition condition;
+};
+
+struct store {
+    struct runtime *runtime;
+    unsigned core_count;
+    char directory[STORE_DIRECTORY_SIZE];
+    uint64_t database_id;
+    unsigned partition_count;
+    int64_t checkpoint_interval_ms, deadlock_timeout_ms;
+    uint64_t journal_size_target;
+    struct file *lock_file;
+    struct page_budget *budget;
+    struct journal *journal;
+    struct partition *partitions;
+
+    _Atomic uint64_t visible, applied;
+    uint8_t *tracker;               /* TRACKER_SIZE flags by commit number, core 0 */
+    struct list visible_waiters;    /* core 0 */
+    struct lock_table relation_locks;
+    struct snapshot_core snapshots[RUNTIME_CORES_MAX];
+    _Atomic uint64_t transaction_next;
+    _Atomic int64_t spread_asked_ns;
+
+    struct event checkpoint_wanted;
+    struct fiber_mutex checkpoint_mutex; /* core 0 */
+    bool stopping;
+    struct event stop_wanted;
+    unsigned background_count;
+    struct event background_ended;
+    uint64_t commits_at_checkpoint;
+
+    _Atomic uint64_t commits, rollbacks, checkpoints, deadlocks;
+};
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+enum change { CHANGE_PUT = 1, CHANGE_PUT_CHECKED = 2, CHANGE_DELETE = 3 };
+
+/* A transaction's state on one partition. */
+struct transaction_part {
+    struct layer own;    /* ended statements */
+    struct layer staged; /* the running one */
+    struct lock_hold *locks;
+};
+
+struct transaction {
+    struct store *store;
+    struct transaction *pool_next;
+    struct transaction_id id;
+    unsigned core;
+    enum isolation isolation;
+    bool read_only;
+    bool snapshot_active;
+    int64_t lock_timeout_ms;
+    uint64_t snapshot;
+    struct list active_node;
+    _Atomic uint64_t parts_mask;   /* partitions where it has written or locked */
+    _Atomic uint64_t depends_on;   /* newest commit whose effects it may have seen unreleased */
+    struct lock_hold *relation_locks;
+    uint16_t relation_modes;       /* every mode it holds somewhere */
+    struct tree_id *drops;
+    size_t drop_count, drop_capacity;
+    struct transaction_part *parts[]; /* one for each partition; kept for reuse */
+};
+
+/* ---- partition.c */
+enum status partition__open(struct fiber *f, struct store *store, unsigned number, bool create)
+    MUST_USE;
+void partition__close(struct fiber *f, struct partition *partition);
+/* The handle of a tree, made when first asked for. */
+enum status partition__tree(struct partition *partition, struct tree_id id, struct tree **tree_out)
+    MUST_USE;
+/* Run the bookkeeping of a dropped tree that nobody needs any more. */
+enum status partition__clear_dropped(struct fiber *f, struct partition *partition) MUST_USE;
+bool partition__is_here(struct fiber *f, const struct partition *partition);
+/* Ask for a move to the core `*(unsigned *)argument`. */
+enum status partition__move(struct fiber *f, struct partition *partition, void *argument) MUST_USE;
+/* Move it to core 0; waits until nobody is inside. */
+void partition__bring_home(struct fiber *f, struct store *store, unsigned number);
+
+/* ---- history.c */
+/* Change the base at commit `number`, filing what was there before. */
+enum status history__change(struct fiber *f, struct partition *partition, struct tree *tree,
+                            uint64_t number, const struct layer_entry *change) MUST_USE;
+/* What did the key hold at `snapshot`, if history knows? `value_out` is copied to the arena (NULL:
+   not wanted). */
+struct history_answer {
+    bool known, present;
+    struct slice value;
+};
+enum status history__get(struct fiber *f, struct partition *partition, const struct tree *tree,
+                         struct slice key, uint64_t snapshot, struct arena *arena,
+                         struct history_answer *answer_out) MUST_USE;
+/* The newest change of the key in history is later than `snapshot`? */
+enum status history__changed(struct fiber *f, struct partition *partition, const struct tree *tree,
+                             struct slice key, uint64_t snapshot, bool *changed_out) MUST_USE;
+/* Is any run of the tree newer than the snapshot and within the keys? */
+bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t first, uint64_t last);
+/* Drop the older generation and seal the younger one, if the horizon allows. */
+void history__rotate(struct fiber *f, struct partition *partition, bool force);
+void history__release(struct fiber *f, struct partition *partition);
+
+/* ---- snapshot.c */
+void snapshot__init(struct store *store, uint64_t visible);
+/* Suspends only when another core's snapshot list ... never. On the transaction's core. */
+void snapshot__take(struct transaction *transaction);
+void snapshot__drop(struct transaction *transaction);
+/* Core 0: the commit is applied everywhere; `asynchronous` ones need not be durable. */
+void snapshot__applied(struct store *store, uint64_t number, bool asynchronous);
+/* Wait (shielded) until new snapshots see the commit. Any core. */
+void snapshot__wait_visible(struct fiber *f, struct store *store, uint64_t number);
+void snapshot__on_durable(void *context, struct commit_number durable);
+
+/* ---- transaction.c */
+enum status transaction__part(struct transaction *transaction, struct partition *partition,
+                              struct transaction_part **part_out) MUST_USE;
+static inline struct transaction_part *transaction__part_if(struct transaction *transaction,
+                                                            unsigned partition) {
+    uint64_t mask = atomic_load_explicit(&transaction->parts_mask, memory_order_relaxed);
+    return (mask & 1ull << partition) != 0 ? transaction->parts[partition] : NULL;
+}
+void transaction__depend(struct transaction *transaction, uint64_t number);
+void transaction__free(struct fiber *f, struct transaction *transaction);
+void transaction__pool_release(struct store *store);
+
+/* ---- commit.c */
+enum status commit__run(struct fiber *f, struct transaction *transaction, bool synchronous,
+                        struct commit_number *number_out) MUST_USE;
+
+/* ---- recover.c */
+struct recovery;
+enum status recover__journal(struct fiber *f, struct store *store,
+                             const struct store_options *options) MUST_USE;
+
+/* ---- checkpoint.c */
+enum status checkpoint__run(struct fiber *f, struct store *store) MUST_USE;
+enum status background__start(struct fiber *f, struct store *store) MUST_USE;
+void background__stop(struct fiber *f, struct store *store);
+
+/* ---- deadlock.c */
+enum status deadlock__check(struct fiber *f, struct transaction *transaction) MUST_USE;
+
+#endif
