@@ -86,6 +86,7 @@ static enum status prepare_body(struct fiber *f, void *argument) {
         LOG(LOG_WARNING, "journal", "cannot prepare a segment: %s", error_current()->message);
     journal->preparing = false;
     event_set(&journal->prepared);
+    fiber_unshield(f);
     return STATUS_OK;
 }
 

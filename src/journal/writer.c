@@ -352,6 +352,7 @@ static enum status writer_body(struct fiber *f, void *argument) {
             journal__prepare_ahead(f, journal);
     }
     event_set(&journal->writer_ended);
+    fiber_unshield(f);
     return STATUS_OK;
 }
 

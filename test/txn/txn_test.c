@@ -1,0 +1,429 @@
+#include "txn_fixture.h"
+
+/* ---- what a transaction sees ---------------------------------------------------------------------- */
+
+static enum status commit_and_see_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    put(f, a, 0, 1, "k", "v1");
+    put(f, a, 1, 1, "other", "w");
+    assert_string_equal(get(f, a, 0, 1, "k"), "-"); /* staged: this statement does not see it */
+    assert_string_equal(get_any(f, a, 0, 1, "k", true), "v1");
+    next_statement(f, a);
+    assert_string_equal(get(f, a, 0, 1, "k"), "v1");
+    struct transaction *b = begin(f, store, ISOLATION_REPEATABLE_READ);
+    assert_string_equal(get(f, b, 0, 1, "k"), "-");
+    assert_int_equal(commit(f, a), 1);
+    assert_string_equal(get(f, b, 0, 1, "k"), "-");
+    assert_string_equal(get_any(f, b, 0, 1, "k", true), "v1");
+    next_statement(f, b);
+    assert_string_equal(get(f, b, 1, 1, "other"), "-");
+    struct transaction *c = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_string_equal(get(f, c, 0, 1, "k"), "v1");
+    put(f, c, 0, 1, "k", "v2");
+    next_statement(f, c);
+    delete(f, c, 1, 1, "other");
+    assert_int_equal(commit(f, c), 2);
+    assert_string_equal(get(f, b, 0, 1, "k"), "-");
+    commit(f, b);
+    struct transaction *d = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_string_equal(get(f, d, 0, 1, "k"), "v2");
+    assert_string_equal(get(f, d, 1, 1, "other"), "-");
+    put(f, d, 0, 1, "k", "gone");
+    transaction_rollback(f, d);
+    d = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_string_equal(get(f, d, 0, 1, "k"), "v2");
+    assert_int_equal(commit(f, d), 0);
+    check(f, store);
+    assert_ok(store_close(f, store));
+    store = store_reopen(f);
+    d = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_string_equal(get(f, d, 0, 1, "k"), "v2");
+    assert_string_equal(get(f, d, 1, 1, "other"), "-");
+    commit(f, d);
+    return store_close(f, store);
+}
+
+static void commits_are_seen_by_later_snapshots_only(void **state) {
+    fixture_run(commit_and_see_body, 1);
+}
+
+static void commits_are_seen_on_two_cores(void **state) {
+    fixture_run(commit_and_see_body, 2);
+}
+
+static enum status key_state_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    put(f, a, 0, 1, "k", "v1");
+    commit(f, a);
+    struct transaction *old = begin(f, store, ISOLATION_REPEATABLE_READ);
+    struct operation o = {.transaction = old, .tree = {1}, .key = slice_of_text("k")};
+    assert_ok(partition_call(f, store, 0, state_there, &o));
+    assert_false(o.state.changed_since_snapshot);
+    a = begin(f, store, ISOLATION_READ_COMMITTED);
+    put(f, a, 0, 1, "k", "v2");
+    put(f, a, 0, 1, "12345678", "inserted");
+    commit(f, a);
+    assert_ok(partition_call(f, store, 0, state_there, &o));
+    assert_true(o.state.changed_since_snapshot && !o.state.own_write);
+    o.key = slice_of_text("12345678");
+    assert_ok(partition_call(f, store, 0, state_there, &o));
+    assert_true(o.state.changed_since_snapshot);
+    put(f, old, 0, 1, "mine", "x");
+    o.key = slice_of_text("mine");
+    assert_ok(partition_call(f, store, 0, state_there, &o));
+    assert_true(o.state.own_write && o.state.staged_by_this_statement);
+    next_statement(f, old);
+    assert_ok(partition_call(f, store, 0, state_there, &o));
+    assert_true(o.state.own_write && !o.state.staged_by_this_statement);
+    transaction_rollback(f, old);
+    return store_close(f, store);
+}
+
+static void key_state_tells_changes_since_the_snapshot(void **state) {
+    fixture_run(key_state_body, 1);
+}
+
+/* ---- the model: random transactions against naive versions ------------------------------------------ */
+
+enum { KEYS = 120, PARTITIONS = 4, VERSIONS_MAX = 4000, FIBERS = 4 };
+
+/* Every committed state of every key: value at commit. Value 0: absent. */
+struct version {
+    uint64_t commit;
+    uint32_t value;
+};
+struct model_key {
+    struct version versions[VERSIONS_MAX];
+    unsigned count;
+};
+struct model {
+    struct store *store;
+    struct model_key *keys; /* PARTITIONS * KEYS */
+    uint32_t next_value;
+    bool spill;             /* write many entries, to leave memory */
+    bool stride;            /* 8-byte keys */
+    int rounds;
+    uint64_t acknowledged, acknowledged_at_checkpoint;
+    uint64_t reads, commits;
+};
+
+static struct slice model_key_bytes(const struct model *model, unsigned index, uint8_t *bytes) {
+    if (model->stride) {
+        put_be64(bytes, 1000 + index);
+        return slice_of(bytes, 8);
+    }
+    /* Keys that are prefixes of each other, with zeros and 0xFF. */
+    size_t size = 1 + index % 12;
+    memset(bytes, index % 3 == 0 ? 0 : index % 3 == 1 ? 0xFF : 'a', size);
+    bytes[0] = (uint8_t)(index / 36);
+    return slice_of(bytes, size);
+}
+
+static struct slice model_value_bytes(uint32_t value, uint8_t *bytes) {
+    size_t size = 4 + value % 50;
+    if (value % 97 == 0)
+        size = 4000;
+    memset(bytes, (uint8_t)value, size);
+    put_le32(bytes, value);
+    return slice_of(bytes, size);
+}
+
+static uint32_t model_at(const struct model_key *key, uint64_t snapshot) {
+    for (unsigned i = key->count; i-- > 0;)
+        if (key->versions[i].commit <= snapshot)
+            return key->versions[i].value;
+    return 0;
+}
+
+struct model_session {
+    struct model *model;
+    unsigned seed;
+};
+
+struct scan {
+    struct transaction *transaction;
+    const uint32_t *expected; /* by rank, ascending; 0 absent */
+    struct model *model;
+    unsigned from, to;        /* ranks, inclusive */
+    bool backward;
+    unsigned *rank_to_index;
+};
+
+static unsigned rank_to_index[KEYS];
+static struct model *sort_model;
+
+static int rank_compare(const void *a, const void *b) {
+    uint8_t x[16], y[16];
+    return slice_compare(model_key_bytes(sort_model, *(const unsigned *)a, x),
+                         model_key_bytes(sort_model, *(const unsigned *)b, y));
+}
+
+/* Index keys may coincide; keep the first of equals. */
+static unsigned ranks_make(struct model *model) {
+    sort_model = model;
+    for (unsigned i = 0; i < KEYS; i++)
+        rank_to_index[i] = i;
+    qsort(rank_to_index, KEYS, sizeof *rank_to_index, rank_compare);
+    unsigned count = 0;
+    for (unsigned i = 0; i < KEYS; i++)
+        if (count == 0 || rank_compare(&rank_to_index[count - 1], &rank_to_index[i]) != 0)
+            rank_to_index[count++] = rank_to_index[i];
+    return count;
+}
+
+static unsigned rank_count;
+
+static enum status scan_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct scan *scan = argument;
+    uint8_t lower[16], upper[16];
+    struct txn_range range = {.backward = scan->backward, .upper_inclusive = true};
+    if (scan->from > 0)
+        range.lower = model_key_bytes(scan->model, rank_to_index[scan->from], lower);
+    if (scan->to + 1 < rank_count)
+        range.upper = model_key_bytes(scan->model, rank_to_index[scan->to], upper);
+    range.key_stride = scan->model->stride ? 8 : 0;
+    struct txn_cursor *cursor;
+    struct txn_entry entries[7];
+    size_t count;
+    TRY(txn_cursor_open(f, scan->transaction, partition, (struct tree_id){1}, &range, &cursor));
+    unsigned rank = scan->backward ? scan->to : scan->from;
+    unsigned steps = scan->to - scan->from + 1;
+    do {
+        assert_ok(txn_cursor_next(f, cursor, entries, 7, &count));
+        for (size_t i = 0; i < count; i++) {
+            while (steps > 0 && scan->expected[rank] == 0) {
+                rank += scan->backward ? -1u : 1u;
+                steps--;
+            }
+            assert_true(steps > 0);
+            uint8_t bytes[16];
+            assert_true(slice_equal(entries[i].key,
+                                    model_key_bytes(scan->model, rank_to_index[rank], bytes)));
+            if (get_le32(entries[i].value.data) != scan->expected[rank])
+                fail_msg("snapshot %lu, partition %u, rank %u: %u instead of %u",
+                         transaction_snapshot(scan->transaction).value,
+                         partition_number(partition), rank, get_le32(entries[i].value.data),
+                         scan->expected[rank]);
+            rank += scan->backward ? -1u : 1u;
+            steps--;
+        }
+        if (count > 0 && steps % 3 == 0)
+            fiber_yield(f); /* others commit in the middle of the scan */
+    } while (count > 0);
+    while (steps > 0) {
+        assert_int_equal(scan->expected[rank], 0);
+        rank += scan->backward ? -1u : 1u;
+        steps--;
+    }
+    txn_cursor_close(f, cursor);
+    return STATUS_OK;
+}
+
+static void expected_fill(struct model *model, uint64_t snapshot, unsigned partition,
+                          const uint32_t *own, uint32_t *expected) {
+    for (unsigned rank = 0; rank < rank_count; rank++) {
+        unsigned index = rank_to_index[rank];
+        expected[rank] = model_at(&model->keys[partition * KEYS + index], snapshot);
+        if (own != NULL && own[partition * KEYS + index] != 0)
+            expected[rank] = own[partition * KEYS + index] == UINT32_MAX
+                                 ? 0
+                                 : own[partition * KEYS + index];
+    }
+}
+
+static void scan_verify(struct fiber *f, struct model *model, struct transaction *transaction,
+                        const uint32_t *own, struct random *random) {
+    uint32_t expected[KEYS];
+    unsigned partition = (unsigned)random_below(random, PARTITIONS);
+    expected_fill(model, transaction_snapshot(transaction).value, partition, own, expected);
+    struct scan scan = {.transaction = transaction, .expected = expected, .model = model};
+    scan.from = (unsigned)random_below(random, rank_count);
+    scan.to = scan.from + (unsigned)random_below(random, rank_count - scan.from);
+    if (random_below(random, 3) == 0) {
+        scan.from = 0;
+        scan.to = rank_count - 1;
+    }
+    scan.backward = random_below(random, 2) == 0;
+    assert_ok(partition_call(f, model->store, partition, scan_there, &scan));
+    model->reads++;
+}
+
+static void point_verify(struct fiber *f, struct model *model, struct transaction *transaction,
+                         const uint32_t *own, struct random *random) {
+    uint32_t expected[KEYS];
+    unsigned partition = (unsigned)random_below(random, PARTITIONS);
+    unsigned rank = (unsigned)random_below(random, rank_count);
+    expected_fill(model, transaction_snapshot(transaction).value, partition, own, expected);
+    uint8_t bytes[16];
+    struct arena arena = {0};
+    struct operation o = {.transaction = transaction,
+                          .tree = {1},
+                          .key = model_key_bytes(model, rank_to_index[rank], bytes),
+                          .arena = &arena};
+    assert_ok(partition_call(f, model->store, partition, get_there, &o));
+    uint32_t found = o.found ? get_le32(o.value.data) : 0;
+    if (found != expected[rank])
+        fail_msg("snapshot %lu, partition %u, rank %u: %u instead of %u",
+                 transaction_snapshot(transaction).value, partition, rank, found, expected[rank]);
+    arena_release(&arena);
+    model->reads++;
+}
+
+static void change_random(struct fiber *f, struct model *model, struct transaction *transaction,
+                          uint32_t *own, struct random *random) {
+    unsigned partition = (unsigned)random_below(random, PARTITIONS);
+    unsigned index = rank_to_index[random_below(random, rank_count)];
+    uint8_t key[16], value[5000];
+    struct operation o = {.transaction = transaction,
+                          .tree = {1},
+                          .key = model_key_bytes(model, index, key),
+                          .mode = KEY_LOCK_EXCLUSIVE,
+                          .wait = LOCK_SKIP};
+    assert_ok(partition_call(f, model->store, partition, lock_there, &o));
+    if (!o.locked)
+        return;
+    if (random_below(random, 4) == 0) {
+        assert_ok(partition_call(f, model->store, partition, delete_there, &o));
+        own[partition * KEYS + index] = UINT32_MAX;
+        return;
+    }
+    uint32_t number = ++model->next_value;
+    o.value = model_value_bytes(number, value);
+    assert_ok(partition_call(f, model->store, partition, put_there, &o));
+    own[partition * KEYS + index] = number;
+}
+
+static void model_apply(struct model *model, const uint32_t *own, uint64_t number) {
+    for (unsigned i = 0; i < PARTITIONS * KEYS; i++) {
+        struct model_key *key = &model->keys[i];
+        if (own[i] == 0)
+            continue;
+        assert_true(key->count < VERSIONS_MAX);
+        assert_true(key->count == 0 || key->versions[key->count - 1].commit < number);
+        key->versions[key->count++] =
+            (struct version){number, own[i] == UINT32_MAX ? 0 : own[i]};
+    }
+    model->commits++;
+}
+
+/* One transaction: a few statements of changes, reads after each. */
+static void model_transaction(struct fiber *f, struct model *model, struct random *random) {
+    bool repeatable = random_below(random, 2) == 0;
+    struct transaction *transaction =
+        begin(f, model->store, repeatable ? ISOLATION_REPEATABLE_READ : ISOLATION_READ_COMMITTED);
+    uint32_t *own = calloc(PARTITIONS * KEYS, sizeof *own);
+    unsigned statements = (unsigned)random_below(random, 4);
+    for (unsigned s = 0; s < statements; s++) {
+        unsigned changes = (unsigned)random_below(random, model->spill ? 60 : 5);
+        for (unsigned i = 0; i < changes; i++)
+            change_random(f, model, transaction, own, random);
+        next_statement(f, transaction);
+        point_verify(f, model, transaction, own, random);
+        scan_verify(f, model, transaction, own, random);
+        if (random_below(random, 4) == 0)
+            fiber_yield(f);
+    }
+    bool writes = transaction_has_writes(transaction);
+    if (random_below(random, 8) == 0) {
+        transaction_rollback(f, transaction);
+    } else {
+        struct commit_number number;
+        bool synchronous = random_below(random, 3) != 0;
+        /* Between the call and its return others may see the commit: enter it into the model in the
+           moment it gets its number, which on one core is before the call first suspends. */
+        assert_ok(transaction_commit(f, transaction, synchronous, &number));
+        assert_int_equal(writes, number.value != 0);
+        if (number.value != 0) {
+            model_apply(model, own, number.value);
+            if (synchronous && number.value > model->acknowledged)
+                model->acknowledged = number.value;
+        }
+    }
+    free(own);
+}
+
+static void model_open(struct model *model, bool stride, bool spill, int rounds) {
+    *model = (struct model){.stride = stride, .spill = spill, .rounds = rounds};
+    model->keys = calloc(PARTITIONS * KEYS, sizeof *model->keys);
+    rank_count = ranks_make(model);
+}
+
+/* Everything, at what is visible now. */
+static void model_verify_all(struct fiber *f, struct model *model) {
+    struct transaction *transaction = begin(f, model->store, ISOLATION_READ_COMMITTED);
+    for (unsigned partition = 0; partition < PARTITIONS; partition++) {
+        uint32_t expected[KEYS];
+        expected_fill(model, transaction_snapshot(transaction).value, partition, NULL, expected);
+        struct scan scan = {.transaction = transaction,
+                            .expected = expected,
+                            .model = model,
+                            .to = rank_count - 1};
+        assert_ok(partition_call(f, model->store, partition, scan_there, &scan));
+    }
+    commit(f, transaction);
+}
+
+struct alone {
+    bool stride, spill;
+    int rounds;
+};
+
+/* One writer at a time, old snapshots held open all the while and compared again and again. */
+static enum status model_alone_body(struct fiber *f, void *argument) {
+    const struct alone variants[] = {{false, false, 250}, {true, false, 250}, {true, true, 40}};
+    for (unsigned v = 0; v < 3; v++) {
+        struct model model;
+        struct random random;
+        struct transaction *old[6] = {0};
+        random_seed(&random, 17 + v);
+        model_open(&model, variants[v].stride, variants[v].spill, variants[v].rounds);
+        char command[128];
+        snprintf(command, sizeof command, "rm -rf %s/data", fixture_root);
+        assert_int_equal(system(command), 0);
+        model.store = store_create(f);
+        for (int round = 0; round < model.rounds; round++) {
+            unsigned i = (unsigned)random_below(&random, 6);
+            if (old[i] == NULL)
+                old[i] = begin(f, model.store, ISOLATION_REPEATABLE_READ);
+            model_transaction(f, &model, &random);
+            for (unsigned j = 0; j < 6; j++)
+                if (old[j] != NULL) {
+                    point_verify(f, &model, old[j], NULL, &random);
+                    scan_verify(f, &model, old[j], NULL, &random);
+                }
+            if (random_below(&random, 15) == 0) {
+                commit(f, old[i]);
+                old[i] = NULL;
+            }
+            if (random_below(&random, 40) == 0)
+                assert_ok(store_checkpoint(f, model.store));
+        }
+        for (unsigned j = 0; j < 6; j++)
+            if (old[j] != NULL)
+                commit(f, old[j]);
+        model_verify_all(f, &model);
+        check(f, model.store);
+        assert_ok(store_close(f, model.store));
+        model.store = store_reopen(f);
+        model_verify_all(f, &model);
+        assert_ok(store_close(f, model.store));
+        free(model.keys);
+    }
+    return STATUS_OK;
+}
+
+static void snapshots_read_what_the_model_says(void **state) {
+    fixture_run(model_alone_body, 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commits_are_seen_by_later_snapshots_only),
+        cmocka_unit_test(commits_are_seen_on_two_cores),
+        cmocka_unit_test(key_state_tells_changes_since_the_snapshot),
+        cmocka_unit_test(snapshots_read_what_the_model_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
