@@ -37,8 +37,10 @@ size_t separator_size(struct slice left, struct slice right) {
 void node_key_copy(struct node node, unsigned slot, uint8_t *key_out) {
     struct slice prefix = node_prefix(node);
     struct slice rest = node_key_rest(node, slot);
-    memcpy(key_out, prefix.data, prefix.size);
-    memcpy(key_out + prefix.size, rest.data, rest.size);
+    if (prefix.size > 0)
+        memcpy(key_out, prefix.data, prefix.size);
+    if (rest.size > 0)
+        memcpy(key_out + prefix.size, rest.data, rest.size);
 }
 
 void node_init(struct node node, unsigned level, struct slice lower, const struct slice *upper) {
@@ -56,7 +58,8 @@ void node_init(struct node node, unsigned level, struct slice lower, const struc
     put_le16(node.at + 12, NODE_NO_FENCE);
     if (upper != NULL) {
         end -= (unsigned)upper->size;
-        memcpy(node.at + end, upper->data, upper->size);
+        if (upper->size > 0)
+            memcpy(node.at + end, upper->data, upper->size);
         put_le16(node.at + 12, (uint16_t)upper->size);
         put_le16(node.at + 8, (uint16_t)common_prefix(lower, *upper));
     }

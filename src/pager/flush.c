@@ -274,8 +274,11 @@ static enum status write_batch(struct fiber *f, struct pager *pager, enum flush_
 enum status flush__batch(struct fiber *f, struct pager *pager, enum flush_source source,
                          unsigned *count_out) {
     if (!fiber_mutex_try_lock(f, &pager->flush_lock)) {
+        uint64_t writes = pager->writes;
         TRY(fiber_mutex_lock(f, &pager->flush_lock));
-        if (source == FLUSH_COLD) { /* somebody wrote a batch meanwhile: that may do */
+        /* Somebody wrote a batch meanwhile: that may do. (It may have been nobody: those who wait
+           here hand the lock on from one to the next.) */
+        if (source == FLUSH_COLD && pager->writes != writes) {
             fiber_mutex_unlock(f, &pager->flush_lock);
             *count_out = 1;
             return STATUS_OK;

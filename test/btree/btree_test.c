@@ -1,6 +1,7 @@
 #include "../pager/pager_fixture.h"
 
 #include "btree/btree.h"
+#include "base/base_hash.h"
 #include "btree/node.h"
 
 enum { MODEL_MAX = 6000, TREE = 7 };
@@ -68,7 +69,7 @@ static struct model *model_new(void) {
     return calloc(1, sizeof(struct model));
 }
 
-__attribute__((unused)) static struct model *model_copy(const struct model *model) {
+static struct model *model_copy(const struct model *model) {
     struct model *copy = model_new();
     for (size_t i = 0; i < model->count; i++) {
         const struct entry *e = &model->entries[i];
@@ -260,8 +261,8 @@ static enum status random_operations(struct fiber *f, struct stand *stand, bool 
             btree_init_temporary(&tree, stand->pager);
         else
             btree_open(&tree, stand->pager, (struct tree_id){TREE + shape});
-        for (int i = 0; i < 20000; i++) {
-            TRY(step_both(f, &tree, model, maker, (i / 4000) % 2 == 1));
+        for (int i = 0; i < 12000; i++) {
+            TRY(step_both(f, &tree, model, maker, (i / 3000) % 2 == 1));
             if (i % 2000 == 1999) {
                 TRY(same_as_model(f, &tree, model));
                 if (temporary)
@@ -309,10 +310,284 @@ static void a_temporary_tree_does_what_a_sorted_array_does(void **state) {
     run_on_stand(32 * PAGE_SIZE, 0, temporary_operations);
 }
 
-int main(void) {
+/* ---- many fibers --------------------------------------------------------------------------- */
+
+/* Writers keep a model in step: a put does not suspend between its edit and its return. */
+struct crowd {
+    struct stand *stand;
+    struct btree tree, scratch;
+    struct model *model, *at_cut;
+    struct task_group group;
+    bool stop;
+    int steps;
+    uint64_t seed;
+};
+
+static enum status write_on(struct fiber *f, void *argument) {
+    struct crowd *crowd = argument;
+    struct maker *maker = calloc(1, sizeof *maker);
+    random_seed(&maker->random, ++crowd->seed);
+    maker->shape = (unsigned)(crowd->seed % 4);
+    while (!crowd->stop) {
+        struct slice key = make_key(maker);
+        bool equal;
+        if (random_below(&maker->random, 3) == 0) {
+            TRY(btree_delete(f, &crowd->tree, key, NULL));
+            size_t at = model_find(crowd->model, key, &equal);
+            if (equal)
+                model_remove(crowd->model, at);
+        } else if (crowd->model->count + 100 < MODEL_MAX) {
+            struct slice value = make_value(maker, key.size);
+            TRY(btree_put(f, &crowd->tree, key, value, NULL));
+            model_put(crowd->model, key, value);
+        }
+        crowd->steps++;
+        if (random_below(&maker->random, 4) == 0)
+            fiber_yield(f);
+    }
+    free(maker);
+    return STATUS_OK;
+}
+
+/* Keeps the pool busy with temporary pages. */
+static enum status scribble(struct fiber *f, void *argument) {
+    struct crowd *crowd = argument;
+    uint64_t number = 0;
+    uint8_t key[8], value[300] = {0};
+    while (!crowd->stop) {
+        put_be64(key, hash_u64(number++) % 5000);
+        TRY(btree_put(f, &crowd->scratch, slice_of(key, 8), slice_of(value, sizeof value), NULL));
+        if (number % 8 == 0)
+            fiber_yield(f);
+    }
+    return STATUS_OK;
+}
+
+/* What a cursor sees is in order, and in keys both ways. */
+static enum status wander(struct fiber *f, void *argument) {
+    struct crowd *crowd = argument;
+    uint8_t last[BTREE_KEY_SIZE_MAX];
+    struct btree_cursor cursor;
+    btree_cursor_init(&cursor, &crowd->tree);
+    bool forward = true;
+    while (!crowd->stop) {
+        TRY(btree_cursor_seek(f, &cursor, forward ? BTREE_SEEK_FIRST : BTREE_SEEK_LAST,
+                              SLICE_EMPTY));
+        while (cursor.positioned && !crowd->stop) {
+            struct slice key = btree_cursor_key(&cursor), value;
+            size_t size = key.size;
+            memcpy(last, key.data, size);
+            bool found, equal;
+            TRY(btree_cursor_value(f, &cursor, &found, &value));
+            size_t at = model_find(crowd->model, slice_of(last, size), &equal);
+            CHECK(found == equal);
+            if (found)
+                CHECK(slice_equal(value, slice_of(crowd->model->entries[at].value,
+                                                  crowd->model->entries[at].value_size)));
+            if (size % 3 == 0)
+                fiber_yield(f);
+            if (forward)
+                TRY(btree_cursor_next(f, &cursor));
+            else
+                TRY(btree_cursor_previous(f, &cursor));
+            if (cursor.positioned) {
+                int order = slice_compare(btree_cursor_key(&cursor), slice_of(last, size));
+                CHECK(forward ? order > 0 : order < 0);
+            }
+        }
+        forward = !forward;
+        fiber_yield(f);
+    }
+    btree_cursor_release(&cursor);
+    return STATUS_OK;
+}
+
+static enum status checkpoints_among_writers(struct fiber *f, struct crowd *crowd) {
+    struct pager *pager = crowd->stand->pager;
+    for (int round = 0; round < 8; round++) {
+        int until = crowd->steps + 100 * (1 + round % 4);
+        while (crowd->steps < until && crowd->group.first_failure == STATUS_OK)
+            fiber_yield(f);
+        if (crowd->group.first_failure != STATUS_OK)
+            return STATUS_OK;
+        if (round == 7) { /* a cut that is never published */
+            pager_checkpoint_begin(pager, (struct commit_number){99});
+            continue;
+        }
+        model_free(crowd->at_cut);
+        crowd->at_cut = model_copy(crowd->model);
+        pager_checkpoint_begin(pager, (struct commit_number){(uint64_t)round + 1});
+        TRY(pager_checkpoint_finish(f, pager));
+        CHECK(pager_checkpoint_applied(pager).value == (uint64_t)round + 1);
+        TRY(stand_check(f, crowd->stand, round % 4 == 0));
+    }
+    return STATUS_OK;
+}
+
+static enum status crowd_life(struct fiber *f, struct crowd *crowd) {
+    task_group_init(&crowd->group, f);
+    btree_open(&crowd->tree, crowd->stand->pager, (struct tree_id){TREE});
+    btree_init_temporary(&crowd->scratch, crowd->stand->pager);
+    crowd->stop = false;
+    for (int i = 0; i < 4; i++)
+        TRY(task_group_spawn(f, &crowd->group, FIBER_NORMAL, write_on, crowd));
+    TRY(task_group_spawn(f, &crowd->group, FIBER_NORMAL, scribble, crowd));
+    TRY(task_group_spawn(f, &crowd->group, FIBER_NORMAL, wander, crowd));
+    TRY(task_group_spawn(f, &crowd->group, FIBER_NORMAL, wander, crowd));
+    enum status status = checkpoints_among_writers(f, crowd);
+    crowd->stop = true;
+    if (status != STATUS_OK)
+        task_group_cancel(&crowd->group, status);
+    TRY(task_group_wait(f, &crowd->group));
+    TRY(status);
+    return same_as_model(f, &crowd->tree, crowd->model);
+}
+
+static enum status crash_among_writers(struct fiber *f, struct stand *stand) {
+    struct crowd crowd = {.stand = stand, .model = model_new(), .at_cut = model_new()};
+    for (int life = 0; life < 2; life++) {
+        TRY(crowd_life(f, &crowd));
+        TRY(stand_crash(f, stand));
+        CHECK(pager_checkpoint_applied(stand->pager).value == 7);
+        TRY(stand_check(f, stand, true));
+        btree_open(&crowd.tree, stand->pager, (struct tree_id){TREE});
+        TRY(same_as_model(f, &crowd.tree, crowd.at_cut));
+        model_free(crowd.model);
+        crowd.model = model_copy(crowd.at_cut);
+        pager_checkpoint_begin(stand->pager, (struct commit_number){7});
+        TRY(pager_checkpoint_finish(f, stand->pager));
+        TRY(btree_clear(f, &crowd.tree));
+        model_clear(crowd.model);
+        pager_close(f, stand->pager);
+        char path[128];
+        stand_path(stand, "pages", path);
+        TRY(file_remove(f, path));
+        stand_path(stand, "manifest", path);
+        TRY(file_remove(f, path));
+        TRY(stand_open(f, stand, true));
+    }
+    model_free(crowd.model);
+    model_free(crowd.at_cut);
+    return STATUS_OK;
+}
+
+static void a_crash_leaves_the_last_cut_whatever_writers_did_since(void **state) {
+    run_on_stand(64 * PAGE_SIZE, 0, crash_among_writers);
+}
+
+/* ---- loading, estimates ------------------------------------------------------------------- */
+
+static enum status load_and_estimate(struct fiber *f, struct stand *stand) {
+    enum { COUNT = 100000 };
+    struct btree tree;
+    struct btree_loader *loader;
+    btree_open(&tree, stand->pager, (struct tree_id){TREE});
+    TRY(btree_load_begin(f, &tree, &loader));
+    uint8_t key[8];
+    for (uint64_t i = 0; i < COUNT; i++) {
+        put_be64(key, i * 3);
+        TRY(btree_load_add(f, loader, slice_of(key, 8), slice_of(key, 8)));
+    }
+    TRY(btree_load_end(f, loader));
+    struct btree_check_result result;
+    TRY(btree_check(f, &tree, &result));
+    CHECK(result.entries == COUNT && tree.entry_count == COUNT);
+    CHECK(result.leaves < COUNT / 500);
+    uint64_t count;
+    uint8_t other[8];
+    put_be64(key, 30000);
+    put_be64(other, 120000);
+    TRY(btree_estimate(f, &tree, slice_of(key, 8), slice_of(other, 8), &count));
+    CHECK(count > 25000 && count < 35000);
+    TRY(btree_estimate(f, &tree, SLICE_EMPTY, SLICE_EMPTY, &count));
+    CHECK(count > COUNT * 9 / 10 && count < COUNT * 11 / 10);
+    put_be64(other, 30000 + 30);
+    TRY(btree_estimate(f, &tree, slice_of(key, 8), slice_of(other, 8), &count));
+    CHECK(count < 1000);
+    TRY(stand_checkpoint(f, stand, 5));
+    TRY(stand_crash(f, stand));
+    btree_open(&tree, stand->pager, (struct tree_id){TREE});
+    TRY(btree_estimate(f, &tree, SLICE_EMPTY, SLICE_EMPTY, &count));
+    CHECK(count > COUNT - 1000 && count <= COUNT);
+    /* Keys out of order: refused, and nothing stays. */
+    struct btree second;
+    btree_open(&second, stand->pager, (struct tree_id){TREE + 1});
+    TRY(btree_load_begin(f, &second, &loader));
+    TRY(btree_load_add(f, loader, slice_of_text("b"), SLICE_EMPTY));
+    CHECK_STATUS(btree_load_add(f, loader, slice_of_text("a"), SLICE_EMPTY),
+                 STATUS_INTERNAL_ERROR);
+    TRY(btree_load_end(f, loader));
+    CHECK(second.root.value == 0);
+    return STATUS_OK;
+}
+
+static void loading_packs_leaves_and_estimates_are_near(void **state) {
+    run_on_stand(64 * PAGE_SIZE, 0, load_and_estimate);
+}
+
+static enum status too_large(struct fiber *f, struct stand *stand) {
+    static uint8_t bytes[BTREE_ENTRY_SIZE_MAX + 1];
+    struct btree tree;
+    btree_open(&tree, stand->pager, (struct tree_id){TREE});
+    CHECK_STATUS(btree_put(f, &tree, slice_of(bytes, BTREE_KEY_SIZE_MAX + 1), SLICE_EMPTY, NULL),
+                 STATUS_LIMIT_EXCEEDED);
+    CHECK_STATUS(btree_put(f, &tree, slice_of(bytes, 1), slice_of(bytes, BTREE_ENTRY_SIZE_MAX),
+                           NULL),
+                 STATUS_LIMIT_EXCEEDED);
+    TRY(btree_put(f, &tree, slice_of(bytes, BTREE_KEY_SIZE_MAX),
+                  slice_of(bytes, BTREE_ENTRY_SIZE_MAX - BTREE_KEY_SIZE_MAX), NULL));
+    TRY(btree_put(f, &tree, SLICE_EMPTY, SLICE_EMPTY, NULL));
+    bool found;
+    struct slice value;
+    struct btree_pin pin;
+    TRY(btree_get(f, &tree, SLICE_EMPTY, &found, &value, &pin));
+    CHECK(found && value.size == 0);
+    btree_unpin(&pin);
+    return STATUS_OK;
+}
+
+static void entries_beyond_the_limits_are_refused(void **state) {
+    run_on_stand(32 * PAGE_SIZE, 0, too_large);
+}
+
+/* ---- format ------------------------------------------------------------------------------- */
+
+/* A leaf of 256 bytes with fences "app" and "apq" and two entries, as version 1 writes it. */
+static void the_node_format_is_as_committed(void **state) {
+    uint8_t bytes[256] = {0};
+    struct node node = {bytes, sizeof bytes};
+    struct slice upper = slice_of_text("apq");
+    node_init(node, 0, slice_of_text("app"), &upper);
+    assert_true(node_insert(node, 0, slice_of_text("apple"), slice_of_text("red")));
+    assert_true(node_insert(node, 1, slice_of_text("apply"), slice_of_text("")));
+    static const uint8_t head[] = {
+        0xB7, 0, 2, 0, 237, 0, 0, 0, 2, 0, 3, 0, 3, 0, 2, 1, /* header */
+        0,    0, 0, 0, 0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0,    'e', 'l', 'p', 242, 0, 3, 0, /* slots */
+        0,    'y', 'l', 'p', 237, 0, 3, 0,
+    };
+    static const uint8_t heap[] = {
+        0, 0, 'p', 'l', 'y', 3, 0, 'p', 'l', 'e', 'r', 'e', 'd', /* records */
+        'a', 'p', 'q', 'a', 'p', 'p', /* fences */
+    };
+    assert_memory_equal(bytes, head, sizeof head);
+    assert_memory_equal(bytes + 256 - sizeof heap, heap, sizeof heap);
+    unsigned slot;
+    assert_null(node_check(node, &slot));
+    bytes[33] = 'z';
+    assert_string_equal(node_check(node, &slot), "wrong key head");
+}
+
+int main(int argument_count, char **arguments) {
+    if (argument_count > 1)
+        cmocka_set_test_filter(arguments[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_durable_tree_does_what_a_sorted_array_does),
         cmocka_unit_test(a_temporary_tree_does_what_a_sorted_array_does),
+        cmocka_unit_test(a_crash_leaves_the_last_cut_whatever_writers_did_since),
+        cmocka_unit_test(loading_packs_leaves_and_estimates_are_near),
+        cmocka_unit_test(entries_beyond_the_limits_are_refused),
+        cmocka_unit_test(the_node_format_is_as_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
