@@ -130,7 +130,7 @@ enum status catalog_settle(struct fiber *f, struct catalog *catalog) {
 
 /* ---- life ----------------------------------------------------------------------------- */
 
-static enum status open(struct fiber *f, struct catalog *catalog) {
+static enum status prepare(struct fiber *f, struct catalog *catalog) {
     TRY(system_part_build(&catalog->system));
     TRY(catalog__bootstrap(f, catalog));
     return catalog_publish(f, catalog, store_visible(catalog->store));
@@ -142,7 +142,7 @@ enum status catalog_open(struct fiber *f, struct store *store, struct catalog **
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     catalog->store = store;
     atomic_flag_clear(&catalog->lock);
-    enum status status = open(f, catalog);
+    enum status status = prepare(f, catalog);
     if (status != STATUS_OK) {
         catalog_close(f, catalog);
         return status;

@@ -1,0 +1,324 @@
+/*
+ * Checking a table: rows against their format, NOT NULL, their long values and their index entries;
+ * index entries and long values against their rows. What another transaction changes meanwhile is
+ * no damage: a finding at the snapshot must still be one in the newest version.
+ */
+#include "table/catalog_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct table_check {
+    struct table_context context;
+    const struct table *table;
+    void (*report)(void *context, const char *line);
+    void *report_context;
+    uint64_t damage;
+    struct arena arena; /* of one row */
+};
+
+static void finding(struct table_check *check, const char *format, ...) PRINTF_LIKE(2, 3);
+static void finding(struct table_check *check, const char *format, ...) {
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    check->damage++;
+    check->report(check->report_context, line);
+}
+
+/* Damage is reported and the check goes on; other failures end it. */
+static enum status absorb(struct table_check *check, enum status status, const char *what,
+                          unsigned partition, struct row_id row) {
+    if (status != STATUS_DATA_CORRUPTED && status != STATUS_INDEX_CORRUPTED)
+        return status;
+    finding(check, "table %s, partition %u, row %llu: %s: %s", check->table->name, partition,
+            (unsigned long long)row.value, what, error_current()->message);
+    error_clear();
+    return STATUS_OK;
+}
+
+/* ---- rows ------------------------------------------------------------------------------- */
+
+struct entry_check {
+    struct table_check *check;
+    const struct index *index;
+    const struct value *row;
+    struct row_address address;
+};
+
+/* The row's entry is where it must be and names the row. */
+static enum status entry_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct entry_check *entry = argument;
+    struct table_check *check = entry->check;
+    struct transaction *transaction = check->context.transaction;
+    const struct index *index = entry->index;
+    struct buffer buffer = {0};
+    struct index_key key;
+    struct slice value;
+    bool found = false;
+    enum status status = index__key(index, entry->row, &buffer, &key);
+    if (status == STATUS_OK) {
+        struct slice bytes = index__entry_key(index, &key, entry->address.partition,
+                                              entry->address.row, &buffer);
+        status = txn_get(f, transaction, partition, index->tree, bytes, &check->arena, &found,
+                         &value);
+    }
+    buffer_release(&buffer);
+    TRY(status);
+    unsigned named_partition = entry->address.partition;
+    struct row_id named = {0};
+    if (found)
+        TRY(index_value_decode(index, value, &named_partition, &named));
+    if (!found || named.value != entry->address.row.value ||
+        named_partition != entry->address.partition)
+        finding(check, "index %s of %s: %s for row %llu of partition %u", index->name,
+                check->table->name, found ? "the entry names another row" : "no entry",
+                (unsigned long long)entry->address.row.value,
+                (unsigned)entry->address.partition);
+    return STATUS_OK;
+}
+
+static enum status check_entries(struct fiber *f, struct table_check *check,
+                                 struct partition *partition, const struct value *values,
+                                 struct row_id row) {
+    const struct table *table = check->table;
+    struct row_address address = {(uint16_t)partition_number(partition), row};
+    for (unsigned i = 0; i < table->index_count; i++) {
+        struct entry_check entry = {check, table->indexes[i], values, address};
+        enum status status;
+        if (entry.index->local)
+            status = entry_here(f, partition, &entry);
+        else
+            status = partition_call(f, check->context.store,
+                                    index__partition(check->context.store, entry.index, values),
+                                    entry_here, &entry);
+        TRY(absorb(check, status, "index entry", address.partition, row));
+    }
+    return STATUS_OK;
+}
+
+static void check_values(struct table_check *check, const struct value *values, unsigned partition,
+                         struct row_id row) {
+    const struct table *table = check->table;
+    for (unsigned i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        if (column->not_null && !column->dropped && values[i].is_null)
+            finding(check, "table %s, partition %u, row %llu: null in column %s", table->name,
+                    partition, (unsigned long long)row.value, column->name);
+    }
+    if (table->partition_column == 0 || table->on_catalog_partition)
+        return;
+    unsigned wanted =
+        table_partition_of(check->context.store, &values[table->partition_column - 1]);
+    if (wanted != partition)
+        finding(check, "table %s, partition %u, row %llu: belongs on partition %u", table->name,
+                partition, (unsigned long long)row.value, wanted);
+}
+
+static enum status check_row(struct fiber *f, struct table_check *check,
+                             struct partition *partition, struct row_id row, struct slice stored) {
+    const struct table *table = check->table;
+    struct row_place place = {table, partition, row, ROW_AT_SNAPSHOT};
+    if (row_outside_size(stored) != 0)
+        TRY(row__bring_in(f, check->context.transaction, &place, stored, &check->arena, &stored));
+    TRY(row_check(&table->row_schema, stored));
+    struct value *values;
+    TRY(arena__array(&check->arena, table->column_count, sizeof *values, &values));
+    TRY(row__all_columns(f, check->context.transaction, &place, stored, &check->arena, values));
+    check_values(check, values, partition_number(partition), row);
+    return check_entries(f, check, partition, values, row);
+}
+
+static enum status check_rows(struct fiber *f, struct table_check *check,
+                              struct partition *partition) {
+    struct txn_range range = {.key_stride = ROW_KEY_SIZE};
+    struct txn_cursor *cursor;
+    TRY(txn_cursor_open(f, check->context.transaction, partition, check->table->row_tree, &range,
+                        &cursor));
+    unsigned number = partition_number(partition);
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        struct txn_entry entry;
+        size_t count;
+        status = txn_cursor_next(f, cursor, &entry, 1, &count);
+        if (status != STATUS_OK || count == 0)
+            break;
+        arena_reset(&check->arena);
+        struct row_id row = row_key_decode(entry.key);
+        struct slice stored = arena_copy_slice(&check->arena, entry.value);
+        status = absorb(check, check_row(f, check, partition, row, stored), "row", number, row);
+        if (status == STATUS_OK)
+            status = fiber_check(f);
+    }
+    txn_cursor_close(f, cursor);
+    return status;
+}
+
+/* ---- index entries ------------------------------------------------------------------------ */
+
+struct owner_check {
+    struct table_check *check;
+    const struct index *index;
+    struct slice key; /* the columns */
+    struct row_id row;
+    bool matches;
+};
+
+static enum status key_matches(struct fiber *f, struct owner_check *owner,
+                               struct partition *partition, enum row_version version) {
+    struct table_check *check = owner->check;
+    struct row_place place = {check->table, partition, owner->row, version};
+    struct slice stored;
+    bool found;
+    TRY(row__get(f, check->context.transaction, &place, &check->arena, &found, &stored));
+    if (!found)
+        return STATUS_OK;
+    struct value *values;
+    TRY(arena__array(&check->arena, check->table->column_count, sizeof *values, &values));
+    TRY(row__all_columns(f, check->context.transaction, &place, stored, &check->arena, values));
+    struct buffer buffer = {0};
+    struct index_key key;
+    enum status status = index__key(owner->index, values, &buffer, &key);
+    if (status == STATUS_OK)
+        owner->matches = slice_equal(slice_of(buffer.data + key.offset, key.size), owner->key);
+    buffer_release(&buffer);
+    return status;
+}
+
+static enum status owner_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct owner_check *owner = argument;
+    TRY(key_matches(f, owner, partition, ROW_AT_SNAPSHOT));
+    return owner->matches ? STATUS_OK : key_matches(f, owner, partition, ROW_NEWEST);
+}
+
+static enum status check_owner(struct fiber *f, struct table_check *check,
+                               struct partition *partition, const struct index *index,
+                               struct slice key, struct slice value) {
+    struct owner_check owner = {.check = check, .index = index};
+    unsigned at = partition_number(partition);
+    TRY(index_value_decode(index, value, &at, &owner.row));
+    TRY(index__key_columns(index, key, &owner.key));
+    if (at >= store_partition_count(check->context.store))
+        return error_set(STATUS_INDEX_CORRUPTED, "an entry names partition %u", at);
+    TRY(partition_call(f, check->context.store, at, owner_here, &owner));
+    if (!owner.matches)
+        finding(check, "index %s of %s: an entry for row %llu of partition %u, which has no such "
+                "key",
+                index->name, check->table->name, (unsigned long long)owner.row.value, at);
+    return STATUS_OK;
+}
+
+static enum status check_index(struct fiber *f, struct table_check *check,
+                               struct partition *partition, const struct index *index) {
+    struct txn_range range = {0};
+    struct txn_cursor *cursor;
+    TRY(txn_cursor_open(f, check->context.transaction, partition, index->tree, &range, &cursor));
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        struct txn_entry entry;
+        size_t count;
+        status = txn_cursor_next(f, cursor, &entry, 1, &count);
+        if (status != STATUS_OK || count == 0)
+            break;
+        arena_reset(&check->arena);
+        struct slice key = arena_copy_slice(&check->arena, entry.key);
+        struct slice value = arena_copy_slice(&check->arena, entry.value);
+        status = absorb(check, check_owner(f, check, partition, index, key, value), index->name,
+                        partition_number(partition), (struct row_id){0});
+        if (status == STATUS_OK)
+            status = fiber_check(f);
+    }
+    txn_cursor_close(f, cursor);
+    return status;
+}
+
+/* ---- long values ------------------------------------------------------------------------- */
+
+/* Every piece belongs to a row that is there. That rows find their pieces was checked with them. */
+static enum status check_pieces(struct fiber *f, struct table_check *check,
+                                struct partition *partition) {
+    struct txn_range range = {.key_stride = LARGE_KEY_SIZE};
+    struct txn_cursor *cursor;
+    TRY(txn_cursor_open(f, check->context.transaction, partition, check->table->large_tree,
+                        &range, &cursor));
+    enum status status = STATUS_OK;
+    struct row_id last = {0};
+    while (status == STATUS_OK) {
+        struct txn_entry entry;
+        size_t count;
+        status = txn_cursor_next(f, cursor, &entry, 1, &count);
+        if (status != STATUS_OK || count == 0)
+            break;
+        struct row_id row = {get_be64(entry.key.data) >> LARGE_COLUMN_BITS};
+        if (row.value == last.value)
+            continue;
+        last = row;
+        uint8_t key[ROW_KEY_SIZE];
+        row_key_encode(row, key);
+        struct slice key_slice = slice_of(key, sizeof key), value;
+        struct transaction *transaction = check->context.transaction;
+        struct tree_id tree = check->table->row_tree;
+        bool found;
+        arena_reset(&check->arena);
+        status = txn_get(f, transaction, partition, tree, key_slice, NULL, &found, &value);
+        if (status == STATUS_OK && !found)
+            status =
+                txn_get_newest(f, transaction, partition, tree, key_slice, NULL, &found, &value);
+        if (status == STATUS_OK && !found)
+            finding(check, "table %s, partition %u: a long value of row %llu, which is not there",
+                    check->table->name, partition_number(partition),
+                    (unsigned long long)row.value);
+        if (status == STATUS_OK)
+            status = fiber_check(f);
+    }
+    txn_cursor_close(f, cursor);
+    return status;
+}
+
+/* ---- the table -------------------------------------------------------------------------------- */
+
+static enum status check_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct table_check *check = argument;
+    TRY(check_rows(f, check, partition));
+    TRY(check_pieces(f, check, partition));
+    for (unsigned i = 0; i < check->table->index_count; i++)
+        TRY(check_index(f, check, partition, check->table->indexes[i]));
+    return STATUS_OK;
+}
+
+static enum status check_partitions(struct fiber *f, struct table_check *check) {
+    uint64_t partitions = table_partitions(check->context.store, check->table);
+    for (unsigned p = 0; p < store_partition_count(check->context.store); p++) {
+        if ((partitions >> p & 1) != 0)
+            TRY(partition_call(f, check->context.store, p, check_here, check));
+    }
+    return STATUS_OK;
+}
+
+enum status table_check(struct fiber *f, struct catalog *catalog, const struct table *table,
+                        void (*report)(void *context, const char *line), void *context,
+                        uint64_t *damage_out) {
+    *damage_out = 0;
+    if (table->kind != RELATION_TABLE)
+        return STATUS_OK;
+    struct transaction_options options = {.isolation = ISOLATION_REPEATABLE_READ,
+                                          .read_only = true};
+    struct transaction *transaction;
+    TRY(transaction_begin(f, catalog->store, &options, &transaction));
+    struct table_check check = {
+        .context = {.catalog = catalog, .store = catalog->store, .transaction = transaction},
+        .table = table,
+        .report = report,
+        .report_context = context,
+    };
+    check.context.arena = &check.arena;
+    enum status status = transaction_statement_begin(f, transaction, (struct commit_number){0});
+    if (status == STATUS_OK)
+        status = check_partitions(f, &check);
+    arena_release(&check.arena);
+    transaction_rollback(f, transaction);
+    *damage_out = check.damage;
+    return status;
+}
