@@ -12,10 +12,16 @@
 
 enum {
     ROW_INLINE_SIZE_MAX = 4000,   /* bytes of a row in its tree; beyond, values go outside */
-    ROW_OUTSIDE_LIMIT = 4800,     /* ... and beyond this, after that, the whole row does */
+    ROW_OUTSIDE_LIMIT = 4500,     /* ... and beyond this, after that, the whole row does */
     LARGE_VALUE_SIZE_MIN = 64,    /* shorter values stay in the row */
-    INDEX_KEY_SIZE_MAX = 2600,    /* bytes of a whole index key */
+    INDEX_KEY_SIZE_MAX = 2300,    /* bytes of a whole index key */
 };
+
+_Static_assert((int)INDEX_KEY_SIZE_MAX <= (int)TXN_KEY_SIZE_MAX, "an index key fits an entry");
+_Static_assert((int)ROW_OUTSIDE_LIMIT + (int)ROW_KEY_SIZE <= (int)TXN_ENTRY_SIZE_MAX,
+               "a row fits an entry");
+_Static_assert((int)LARGE_PIECE_SIZE + (int)LARGE_KEY_SIZE <= (int)TXN_ENTRY_SIZE_MAX,
+               "a piece fits an entry");
 
 /* ---- large values (large.c) ----------------------------------------------------------- */
 

@@ -277,7 +277,7 @@ static enum status check_pieces(struct fiber *f, struct table_check *check,
     return status;
 }
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------- */
 
 static enum status check_here(struct fiber *f, struct partition *partition, void *argument) {
     struct table_check *check = argument;
