@@ -1,0 +1,220 @@
+/*
+ * The state of a running plan. Private to exec.
+ *
+ *   execution   one run of a plan
+ *   operator    one node of the plan, running: a puller of batches
+ *   local       what one worker may change: scratch memory, caches of calls
+ *
+ * Memory. A batch that an operator hands out, with all that it points to, is valid until the next
+ * call on that operator (next, reset, close). Each operator has its own scratch arena, emptied at
+ * each `next`; what must live longer (hash tables, sorted rows) is in arenas of the operator that
+ * `reset` and `close` give back. Operators themselves and compiled expressions are in the
+ * statement's arena.
+ */
+#ifndef EXEC_STATE_H
+#define EXEC_STATE_H
+
+#include "exec/exec.h"
+#include "exec/exec_kernel.h"
+#include "sql/sql_explain.h"
+
+struct operator_state;
+struct compiled;
+
+struct call_cache {
+    const struct expression *expression;
+    void *memory;
+};
+
+struct exec_local {
+    struct execution *execution;
+    struct arena *arena; /* of this worker; lives as long as the execution */
+    struct call_cache *caches;
+    uint32_t cache_count, cache_capacity;
+};
+
+struct subplan_run;
+struct cte_run;
+
+struct execution {
+    struct exec_environment environment;
+    const struct plan *plan;
+    struct exec_local local;
+    struct operator_state *root;
+    struct value *slots;             /* plan->slot_count */
+    struct subplan_run *subplans;    /* plan->subplan_count */
+    struct cte_run *ctes;            /* plan->cte_count */
+    struct operator_state *operators; /* all, linked by `all_next`, newest first */
+    uint64_t row_count;
+    struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
+    struct explain_statistics statistics;
+    struct batch *point_batch;       /* short path: the one row */
+    bool point_done, done;
+};
+
+/* ---- one row at a time ---------------------------------------------------------------------- */
+
+/* The input row: `value_count` boxed values, then the columns of a row of a batch. */
+struct row_input {
+    const struct value *values;
+    uint32_t value_count;
+    const struct batch *batch; /* NULL: nothing follows */
+    uint32_t row;              /* of the vectors */
+};
+
+/* Evaluate over one row. Results are in `arena`, or views of the input, slots and constants. */
+enum status exec__scalar(struct fiber *f, struct exec_local *local,
+                         const struct expression *expression, const struct row_input *input,
+                         struct arena *arena, struct value *value_out) MUST_USE;
+/* A condition: NULL is false. */
+enum status exec__scalar_true(struct fiber *f, struct exec_local *local,
+                              const struct expression *expression, const struct row_input *input,
+                              struct arena *arena, bool *true_out) MUST_USE;
+/* One function over boxed arguments (comparisons too), strictness applied. */
+enum status exec__scalar_call(struct fiber *f, struct exec_local *local,
+                              const struct expression *expression,
+                              const struct function *function, struct type result_type,
+                              const struct value *arguments, uint32_t argument_count,
+                              struct arena *arena, struct value *value_out) MUST_USE;
+
+/* ---- whole batches --------------------------------------------------------------------------- */
+
+/* Prepare an expression for evaluation over batches. Lives in local->arena. */
+enum status exec__compile(struct exec_local *local, const struct expression *expression,
+                          struct compiled **compiled_out) MUST_USE;
+/* Rows rows[0..count) of `input` (ascending, never NULL); *result is a reference that lives until
+   the next evaluation or until `arena` is emptied. */
+enum status exec__evaluate(struct fiber *f, struct compiled *compiled, const struct batch *input,
+                           const uint16_t *rows, uint32_t count, struct arena *arena,
+                           struct vector *result) MUST_USE;
+/* The rows for which a condition is true, into out[] (may be rows itself). */
+enum status exec__select(struct fiber *f, struct compiled *compiled, const struct batch *input,
+                         const uint16_t *rows, uint32_t count, struct arena *arena, uint16_t *out,
+                         uint32_t *out_count) MUST_USE;
+
+static inline const uint16_t *batch_rows(const struct batch *batch) {
+    return batch->selection != NULL ? batch->selection : vector_identity;
+}
+
+/* ---- operators ------------------------------------------------------------------------------- */
+
+struct operator_functions {
+    /* The next batch with at least one selected row, or NULL at the end (and again after it). */
+    enum status (*next)(struct fiber *f, struct operator_state *operator, struct batch **batch_out);
+    /* Begin again, with the slots as they are now. */
+    enum status (*reset)(struct fiber *f, struct operator_state *operator);
+    void (*close)(struct fiber *f, struct operator_state *operator);
+};
+
+/* First member of every operator's own struct. */
+struct operator_state {
+    const struct operator_functions *functions;
+    const struct plan_node *node;
+    struct execution *execution;
+    struct exec_local *local;
+    struct operator_state *left, *right, *all_next;
+    struct arena scratch;      /* emptied at each next */
+    uint64_t memory_held;      /* bytes accounted */
+};
+
+enum status exec__operator_open(struct fiber *f, struct execution *execution,
+                                const struct plan_node *node,
+                                struct operator_state **operator_out) MUST_USE;
+/* Pull, with statistics and a look at the clock. */
+enum status exec__next(struct fiber *f, struct operator_state *operator, struct batch **batch_out)
+    MUST_USE;
+enum status exec__reset(struct fiber *f, struct operator_state *operator) MUST_USE;
+/* A zeroed operator of `size` bytes with its children opened. */
+enum status exec__operator_new(struct fiber *f, struct execution *execution,
+                               const struct plan_node *node, size_t size,
+                               const struct operator_functions *functions, void *operator_out)
+    MUST_USE;
+/* `bytes` is what the operator holds now; OUT_OF_MEMORY when over the statement's limit. */
+enum status exec__account(struct operator_state *operator, uint64_t bytes) MUST_USE;
+void exec__count_removed(struct operator_state *operator, uint64_t rows);
+
+typedef enum status (*operator_open)(struct fiber *f, struct execution *execution,
+                                     const struct plan_node *node,
+                                     struct operator_state **operator_out);
+enum status exec__open_result(struct fiber *, struct execution *, const struct plan_node *,
+                              struct operator_state **);
+enum status exec__open_values(struct fiber *, struct execution *, const struct plan_node *,
+                              struct operator_state **);
+enum status exec__open_table_scan(struct fiber *, struct execution *, const struct plan_node *,
+                                  struct operator_state **);
+enum status exec__open_virtual_scan(struct fiber *, struct execution *, const struct plan_node *,
+                                    struct operator_state **);
+enum status exec__open_function_scan(struct fiber *, struct execution *, const struct plan_node *,
+                                     struct operator_state **);
+enum status exec__open_cte_scan(struct fiber *, struct execution *, const struct plan_node *,
+                                struct operator_state **);
+enum status exec__open_input(struct fiber *, struct execution *, const struct plan_node *,
+                             struct operator_state **);
+enum status exec__open_filter(struct fiber *, struct execution *, const struct plan_node *,
+                              struct operator_state **);
+enum status exec__open_project(struct fiber *, struct execution *, const struct plan_node *,
+                               struct operator_state **);
+enum status exec__open_project_set(struct fiber *, struct execution *, const struct plan_node *,
+                                   struct operator_state **);
+enum status exec__open_hash_join(struct fiber *, struct execution *, const struct plan_node *,
+                                 struct operator_state **);
+enum status exec__open_nested_loop(struct fiber *, struct execution *, const struct plan_node *,
+                                   struct operator_state **);
+enum status exec__open_aggregate(struct fiber *, struct execution *, const struct plan_node *,
+                                 struct operator_state **);
+enum status exec__open_unique(struct fiber *, struct execution *, const struct plan_node *,
+                              struct operator_state **);
+enum status exec__open_sort(struct fiber *, struct execution *, const struct plan_node *,
+                            struct operator_state **);
+enum status exec__open_limit(struct fiber *, struct execution *, const struct plan_node *,
+                             struct operator_state **);
+enum status exec__open_append(struct fiber *, struct execution *, const struct plan_node *,
+                              struct operator_state **);
+enum status exec__open_set_operation(struct fiber *, struct execution *, const struct plan_node *,
+                                     struct operator_state **);
+enum status exec__open_lock_rows(struct fiber *, struct execution *, const struct plan_node *,
+                                 struct operator_state **);
+enum status exec__open_insert(struct fiber *, struct execution *, const struct plan_node *,
+                              struct operator_state **);
+enum status exec__open_modify(struct fiber *, struct execution *, const struct plan_node *,
+                              struct operator_state **);
+
+/* ---- subplans -------------------------------------------------------------------------------- */
+
+enum status exec__subplan(struct fiber *f, struct exec_local *local,
+                          const struct expression *expression, const struct row_input *input,
+                          struct arena *arena, struct value *value_out) MUST_USE;
+/* Set the slots of a subtree from the row at hand. Values are copied into `arena`. */
+enum status exec__bind(struct fiber *f, struct exec_local *local, const struct binding *bindings,
+                       uint32_t count, const struct row_input *input, struct arena *arena) MUST_USE;
+
+/* ---- rows kept in memory ---------------------------------------------------------------------- */
+
+/* Batches of copied rows, in order. */
+struct row_store {
+    struct arena *arena;
+    const struct type *types;
+    uint32_t column_count;
+    struct batch **batches;
+    uint32_t batch_count;
+    size_t batch_capacity;
+    uint64_t row_count;
+    uint64_t bytes;      /* vectors and long strings */
+};
+
+void row_store_init(struct row_store *store, const struct type *types, uint32_t column_count,
+                    struct arena *arena);
+/* Append the selected rows of a batch. */
+enum status row_store_append(struct row_store *store, const struct batch *batch) MUST_USE;
+static inline struct batch *row_store_batch(const struct row_store *store, uint64_t row) {
+    return store->batches[row / VECTOR_SIZE];
+}
+/* One row as boxed values, appended. */
+enum status row_store_append_values(struct row_store *store, const struct value *values) MUST_USE;
+
+/* ---- index short path -------------------------------------------------------------------------- */
+
+enum status exec__point_next(struct fiber *f, struct execution *execution,
+                             struct batch **batch_out) MUST_USE;
+
+#endif
