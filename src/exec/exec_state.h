@@ -44,11 +44,11 @@ struct execution {
     struct value *slots;             /* plan->slot_count */
     struct subplan_run *subplans;    /* plan->subplan_count */
     struct cte_run *ctes;            /* plan->cte_count */
+    struct operator_state *input;    /* of a plan with an INPUT node */
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
     uint64_t row_count;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
     struct explain_statistics statistics;
-    struct batch *point_batch;       /* short path: the one row */
     bool point_done, done;
 };
 
@@ -179,6 +179,17 @@ enum status exec__open_insert(struct fiber *, struct execution *, const struct p
 enum status exec__open_modify(struct fiber *, struct execution *, const struct plan_node *,
                               struct operator_state **);
 
+enum status exec__node_types(struct execution *execution, const struct plan_node *node,
+                             struct type **types_out) MUST_USE;
+/* A batch of the node's columns in the statement's arena. */
+enum status exec__node_batch(struct execution *execution, const struct plan_node *node,
+                             struct batch *batch) MUST_USE;
+enum status exec__row_limit(struct fiber *f, struct operator_state *operator,
+                            const struct expression *expression, bool is_offset, uint64_t none,
+                            uint64_t *count_out) MUST_USE;
+/* What the INPUT node gives out next. */
+void exec__input_set(struct operator_state *operator, struct batch *batch);
+
 /* ---- subplans -------------------------------------------------------------------------------- */
 
 enum status exec__subplan(struct fiber *f, struct exec_local *local,
@@ -187,6 +198,9 @@ enum status exec__subplan(struct fiber *f, struct exec_local *local,
 /* Set the slots of a subtree from the row at hand. Values are copied into `arena`. */
 enum status exec__bind(struct fiber *f, struct exec_local *local, const struct binding *bindings,
                        uint32_t count, const struct row_input *input, struct arena *arena) MUST_USE;
+
+enum status exec__subplans_init(struct execution *execution) MUST_USE;
+void exec__subplans_release(struct execution *execution);
 
 /* ---- rows kept in memory ---------------------------------------------------------------------- */
 
@@ -211,6 +225,11 @@ static inline struct batch *row_store_batch(const struct row_store *store, uint6
 }
 /* One row as boxed values, appended. */
 enum status row_store_append_values(struct row_store *store, const struct value *values) MUST_USE;
+
+/* CHECK constraints of one full row: CHECK_VIOLATION with PostgreSQL's words. */
+enum status exec__check_row(struct fiber *f, struct exec_local *local, const struct table *table,
+                            const struct plan_check *checks, uint32_t check_count,
+                            const struct value *row, struct arena *arena) MUST_USE;
 
 /* ---- index short path -------------------------------------------------------------------------- */
 

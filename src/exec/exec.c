@@ -1,0 +1,230 @@
+/* Opening, pulling and closing; single expressions; folding. */
+#include "exec/exec.h"
+
+#include <string.h>
+
+#include "exec/exec_state.h"
+#include "sql/sql.h"
+
+static const struct value_context default_context;
+
+static enum status execution_new(const struct exec_environment *environment,
+                                 const struct plan *plan, struct execution **execution_out) {
+    struct execution *execution = ARENA_NEW(environment->arena, struct execution);
+    execution->environment = *environment;
+    if (environment->value_context == NULL)
+        execution->environment.value_context = &default_context;
+    if (execution->environment.memory_max == 0)
+        execution->environment.memory_max = UINT64_MAX;
+    execution->plan = plan;
+    execution->local = (struct exec_local){.execution = execution, .arena = environment->arena};
+    if (plan->slot_count > 0) {
+        execution->slots = arena_alloc_zeroed(environment->arena,
+                                              plan->slot_count * sizeof(struct value));
+        if (execution->slots == NULL)
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    }
+    if (environment->collect_statistics) {
+        execution->node_statistics = arena_alloc_zeroed(
+            environment->arena, plan->node_count * sizeof *execution->node_statistics);
+        if (execution->node_statistics == NULL)
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        execution->statistics = (struct explain_statistics){
+            .node_count = plan->node_count, .nodes = execution->node_statistics};
+    }
+    TRY(exec__subplans_init(execution));
+    *execution_out = execution;
+    return arena_status(environment->arena);
+}
+
+static bool takes_short_path(const struct execution *execution) {
+    return execution->plan->point.kind != POINT_NONE && execution->node_statistics == NULL;
+}
+
+enum status exec_open(struct fiber *f, const struct exec_environment *environment,
+                      const struct plan *plan, struct execution **execution_out) {
+    struct execution *execution;
+    TRY(execution_new(environment, plan, &execution));
+    if (!takes_short_path(execution)) {
+        enum status status =
+            exec__operator_open(f, execution, plan->root, &execution->root);
+        if (status != STATUS_OK) {
+            exec_close(f, execution);
+            return status;
+        }
+    }
+    *execution_out = execution;
+    return STATUS_OK;
+}
+
+enum status exec_next(struct fiber *f, struct execution *execution, struct batch **batch_out) {
+    *batch_out = NULL;
+    if (execution->done)
+        return STATUS_OK;
+    enum status status = execution->root == NULL
+                             ? exec__point_next(f, execution, batch_out)
+                             : exec__next(f, execution->root, batch_out);
+    if (status != STATUS_OK || *batch_out == NULL)
+        execution->done = true;
+    return status;
+}
+
+uint64_t exec_row_count(const struct execution *execution) {
+    return execution->row_count;
+}
+
+void exec_close(struct fiber *f, struct execution *execution) {
+    if (execution == NULL)
+        return;
+    if (f != NULL)
+        fiber_shield(f); /* scans are closed where they live, whatever happens */
+    while (execution->operators != NULL) {
+        struct operator_state *operator = execution->operators;
+        execution->operators = operator->all_next;
+        operator->functions->close(f, operator);
+        arena_release(&operator->scratch);
+    }
+    exec__subplans_release(execution);
+    if (f != NULL)
+        fiber_unshield(f);
+}
+
+const struct explain_statistics *exec_statistics(const struct execution *execution) {
+    return execution->node_statistics != NULL ? &execution->statistics : NULL;
+}
+
+/* ---- operators in general -------------------------------------------------------------------- */
+
+enum status exec__operator_open(struct fiber *f, struct execution *execution,
+                                const struct plan_node *node,
+                                struct operator_state **operator_out) {
+    static const operator_open openers[] = {
+        [NODE_RESULT] = exec__open_result,
+        [NODE_VALUES] = exec__open_values,
+        [NODE_TABLE_SCAN] = exec__open_table_scan,
+        [NODE_VIRTUAL_SCAN] = exec__open_virtual_scan,
+        [NODE_FUNCTION_SCAN] = exec__open_function_scan,
+        [NODE_CTE_SCAN] = exec__open_cte_scan,
+        [NODE_INPUT] = exec__open_input,
+        [NODE_FILTER] = exec__open_filter,
+        [NODE_PROJECT] = exec__open_project,
+        [NODE_PROJECT_SET] = exec__open_project_set,
+        [NODE_HASH_JOIN] = exec__open_hash_join,
+        [NODE_NESTED_LOOP] = exec__open_nested_loop,
+        [NODE_AGGREGATE] = exec__open_aggregate,
+        [NODE_UNIQUE] = exec__open_unique,
+        [NODE_SORT] = exec__open_sort,
+        [NODE_LIMIT] = exec__open_limit,
+        [NODE_APPEND] = exec__open_append,
+        [NODE_SET_OPERATION] = exec__open_set_operation,
+        [NODE_LOCK_ROWS] = exec__open_lock_rows,
+        [NODE_INSERT] = exec__open_insert,
+        [NODE_UPDATE] = exec__open_modify,
+        [NODE_DELETE] = exec__open_modify,
+    };
+    size_t kind = (size_t)node->kind;
+    if (kind >= sizeof openers / sizeof openers[0] || openers[kind] == NULL)
+        return error_set(STATUS_INTERNAL_ERROR, "plan node of kind %zu", kind);
+    if (fiber_stack_left() < (16 << 10))
+        return error_set(STATUS_STATEMENT_TOO_COMPLEX, "stack depth limit exceeded");
+    return openers[kind](f, execution, node, operator_out);
+}
+
+enum status exec__operator_new(struct fiber *f, struct execution *execution,
+                               const struct plan_node *node, size_t size,
+                               const struct operator_functions *functions, void *operator_out) {
+    struct operator_state *operator = arena_alloc_zeroed(execution->environment.arena, size);
+    if (operator == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    operator->functions = functions;
+    operator->node = node;
+    operator->execution = execution;
+    operator->local = &execution->local;
+    operator->all_next = execution->operators;
+    execution->operators = operator;
+    memcpy(operator_out, &operator, sizeof operator);
+    if (node->left != NULL)
+        TRY(exec__operator_open(f, execution, node->left, &operator->left));
+    if (node->right != NULL)
+        TRY(exec__operator_open(f, execution, node->right, &operator->right));
+    return STATUS_OK;
+}
+
+static struct explain_node_statistics *figures(const struct operator_state *operator) {
+    return operator->execution->node_statistics == NULL
+               ? NULL
+               : &operator->execution->node_statistics[operator->node->id];
+}
+
+enum status exec__next(struct fiber *f, struct operator_state *operator, struct batch **batch_out) {
+    TRY(fiber_check(f));
+    arena_reset(&operator->scratch);
+    struct explain_node_statistics *node = figures(operator);
+    if (node == NULL) {
+        TRY(operator->functions->next(f, operator, batch_out));
+        return arena_status(&operator->scratch);
+    }
+    int64_t begin = clock_monotonic_ns();
+    if (node->loops == 0)
+        node->loops = 1;
+    TRY(operator->functions->next(f, operator, batch_out));
+    int64_t spent = clock_monotonic_ns() - begin;
+    node->total_ns += spent;
+    if (node->batches == 0)
+        node->start_ns += spent;
+    if (*batch_out != NULL) {
+        node->batches++;
+        node->rows += (*batch_out)->selected_count;
+    }
+    return arena_status(&operator->scratch);
+}
+
+enum status exec__reset(struct fiber *f, struct operator_state *operator) {
+    struct explain_node_statistics *node = figures(operator);
+    if (node != NULL)
+        node->loops++;
+    return operator->functions->reset(f, operator);
+}
+
+enum status exec__account(struct operator_state *operator, uint64_t bytes) {
+    operator->memory_held = bytes;
+    struct explain_node_statistics *node = figures(operator);
+    if (node != NULL && bytes > node->memory_bytes)
+        node->memory_bytes = bytes;
+    uint64_t limit = operator->execution->environment.memory_max;
+    if (bytes <= limit)
+        return STATUS_OK;
+    enum status status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    error_detail("An operator of this statement needs more than its limit of %llu bytes.",
+                 (unsigned long long)limit);
+    return status;
+}
+
+void exec__count_removed(struct operator_state *operator, uint64_t rows) {
+    struct explain_node_statistics *node = figures(operator);
+    if (node != NULL)
+        node->removed_rows += rows;
+}
+
+/* ---- single expressions ------------------------------------------------------------------------ */
+
+enum status exec_evaluate(struct fiber *f, const struct exec_environment *environment,
+                          const struct expression *expression, struct value *value_out) {
+    static const struct plan no_plan;
+    struct execution *execution;
+    TRY(execution_new(environment, &no_plan, &execution));
+    TRY(exec__scalar(f, &execution->local, expression, NULL, environment->arena, value_out));
+    *value_out = value_copy(value_out, environment->arena);
+    return arena_status(environment->arena);
+}
+
+static enum status fold(const struct value_context *context, const struct expression *expression,
+                        struct arena *arena, struct value *value_out) {
+    struct exec_environment environment = {.value_context = context, .arena = arena};
+    return exec_evaluate(NULL, &environment, expression, value_out);
+}
+
+const struct sql_folding *exec_folding(void) {
+    static const struct sql_folding folding = {.evaluate = fold};
+    return &folding;
+}

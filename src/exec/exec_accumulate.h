@@ -1,0 +1,51 @@
+/*
+ * Accumulators: what an aggregate remembers of one group. Private to exec.
+ *
+ * A group's accumulators lie side by side in one block of memory; each kind knows its size. All
+ * zero bytes are the state before the first row.
+ */
+#ifndef EXEC_ACCUMULATE_H
+#define EXEC_ACCUMULATE_H
+
+#include "exec/exec_state.h"
+
+struct accumulator;
+
+/* Where the groups' blocks are: group g's accumulator is at blocks[g / GROUP_BLOCK] +
+   (g % GROUP_BLOCK) * stride + offset. */
+enum { GROUP_BLOCK = 1024 };
+struct group_states {
+    uint8_t **blocks;
+    uint32_t stride, offset;
+};
+static inline void *group_state(const struct group_states *states, uint32_t group) {
+    return states->blocks[group / GROUP_BLOCK] + (size_t)(group % GROUP_BLOCK) * states->stride +
+           states->offset;
+}
+
+struct accumulate_call {
+    struct fiber *f;
+    struct exec_local *local;
+    const struct plan_aggregate *aggregate;
+    struct arena *arena;          /* of the group table: for strings that are kept */
+    struct group_states states;
+    const uint32_t *groups;       /* by position i; NULL: all rows are of group 0 */
+    const uint16_t *rows;         /* rows[0..count) of the vectors */
+    uint32_t count;
+    const struct vector *arguments;
+};
+
+struct accumulator {
+    const char *symbol;
+    uint32_t size;
+    enum status (*add)(const struct accumulate_call *call);
+    /* *result comes as a value of the aggregate's type, not null. */
+    enum status (*finish)(const struct accumulate_call *call, void *state, struct value *result);
+    /* Fold `from` into `into` (of another worker); NULL: cannot be run in parallel. */
+    enum status (*combine)(const struct accumulate_call *call, void *into, const void *from);
+};
+
+/* The accumulator for an aggregate whose argument has this physical form; NULL: none. */
+const struct accumulator *exec__accumulator(const struct plan_aggregate *aggregate);
+
+#endif

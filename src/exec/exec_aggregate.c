@@ -1,0 +1,586 @@
+/*
+ * AGGREGATE: groups in a hash table, accumulators beside them.
+ *
+ *     slots[hash & mask] -> group number + 1      (open addressing)
+ *     keys:   a row store, row g holds group g's keys
+ *     states: blocks of GROUP_BLOCK groups, all accumulators of a group side by side
+ *
+ * A batch is taken in three steps: the keys' hashes, the group number of each row, then each
+ * aggregate over the whole batch. Aggregates with DISTINCT or ORDER BY keep their arguments, are
+ * sorted by (group, order) at the end and then fed in that order.
+ */
+#include <string.h>
+
+#include "exec/exec_accumulate.h"
+#include "exec/exec_sort.h"
+
+/* Arguments of an aggregate with DISTINCT or ORDER BY. */
+struct ordered_input {
+    struct row_store rows;
+    struct sort_entries sort;
+    struct key_column *columns;      /* ORDER BY keys, then (DISTINCT) the arguments */
+    struct compiled **keys;
+    struct vector *vectors;
+    const struct vector **pointers;
+    uint32_t key_count;
+    struct type *types;
+};
+
+struct running_aggregate {
+    const struct plan_aggregate *plan;
+    const struct accumulator *accumulator;
+    struct compiled **arguments, *filter;
+    struct vector *vectors;
+    uint32_t offset;
+    struct ordered_input *ordered;   /* NULL: fed as rows come */
+};
+
+struct aggregate_operator {
+    struct operator_state base;
+    struct compiled **keys;
+    struct vector *key_vectors;
+    struct type *key_types;
+    struct running_aggregate *aggregates;
+    uint32_t stride;
+    struct arena arena;
+    struct row_store group_keys;
+    uint64_t *group_hashes;
+    uint32_t group_count, group_capacity;
+    uint32_t *slots;
+    uint64_t mask;
+    uint8_t **blocks;
+    uint32_t block_count, block_capacity;
+    bool filled;
+    uint32_t at;
+    struct batch batch;
+    struct compiled *having;
+    uint16_t *selection;
+    struct buffer buffer;
+    uint32_t groups[VECTOR_SIZE];
+    uint64_t hashes[VECTOR_SIZE];
+};
+
+/* ---- groups --------------------------------------------------------------------------------------------- */
+
+static enum status add_block(struct aggregate_operator *operator) {
+    if (operator->block_count == operator->block_capacity) {
+        uint32_t capacity = operator->block_capacity == 0 ? 16 : operator->block_capacity * 2;
+        uint8_t **grown = arena_alloc(&operator->arena, capacity * sizeof *grown);
+        if (grown == NULL)
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        if (operator->block_count > 0)
+            memcpy(grown, operator->blocks, operator->block_count * sizeof *grown);
+        operator->blocks = grown;
+        operator->block_capacity = capacity;
+    }
+    uint32_t groups = operator->base.node->aggregate.key_count == 0 ? 1 : GROUP_BLOCK;
+    uint8_t *block = arena_alloc_zeroed(&operator->arena, (size_t)operator->stride * groups + 16);
+    if (block == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    operator->blocks[operator->block_count++] = block;
+    return STATUS_OK;
+}
+
+static enum status grow_slots(struct aggregate_operator *operator) {
+    uint64_t size = operator->slots == NULL ? 1024 : (operator->mask + 1) * 2;
+    uint32_t *slots = arena_alloc_zeroed(&operator->arena, size * sizeof *slots);
+    uint64_t *hashes = arena_alloc(&operator->arena, size / 2 * sizeof *hashes);
+    if (slots == NULL || hashes == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (operator->group_count > 0)
+        memcpy(hashes, operator->group_hashes, operator->group_count * sizeof *hashes);
+    operator->group_hashes = hashes;
+    operator->group_capacity = (uint32_t)(size / 2);
+    operator->mask = size - 1;
+    for (uint32_t g = 0; g < operator->group_count; g++) {
+        uint64_t at = hashes[g] & operator->mask;
+        while (slots[at] != 0)
+            at = (at + 1) & operator->mask;
+        slots[at] = g + 1;
+    }
+    operator->slots = slots;
+    return STATUS_OK;
+}
+
+/* A hash made for grouping: equal keys hash alike, that is all; much cheaper than value_hash. */
+static inline uint64_t mix(uint64_t a, uint64_t b) {
+    uint128_t product = (uint128_t)(a ^ 0x9e3779b97f4a7c15ull) * (b ^ 0xbf58476d1ce4e5b9ull);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline struct string trimmed(struct string string) {
+    const uint8_t *data = string_data(&string);
+    uint32_t size = string.size;
+    if (size == 0 || data[size - 1] != ' ')
+        return string;
+    while (size > 0 && data[size - 1] == ' ')
+        size--;
+    /* `data` may point into the copy on our stack: only the short form is remade from it. */
+    if (string.size <= STRING_INLINE_SIZE) {
+        struct string cut = {.size = size};
+        memset(cut.bytes, 0, sizeof cut.bytes);
+        memcpy(cut.bytes, data, size);
+        return cut;
+    }
+    return string_of(data, size);
+}
+
+static inline uint64_t hash_string(const struct string *string) {
+    if (string->size > STRING_INLINE_SIZE)
+        return hash_bytes(string->pointer, string->size);
+    uint64_t words[2];
+    memcpy(words, string, sizeof words);
+    return mix(words[0], words[1]);
+}
+
+#define HASH_LOOP(hash_of_at)                                                                      \
+    do {                                                                                           \
+        if (vector->validity == NULL && first)                                                     \
+            for (uint32_t i = 0; i < count; i++) {                                                 \
+                uint32_t at = view.indices[rows[i]];                                               \
+                hashes[i] = (hash_of_at);                                                          \
+            }                                                                                      \
+        else                                                                                       \
+            for (uint32_t i = 0; i < count; i++) {                                                 \
+                uint32_t at = view.indices[rows[i]];                                               \
+                uint64_t one = view_valid(&view, at) ? (hash_of_at) : 77;                          \
+                hashes[i] = first ? one : mix(hashes[i], one);                                     \
+            }                                                                                      \
+    } while (0)
+
+static void hash_keys(const struct vector *vector, const uint16_t *rows, uint32_t count, bool first,
+                      uint64_t *hashes) {
+    struct vector_view view = vector_view(vector);
+    switch ((enum physical)vector->physical) {
+    case PHYSICAL_INT16:
+        HASH_LOOP(mix((uint64_t)((const int16_t *)view.data)[at], 1));
+        break;
+    case PHYSICAL_INT32:
+        HASH_LOOP(mix((uint64_t)((const int32_t *)view.data)[at], 1));
+        break;
+    case PHYSICAL_INT64:
+        HASH_LOOP(mix((uint64_t)((const int64_t *)view.data)[at], 1));
+        break;
+    case PHYSICAL_STRING: {
+        const struct string *strings = view.data;
+        const struct type_info *info = type_info(vector->type.id);
+        if (vector->type.id == TYPE_BPCHAR) {
+            for (uint32_t i = 0; i < count; i++) {
+                uint32_t at = view.indices[rows[i]];
+                struct string cut = {0};
+                if (view_valid(&view, at))
+                    cut = trimmed(strings[at]);
+                uint64_t one = hash_string(&cut);
+                hashes[i] = first ? one : mix(hashes[i], one);
+            }
+            break;
+        }
+        if (info != NULL && info->element_id == 0 && vector->type.id != TYPE_RECORD) {
+            HASH_LOOP(hash_string(&strings[at]));
+            break;
+        }
+    }
+    /* fall through */
+    default:
+        vector_hash(vector, rows, count, !first, hashes);
+    }
+}
+
+/* Are the keys of a row those of a group? */
+static bool same_group(const struct aggregate_operator *operator, uint32_t row, uint32_t group) {
+    const struct batch *stored = row_store_batch(&operator->group_keys, group);
+    uint32_t there = group % VECTOR_SIZE;
+    for (uint32_t k = 0; k < operator->base.node->aggregate.key_count; k++) {
+        const struct vector *a = &operator->key_vectors[k], *b = &stored->vectors[k];
+        uint32_t at = vector_position(a, row);
+        bool valid = validity_get(a->validity, at);
+        if (valid != validity_get(b->validity, there))
+            return false;
+        if (!valid)
+            continue;
+        switch ((enum physical)a->physical) {
+        case PHYSICAL_INT32:
+            if (((const int32_t *)a->data)[at] != ((const int32_t *)b->data)[there])
+                return false;
+            break;
+        case PHYSICAL_INT64:
+            if (((const int64_t *)a->data)[at] != ((const int64_t *)b->data)[there])
+                return false;
+            break;
+        case PHYSICAL_STRING:
+            if (string_equal(&((const struct string *)a->data)[at],
+                             &((const struct string *)b->data)[there]))
+                break; /* same bytes: equal in every type */
+            /* fall through */
+        default:
+            if (!vector_equal(a, row, b, there))
+                return false;
+        }
+    }
+    return true;
+}
+
+static enum status new_group(struct aggregate_operator *operator, const uint16_t *row,
+                             uint64_t hash, uint32_t *group_out) {
+    uint32_t group = operator->group_count;
+    struct batch keys = {.vectors = operator->key_vectors,
+                         .column_count = operator->base.node->aggregate.key_count,
+                         .row_count = VECTOR_SIZE,
+                         .selection = row,
+                         .selected_count = 1};
+    if (group == UINT32_MAX - 1)
+        return error_set(STATUS_LIMIT_EXCEEDED, "too many groups");
+    TRY(row_store_append(&operator->group_keys, &keys));
+    if (group % GROUP_BLOCK == 0)
+        TRY(add_block(operator));
+    operator->group_hashes[group] = hash;
+    operator->group_count++;
+    *group_out = group;
+    return STATUS_OK;
+}
+
+static enum status find_groups(struct fiber *f, struct aggregate_operator *operator,
+                               const struct batch *input) {
+    const struct plan_node *node = operator->base.node;
+    const uint16_t *rows = batch_rows(input);
+    uint32_t count = input->selected_count;
+    for (uint32_t k = 0; k < node->aggregate.key_count; k++) {
+        TRY(exec__evaluate(f, operator->keys[k], input, rows, count, &operator->base.scratch,
+                           &operator->key_vectors[k]));
+        hash_keys(&operator->key_vectors[k], rows, count, k == 0, operator->hashes);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (operator->group_count + 1 >= operator->group_capacity)
+            TRY(grow_slots(operator));
+        uint64_t hash = operator->hashes[i], at = hash & operator->mask;
+        for (;; at = (at + 1) & operator->mask) {
+            uint32_t slot = operator->slots[at];
+            if (slot == 0) {
+                uint32_t group;
+                TRY(new_group(operator, &rows[i], hash, &group));
+                operator->slots[at] = group + 1;
+                operator->groups[i] = group;
+                break;
+            }
+            if (operator->group_hashes[slot - 1] == hash && same_group(operator, rows[i], slot - 1)) {
+                operator->groups[i] = slot - 1;
+                break;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- DISTINCT and ORDER BY inside --------------------------------------------------------------------------- */
+
+static enum status keep_ordered(struct fiber *f, struct aggregate_operator *operator,
+                                struct running_aggregate *aggregate, const struct batch *input,
+                                const uint16_t *rows, uint32_t count, const uint32_t *groups) {
+    struct ordered_input *ordered = aggregate->ordered;
+    for (uint32_t k = 0; k < ordered->key_count; k++)
+        TRY(exec__evaluate(f, ordered->keys[k], input, rows, count, &operator->base.scratch,
+                           &ordered->vectors[k]));
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t group[4];
+        put_be32(group, groups == NULL ? 0 : groups[i]);
+        buffer_clear(&operator->buffer);
+        buffer_append(&operator->buffer, group, sizeof group);
+        key_encode_row(ordered->columns, ordered->pointers, ordered->key_count, rows[i],
+                       &operator->buffer);
+        TRY(buffer_status(&operator->buffer));
+        TRY(sort_entries_add(&ordered->sort, buffer_slice(&operator->buffer),
+                             (uint32_t)(ordered->rows.row_count + i)));
+    }
+    struct batch arguments = {.vectors = aggregate->vectors,
+                              .column_count = aggregate->plan->argument_count,
+                              .row_count = input->row_count,
+                              .selection = rows,
+                              .selected_count = count};
+    return row_store_append(&ordered->rows, &arguments);
+}
+
+static struct accumulate_call accumulate_call(struct fiber *f, struct aggregate_operator *operator,
+                                              const struct running_aggregate *aggregate) {
+    return (struct accumulate_call){.f = f,
+                                    .local = operator->base.local,
+                                    .aggregate = aggregate->plan,
+                                    .arena = &operator->arena,
+                                    .states = {.blocks = operator->blocks,
+                                               .stride = operator->stride,
+                                               .offset = aggregate->offset}};
+}
+
+static bool same_key(const struct sort_entry *a, const struct sort_entry *b) {
+    return a->key_size == b->key_size && memcmp(a->key, b->key, a->key_size) == 0;
+}
+
+/* Feed the kept rows in order, leaving out repetitions for DISTINCT. */
+static enum status feed_ordered(struct fiber *f, struct aggregate_operator *operator,
+                                struct running_aggregate *aggregate) {
+    struct ordered_input *ordered = aggregate->ordered;
+    TRY(sort_entries_sort(f, &ordered->sort));
+    struct accumulate_call call = accumulate_call(f, operator, aggregate);
+    for (uint64_t i = 0; i < ordered->sort.count; i++) {
+        const struct sort_entry *entry = &ordered->sort.entries[i];
+        if (aggregate->plan->distinct && i > 0 && same_key(entry, entry - 1))
+            continue;
+        uint32_t group = get_be32(entry->key);
+        uint16_t row = (uint16_t)(entry->row % VECTOR_SIZE);
+        const struct batch *batch = row_store_batch(&ordered->rows, entry->row);
+        call.groups = &group;
+        call.rows = &row;
+        call.count = 1;
+        call.arguments = batch->vectors;
+        TRY(aggregate->accumulator->add(&call));
+        TRY(fiber_check(f));
+    }
+    return STATUS_OK;
+}
+
+/* ---- batches ---------------------------------------------------------------------------------------------------- */
+
+static enum status feed(struct fiber *f, struct aggregate_operator *operator,
+                        struct running_aggregate *aggregate, const struct batch *input) {
+    const uint16_t *rows = batch_rows(input);
+    uint32_t count = input->selected_count;
+    bool keyed = operator->base.node->aggregate.key_count > 0;
+    const uint32_t *groups = keyed ? operator->groups : NULL;
+    uint32_t chosen_groups[VECTOR_SIZE];
+    if (aggregate->filter != NULL) {
+        uint32_t kept;
+        TRY(exec__select(f, aggregate->filter, input, rows, count, &operator->base.scratch,
+                         operator->selection, &kept));
+        for (uint32_t i = 0, k = 0; keyed && k < kept; i++)
+            if (rows[i] == operator->selection[k])
+                chosen_groups[k++] = operator->groups[i];
+        rows = operator->selection;
+        count = kept;
+        groups = keyed ? chosen_groups : NULL;
+        if (count == 0)
+            return STATUS_OK;
+    }
+    for (uint32_t a = 0; a < aggregate->plan->argument_count; a++)
+        TRY(exec__evaluate(f, aggregate->arguments[a], input, rows, count,
+                           &operator->base.scratch, &aggregate->vectors[a]));
+    if (aggregate->ordered != NULL)
+        return keep_ordered(f, operator, aggregate, input, rows, count, groups);
+    struct accumulate_call call = accumulate_call(f, operator, aggregate);
+    call.groups = groups;
+    call.rows = rows;
+    call.count = count;
+    call.arguments = aggregate->vectors;
+    return aggregate->accumulator->add(&call);
+}
+
+static void forget(struct aggregate_operator *operator) {
+    arena_release(&operator->arena);
+    operator->slots = NULL;
+    operator->group_hashes = NULL;
+    operator->blocks = NULL;
+    operator->group_count = operator->group_capacity = 0;
+    operator->block_count = operator->block_capacity = 0;
+    operator->mask = 0;
+    operator->filled = false;
+    operator->at = 0;
+}
+
+static enum status begin(struct aggregate_operator *operator) {
+    const struct plan_node *node = operator->base.node;
+    row_store_init(&operator->group_keys, operator->key_types, node->aggregate.key_count,
+                   &operator->arena);
+    for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
+        struct ordered_input *ordered = operator->aggregates[i].ordered;
+        if (ordered == NULL)
+            continue;
+        row_store_init(&ordered->rows, ordered->types,
+                       operator->aggregates[i].plan->argument_count, &operator->arena);
+        ordered->sort = (struct sort_entries){.arena = &operator->arena};
+    }
+    if (node->aggregate.key_count > 0)
+        return grow_slots(operator);
+    if (!node->aggregate.is_distinct) {
+        TRY(add_block(operator));
+        operator->group_count = 1;
+    }
+    return STATUS_OK;
+}
+
+static enum status fill(struct fiber *f, struct aggregate_operator *operator) {
+    const struct plan_node *node = operator->base.node;
+    TRY(begin(operator));
+    for (;;) {
+        struct batch *input;
+        TRY(exec__next(f, operator->base.left, &input));
+        if (input == NULL)
+            break;
+        if (node->aggregate.key_count > 0)
+            TRY(find_groups(f, operator, input));
+        else if (operator->group_count == 0) {
+            TRY(add_block(operator)); /* DISTINCT of no columns */
+            operator->group_count = 1;
+        }
+        for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
+            TRY(feed(f, operator, &operator->aggregates[i], input));
+        TRY(exec__account(&operator->base, operator->arena.size_total));
+        arena_reset(&operator->base.scratch);
+    }
+    for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
+        if (operator->aggregates[i].ordered != NULL)
+            TRY(feed_ordered(f, operator, &operator->aggregates[i]));
+    operator->filled = true;
+    return STATUS_OK;
+}
+
+static enum status finish_groups(struct fiber *f, struct aggregate_operator *operator,
+                                 uint32_t first, uint32_t count) {
+    const struct plan_node *node = operator->base.node;
+    uint32_t keys = node->aggregate.key_count;
+    for (uint32_t k = 0; k < keys; k++)
+        for (uint32_t i = 0; i < count;) { /* runs within one stored batch */
+            uint32_t group = first + i, row = group % VECTOR_SIZE, run = VECTOR_SIZE - row;
+            if (run > count - i)
+                run = count - i;
+            vector_copy(&operator->batch.vectors[k], i,
+                        &row_store_batch(&operator->group_keys, group)->vectors[k],
+                        vector_identity + row, run, NULL);
+            i += run;
+        }
+    for (uint32_t a = 0; a < node->aggregate.aggregate_count; a++) {
+        const struct running_aggregate *aggregate = &operator->aggregates[a];
+        struct vector *target = &operator->batch.vectors[keys + a];
+        struct accumulate_call call = accumulate_call(f, operator, aggregate);
+        call.arena = &operator->base.scratch;
+        for (uint32_t i = 0; i < count; i++) {
+            struct value result = {.type = aggregate->plan->type};
+            TRY(aggregate->accumulator->finish(&call, group_state(&call.states, first + i),
+                                               &result));
+            result.type = target->type;
+            if (result.is_null)
+                vector_set_null(target, i);
+            else
+                vector_set(target, i, &result, &operator->base.scratch);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status aggregate_next(struct fiber *f, struct operator_state *base,
+                                  struct batch **batch_out) {
+    struct aggregate_operator *operator = (struct aggregate_operator *)base;
+    if (!operator->filled)
+        TRY(fill(f, operator));
+    *batch_out = NULL;
+    while (operator->at < operator->group_count) {
+        uint32_t left = operator->group_count - operator->at;
+        uint32_t count = left < VECTOR_SIZE ? left : VECTOR_SIZE;
+        batch_reset(&operator->batch);
+        TRY(finish_groups(f, operator, operator->at, count));
+        operator->at += count;
+        batch_set_count(&operator->batch, count);
+        if (operator->having != NULL) {
+            uint32_t kept;
+            TRY(exec__select(f, operator->having, &operator->batch, vector_identity, count,
+                             &base->scratch, operator->selection, &kept));
+            exec__count_removed(base, count - kept);
+            if (kept == 0)
+                continue;
+            operator->batch.selection = operator->selection;
+            operator->batch.selected_count = kept;
+        }
+        *batch_out = &operator->batch;
+        return STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
+static enum status aggregate_reset(struct fiber *f, struct operator_state *base) {
+    forget((struct aggregate_operator *)base);
+    return exec__reset(f, base->left);
+}
+
+static void aggregate_close(struct fiber *f, struct operator_state *base) {
+    struct aggregate_operator *operator = (struct aggregate_operator *)base;
+    forget(operator);
+    buffer_release(&operator->buffer);
+}
+
+/* ---- open ---------------------------------------------------------------------------------------------------------- */
+
+static enum status open_ordered(struct exec_local *local, struct running_aggregate *aggregate) {
+    const struct plan_aggregate *plan = aggregate->plan;
+    uint32_t count = plan->order_count + (plan->distinct ? plan->argument_count : 0);
+    struct ordered_input *ordered = ARENA_NEW(local->arena, struct ordered_input);
+    ordered->key_count = count;
+    ordered->columns = ARENA_ARRAY(local->arena, struct key_column, count + 1);
+    ordered->keys = ARENA_ARRAY(local->arena, struct compiled *, count + 1);
+    ordered->vectors = ARENA_ARRAY(local->arena, struct vector, count + 1);
+    ordered->pointers = ARENA_ARRAY(local->arena, const struct vector *, count + 1);
+    ordered->types = ARENA_ARRAY(local->arena, struct type, plan->argument_count + 1);
+    for (uint32_t i = 0; i < plan->argument_count; i++)
+        ordered->types[i] = plan->arguments[i]->type;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_order = i < plan->order_count;
+        const struct expression *expression =
+            is_order ? plan->order[i].expression : plan->arguments[i - plan->order_count];
+        TRY(sort__key_column(expression->type, is_order && plan->order[i].descending,
+                             is_order && plan->order[i].nulls_first, &ordered->columns[i]));
+        TRY(exec__compile(local, expression, &ordered->keys[i]));
+        ordered->pointers[i] = &ordered->vectors[i];
+    }
+    aggregate->ordered = ordered;
+    return STATUS_OK;
+}
+
+static enum status open_aggregate(struct exec_local *local, const struct plan_aggregate *plan,
+                                  struct running_aggregate *aggregate, uint32_t *stride) {
+    aggregate->plan = plan;
+    aggregate->accumulator = exec__accumulator(plan);
+    if (aggregate->accumulator == NULL)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "aggregate %s is not supported",
+                         plan->aggregate->name);
+    aggregate->offset = *stride;
+    *stride += (aggregate->accumulator->size + 15) / 16 * 16;
+    aggregate->arguments =
+        ARENA_ARRAY(local->arena, struct compiled *, plan->argument_count + 1);
+    aggregate->vectors = ARENA_ARRAY(local->arena, struct vector, plan->argument_count + 1);
+    for (uint32_t i = 0; i < plan->argument_count; i++)
+        TRY(exec__compile(local, plan->arguments[i], &aggregate->arguments[i]));
+    if (plan->filter != NULL)
+        TRY(exec__compile(local, plan->filter, &aggregate->filter));
+    /* min and max do not care about order or repetition */
+    bool extreme = aggregate->plan->aggregate->symbol[0] == 'm';
+    return (plan->distinct || plan->order_count > 0) && !extreme ? open_ordered(local, aggregate)
+                                                                 : STATUS_OK;
+}
+
+enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
+                                 const struct plan_node *node,
+                                 struct operator_state **operator_out) {
+    static const struct operator_functions functions = {aggregate_next, aggregate_reset,
+                                                        aggregate_close};
+    TRY(exec__operator_new(f, execution, node, sizeof(struct aggregate_operator), &functions,
+                           operator_out));
+    struct aggregate_operator *operator = (struct aggregate_operator *)*operator_out;
+    struct arena *arena = execution->environment.arena;
+    uint32_t keys = node->aggregate.key_count, aggregates = node->aggregate.aggregate_count;
+    operator->keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
+    operator->key_vectors = arena_alloc_zeroed(arena, (keys + 1) * sizeof(struct vector));
+    operator->key_types = arena_alloc(arena, (keys + 1) * sizeof(struct type));
+    operator->aggregates =
+        arena_alloc_zeroed(arena, (aggregates + 1) * sizeof(struct running_aggregate));
+    operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
+    if (operator->keys == NULL || operator->key_vectors == NULL || operator->key_types == NULL ||
+        operator->aggregates == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t k = 0; k < keys; k++) {
+        operator->key_types[k] = node->aggregate.keys[k]->type;
+        TRY(exec__compile(operator->base.local, node->aggregate.keys[k], &operator->keys[k]));
+    }
+    operator->stride = 16;
+    for (uint32_t i = 0; i < aggregates; i++)
+        TRY(open_aggregate(operator->base.local, &node->aggregate.aggregates[i],
+                           &operator->aggregates[i], &operator->stride));
+    if (node->aggregate.filter != NULL)
+        TRY(exec__compile(operator->base.local, node->aggregate.filter, &operator->having));
+    return exec__node_batch(execution, node, &operator->batch);
+}

@@ -1,0 +1,567 @@
+/*
+ * INSERT, UPDATE, DELETE, LOCK ROWS, and the batch door of COPY.
+ *
+ * The first `next` does all the work; RETURNING rows are kept and handed out after it. A
+ * statement's own writes are staged (txn.h), so the scan below never meets them.
+ *
+ * READ COMMITTED: when the row found by the scan has a newer committed version, the conditions and
+ * assignments are evaluated again on that version (the `recheck` of the plan), as PostgreSQL does.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "exec/exec_state.h"
+
+struct modify_operator {
+    struct operator_state base;
+    struct table_context context;
+    bool worked;
+    struct row_store returned;
+    struct arena returned_arena;
+    uint32_t returned_at;
+    struct arena row_arena;        /* emptied after each row */
+    struct value *old_row, *new_row, *both, *output;
+    struct compiled **checks;      /* INSERT */
+    struct compiled **returning;   /* INSERT, over batches */
+    struct vector *vectors;
+    struct batch output_batch;
+};
+
+static const struct table *target_of(const struct plan_node *node) {
+    return node->kind == NODE_INSERT ? node->insert.table : node->modify.table;
+}
+
+/* ---- CHECK -------------------------------------------------------------------------------------- */
+
+enum { FAILING_VALUE_SIZE_MAX = 64 };
+
+/* "(1, abc, null)", long values cut as PostgreSQL cuts them. */
+static void describe_row(const struct execution *execution, const struct table *table,
+                         const struct value *row, struct buffer *buffer) {
+    bool first = true;
+    buffer_append_byte(buffer, '(');
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].dropped)
+            continue;
+        if (!first)
+            buffer_append_text(buffer, ", ");
+        first = false;
+        if (row[i].is_null) {
+            buffer_append_text(buffer, "null");
+            continue;
+        }
+        struct buffer text = {0};
+        if (text_output(execution->environment.value_context, &row[i], &text) == STATUS_OK) {
+            struct slice slice = buffer_slice(&text);
+            size_t size = slice.size;
+            if (size > FAILING_VALUE_SIZE_MAX) {
+                size = FAILING_VALUE_SIZE_MAX;
+                while (size > 0 && (slice.data[size] & 0xC0) == 0x80)
+                    size--;
+            }
+            buffer_append(buffer, slice.data, size);
+            if (size < slice.size)
+                buffer_append_text(buffer, "...");
+        }
+        buffer_release(&text);
+    }
+    buffer_append_byte(buffer, ')');
+    buffer_append_byte(buffer, 0);
+}
+
+static enum status check_failed(const struct execution *execution, const struct table *table,
+                                const struct plan_check *check, const struct value *row) {
+    struct buffer buffer = {0};
+    describe_row(execution, table, row, &buffer);
+    enum status status = error_set(STATUS_CHECK_VIOLATION,
+                                   "new row for relation \"%s\" violates check constraint \"%s\"",
+                                   table->name, check->name);
+    if (!buffer.failed)
+        error_detail("Failing row contains %s.", (const char *)buffer.data);
+    buffer_release(&buffer);
+    struct error *error = error_current();
+    snprintf(error->schema, sizeof error->schema, "%s",
+             table->namespace_name != NULL ? table->namespace_name : "");
+    snprintf(error->table, sizeof error->table, "%s", table->name);
+    snprintf(error->constraint, sizeof error->constraint, "%s", check->name);
+    return status;
+}
+
+enum status exec__check_row(struct fiber *f, struct exec_local *local, const struct table *table,
+                            const struct plan_check *checks, uint32_t check_count,
+                            const struct value *row, struct arena *arena) {
+    struct row_input input = {.values = row, .value_count = table->column_count};
+    for (uint32_t i = 0; i < check_count; i++) {
+        struct value value;
+        TRY(exec__scalar(f, local, checks[i].condition, &input, arena, &value));
+        if (!value.is_null && !value.boolean)
+            return check_failed(local->execution, table, &checks[i], row);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_batch(struct fiber *f, struct modify_operator *operator,
+                               const struct batch *batch) {
+    const struct plan_node *node = operator->base.node;
+    const struct table *table = node->insert.table;
+    for (uint32_t c = 0; c < node->insert.check_count; c++) {
+        struct vector truth;
+        const uint16_t *rows = batch_rows(batch);
+        TRY(exec__evaluate(f, operator->checks[c], batch, rows, batch->selected_count,
+                           &operator->base.scratch, &truth));
+        for (uint32_t i = 0; i < batch->selected_count; i++) {
+            uint32_t at = vector_position(&truth, rows[i]);
+            if (!validity_get(truth.validity, at) || ((const uint8_t *)truth.data)[at])
+                continue;
+            for (uint32_t k = 0; k < table->column_count; k++)
+                operator->new_row[k] = vector_get(&batch->vectors[k], rows[i]);
+            return check_failed(operator->base.execution, table, &node->insert.checks[c],
+                                operator->new_row);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- RETURNING ------------------------------------------------------------------------------------ */
+
+static enum status return_row(struct fiber *f, struct modify_operator *operator,
+                              struct expression *const *expressions,
+                              const struct row_input *input) {
+    const struct plan_node *node = operator->base.node;
+    for (uint32_t i = 0; i < node->column_count; i++)
+        TRY(exec__scalar(f, operator->base.local, expressions[i], input, &operator->row_arena,
+                         &operator->output[i]));
+    TRY(row_store_append_values(&operator->returned, operator->output));
+    return exec__account(&operator->base, operator->returned.bytes);
+}
+
+static enum status next_returned(struct modify_operator *operator, struct batch **batch_out) {
+    *batch_out = operator->returned_at < operator->returned.batch_count
+                     ? operator->returned.batches[operator->returned_at++]
+                     : NULL;
+    return STATUS_OK;
+}
+
+/* ---- INSERT ----------------------------------------------------------------------------------------- */
+
+static enum status insert_batch(struct fiber *f, struct modify_operator *operator,
+                                struct batch *batch) {
+    const struct plan_node *node = operator->base.node;
+    TRY(check_batch(f, operator, batch));
+    TRY(table_insert_batch(f, &operator->context, node->insert.table, batch, NULL));
+    operator->base.execution->row_count += batch->selected_count;
+    if (node->insert.returning == NULL)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < node->column_count; i++)
+        TRY(exec__evaluate(f, operator->returning[i], batch, batch_rows(batch),
+                           batch->selected_count, &operator->base.scratch,
+                           &operator->vectors[i]));
+    struct batch output = *batch;
+    output.vectors = operator->vectors;
+    output.column_count = node->column_count;
+    TRY(row_store_append(&operator->returned, &output));
+    return exec__account(&operator->base, operator->returned.bytes);
+}
+
+static enum status update_row(struct fiber *f, struct modify_operator *operator,
+                              struct row_address address, const struct value *old,
+                              const struct assignment *assignments, uint32_t assignment_count,
+                              const struct plan_check *checks, uint32_t check_count,
+                              const struct row_input *input) {
+    const struct table *table = target_of(operator->base.node);
+    memcpy(operator->new_row, old, table->column_count * sizeof *old);
+    for (uint32_t i = 0; i < assignment_count; i++) {
+        uint32_t column = (uint32_t)assignments[i].column_number - 1;
+        struct value *value = &operator->new_row[column];
+        TRY(exec__scalar(f, operator->base.local, assignments[i].value, input,
+                         &operator->row_arena, value));
+        value->type = table->columns[column].type;
+    }
+    TRY(exec__check_row(f, operator->base.local, table, checks, check_count, operator->new_row,
+                  &operator->row_arena));
+    TRY(table_update(f, &operator->context, table, address, old, operator->new_row, NULL));
+    operator->base.execution->row_count++;
+    return STATUS_OK;
+}
+
+/* The row that a proposed one conflicts with in the arbiter index. */
+static enum status find_conflicting(struct fiber *f, struct modify_operator *operator,
+                                    const struct value *row, bool *found_out,
+                                    struct row_address *address_out) {
+    const struct plan_node *node = operator->base.node;
+    const struct index *arbiter = node->insert.arbiter;
+    struct value key[INDEX_COLUMNS_MAX];
+    *found_out = false;
+    for (uint32_t i = 0; i < arbiter->column_count; i++) {
+        key[i] = row[arbiter->columns[i].column_number - 1];
+        if (key[i].is_null)
+            return STATUS_OK;
+    }
+    return table_get_unique(f, &operator->context, node->insert.table, arbiter, key, NULL, 0,
+                            found_out, address_out, NULL);
+}
+
+static enum status update_conflicting(struct fiber *f, struct modify_operator *operator,
+                                      const struct value *row) {
+    const struct plan_node *node = operator->base.node;
+    const struct table *table = node->insert.table;
+    uint32_t columns = table->column_count;
+    bool found, wanted = true;
+    struct row_address address;
+    enum row_lock_outcome outcome;
+    TRY(find_conflicting(f, operator, row, &found, &address));
+    if (!found)
+        /* It was committed after our snapshot, or by this very statement. */
+        return error_set(STATUS_CARDINALITY_VIOLATION,
+                         "ON CONFLICT DO UPDATE command cannot affect row a second time");
+    TRY(table_lock_row(f, &operator->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+                       &outcome, operator->old_row));
+    if (outcome == ROW_ALREADY_STAGED) {
+        enum status status =
+            error_set(STATUS_CARDINALITY_VIOLATION,
+                      "ON CONFLICT DO UPDATE command cannot affect row a second time");
+        error_hint("Ensure that no rows proposed for insertion within the same command have "
+                   "duplicate constrained values.");
+        return status;
+    }
+    if (outcome == ROW_DELETED)
+        return STATUS_OK;
+    memcpy(operator->both, operator->old_row, columns * sizeof *row);
+    memcpy(operator->both + columns, row, columns * sizeof *row);
+    struct row_input input = {.values = operator->both, .value_count = columns * 2};
+    if (node->insert.conflict_where != NULL)
+        TRY(exec__scalar_true(f, operator->base.local, node->insert.conflict_where, &input,
+                              &operator->row_arena, &wanted));
+    if (!wanted)
+        return STATUS_OK;
+    TRY(update_row(f, operator, address, operator->old_row, node->insert.assignments,
+                   node->insert.assignment_count, node->insert.checks, node->insert.check_count,
+                   &input));
+    if (node->insert.returning == NULL)
+        return STATUS_OK;
+    struct row_input new_row = {.values = operator->new_row, .value_count = columns};
+    return return_row(f, operator, node->insert.returning, &new_row);
+}
+
+/* ON CONFLICT: one row at a time. */
+static enum status insert_rows(struct fiber *f, struct modify_operator *operator,
+                               struct batch *batch) {
+    const struct plan_node *node = operator->base.node;
+    const struct table *table = node->insert.table;
+    struct value *row = arena_alloc(&operator->base.scratch, table->column_count * sizeof *row);
+    if (row == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < batch->selected_count; i++) {
+        bool inserted;
+        arena_reset(&operator->row_arena);
+        for (uint32_t c = 0; c < table->column_count; c++) {
+            row[c] = vector_get(&batch->vectors[c], batch_row(batch, i));
+            row[c].type = table->columns[c].type;
+        }
+        TRY(exec__check_row(f, operator->base.local, table, node->insert.checks, node->insert.check_count,
+                      row, &operator->row_arena));
+        TRY(table_insert_if_absent(f, &operator->context, table, row, &inserted, NULL));
+        if (inserted) {
+            operator->base.execution->row_count++;
+            struct row_input input = {.values = row, .value_count = table->column_count};
+            if (node->insert.returning != NULL)
+                TRY(return_row(f, operator, node->insert.returning, &input));
+        } else if (node->insert.conflict == CONFLICT_UPDATE) {
+            TRY(update_conflicting(f, operator, row));
+        }
+        TRY(fiber_check(f));
+    }
+    return STATUS_OK;
+}
+
+static enum status insert_next(struct fiber *f, struct operator_state *base,
+                               struct batch **batch_out) {
+    struct modify_operator *operator = (struct modify_operator *)base;
+    while (!operator->worked) {
+        struct batch *input;
+        TRY(exec__next(f, base->left, &input));
+        if (input == NULL)
+            break;
+        arena_reset(&operator->row_arena);
+        TRY(base->node->insert.conflict == CONFLICT_ERROR ? insert_batch(f, operator, input)
+                                                          : insert_rows(f, operator, input));
+        arena_reset(&base->scratch);
+    }
+    operator->worked = true;
+    return next_returned(operator, batch_out);
+}
+
+/* ---- UPDATE, DELETE --------------------------------------------------------------------------------- */
+
+static enum status modify_one(struct fiber *f, struct modify_operator *operator,
+                              const struct batch *batch, uint32_t row) {
+    const struct plan_node *node = operator->base.node;
+    const struct table *table = node->modify.table;
+    struct value packed = vector_get(&batch->vectors[node->modify.address_column], row);
+    if (packed.is_null)
+        return STATUS_OK;
+    struct row_address address = row_address_unpack(packed.int64);
+    enum row_lock_outcome outcome;
+    bool wanted = true;
+    TRY(table_lock_row(f, &operator->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+                       &outcome, operator->old_row));
+    if (outcome != ROW_LOCKED && outcome != ROW_LOCKED_CHANGED)
+        return STATUS_OK;
+    struct row_input input = {.values = operator->old_row,
+                              .value_count = table->column_count,
+                              .batch = batch,
+                              .row = row};
+    if (outcome == ROW_LOCKED_CHANGED && node->modify.recheck != NULL)
+        TRY(exec__scalar_true(f, operator->base.local, node->modify.recheck, &input,
+                              &operator->row_arena, &wanted));
+    if (!wanted)
+        return STATUS_OK;
+    if (node->kind == NODE_DELETE) {
+        TRY(table_delete(f, &operator->context, table, address, operator->old_row));
+        operator->base.execution->row_count++;
+    } else {
+        TRY(update_row(f, operator, address, operator->old_row, node->modify.assignments,
+                       node->modify.assignment_count, node->modify.checks,
+                       node->modify.check_count, &input));
+        input.values = operator->new_row;
+    }
+    return node->modify.returning == NULL
+               ? STATUS_OK
+               : return_row(f, operator, node->modify.returning, &input);
+}
+
+static enum status modify_next(struct fiber *f, struct operator_state *base,
+                               struct batch **batch_out) {
+    struct modify_operator *operator = (struct modify_operator *)base;
+    while (!operator->worked) {
+        struct batch *input;
+        TRY(exec__next(f, base->left, &input));
+        if (input == NULL)
+            break;
+        for (uint32_t i = 0; i < input->selected_count; i++) {
+            arena_reset(&operator->row_arena);
+            TRY(modify_one(f, operator, input, batch_row(input, i)));
+            TRY(fiber_check(f));
+        }
+    }
+    operator->worked = true;
+    return next_returned(operator, batch_out);
+}
+
+static enum status modify_reset(struct fiber *f, struct operator_state *base) {
+    return error_set(STATUS_INTERNAL_ERROR, "a data-modifying node cannot begin again");
+}
+
+static void modify_close(struct fiber *f, struct operator_state *base) {
+    struct modify_operator *operator = (struct modify_operator *)base;
+    arena_release(&operator->returned_arena);
+    arena_release(&operator->row_arena);
+}
+
+static enum status modify_open(struct fiber *f, struct execution *execution,
+                               const struct plan_node *node,
+                               const struct operator_functions *functions,
+                               struct operator_state **operator_out) {
+    TRY(exec__operator_new(f, execution, node, sizeof(struct modify_operator), functions,
+                           operator_out));
+    struct modify_operator *operator = (struct modify_operator *)*operator_out;
+    const struct exec_environment *environment = &execution->environment;
+    operator->context = (struct table_context){.catalog = environment->catalog,
+                                               .store = environment->store,
+                                               .transaction = environment->transaction,
+                                               .arena = &operator->row_arena};
+    uint32_t columns = target_of(node)->column_count;
+    struct arena *arena = environment->arena;
+    operator->old_row = arena_alloc_zeroed(arena, (columns + 1) * sizeof(struct value));
+    operator->new_row = arena_alloc_zeroed(arena, (columns + 1) * sizeof(struct value));
+    operator->both = arena_alloc_zeroed(arena, (columns * 2 + 1) * sizeof(struct value));
+    operator->output = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct value));
+    operator->vectors = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
+    if (operator->old_row == NULL || operator->new_row == NULL || operator->both == NULL ||
+        operator->output == NULL || operator->vectors == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    struct type *types;
+    TRY(exec__node_types(execution, node, &types));
+    row_store_init(&operator->returned, types, node->column_count, &operator->returned_arena);
+    return STATUS_OK;
+}
+
+enum status exec__open_insert(struct fiber *f, struct execution *execution,
+                              const struct plan_node *node, struct operator_state **operator_out) {
+    static const struct operator_functions functions = {insert_next, modify_reset, modify_close};
+    TRY(modify_open(f, execution, node, &functions, operator_out));
+    struct modify_operator *operator = (struct modify_operator *)*operator_out;
+    struct arena *arena = execution->environment.arena;
+    uint32_t checks = node->insert.check_count;
+    operator->checks = arena_alloc(arena, (checks + 1) * sizeof(struct compiled *));
+    operator->returning = arena_alloc(arena, (node->column_count + 1) * sizeof(struct compiled *));
+    if (operator->checks == NULL || operator->returning == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < checks; i++)
+        TRY(exec__compile(operator->base.local, node->insert.checks[i].condition,
+                          &operator->checks[i]));
+    for (uint32_t i = 0; node->insert.returning != NULL && i < node->column_count; i++)
+        TRY(exec__compile(operator->base.local, node->insert.returning[i],
+                          &operator->returning[i]));
+    return STATUS_OK;
+}
+
+enum status exec__open_modify(struct fiber *f, struct execution *execution,
+                              const struct plan_node *node, struct operator_state **operator_out) {
+    static const struct operator_functions functions = {modify_next, modify_reset, modify_close};
+    return modify_open(f, execution, node, &functions, operator_out);
+}
+
+/* ---- LOCK ROWS ---------------------------------------------------------------------------------------- */
+
+struct lock_operator {
+    struct operator_state base;
+    struct table_context context;
+    struct batch batch;       /* rows that were locked, copied: they may be refreshed */
+    struct value *values;
+    struct value **newest;    /* per target */
+    struct arena row_arena;
+};
+
+/* *keep_out false: the row is not for us. */
+static enum status lock_one(struct fiber *f, struct lock_operator *operator,
+                            const struct batch *input, uint32_t row, bool *keep_out) {
+    const struct plan_node *node = operator->base.node;
+    bool changed = false;
+    *keep_out = false;
+    for (uint32_t c = 0; c < input->column_count; c++)
+        operator->values[c] = vector_get(&input->vectors[c], row);
+    for (uint32_t t = 0; t < node->lock_rows.target_count; t++) {
+        const struct lock_target *target = &node->lock_rows.targets[t];
+        enum row_lock_outcome outcome;
+        struct value packed = operator->values[target->address_column];
+        if (packed.is_null)
+            continue;
+        TRY(table_lock_row(f, &operator->context, target->table,
+                           row_address_unpack(packed.int64), target->mode, target->wait, &outcome,
+                           operator->newest[t]));
+        if (outcome == ROW_DELETED || outcome == ROW_SKIPPED)
+            return STATUS_OK;
+        if (outcome != ROW_LOCKED_CHANGED)
+            continue;
+        changed = true;
+        for (uint32_t c = 0; c < target->column_count; c++)
+            operator->values[target->columns[c].column] =
+                operator->newest[t][target->columns[c].number - 1];
+    }
+    struct row_input refreshed = {.values = operator->values, .value_count = input->column_count};
+    *keep_out = true;
+    if (changed && node->lock_rows.recheck != NULL)
+        TRY(exec__scalar_true(f, operator->base.local, node->lock_rows.recheck, &refreshed,
+                              &operator->row_arena, keep_out));
+    return STATUS_OK;
+}
+
+static enum status lock_next(struct fiber *f, struct operator_state *base,
+                             struct batch **batch_out) {
+    struct lock_operator *operator = (struct lock_operator *)base;
+    *batch_out = NULL;
+    for (;;) {
+        struct batch *input;
+        uint32_t kept = 0;
+        TRY(exec__next(f, base->left, &input));
+        if (input == NULL)
+            return STATUS_OK;
+        batch_reset(&operator->batch);
+        for (uint32_t i = 0; i < input->selected_count; i++) {
+            bool keep;
+            arena_reset(&operator->row_arena);
+            TRY(lock_one(f, operator, input, batch_row(input, i), &keep));
+            if (!keep)
+                continue;
+            for (uint32_t c = 0; c < base->node->column_count; c++) {
+                struct value *value = &operator->values[c];
+                value->type = operator->batch.vectors[c].type;
+                if (value->is_null)
+                    vector_set_null(&operator->batch.vectors[c], kept);
+                else
+                    vector_set(&operator->batch.vectors[c], kept, value, &base->scratch);
+            }
+            kept++;
+        }
+        if (kept == 0)
+            continue;
+        base->execution->row_count += kept;
+        batch_set_count(&operator->batch, kept);
+        *batch_out = &operator->batch;
+        return STATUS_OK;
+    }
+}
+
+static enum status lock_reset(struct fiber *f, struct operator_state *base) {
+    return exec__reset(f, base->left);
+}
+
+static void lock_close(struct fiber *f, struct operator_state *base) {
+    arena_release(&((struct lock_operator *)base)->row_arena);
+}
+
+enum status exec__open_lock_rows(struct fiber *f, struct execution *execution,
+                                 const struct plan_node *node,
+                                 struct operator_state **operator_out) {
+    static const struct operator_functions functions = {lock_next, lock_reset, lock_close};
+    TRY(exec__operator_new(f, execution, node, sizeof(struct lock_operator), &functions,
+                           operator_out));
+    struct lock_operator *operator = (struct lock_operator *)*operator_out;
+    const struct exec_environment *environment = &execution->environment;
+    struct arena *arena = environment->arena;
+    operator->context = (struct table_context){.catalog = environment->catalog,
+                                               .store = environment->store,
+                                               .transaction = environment->transaction,
+                                               .arena = &operator->row_arena};
+    uint32_t targets = node->lock_rows.target_count;
+    operator->values = arena_alloc(arena, (node->left->column_count + 1) * sizeof(struct value));
+    operator->newest = arena_alloc(arena, (targets + 1) * sizeof(struct value *));
+    if (operator->values == NULL || operator->newest == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t t = 0; t < targets; t++) {
+        uint32_t columns = node->lock_rows.targets[t].table->column_count;
+        operator->newest[t] = arena_alloc(arena, (columns + 1) * sizeof(struct value));
+        if (operator->newest[t] == NULL)
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    }
+    return exec__node_batch(execution, node, &operator->batch);
+}
+
+/* ---- COPY ------------------------------------------------------------------------------------------------ */
+
+struct exec_insert {
+    struct execution *execution;
+};
+
+enum status exec_insert_open(struct fiber *f, const struct exec_environment *environment,
+                             const struct plan *plan, struct exec_insert **insert_out) {
+    struct exec_insert *insert = ARENA_NEW(environment->arena, struct exec_insert);
+    TRY(exec_open(f, environment, plan, &insert->execution));
+    if (insert->execution->root == NULL || insert->execution->input == NULL) {
+        exec_close(f, insert->execution);
+        return error_set(STATUS_INTERNAL_ERROR, "the plan takes no rows from outside");
+    }
+    *insert_out = insert;
+    return STATUS_OK;
+}
+
+enum status exec_insert_batch(struct fiber *f, struct exec_insert *insert, struct batch *batch) {
+    struct execution *execution = insert->execution;
+    struct modify_operator *operator = (struct modify_operator *)execution->root;
+    struct batch *none;
+    if (batch->selected_count == 0)
+        return STATUS_OK;
+    exec__input_set(execution->input, batch);
+    operator->worked = false;
+    return exec__next(f, execution->root, &none);
+}
+
+uint64_t exec_insert_count(const struct exec_insert *insert) {
+    return insert->execution->row_count;
+}
+
+void exec_insert_close(struct fiber *f, struct exec_insert *insert) {
+    if (insert != NULL)
+        exec_close(f, insert->execution);
+}

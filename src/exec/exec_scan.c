@@ -1,0 +1,477 @@
+/*
+ * TABLE_SCAN: rows of a table, partition by partition, whole or through an index.
+ *
+ * Opening, stepping and closing a storage scan happen inside partition_call, which is a plain call
+ * when the partition lives on this core. One storage scan is open at a time, except when the
+ * parent relies on the index order: then all partitions' scans are open and merged row by row.
+ *
+ *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values
+ */
+#include <string.h>
+
+#include "exec/exec_state.h"
+
+struct stream {
+    unsigned partition;
+    uint32_t any;             /* which of the IN values */
+    struct table_scan *scan;
+    struct batch *batch;      /* merged: the one at hand */
+    uint32_t at;              /* merged: next row of it */
+    struct arena arena;
+    bool done;
+};
+
+struct scan_operator {
+    struct operator_state base;
+    struct table_context context;
+    struct table_scan_options options;
+    int16_t *column_numbers;  /* the node's, then index columns needed for merging */
+    struct compiled *filter;
+    uint16_t *selection;
+    struct batch batch;
+    bool prepared, empty, merge;
+    struct value *bounds;     /* equal, then lower, upper */
+    struct value *any;
+    uint32_t any_count;
+    struct stream *streams;
+    uint32_t stream_count, stream_at;
+    struct batch merged;      /* rows copied from the streams */
+    uint32_t *merge_columns;  /* output positions of the index columns */
+    struct arena bound_arena;
+};
+
+/* What is done inside partition_call. */
+struct scan_step {
+    struct scan_operator *operator;
+    struct stream *stream;
+    struct batch *batch;
+};
+
+static enum status step_open(struct fiber *f, struct partition *partition, void *argument) {
+    struct scan_step *step = argument;
+    struct scan_operator *operator = step->operator;
+    struct table_context context = operator->context;
+    struct table_scan_options options = operator->options;
+    context.arena = &step->stream->arena;
+    if (operator->any_count > 0) {
+        /* The IN value is one more equality. */
+        struct value *equal = arena_alloc(&step->stream->arena,
+                                          (options.equal_count + 1) * sizeof *equal);
+        if (equal == NULL)
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        memcpy(equal, options.equal, options.equal_count * sizeof *equal);
+        equal[options.equal_count++] = operator->any[step->stream->any];
+        options.equal = equal;
+    }
+    return table_scan_open(f, &context, operator->base.node->scan.table, partition, &options,
+                           &step->stream->scan);
+}
+
+static enum status step_next(struct fiber *f, struct partition *partition, void *argument) {
+    struct scan_step *step = argument;
+    if (step->stream->scan == NULL)
+        TRY(step_open(f, partition, argument));
+    return table_scan_next(f, step->stream->scan, &step->batch);
+}
+
+static enum status step_close(struct fiber *f, struct partition *partition, void *argument) {
+    struct scan_step *step = argument;
+    table_scan_close(f, step->stream->scan);
+    step->stream->scan = NULL;
+    return STATUS_OK;
+}
+
+static enum status stream_next(struct fiber *f, struct scan_operator *operator,
+                               struct stream *stream, struct batch **batch_out) {
+    struct scan_step step = {.operator = operator, .stream = stream};
+    TRY(partition_call(f, operator->context.store, stream->partition, step_next, &step));
+    *batch_out = step.batch;
+    return STATUS_OK;
+}
+
+static void stream_close(struct fiber *f, struct scan_operator *operator, struct stream *stream) {
+    if (stream->scan != NULL) {
+        struct scan_step step = {.operator = operator, .stream = stream};
+        fiber_shield(f);
+        enum status status =
+            partition_call(f, operator->context.store, stream->partition, step_close, &step);
+        fiber_unshield(f);
+        ASSERT(status == STATUS_OK);
+    }
+    arena_release(&stream->arena);
+}
+
+/* ---- bounds ------------------------------------------------------------------------------------ */
+
+static enum status bound(struct fiber *f, struct scan_operator *operator,
+                         const struct expression *expression, struct value *out) {
+    struct value value;
+    TRY(exec__scalar(f, operator->base.local, expression, NULL, &operator->base.scratch, &value));
+    *out = value_copy(&value, &operator->bound_arena);
+    out->type = expression->type;
+    if (value.is_null)
+        operator->empty = true;
+    return STATUS_OK;
+}
+
+static enum status find_bounds(struct fiber *f, struct scan_operator *operator) {
+    const struct plan_node *node = operator->base.node;
+    arena_reset(&operator->bound_arena);
+    operator->empty = false;
+    for (uint32_t i = 0; i < node->scan.equal_count; i++)
+        TRY(bound(f, operator, node->scan.equal[i], &operator->bounds[i]));
+    struct value *range = operator->bounds + node->scan.equal_count;
+    operator->options.equal = operator->bounds;
+    operator->options.equal_count = node->scan.equal_count;
+    operator->options.lower = operator->options.upper = NULL;
+    if (node->scan.lower != NULL) {
+        TRY(bound(f, operator, node->scan.lower, &range[0]));
+        operator->options.lower = &range[0];
+    }
+    if (node->scan.upper != NULL) {
+        TRY(bound(f, operator, node->scan.upper, &range[1]));
+        operator->options.upper = &range[1];
+    }
+    bool empty = operator->empty;
+    operator->any_count = 0;
+    for (uint32_t i = 0; i < node->scan.any_count; i++) {
+        struct value *value = &operator->any[operator->any_count];
+        TRY(bound(f, operator, node->scan.any[i], value));
+        bool known = !value->is_null;
+        for (uint32_t k = 0; known && k < operator->any_count; k++)
+            known = exec__value_order(&operator->any[k], value) != 0;
+        operator->any_count += known;
+    }
+    operator->empty = empty || (node->scan.any_count > 0 && operator->any_count == 0);
+    return arena_status(&operator->bound_arena);
+}
+
+static uint64_t partitions_of(struct scan_operator *operator, uint32_t any) {
+    const struct table *table = operator->base.node->scan.table;
+    struct table_scan_options options = operator->options;
+    struct value equal[INDEX_COLUMNS_MAX];
+    if (options.index == NULL)
+        return table_partitions(operator->context.store, table);
+    if (operator->any_count > 0) {
+        memcpy(equal, options.equal, options.equal_count * sizeof *equal);
+        equal[options.equal_count++] = operator->any[any];
+        options.equal = equal;
+    }
+    return table_scan_partitions(operator->context.store, table, &options);
+}
+
+static enum status prepare(struct fiber *f, struct scan_operator *operator) {
+    TRY(find_bounds(f, operator));
+    operator->prepared = true;
+    operator->stream_count = operator->stream_at = 0;
+    if (operator->empty)
+        return STATUS_OK;
+    unsigned partitions = store_partition_count(operator->context.store);
+    uint32_t values = operator->any_count > 0 ? operator->any_count : 1;
+    operator->streams = arena_alloc(&operator->bound_arena,
+                                    (size_t)values * partitions * sizeof *operator->streams);
+    if (operator->streams == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t v = 0; v < values; v++) {
+        uint64_t set = partitions_of(operator, v);
+        for (unsigned p = 0; p < partitions; p++)
+            if (p < 64 ? set >> p & 1 : set == UINT64_MAX)
+                operator->streams[operator->stream_count++] =
+                    (struct stream){.partition = p, .any = v};
+    }
+    operator->merge = operator->base.node->scan.ordered && operator->stream_count > 1;
+    return STATUS_OK;
+}
+
+/* ---- merging --------------------------------------------------------------------------------------- */
+
+/* Should stream a's row come before stream b's? */
+static bool comes_before(const struct scan_operator *operator, const struct stream *a,
+                         const struct stream *b) {
+    const struct index *index = operator->options.index;
+    for (uint32_t i = 0; i < index->column_count; i++) {
+        uint32_t column = operator->merge_columns[i];
+        const struct vector *x = &a->batch->vectors[column], *y = &b->batch->vectors[column];
+        uint32_t row_x = batch_row(a->batch, a->at), row_y = batch_row(b->batch, b->at);
+        bool null_x = vector_is_null(x, row_x), null_y = vector_is_null(y, row_y);
+        int order;
+        if (null_x || null_y) {
+            if (null_x && null_y)
+                continue;
+            order = null_x ? 1 : -1;
+            if (index->columns[i].nulls_first)
+                order = -order;
+        } else {
+            order = vector_compare(x, row_x, y, row_y);
+            if (index->columns[i].descending)
+                order = -order;
+        }
+        if (order != 0)
+            return operator->options.backward ? order > 0 : order < 0;
+    }
+    return a->partition < b->partition;
+}
+
+/* Make sure the stream stands on a row, or is done. */
+static enum status stream_fill(struct fiber *f, struct scan_operator *operator,
+                               struct stream *stream) {
+    while (!stream->done && (stream->batch == NULL || stream->at == stream->batch->selected_count)) {
+        TRY(stream_next(f, operator, stream, &stream->batch));
+        stream->at = 0;
+        stream->done = stream->batch == NULL;
+    }
+    return STATUS_OK;
+}
+
+static enum status next_merged(struct fiber *f, struct scan_operator *operator,
+                               struct batch **batch_out) {
+    uint32_t count = 0;
+    batch_reset(&operator->merged);
+    while (count < VECTOR_SIZE) {
+        struct stream *best = NULL;
+        for (uint32_t i = 0; i < operator->stream_count; i++) {
+            struct stream *stream = &operator->streams[i];
+            TRY(stream_fill(f, operator, stream));
+            if (!stream->done && (best == NULL || comes_before(operator, stream, best)))
+                best = stream;
+        }
+        if (best == NULL)
+            break;
+        uint16_t row = (uint16_t)batch_row(best->batch, best->at++);
+        for (uint32_t c = 0; c < operator->merged.column_count; c++)
+            vector_copy(&operator->merged.vectors[c], count, &best->batch->vectors[c], &row, 1,
+                        &operator->base.scratch);
+        count++;
+        /* First rows early: a LIMIT above may need no more. */
+        if (count == 64 && operator->base.node->rows < 1000)
+            break;
+    }
+    batch_set_count(&operator->merged, count);
+    *batch_out = count > 0 ? &operator->merged : NULL;
+    return STATUS_OK;
+}
+
+static enum status next_in_turn(struct fiber *f, struct scan_operator *operator,
+                                struct batch **batch_out) {
+    *batch_out = NULL;
+    while (operator->stream_at < operator->stream_count) {
+        struct stream *stream = &operator->streams[operator->stream_at];
+        TRY(stream_next(f, operator, stream, batch_out));
+        if (*batch_out != NULL)
+            return STATUS_OK;
+        stream_close(f, operator, stream);
+        operator->stream_at++;
+    }
+    return STATUS_OK;
+}
+
+static enum status scan_next(struct fiber *f, struct operator_state *base,
+                             struct batch **batch_out) {
+    struct scan_operator *operator = (struct scan_operator *)base;
+    if (!operator->prepared)
+        TRY(prepare(f, operator));
+    for (;;) {
+        struct batch *batch;
+        TRY(fiber_check(f));
+        TRY(operator->merge ? next_merged(f, operator, &batch)
+                            : next_in_turn(f, operator, &batch));
+        *batch_out = NULL;
+        if (batch == NULL)
+            return STATUS_OK;
+        uint32_t count = batch->selected_count;
+        operator->batch = *batch;
+        operator->batch.column_count = base->node->column_count;
+        if (operator->filter != NULL) {
+            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count, &base->scratch,
+                             operator->selection, &count));
+            exec__count_removed(base, batch->selected_count - count);
+            operator->batch.selection = operator->selection;
+            operator->batch.selected_count = count;
+        }
+        if (count > 0) {
+            *batch_out = &operator->batch;
+            return STATUS_OK;
+        }
+        arena_reset(&base->scratch);
+    }
+}
+
+static void close_streams(struct fiber *f, struct scan_operator *operator) {
+    for (uint32_t i = operator->stream_at; i < operator->stream_count; i++)
+        stream_close(f, operator, &operator->streams[i]);
+    operator->stream_count = operator->stream_at = 0;
+}
+
+static enum status scan_reset(struct fiber *f, struct operator_state *base) {
+    struct scan_operator *operator = (struct scan_operator *)base;
+    close_streams(f, operator);
+    operator->prepared = false;
+    return STATUS_OK;
+}
+
+static void scan_close(struct fiber *f, struct operator_state *base) {
+    struct scan_operator *operator = (struct scan_operator *)base;
+    close_streams(f, operator);
+    arena_release(&operator->bound_arena);
+}
+
+/* ---- open -------------------------------------------------------------------------------------------- */
+
+/* The columns to read: the node's, and for merging the index's. */
+static enum status choose_columns(struct execution *execution, struct scan_operator *operator) {
+    const struct plan_node *node = operator->base.node;
+    struct arena *arena = execution->environment.arena;
+    uint32_t count = node->column_count, extra = 0;
+    const struct index *index = node->scan.index;
+    if (index != NULL && node->scan.ordered)
+        extra = index->column_count;
+    operator->column_numbers = arena_alloc(arena, (count + extra + 1) * sizeof(int16_t));
+    operator->merge_columns = arena_alloc(arena, (extra + 1) * sizeof(uint32_t));
+    struct type *types = arena_alloc(arena, (count + extra + 1) * sizeof *types);
+    if (operator->column_numbers == NULL || operator->merge_columns == NULL || types == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < count; i++) {
+        operator->column_numbers[i] = node->scan.column_numbers[i];
+        types[i] = node->columns[i].type;
+    }
+    for (uint32_t i = 0; i < extra; i++) {
+        int16_t number = index->columns[i].column_number;
+        uint32_t at = 0;
+        while (at < count && operator->column_numbers[at] != number)
+            at++;
+        if (at == count) {
+            operator->column_numbers[count] = number;
+            types[count++] = node->scan.table->columns[number - 1].type;
+        }
+        operator->merge_columns[i] = at;
+    }
+    operator->options.column_numbers = operator->column_numbers;
+    operator->options.column_count = count;
+    if (extra > 0 && store_partition_count(execution->environment.store) > 1)
+        batch_init(&operator->merged, types, count, arena);
+    return STATUS_OK;
+}
+
+enum status exec__open_table_scan(struct fiber *f, struct execution *execution,
+                                  const struct plan_node *node,
+                                  struct operator_state **operator_out) {
+    static const struct operator_functions functions = {scan_next, scan_reset, scan_close};
+    TRY(exec__operator_new(f, execution, node, sizeof(struct scan_operator), &functions,
+                           operator_out));
+    struct scan_operator *operator = (struct scan_operator *)*operator_out;
+    const struct exec_environment *environment = &execution->environment;
+    operator->context = (struct table_context){.catalog = environment->catalog,
+                                               .store = environment->store,
+                                               .transaction = environment->transaction};
+    operator->options = (struct table_scan_options){
+        .index = node->scan.index,
+        .lower_exclusive = node->scan.lower_exclusive,
+        .upper_exclusive = node->scan.upper_exclusive,
+        .backward = node->scan.backward,
+    };
+    operator->bounds = arena_alloc(environment->arena,
+                                   (node->scan.equal_count + 2) * sizeof *operator->bounds);
+    operator->any = arena_alloc(environment->arena,
+                                ((size_t)node->scan.any_count + 1) * sizeof *operator->any);
+    if (operator->bounds == NULL || operator->any == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    TRY(choose_columns(execution, operator));
+    if (node->scan.filter == NULL)
+        return STATUS_OK;
+    operator->selection = arena_alloc(environment->arena, VECTOR_SIZE * sizeof(uint16_t));
+    return exec__compile(operator->base.local, node->scan.filter, &operator->filter);
+}
+
+/* ---- VIRTUAL_SCAN ------------------------------------------------------------------------------------- */
+
+struct virtual_operator {
+    struct operator_state base;
+    struct row_store rows;
+    struct arena arena;
+    bool filled;
+    uint32_t at;
+    struct compiled *filter;
+    uint16_t *selection;
+    struct batch batch;
+    struct vector *vectors;
+};
+
+static enum status keep_batch(void *context, struct batch *batch) {
+    struct virtual_operator *operator = context;
+    const struct plan_node *node = operator->base.node;
+    struct batch chosen = *batch;
+    chosen.vectors = operator->vectors;
+    chosen.column_count = node->column_count;
+    for (uint32_t i = 0; i < node->column_count; i++) {
+        int16_t number = node->scan.column_numbers[i];
+        if (number > 0) {
+            operator->vectors[i] = batch->vectors[number - 1];
+            continue;
+        }
+        struct value value = value_int8(number == -1 ? node->scan.table->oid : 0);
+        value.type = node->columns[i].type;
+        vector_init_constant(&operator->vectors[i], &value, &operator->base.scratch);
+    }
+    TRY(row_store_append(&operator->rows, &chosen));
+    return exec__account(&operator->base, operator->rows.bytes);
+}
+
+static enum status virtual_next(struct fiber *f, struct operator_state *base,
+                                struct batch **batch_out) {
+    struct virtual_operator *operator = (struct virtual_operator *)base;
+    const struct exec_environment *environment = &base->execution->environment;
+    if (!operator->filled) {
+        struct type *types;
+        TRY(exec__node_types(base->execution, base->node, &types));
+        row_store_init(&operator->rows, types, base->node->column_count, &operator->arena);
+        TRY(virtual_table_scan(f, environment->catalog, environment->schema,
+                               environment->transaction, environment->session,
+                               base->node->scan.table->virtual_table, &operator->arena, keep_batch,
+                               operator));
+        operator->filled = true;
+    }
+    *batch_out = NULL;
+    while (operator->at < operator->rows.batch_count) {
+        struct batch *batch = operator->rows.batches[operator->at++];
+        uint32_t count = batch->selected_count;
+        operator->batch = *batch;
+        if (operator->filter != NULL) {
+            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count, &base->scratch,
+                             operator->selection, &count));
+            exec__count_removed(base, batch->selected_count - count);
+            operator->batch.selection = operator->selection;
+            operator->batch.selected_count = count;
+        }
+        if (count == 0)
+            continue;
+        *batch_out = &operator->batch;
+        return STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
+static enum status virtual_reset(struct fiber *f, struct operator_state *base) {
+    ((struct virtual_operator *)base)->at = 0; /* the rows stay as they were for the statement */
+    return STATUS_OK;
+}
+
+static void virtual_close(struct fiber *f, struct operator_state *base) {
+    arena_release(&((struct virtual_operator *)base)->arena);
+}
+
+enum status exec__open_virtual_scan(struct fiber *f, struct execution *execution,
+                                    const struct plan_node *node,
+                                    struct operator_state **operator_out) {
+    static const struct operator_functions functions = {virtual_next, virtual_reset, virtual_close};
+    TRY(exec__operator_new(f, execution, node, sizeof(struct virtual_operator), &functions,
+                           operator_out));
+    struct virtual_operator *operator = (struct virtual_operator *)*operator_out;
+    struct arena *arena = execution->environment.arena;
+    operator->vectors = arena_alloc(arena, (node->column_count + 1) * sizeof(struct vector));
+    operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
+    if (operator->vectors == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    return node->scan.filter == NULL
+               ? STATUS_OK
+               : exec__compile(operator->base.local, node->scan.filter, &operator->filter);
+}
