@@ -11,6 +11,8 @@
  */
 #include <string.h>
 
+#include "base/base_bytes.h"
+#include "base/base_hash.h"
 #include "exec/exec_accumulate.h"
 #include "exec/exec_sort.h"
 
@@ -256,7 +258,7 @@ static enum status find_groups(struct fiber *f, struct aggregate_operator *opera
         for (;; at = (at + 1) & operator->mask) {
             uint32_t slot = operator->slots[at];
             if (slot == 0) {
-                uint32_t group;
+                uint32_t group = 0;
                 TRY(new_group(operator, &rows[i], hash, &group));
                 operator->slots[at] = group + 1;
                 operator->groups[i] = group;

@@ -1,6 +1,7 @@
 /* FUNCTION_SCAN, PROJECT_SET and SET_OPERATION. */
 #include <string.h>
 
+#include "base/base_hash.h"
 #include "exec/exec_state.h"
 #include "value/value_key.h"
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "exec/exec_state.h"
+#include "table/table_virtual.h"
 
 struct stream {
     unsigned partition;

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "base/base_bytes.h"
+
 /* ---- sorting ------------------------------------------------------------------------------------ */
 
 void sort_entry_make(struct sort_entry *entry, const uint8_t *key, uint32_t key_size,
