@@ -121,7 +121,8 @@ bool journal_frame_decode(const uint8_t *frame, size_t size, uint64_t database_i
         .fragment_flags = frame[49],
     };
     size_t used = JOURNAL_FRAME_HEADER_SIZE + (size_t)payload_size;
-    if (!all_zero(frame + 50, JOURNAL_FRAME_HEADER_SIZE - 50) || !all_zero(frame + used, size - used))
+    if (!all_zero(frame + 50, JOURNAL_FRAME_HEADER_SIZE - 50) ||
+        !all_zero(frame + used, size - used))
         return false;
     bool records = frame[48] == JOURNAL_FRAME_RECORDS && frame[49] == 0 &&
                    header_out->record_count > 0;

@@ -12,7 +12,7 @@
 
 enum { MAINTENANCE_MS = 250, SPREAD_NS = 1000000000 };
 
-/* ---- checkpoint ------------------------------------------------------------------------------- */
+/* ---- checkpoint ---------------------------------------------------------------------------- */
 
 struct checkpoint_call {
     struct store *store;
@@ -68,7 +68,7 @@ enum status store_checkpoint(struct fiber *f, struct store *store) {
     return checkpoint__run(f, store);
 }
 
-/* ---- background ------------------------------------------------------------------------------- */
+/* ---- background ---------------------------------------------------------------------------- */
 
 /* Wait for an event at most so long. */
 static void pause_until(struct fiber *f, struct event *event, int64_t ms) {

@@ -34,7 +34,7 @@ struct commit {
     struct layer_cursor cursor;
 };
 
-/* ---- encoding ------------------------------------------------------------------------------------- */
+/* ---- encoding ------------------------------------------------------------------------------ */
 
 static void item_add(struct buffer *buffer, const struct commit_item *item) {
     uint8_t *at = buffer_reserve(buffer, commit_item_encode(item, NULL));
@@ -139,7 +139,7 @@ static enum status record_append(struct fiber *f, struct commit *commit) {
     return status;
 }
 
-/* ---- applying ------------------------------------------------------------------------------------- */
+/* ---- applying ------------------------------------------------------------------------------ */
 
 /* The journal has it and memory or disk refuse: nothing can take it back, recovery will redo it. */
 static _Noreturn void apply_fatal(const struct partition *partition, uint64_t number) {
@@ -226,7 +226,7 @@ static void apply_everywhere(struct fiber *f, struct commit *commit) {
                   error_current()->message);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------- */
 
 static bool holds_strong_relation_lock(const struct transaction *transaction) {
     return (transaction->relation_modes >> RELATION_LOCK_SHARE_UPDATE_EXCLUSIVE) != 0;

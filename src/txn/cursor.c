@@ -4,9 +4,9 @@
  * The cursor works in steps. A step gathers a run of entries from the base (the rest of a leaf when
  * that is possible), which decides an interval of keys: from where the last step ended to the last
  * key gathered, or to the range's end when the base has no more. If neither history nor own writes
- * have anything in the interval, the base's entries go out as they lie in the pinned leaf. Else they
- * were or are copied, and the three layers are merged for the interval. The base is read before
- * history is asked (history.c says why).
+ * have anything in the interval, the base's entries go out as they lie in the pinned leaf. Else
+ * they are copied, and the three layers are merged for the interval. The base is read before
+ * history is asked (history.c says why). An interval with very much in it is cut short.
  */
 #include "base/base_bytes.h"
 #include "base/base_memory.h"
@@ -44,7 +44,7 @@ struct txn_cursor {
     uint8_t edge_bytes[TXN_KEY_SIZE_MAX];
 };
 
-/* ---- open and close -------------------------------------------------------------------------------- */
+/* ---- open and close ------------------------------------------------------------------------ */
 
 enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
                             struct partition *partition, struct tree_id tree_id,
@@ -96,7 +96,7 @@ void txn_cursor_close(struct fiber *f, struct txn_cursor *cursor) {
     memory_free(cursor);
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------------ */
+/* ---- bounds -------------------------------------------------------------------------------- */
 
 static bool above_upper(const struct txn_range *range, struct slice key) {
     if (range->upper.size == 0)
@@ -127,7 +127,7 @@ static enum status base_begin(struct fiber *f, struct txn_cursor *cursor) {
                              range->upper_inclusive ? BTREE_SEEK_LE : BTREE_SEEK_LT, range->upper);
 }
 
-/* ---- gathering from the base --------------------------------------------------------------------------- */
+/* ---- gathering from the base --------------------------------------------------------------- */
 
 /* The rest of a leaf at once, values where they lie. */
 static enum status gather_leaf(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
@@ -190,7 +190,7 @@ static enum status gather(struct fiber *f, struct txn_cursor *cursor, size_t cou
     return gather_copies(f, cursor, step);
 }
 
-/* ---- the interval of a step ---------------------------------------------------------------------------- */
+/* ---- the interval of a step ---------------------------------------------------------------- */
 
 /* Keys of the step, lowest to highest, whatever the direction. Empty slices are open. */
 struct interval {
@@ -307,7 +307,7 @@ static enum status layer_visit(struct fiber *f, struct txn_cursor *cursor, struc
     return status;
 }
 
-/* ---- merging ---------------------------------------------------------------------------------------------- */
+/* ---- merging ------------------------------------------------------------------------------- */
 
 static enum status ready_add(struct txn_cursor *cursor, struct slice key, struct slice value,
                              bool present) {
@@ -428,7 +428,7 @@ static enum status base_list(struct txn_cursor *cursor, struct entry_list *list)
     return list_take(cursor, list);
 }
 
-/* Bring in the keys that only history knows (not present until it says so), then ask it about all. */
+/* Bring in the keys only history knows (absent until it says more), then ask it about all. */
 static enum status history_overlay(struct fiber *f, struct txn_cursor *cursor,
                                    const struct interval *interval, struct entry_list *view) {
     struct partition *partition = cursor->partition;
@@ -481,14 +481,15 @@ static enum status step_merge(struct fiber *f, struct txn_cursor *cursor,
             TRY(own_overlay(f, cursor, &part->staged, interval, &view));
     }
     for (size_t i = 0; i < view.count; i++) {
-        const struct merged *entry = &view.entries[cursor->range.backward ? view.count - 1 - i : i];
+        size_t at = cursor->range.backward ? view.count - 1 - i : i;
+        const struct merged *entry = &view.entries[at];
         if (entry->present)
             TRY(ready_add(cursor, entry->entry.key, entry->entry.value, true));
     }
     return arena_status(&cursor->arena);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------- */
+/* ---- steps --------------------------------------------------------------------------------- */
 
 static void edge_remember(struct txn_cursor *cursor, const struct interval *interval) {
     struct slice last = cursor->range.backward ? interval->low : interval->high;

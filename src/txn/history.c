@@ -22,7 +22,7 @@
 
 enum { HISTORY_ABSENT = 1, HISTORY_PRESENT = 2 };
 
-/* ---- runs -------------------------------------------------------------------------------------- */
+/* ---- runs ---------------------------------------------------------------------------------- */
 
 /* Index of the first run whose last key is >= key. */
 static size_t run_search(const struct run_list *list, uint64_t key) {
@@ -77,7 +77,7 @@ bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t fi
     return false;
 }
 
-/* ---- filing ------------------------------------------------------------------------------------- */
+/* ---- filing -------------------------------------------------------------------------------- */
 
 static void filed(struct partition *partition, struct tree *tree, unsigned g, uint64_t number) {
     struct generation *generation = &partition->generations[g];
@@ -188,7 +188,7 @@ enum status history__change(struct fiber *f, struct partition *partition, struct
     return change_fast(f, partition, tree, number, change);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 /* The first entry of the key behind `snapshot` in one generation's layer. */
 static enum status layer_lookup(struct fiber *f, struct layer *layer, struct tree_id tree,
@@ -250,7 +250,7 @@ enum status history__changed(struct fiber *f, struct partition *partition, const
     return STATUS_OK;
 }
 
-/* ---- dropping ------------------------------------------------------------------------------------ */
+/* ---- dropping ------------------------------------------------------------------------------ */
 
 static void generation_clear(struct fiber *f, struct partition *partition, unsigned g) {
     struct generation *generation = &partition->generations[g];
@@ -296,6 +296,8 @@ void history__rotate(struct fiber *f, struct partition *partition, bool force) {
 }
 
 void history__release(struct fiber *f, struct partition *partition) {
-    generation_clear(f, partition, 0);
-    generation_clear(f, partition, 1);
+    for (unsigned g = 0; g < 2; g++) {
+        generation_clear(f, partition, g);
+        arena_release(&partition->generations[g].layer.arena);
+    }
 }

@@ -332,7 +332,7 @@ enum status lock_acquire(struct fiber *f, struct lock_table *table,
     return error_set(STATUS_LOCK_NOT_AVAILABLE, "could not obtain lock");
 }
 
-/* ---- looking ----------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 static void wait_edges_visit(const struct lock_table *table, const struct lock *lock,
                              const struct list *node,

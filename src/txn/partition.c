@@ -180,7 +180,7 @@ enum status partition_call_all(struct fiber *f, struct store *store, uint64_t pa
     return cores == 0 ? STATUS_OK : core_call_all(f, cores, share_run, pointers);
 }
 
-/* ---- numbers for tables ----------------------------------------------------------------------- */
+/* ---- numbers for tables -------------------------------------------------------------------- */
 
 static enum status row_next_find(struct fiber *f, struct tree *tree) {
     struct btree_cursor cursor;
@@ -217,7 +217,7 @@ enum status partition_tree_count(struct fiber *f, struct partition *partition, s
     return STATUS_OK;
 }
 
-/* ---- dropped trees ---------------------------------------------------------------------------- */
+/* ---- dropped trees ------------------------------------------------------------------------- */
 
 /*
  * A drop enters the tree's id and commit into the tree TREE_DROPPED, which is part of the

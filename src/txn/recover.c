@@ -182,7 +182,8 @@ enum status recover__journal(struct fiber *f, struct store *store,
         store->journal = NULL;
     }
     if (status == STATUS_OK && recovery->records > 0)
-        LOG(LOG_INFO, "txn", "journal replayed: commits=%" PRIu64 " changes=%" PRIu64 " ms=%" PRId64,
+        LOG(LOG_INFO, "txn",
+            "journal replayed: commits=%" PRIu64 " changes=%" PRIu64 " ms=%" PRId64,
             recovery->records, recovery->items, (clock_monotonic_ns() - start) / 1000000);
     memory_free(recovery);
     return status;

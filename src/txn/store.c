@@ -14,7 +14,7 @@ static void path_of(const struct store *store, const char *name, char *path_out)
     ASSERT(length > 0 && length < STORE_PATH_SIZE);
 }
 
-/* ---- identity --------------------------------------------------------------------------------- */
+/* ---- identity ------------------------------------------------------------------------------ */
 
 static enum status identity_write(struct fiber *f, const struct store *store) {
     char new_path[STORE_PATH_SIZE], path[STORE_PATH_SIZE];
@@ -70,7 +70,7 @@ static enum status identity_read(struct fiber *f, struct store *store) {
     return STATUS_OK;
 }
 
-/* ---- directory --------------------------------------------------------------------------------- */
+/* ---- directory ----------------------------------------------------------------------------- */
 
 static enum status directory_take(struct fiber *f, struct store *store) {
     char path[STORE_PATH_SIZE];
@@ -114,7 +114,7 @@ static enum status directory_make(struct fiber *f, struct store *store) {
     return STATUS_OK;
 }
 
-/* ---- open and close ------------------------------------------------------------------------------ */
+/* ---- open and close ------------------------------------------------------------------------ */
 
 static void store_free(struct fiber *f, struct store *store) {
     if (store->partitions != NULL)

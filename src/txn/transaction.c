@@ -99,7 +99,7 @@ void transaction__depend(struct transaction *transaction, uint64_t number) {
         continue;
 }
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------------------------- */
 
 struct transaction_id transaction_id(const struct transaction *transaction) {
     return transaction->id;
@@ -134,7 +134,7 @@ void transaction_lock_timeout_set(struct transaction *transaction, int64_t timeo
     transaction->lock_timeout_ms = timeout_ms;
 }
 
-/* ---- statements -------------------------------------------------------------------------------- */
+/* ---- statements ---------------------------------------------------------------------------- */
 
 enum status transaction_statement_begin(struct fiber *f, struct transaction *transaction,
                                         struct commit_number after) {
@@ -211,7 +211,7 @@ enum status transaction_statement_end(struct fiber *f, struct transaction *trans
     return STATUS_OK;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 static enum status change_stage(struct fiber *f, struct transaction *transaction,
                                 struct partition *partition, const struct layer_entry *entry) {
@@ -256,7 +256,7 @@ enum status txn_tree_drop(struct fiber *f, struct transaction *transaction, stru
     return STATUS_OK;
 }
 
-/* ---- locks --------------------------------------------------------------------------------------- */
+/* ---- locks --------------------------------------------------------------------------------- */
 
 enum status txn_lock_key(struct fiber *f, struct transaction *transaction,
                          struct partition *partition, struct tree_id tree, struct slice key,
@@ -319,7 +319,7 @@ enum status txn_lock_relation(struct fiber *f, struct transaction *transaction, 
     return STATUS_OK;
 }
 
-/* ---- rollback -------------------------------------------------------------------------------------- */
+/* ---- rollback ------------------------------------------------------------------------------ */
 
 static enum status part_forget(struct fiber *f, struct partition *partition, void *argument) {
     struct transaction *transaction = argument;

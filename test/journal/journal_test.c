@@ -2,7 +2,7 @@
 
 enum { SEGMENT = 256 << 10 };
 
-/* ---- a naive model: record n is `size` bytes made from its number -------------------------------- */
+/* ---- a naive model: record n is `size` bytes made from its number -------------------------- */
 
 struct seen {
     uint64_t next;           /* number expected */
@@ -107,7 +107,7 @@ static void append_large(struct fiber *f, struct journal *journal, uint64_t size
     seen.sizes[given.value] = size;
 }
 
-/* ---- cases ------------------------------------------------------------------------------------------ */
+/* ---- cases --------------------------------------------------------------------------------- */
 
 static enum status records_come_back_body(struct fiber *f, void *argument) {
     struct journal *journal = create(f);
@@ -401,7 +401,7 @@ static void cores_share_one_journal(void **state) {
     fixture_run(cores_body, 2, RUNTIME_BACKEND_AUTO);
 }
 
-/* ---- format --------------------------------------------------------------------------------------------- */
+/* ---- format -------------------------------------------------------------------------------- */
 
 static void frame_has_its_golden_bytes(void **state) {
     static const uint8_t golden[64 + 7] = {
