@@ -350,7 +350,8 @@ enum status numeric_subtract(struct numeric a, struct numeric b, struct numeric 
 enum status numeric_multiply(struct numeric a, struct numeric b, struct numeric *result) {
     if (is_special(a, b)) {
         bool nan = a.kind == NUMERIC_NAN || b.kind == NUMERIC_NAN;
-        *result = nan ? numeric_special(NUMERIC_NAN) : infinity_of(numeric_sign(a) * numeric_sign(b));
+        *result = nan ? numeric_special(NUMERIC_NAN)
+                      : infinity_of(numeric_sign(a) * numeric_sign(b));
         return STATUS_OK;
     }
     int128_t product;

@@ -37,6 +37,8 @@ enum status array_format(const struct value_context *context, struct type type, 
                          struct buffer *buffer);
 enum status record_format(const struct value_context *context, struct slice body,
                           struct buffer *buffer);
+/* ISO 8601 year (0 is 1 BC) and week. */
+void date_iso_week(int32_t date, int *year_out, int *week_out);
 /* Sets "timestamp out of range". */
 enum status timestamp_range_error(void);
 /* Arrays, int2vector and oidvector. */

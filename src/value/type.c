@@ -138,7 +138,7 @@ struct type type_numeric_derived(int precision, int scale) {
 }
 
 struct type type_numeric(int precision, int scale) {
-    /* A negative scale rounds to tens: such values have precision - scale digits and no fraction. */
+    /* A negative scale rounds to tens: such values have precision - scale whole digits. */
     struct type type = scale < 0 ? type_numeric_derived(precision - scale, 0)
                                  : type_numeric_derived(precision, scale);
     type.modifier = ((precision << 16) | (scale & 0x7FF)) + 4;

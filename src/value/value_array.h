@@ -5,7 +5,7 @@
  *
  *     offset  size  field
  *          0     1  version, 1
- *          1     1  number of dimensions, 0..6 (0: the empty array, nothing but the next field follows)
+ *          1     1  number of dimensions, 0..6 (0: empty, the header is all)
  *          2     2  flags: bit 0 = some element is null; others zero
  *          4     4  element type id
  *          8   8*d  per dimension: length u32, lower bound i32

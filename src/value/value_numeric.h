@@ -68,7 +68,7 @@ enum status numeric_from_float8(double number, struct numeric *number_out) MUST_
 enum status numeric_from_float4(float number, struct numeric *number_out) MUST_USE;
 double numeric_to_float8(struct numeric number);
 /* Rounded half away from zero. NUMERIC_VALUE_OUT_OF_RANGE "bigint out of range" (type_id INT2,
-   INT4, INT8 names the limits and the message), FEATURE_NOT_SUPPORTED "cannot convert NaN to ..." */
+   INT4, INT8 names the limits and the message), FEATURE_NOT_SUPPORTED "cannot convert NaN to". */
 enum status numeric_to_integer(struct numeric number, uint32_t type_id, int64_t *result) MUST_USE;
 
 /* Compact bytes for storage: kind and scale, then the coefficient in as few bytes as it needs.
@@ -87,9 +87,9 @@ uint64_t numeric_hash_scaled(int128_t coefficient, int scale);
 /* Trailing fractional zeros removed (trim_scale). */
 struct numeric numeric_normalize(struct numeric number);
 static inline int numeric_sign(struct numeric number) {
-    return number.kind == NUMERIC_INFINITY         ? 1
-           : number.kind == NUMERIC_MINUS_INFINITY ? -1
-                                                   : (number.coefficient > 0) - (number.coefficient < 0);
+    if (number.kind != NUMERIC_FINITE)
+        return number.kind == NUMERIC_INFINITY ? 1 : number.kind == NUMERIC_MINUS_INFINITY ? -1 : 0;
+    return (number.coefficient > 0) - (number.coefficient < 0);
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------ */

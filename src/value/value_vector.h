@@ -20,7 +20,11 @@
  *
  *     struct vector_view view = vector_view(vector);
  *     const int32_t *data = view.data;
- *     for (i ...) { uint32_t row = rows[i], at = view.indices[row]; if (view_valid(&view, at)) ... data[at] }
+ *     for (i ...) {
+ *         uint32_t at = view.indices[rows[i]];
+ *         if (view_valid(&view, at))
+ *             ... data[at] ...
+ *     }
  */
 #ifndef VALUE_VECTOR_H
 #define VALUE_VECTOR_H
