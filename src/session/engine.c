@@ -1,0 +1,306 @@
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "base/base_log.h"
+#include "journal/journal.h"
+#include "runtime/runtime_file.h"
+#include "session/state.h"
+
+enum { CONFIG_SIZE_MAX = 1 << 20, CLOSE_POLL_NS = 1000000 };
+
+int64_t session__clock_us(void) {
+    return clock_wall_us() - INT64_C(946684800000000);
+}
+
+void engine__lock(struct engine *engine) {
+    while (atomic_flag_test_and_set_explicit(&engine->lock, memory_order_acquire)) {
+    }
+}
+
+void engine__unlock(struct engine *engine) {
+    atomic_flag_clear_explicit(&engine->lock, memory_order_release);
+}
+
+/* ---- configuration ------------------------------------------------------------------------ */
+
+static enum status config_error(const char *path, unsigned line, const char *what) {
+    return error_set(STATUS_CONFIG_FILE_ERROR, "%s, line %u: %s", path, line, what);
+}
+
+static enum status set_default(struct engine *engine, enum setting_id id, const char *text) {
+    struct setting_value value;
+    TRY(setting_parse(id, text, &value));
+    setting_value_release(&engine->defaults[id]);
+    engine->defaults[id] = value;
+    return STATUS_OK;
+}
+
+/* One "name = value" line, cut up in place; the equal sign may be missing, the value may stand in
+   single quotes with '' for a quote. */
+static enum status config_line(struct engine *engine, const char *path, unsigned number,
+                               char *line) {
+    while (isspace((unsigned char)*line))
+        line++;
+    if (*line == '\0' || *line == '#')
+        return STATUS_OK;
+    char *name = line;
+    while (isalnum((unsigned char)*line) || *line == '_' || *line == '.')
+        line++;
+    char *name_end = line;
+    while (isspace((unsigned char)*line) || *line == '=')
+        line++;
+    if (name_end == name || line == name_end)
+        return config_error(path, number, "expected name = value");
+    *name_end = '\0';
+    char *value = line, *out = line;
+    if (*line == '\'') {
+        value = out = ++line;
+        while (*line != '\0' && (*line != '\'' || line[1] == '\'')) {
+            line += *line == '\'';
+            *out++ = *line++;
+        }
+        if (*line++ == '\0')
+            return config_error(path, number, "a quote is not closed");
+    } else {
+        while (*line != '\0' && *line != '#' && !isspace((unsigned char)*line))
+            *out++ = *line++;
+    }
+    while (isspace((unsigned char)*line))
+        line++;
+    if (*line != '\0' && *line != '#')
+        return config_error(path, number, "text behind the value");
+    *out = '\0';
+    enum setting_id id = setting_find(name);
+    if (id == SETTING_COUNT || setting_infos[id].context == CONTEXT_INTERNAL) {
+        char what[160] = "";
+        struct buffer text = {0};
+        buffer_append_format(&text, "unrecognized configuration parameter \"%.80s\"", name);
+        if (!text.failed)
+            memcpy(what, text.data, text.size < sizeof what - 1 ? text.size : sizeof what - 1);
+        buffer_release(&text);
+        return config_error(path, number, what);
+    }
+    if (set_default(engine, id, value) != STATUS_OK) {
+        struct error error = *error_current();
+        return config_error(path, number, error.message);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_config(struct fiber *f, struct engine *engine, const char *path) {
+    struct file *file;
+    TRY(file_open(f, path, FILE_READ_ONLY, &file));
+    uint64_t size = 0;
+    size_t got = 0;
+    char *text = NULL;
+    enum status status = file_size(f, file, &size);
+    if (status == STATUS_OK && size > CONFIG_SIZE_MAX)
+        status = error_set(STATUS_CONFIG_FILE_ERROR, "%s is too large for a configuration", path);
+    if (status == STATUS_OK && (text = memory_alloc(size + 1)) == NULL)
+        status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (status == STATUS_OK)
+        status = file_read(f, file, text, size, 0, &got);
+    if (status == STATUS_OK) {
+        text[got] = '\0';
+        unsigned number = 0;
+        for (char *line = text; line != NULL && status == STATUS_OK;) {
+            char *end = strchr(line, '\n');
+            if (end != NULL)
+                *end++ = '\0';
+            status = config_line(engine, path, ++number, line);
+            line = end;
+        }
+    }
+    memory_free(text);
+    struct error error = *error_current();
+    enum status closed = file_close(f, file);
+    *error_current() = error;
+    return status != STATUS_OK ? status : closed;
+}
+
+static enum status show_defaults(struct engine *engine) {
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        struct buffer text = {0};
+        setting_show(id, &engine->defaults[id], &text);
+        buffer_append_byte(&text, 0);
+        TRY(buffer_status(&text));
+        engine->shown[id] = (char *)text.data; /* the buffer's memory is kept */
+    }
+    return STATUS_OK;
+}
+
+const char *engine_setting(const struct engine *engine, const char *name) {
+    enum setting_id id = setting_find(name);
+    return id == SETTING_COUNT ? NULL : engine->shown[id];
+}
+
+int64_t engine_setting_number(const struct engine *engine, const char *name) {
+    enum setting_id id = setting_find(name);
+    ASSERT(id != SETTING_COUNT);
+    return engine->defaults[id].number;
+}
+
+/* ---- open and close ----------------------------------------------------------------------- */
+
+static enum status load_settings(struct fiber *f, struct engine *engine,
+                                 const struct engine_options *options) {
+    TRY(settings_defaults(engine->defaults));
+    if (options->config_path != NULL)
+        TRY(read_config(f, engine, options->config_path));
+    if (options->partition_count > 0)
+        engine->defaults[SETTING_PARTITIONS].number = options->partition_count;
+    if (options->memory_max > 0)
+        engine->defaults[SETTING_MEMORY].number = (int64_t)(options->memory_max >> 10);
+    if (options->session_count_max > 0)
+        engine->defaults[SETTING_MAX_CONNECTIONS].number = options->session_count_max;
+    enum log_level level;
+    struct slice word = setting_option(SETTING_LOG_LEVEL,
+                                       engine->defaults[SETTING_LOG_LEVEL].number);
+    char text[16] = "";
+    memcpy(text, word.data, word.size);
+    if (options->config_path != NULL && log_level_parse(text, &level))
+        log_level_set(level);
+    return show_defaults(engine);
+}
+
+static void engine_free(struct engine *engine) {
+    for (int core = 0; core < RUNTIME_CORES_MAX; core++)
+        plan_cache_destroy(engine->plan_caches[core]);
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        setting_value_release(&engine->defaults[id]);
+        memory_free(engine->shown[id]);
+    }
+    memory_free(engine);
+}
+
+static enum status open_store(struct fiber *f, struct engine *engine,
+                              const struct engine_options *options) {
+    const struct setting_value *settings = engine->defaults;
+    struct store_options store_options = {
+        .directory = options->directory,
+        .partition_count = (unsigned)settings[SETTING_PARTITIONS].number,
+        .memory_max = (uint64_t)settings[SETTING_MEMORY].number << 10,
+        .journal_size_target = (uint64_t)settings[SETTING_JOURNAL_SIZE].number << 20,
+        .journal_sync = (int)settings[SETTING_JOURNAL_SYNC].number,
+        .checkpoint_interval_ms = settings[SETTING_CHECKPOINT_INTERVAL].number * 1000,
+        .deadlock_timeout_ms = settings[SETTING_DEADLOCK_TIMEOUT].number,
+    };
+    enum status status = store_open(f, &store_options, &engine->store);
+    if (status != STATUS_UNDEFINED_FILE || !options->create_if_missing)
+        return status;
+    store_options.create = true;
+    return store_open(f, &store_options, &engine->store);
+}
+
+enum status engine_open(struct fiber *f, const struct engine_options *options,
+                        struct engine **engine_out) {
+    static atomic_flag registered = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&registered))
+        session__virtual_tables_register();
+    *engine_out = NULL;
+    struct engine *engine = memory_alloc_zeroed(1, sizeof *engine);
+    if (engine == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    engine->runtime = fiber_runtime(f);
+    engine->pid_next = 1;
+    engine->start_time_us = session__clock_us();
+    list_init(&engine->sessions);
+    enum status status = load_settings(f, engine, options);
+    if (status == STATUS_OK)
+        status = open_store(f, engine, options);
+    if (status == STATUS_OK)
+        status = catalog_open(f, engine->store, &engine->catalog);
+    if (status == STATUS_OK) {
+        *engine_out = engine;
+        return STATUS_OK;
+    }
+    struct error error = *error_current();
+    if (engine->store != NULL) {
+        enum status closed = store_close(f, engine->store);
+        (void)closed; /* the first failure is the one to tell */
+    }
+    engine_free(engine);
+    *error_current() = error;
+    return status;
+}
+
+static bool has_sessions(struct engine *engine) {
+    engine__lock(engine);
+    bool any = !list_empty(&engine->sessions);
+    engine__unlock(engine);
+    return any;
+}
+
+enum status engine_close(struct fiber *f, struct engine *engine) {
+    atomic_store(&engine->stopping, true);
+    fiber_shield(f);
+    while (has_sessions(engine)) {
+        enum status slept = fiber_sleep(f, CLOSE_POLL_NS);
+        (void)slept; /* shielded */
+    }
+    for (int core = 0; core < RUNTIME_CORES_MAX; core++) {
+        plan_cache_destroy(engine->plan_caches[core]); /* holds schemas of the catalog */
+        engine->plan_caches[core] = NULL;
+    }
+    catalog_close(f, engine->catalog);
+    enum status status = store_close(f, engine->store);
+    fiber_unshield(f);
+    engine_free(engine);
+    return status;
+}
+
+struct catalog *engine_catalog(struct engine *engine) {
+    return engine->catalog;
+}
+
+struct store *engine_store(struct engine *engine) {
+    return engine->store;
+}
+
+/* ---- signals between sessions --------------------------------------------------------------- */
+
+/* The engine's lock is held. */
+static void signal_session(struct engine *engine, struct session *session, bool terminate) {
+    if (terminate)
+        atomic_store(&session->terminated, true);
+    if (!atomic_load(&session->running))
+        return;
+    if (terminate)
+        runtime_cancel(engine->runtime, session->running_fiber, STATUS_SHUTDOWN,
+                       "terminating connection due to administrator command");
+    else
+        runtime_cancel(engine->runtime, session->running_fiber, STATUS_CANCELED,
+                       "canceling statement due to user request");
+}
+
+void engine_shutdown(struct engine *engine) {
+    atomic_store(&engine->stopping, true);
+    engine__lock(engine);
+    LIST_FOR(&engine->sessions, node)
+        signal_session(engine, CONTAINER_OF(node, struct session, link), true);
+    engine__unlock(engine);
+}
+
+void engine_cancel(struct fiber *f, struct engine *engine, int32_t pid, int32_t secret) {
+    engine__lock(engine);
+    LIST_FOR(&engine->sessions, node) {
+        struct session *session = CONTAINER_OF(node, struct session, link);
+        if (session->pid == pid && session->secret == secret)
+            signal_session(engine, session, false);
+    }
+    engine__unlock(engine);
+}
+
+bool engine__signal(struct engine *engine, int32_t pid, bool terminate) {
+    bool found = false;
+    engine__lock(engine);
+    LIST_FOR(&engine->sessions, node) {
+        struct session *session = CONTAINER_OF(node, struct session, link);
+        if (session->pid == pid) {
+            signal_session(engine, session, terminate);
+            found = true;
+        }
+    }
+    engine__unlock(engine);
+    return found;
+}

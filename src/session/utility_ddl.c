@@ -1,0 +1,454 @@
+#include <stdio.h>
+
+#include "session/state.h"
+
+/*
+ * Statements that change the schema.
+ *
+ * Each catalog function writes rows of the catalog; then the transaction's own schema is read anew
+ * (renew), and objects are looked up in it by oid: pointers of the statement's schema are stale
+ * from the first change on. Statements are shared between sessions and never written to.
+ */
+
+/* One running DDL statement. */
+struct change {
+    struct fiber *f;
+    struct session *session;
+    struct catalog *catalog;
+    struct transaction *transaction;
+    struct schema *schema; /* as it is now; retained */
+};
+
+static enum status renew(struct change *change) {
+    TRY(session__schema_changed(change->f, change->session));
+    schema_release(change->schema);
+    change->schema = session__schema(change->session);
+    return STATUS_OK;
+}
+
+static enum status find_table(const struct change *change, uint32_t oid,
+                              const struct table **table_out) {
+    *table_out = schema_table_by_oid(change->schema, oid);
+    return *table_out != NULL ? STATUS_OK
+                              : error_set(STATUS_UNDEFINED_TABLE,
+                                          "relation with OID %u does not exist", oid);
+}
+
+static void skip_notice(struct change *change, const char *what, const char *name) {
+    char text[256];
+    snprintf(text, sizeof text, "%s \"%s\" already exists, skipping", what, name);
+    session__notice(change->f, change->session, "NOTICE", status_sqlstate(STATUS_DUPLICATE_TABLE),
+                    text);
+}
+
+/* ---- parts that CREATE TABLE and ALTER TABLE share ---------------------------------------------- */
+
+static enum status add_sequences(struct change *change, const struct sequence *sequences,
+                                 uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t oid;
+        TRY(catalog_create_sequence(change->f, change->catalog, change->transaction,
+                                    change->schema, &sequences[i], &oid));
+        TRY(renew(change));
+    }
+    return STATUS_OK;
+}
+
+static enum status add_indexes(struct change *change, uint32_t table_oid,
+                               const struct index_spec *specs, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct table *table;
+        uint32_t oid;
+        TRY(find_table(change, table_oid, &table));
+        TRY(catalog_create_index(change->f, change->catalog, change->transaction, change->schema,
+                                 table, &specs[i], &oid));
+        TRY(renew(change));
+    }
+    return STATUS_OK;
+}
+
+static enum status add_checks(struct change *change, uint32_t table_oid,
+                              const struct constraint_spec *specs, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct table *table;
+        TRY(find_table(change, table_oid, &table));
+        TRY(catalog_add_constraint(change->f, change->catalog, change->transaction,
+                                   change->schema, table, &specs[i]));
+        TRY(renew(change));
+    }
+    return STATUS_OK;
+}
+
+/* ---- CREATE TABLE [AS] ---------------------------------------------------------------------------- */
+
+static enum status fill_table(struct change *change, const struct statement *statement,
+                              uint32_t table_oid, uint64_t *count_out) {
+    struct exec_environment environment;
+    struct execution *execution;
+    const struct table *table;
+    TRY(find_table(change, table_oid, &table));
+    session__environment(change->session, statement, &change->session->arena, NULL, 0,
+                         &environment);
+    struct table_context context = {
+        .catalog = change->catalog,
+        .store = change->session->engine->store,
+        .transaction = change->transaction,
+        .arena = &change->session->arena,
+    };
+    TRY(exec_open(change->f, &environment, statement->plan, &execution));
+    struct batch *batch;
+    enum status status;
+    while ((status = exec_next(change->f, execution, &batch)) == STATUS_OK && batch != NULL) {
+        status = table_insert_batch(change->f, &context, table, batch, NULL);
+        if (status != STATUS_OK)
+            break;
+        *count_out += batch->selected_count;
+    }
+    exec_close(change->f, execution);
+    return status;
+}
+
+static enum status create_table(struct change *change, const struct statement *statement,
+                                char tag[TAG_SIZE]) {
+    const struct statement_create_table *said = &statement->create_table;
+    bool as = statement->kind == STATEMENT_CREATE_TABLE_AS;
+    if (said->exists) {
+        skip_notice(change, "relation", said->spec.name);
+        return STATUS_OK;
+    }
+    if (said->temporary)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "temporary tables are not supported");
+    for (uint32_t i = 0; i < said->ignored_count; i++) {
+        char text[192];
+        snprintf(text, sizeof text, "storage parameter \"%s\" has no meaning here and is ignored",
+                 said->ignored[i]);
+        session__notice(change->f, change->session, "DEBUG1", "00000", text);
+    }
+    uint32_t oid;
+    uint64_t count = 0;
+    TRY(add_sequences(change, said->sequences, said->sequence_count));
+    TRY(catalog_create_table(change->f, change->catalog, change->transaction, change->schema,
+                             &said->spec, &oid));
+    TRY(renew(change));
+    TRY(add_indexes(change, oid, said->indexes, said->index_count));
+    TRY(add_checks(change, oid, said->checks, said->check_count));
+    if (as && !said->with_no_data) {
+        TRY(fill_table(change, statement, oid, &count));
+        snprintf(tag, TAG_SIZE, "SELECT %llu", (unsigned long long)count);
+    }
+    return STATUS_OK;
+}
+
+/* ---- ALTER TABLE ------------------------------------------------------------------------------------ */
+
+/* Value that rows stored before read for the new column. */
+static enum status default_of(struct change *change, const struct statement *statement,
+                              const struct alter_action *action, struct column_spec *column) {
+    if (action->default_value == NULL)
+        return STATUS_OK;
+    struct exec_environment environment;
+    session__environment(change->session, statement, &change->session->arena, NULL, 0,
+                         &environment);
+    TRY(exec_evaluate(change->f, &environment, action->default_value, &column->missing));
+    column->has_missing = !column->missing.is_null;
+    return STATUS_OK;
+}
+
+static enum status add_column(struct change *change, const struct statement *statement,
+                              const struct alter_action *action, uint32_t table_oid) {
+    const struct table *table;
+    struct column_spec column = action->column;
+    TRY(default_of(change, statement, action, &column));
+    TRY(add_sequences(change, action->sequences, action->sequence_count));
+    TRY(find_table(change, table_oid, &table));
+    TRY(catalog_add_column(change->f, change->catalog, change->transaction, change->schema, table,
+                           &column));
+    return renew(change);
+}
+
+static enum status check_rows(struct change *change, const struct statement *statement,
+                              const struct alter_action *action, const struct table *table) {
+    uint64_t count;
+    if (action->check_plan == NULL)
+        return STATUS_OK;
+    TRY(session__run_plan(change->f, change->session, statement, action->check_plan, &count));
+    if (count == 0)
+        return STATUS_OK;
+    if (action->kind == ALTER_SET_NOT_NULL)
+        return error_set(STATUS_NOT_NULL_VIOLATION,
+                         "column \"%s\" of relation \"%s\" contains null values",
+                         action->old_column->name, table->name);
+    const char *name = action->check_count > 0 ? action->checks[0].name : NULL;
+    return error_set(STATUS_CHECK_VIOLATION,
+                     "check constraint \"%s\" of relation \"%s\" is violated by some row",
+                     name == NULL ? "check" : name, table->name);
+}
+
+static enum status alter(struct change *change, const struct statement *statement,
+                         const struct alter_action *action, uint32_t table_oid) {
+    struct fiber *f = change->f;
+    struct catalog *catalog = change->catalog;
+    struct transaction *transaction = change->transaction;
+    const struct table *table;
+    TRY(find_table(change, table_oid, &table));
+    switch (action->kind) {
+    case ALTER_ADD_COLUMN:
+        TRY(add_column(change, statement, action, table_oid));
+        break;
+    case ALTER_DROP_COLUMN:
+        TRY(catalog_drop_column(f, catalog, transaction, change->schema, table,
+                                &table->columns[action->old_column->number - 1]));
+        break;
+    case ALTER_SET_DEFAULT:
+        TRY(catalog_set_default(f, catalog, transaction, change->schema, table,
+                                action->old_column->number, action->default_text));
+        break;
+    case ALTER_SET_NOT_NULL:
+        TRY(check_rows(change, statement, action, table));
+        TRY(catalog_set_not_null(f, catalog, transaction, change->schema, table,
+                                 action->old_column->number, action->not_null));
+        break;
+    case ALTER_ADD_CHECK:
+        TRY(check_rows(change, statement, action, table));
+        break;
+    case ALTER_DROP_CONSTRAINT: {
+        const struct constraint *constraint =
+            schema_constraint_by_oid(change->schema, action->constraint->oid, &table);
+        if (constraint != NULL)
+            TRY(catalog_drop_constraint(f, catalog, transaction, change->schema, table,
+                                        constraint));
+        break;
+    }
+    case ALTER_RENAME_TABLE:
+        TRY(catalog_rename_table(f, catalog, transaction, change->schema, table,
+                                 action->new_name));
+        break;
+    case ALTER_ADD_INDEX:
+    case ALTER_NOTHING:
+        break;
+    }
+    TRY(renew(change));
+    TRY(add_indexes(change, table_oid, action->indexes, action->index_count));
+    return add_checks(change, table_oid, action->checks, action->check_count);
+}
+
+static enum status alter_table(struct change *change, const struct statement *statement) {
+    const struct statement_alter_table *said = &statement->alter_table;
+    if (said->table == NULL) {
+        char text[256];
+        snprintf(text, sizeof text, "relation \"%s\" does not exist, skipping", said->name);
+        session__notice(change->f, change->session, "NOTICE", "00000", text);
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < said->action_count; i++) {
+        const struct alter_action *action = &said->actions[i];
+        if (action->notice != NULL)
+            session__notice(change->f, change->session, "NOTICE", "00000", action->notice);
+        if (!action->skip)
+            TRY(alter(change, statement, action, said->table->oid));
+    }
+    return STATUS_OK;
+}
+
+/* ---- indexes, sequences, schemas ------------------------------------------------------------------ */
+
+static enum status create_index(struct change *change, const struct statement *statement) {
+    const struct statement_create_index *said = &statement->create_index;
+    if (said->exists) {
+        skip_notice(change, "relation", said->spec.name);
+        return STATUS_OK;
+    }
+    if (said->concurrently && change->session->in_block)
+        return error_set(STATUS_ACTIVE_TRANSACTION,
+                         "CREATE INDEX CONCURRENTLY cannot run inside a transaction block");
+    return add_indexes(change, said->table->oid, &said->spec, 1);
+}
+
+static enum status create_sequence(struct change *change, const struct statement *statement) {
+    const struct statement_sequence *said = &statement->sequence;
+    if (said->exists) {
+        skip_notice(change, "relation", said->spec.name);
+        return STATUS_OK;
+    }
+    return add_sequences(change, &said->spec, 1);
+}
+
+static enum status alter_sequence(struct change *change, const struct statement *statement) {
+    const struct statement_sequence *said = &statement->sequence;
+    const struct sequence *old = said->old, *new = &said->spec;
+    if (old == NULL)
+        return STATUS_OK;
+    if (old->increment != new->increment || old->minimum != new->minimum ||
+        old->maximum != new->maximum || old->cycle != new->cycle || old->cache != new->cache ||
+        old->start != new->start || old->type.id != new->type.id)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                         "ALTER SEQUENCE can only RESTART a sequence yet");
+    return said->restart ? sequence_set(change->f, change->catalog, old, said->restart_value,
+                                        false)
+                         : STATUS_OK;
+}
+
+static enum status create_schema(struct change *change, const struct statement *statement) {
+    const struct statement_objects *said = &statement->objects;
+    for (uint32_t i = 0; i < said->count; i++) {
+        if (said->if_not_exists && schema_namespace(change->schema, said->names[i]) != NULL) {
+            skip_notice(change, "schema", said->names[i]);
+            continue;
+        }
+        TRY(catalog_create_namespace(change->f, change->catalog, change->transaction,
+                                     change->schema, said->names[i]));
+        TRY(renew(change));
+    }
+    return STATUS_OK;
+}
+
+/* ---- DROP and TRUNCATE ------------------------------------------------------------------------------ */
+
+static enum status drop_table(struct change *change, uint32_t oid) {
+    const struct table *table;
+    TRY(find_table(change, oid, &table));
+    TRY(catalog_drop_table(change->f, change->catalog, change->transaction, change->schema,
+                           table));
+    return renew(change);
+}
+
+/* Tables, then sequences that no table owned. */
+static enum status empty_namespace(struct change *change, const char *name) {
+    for (bool again = true; again;) {
+        again = false;
+        for (size_t i = 0; i < schema_table_count(change->schema) && !again; i++) {
+            const struct table *table = schema_table_at(change->schema, i);
+            if (table->kind == RELATION_TABLE && strcmp(table->namespace_name, name) == 0) {
+                TRY(drop_table(change, table->oid));
+                again = true;
+            }
+        }
+    }
+    for (bool again = true; again;) {
+        again = false;
+        for (size_t i = 0; i < schema_sequence_count(change->schema) && !again; i++) {
+            const struct sequence *sequence = schema_sequence_at(change->schema, i);
+            if (strcmp(sequence->namespace_name, name) == 0) {
+                TRY(catalog_drop_sequence(change->f, change->catalog, change->transaction,
+                                          change->schema, sequence));
+                TRY(renew(change));
+                again = true;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status drop_index(struct change *change, uint32_t oid) {
+    const struct table *table;
+    const struct index *index = schema_index_by_oid(change->schema, oid, &table);
+    if (index == NULL)
+        return STATUS_OK;
+    TRY(catalog_drop_index(change->f, change->catalog, change->transaction, change->schema,
+                           index));
+    return renew(change);
+}
+
+static enum status drop_sequence(struct change *change, uint32_t oid) {
+    const struct sequence *sequence = schema_sequence_by_oid(change->schema, oid);
+    if (sequence == NULL)
+        return STATUS_OK;
+    TRY(catalog_drop_sequence(change->f, change->catalog, change->transaction, change->schema,
+                              sequence));
+    return renew(change);
+}
+
+static enum status drop_namespace(struct change *change, const char *name, bool cascade) {
+    if (cascade)
+        TRY(empty_namespace(change, name));
+    TRY(catalog_drop_namespace(change->f, change->catalog, change->transaction, change->schema,
+                               name));
+    return renew(change);
+}
+
+static enum status drop(struct change *change, const struct statement *statement) {
+    const struct statement_objects *said = &statement->objects;
+    for (uint32_t i = 0; i < said->notice_count; i++)
+        session__notice(change->f, change->session, "NOTICE", "00000", said->notices[i]);
+    for (uint32_t i = 0; i < said->count; i++) {
+        switch (statement->kind) {
+        case STATEMENT_DROP_TABLE:
+            TRY(drop_table(change, said->tables[i]->oid));
+            break;
+        case STATEMENT_DROP_INDEX:
+            TRY(drop_index(change, said->indexes[i]->oid));
+            break;
+        case STATEMENT_DROP_SEQUENCE:
+            TRY(drop_sequence(change, said->sequences[i]->oid));
+            break;
+        case STATEMENT_DROP_SCHEMA:
+            TRY(drop_namespace(change, said->names[i], said->cascade));
+            break;
+        default: /* DROP VIEW: there are none, so only notices */
+            break;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status truncate(struct change *change, const struct statement *statement) {
+    const struct statement_objects *said = &statement->objects;
+    for (uint32_t i = 0; i < said->count; i++) {
+        const struct table *table;
+        TRY(find_table(change, said->tables[i]->oid, &table));
+        TRY(catalog_truncate(change->f, change->catalog, change->transaction, change->schema,
+                             table, said->restart_identity));
+        TRY(renew(change));
+    }
+    return STATUS_OK;
+}
+
+/* ---- all ---------------------------------------------------------------------------------------------- */
+
+static enum status apply(struct change *change, const struct statement *statement,
+                         char tag[TAG_SIZE]) {
+    switch (statement->kind) {
+    case STATEMENT_CREATE_TABLE:
+    case STATEMENT_CREATE_TABLE_AS:
+        return create_table(change, statement, tag);
+    case STATEMENT_CREATE_INDEX:
+        return create_index(change, statement);
+    case STATEMENT_CREATE_SEQUENCE:
+        return create_sequence(change, statement);
+    case STATEMENT_ALTER_SEQUENCE:
+        return alter_sequence(change, statement);
+    case STATEMENT_CREATE_SCHEMA:
+        return create_schema(change, statement);
+    case STATEMENT_ALTER_TABLE:
+        return alter_table(change, statement);
+    case STATEMENT_TRUNCATE:
+        return truncate(change, statement);
+    case STATEMENT_DROP_TABLE:
+    case STATEMENT_DROP_INDEX:
+    case STATEMENT_DROP_SEQUENCE:
+    case STATEMENT_DROP_SCHEMA:
+    case STATEMENT_DROP_VIEW:
+        return drop(change, statement);
+    default:
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "%s is not supported",
+                         statement_kind_tag(statement->kind));
+    }
+}
+
+enum status session__run_ddl(struct fiber *f, struct session *session, struct portal *portal,
+                             char tag[TAG_SIZE]) {
+    TRY(session__transaction(f, session));
+    TRY(session__lock(f, session, portal->text, &portal->statement));
+    TRY(session__statement_begin(f, session));
+    struct change change = {
+        .f = f,
+        .session = session,
+        .catalog = session->engine->catalog,
+        .transaction = session->transaction,
+        .schema = session__schema(session),
+    };
+    enum status status = apply(&change, portal->statement, tag);
+    schema_release(change.schema);
+    TRY(status);
+    return session__statement_end(f, session);
+}
