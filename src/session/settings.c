@@ -112,7 +112,7 @@ enum status settings_set(struct settings *settings, enum setting_id id, const ch
         TRY(setting_parse(id, text, &value));
     else
         TRY(setting_value_copy(&settings->reset[id], &value));
-    struct trail_entry *entry;
+    struct trail_entry *entry = NULL;
     enum status status = check_supported(id, &value);
     if (status == STATUS_OK)
         status = trail_touch(settings, id, &entry);

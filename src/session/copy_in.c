@@ -1,0 +1,295 @@
+#include <stdio.h>
+
+#include "session/copy.h"
+
+const uint8_t copy_signature[COPY_SIGNATURE_SIZE] = {'P', 'G', 'C',  'O',  'P', 'Y',
+                                                     '\n', 0xFF, '\r', '\n', 0};
+
+/* ---- where an error is -------------------------------------------------------------------------- */
+
+void copy__context_value(const struct copy_in *copy, size_t column, const struct slice *text) {
+    if (text == NULL) {
+        error_context("COPY %s, line %llu, column %s: null input", copy->table_name,
+                      (unsigned long long)copy->line, copy->columns[column].name);
+        return;
+    }
+    bool cut = text->size > COPY_CONTEXT_SIZE;
+    error_context("COPY %s, line %llu, column %s: \"%.*s%s\"", copy->table_name,
+                  (unsigned long long)copy->line, copy->columns[column].name,
+                  (int)(cut ? COPY_CONTEXT_SIZE : text->size), (const char *)text->data,
+                  cut ? "..." : "");
+}
+
+void copy__context_line(const struct copy_in *copy, struct slice line) {
+    bool cut = line.size > COPY_CONTEXT_SIZE;
+    error_context("COPY %s, line %llu: \"%.*s%s\"", copy->table_name,
+                  (unsigned long long)copy->line, (int)(cut ? COPY_CONTEXT_SIZE : line.size),
+                  (const char *)line.data, cut ? "..." : "");
+}
+
+static void context_batch(const struct copy_in *copy) {
+    if (error_current()->context[0] != '\0')
+        return;
+    if (copy->row == 1)
+        error_context("COPY %s, line %llu", copy->table_name,
+                      (unsigned long long)copy->batch_line);
+    else
+        error_context("COPY %s, lines %llu to %llu", copy->table_name,
+                      (unsigned long long)copy->batch_line, (unsigned long long)copy->line);
+}
+
+/* ---- the batch ------------------------------------------------------------------------------------ */
+
+static enum status flush(struct copy_in *copy) {
+    if (copy->row == 0)
+        return STATUS_OK;
+    TRY(arena_status(&copy->arena));
+    batch_set_count(&copy->batch, copy->row);
+    enum status status = exec_insert_batch(copy->f, copy->insert, &copy->batch);
+    if (status != STATUS_OK) {
+        context_batch(copy);
+        return status;
+    }
+    batch_reset(&copy->batch);
+    arena_reset(&copy->arena);
+    copy->row = 0;
+    return STATUS_OK;
+}
+
+static inline bool parse_digits(struct slice text, uint64_t limit, int64_t *number_out) {
+    const uint8_t *at = text.data, *end = text.data + text.size;
+    bool negative = at < end && *at == '-';
+    at += negative;
+    if (at == end || end - at > 18)
+        return false;
+    uint64_t number = 0;
+    for (; at < end; at++) {
+        unsigned digit = (unsigned)*at - '0';
+        if (digit > 9)
+            return false;
+        number = number * 10 + digit;
+    }
+    if (number > limit)
+        return false;
+    *number_out = negative ? -(int64_t)number : (int64_t)number;
+    return true;
+}
+
+/* The types that bulk data are mostly made of, without boxing. False: the general way. */
+static bool store_fast(struct copy_in *copy, const struct copy_column *column,
+                       struct slice text) {
+    struct vector *vector = column->vector;
+    uint32_t row = copy->row;
+    int64_t number;
+    switch (column->type.id) {
+    case TYPE_INT4:
+        if (!parse_digits(text, INT32_MAX, &number))
+            return false;
+        ((int32_t *)vector->data)[row] = (int32_t)number;
+        return true;
+    case TYPE_INT8:
+        if (!parse_digits(text, INT64_MAX, &number))
+            return false;
+        ((int64_t *)vector->data)[row] = number;
+        return true;
+    case TYPE_INT2:
+        if (!parse_digits(text, INT16_MAX, &number))
+            return false;
+        ((int16_t *)vector->data)[row] = (int16_t)number;
+        return true;
+    case TYPE_VARCHAR:
+        /* varchar(n) has the modifier n + 4; bytes are at least as many as characters */
+        if (column->type.modifier >= 0 && (int64_t)text.size > column->type.modifier - 4)
+            return false;
+        /* fall through */
+    case TYPE_TEXT:
+        ((struct string *)vector->data)[row] = string_of(text.data, text.size);
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum status copy__store_text(struct copy_in *copy, size_t column_at, const struct slice *text) {
+    const struct copy_column *column = &copy->columns[column_at];
+    if (text == NULL) {
+        vector_set_null(column->vector, copy->row);
+        return STATUS_OK;
+    }
+    if (store_fast(copy, column, *text))
+        return STATUS_OK;
+    struct value value;
+    enum status status = text_input(&copy->session->value_context, *text, column->type,
+                                    &copy->arena, &value);
+    if (status != STATUS_OK) {
+        copy__context_value(copy, column_at, text);
+        return status;
+    }
+    vector_set(column->vector, copy->row, &value, NULL);
+    return STATUS_OK;
+}
+
+/* ---- the input ------------------------------------------------------------------------------------ */
+
+/* Make room for `size` more bytes at the end; may move the input, so the batch goes first. */
+static enum status make_room(struct copy_in *copy, size_t size) {
+    if (copy->capacity - copy->end >= size)
+        return STATUS_OK;
+    TRY(flush(copy));
+    size_t left = copy->end - copy->start;
+    if (copy->start > 0) {
+        memmove(copy->input, copy->input + copy->start, left);
+        copy->checked = copy->checked > copy->start ? copy->checked - copy->start : 0;
+        copy->start = 0;
+        copy->end = left;
+    }
+    if (copy->capacity - left >= size)
+        return STATUS_OK;
+    size_t want = copy->capacity == 0 ? COPY_INPUT_SIZE : copy->capacity * 2;
+    while (want - left < size)
+        want *= 2;
+    if (want > (size_t)BUFFER_SIZE_MAX * 2)
+        return error_set(STATUS_LIMIT_EXCEEDED, "a line of COPY data is longer than 1 GB");
+    uint8_t *input = memory_resize(copy->input, want);
+    if (input == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    copy->input = input;
+    copy->capacity = want;
+    return STATUS_OK;
+}
+
+static enum status read_more(struct copy_in *copy) {
+    struct slice data;
+    struct sink *sink = copy->session->sink;
+    enum status status = sink->copy_read(copy->f, sink, &data);
+    if (status != STATUS_OK) {
+        if (error_current()->context[0] == '\0')
+            error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
+        return status;
+    }
+    if (data.size == 0) {
+        copy->input_ended = true;
+        return STATUS_OK;
+    }
+    TRY(make_room(copy, data.size));
+    memcpy(copy->input + copy->end, data.data, data.size);
+    copy->end += data.size;
+    return fiber_check(copy->f);
+}
+
+static enum status one_record(struct copy_in *copy, enum record_outcome *outcome_out) {
+    switch (copy->said->format) {
+    case COPY_TEXT:
+        return copy__text_record(copy, outcome_out);
+    case COPY_CSV:
+        return copy__csv_record(copy, outcome_out);
+    case COPY_BINARY:
+        return copy__binary_record(copy, outcome_out);
+    }
+    return error_set(STATUS_INTERNAL_ERROR, "unknown COPY format");
+}
+
+/* How much must have come before a record that was not whole is looked at again: twice as much, so
+   that a huge one in small pieces costs no more than a few looks. */
+static enum status read_until(struct copy_in *copy, size_t size) {
+    while (!copy->input_ended && copy->end - copy->start < size)
+        TRY(read_more(copy));
+    return STATUS_OK;
+}
+
+static enum status read_records(struct copy_in *copy) {
+    for (;;) {
+        enum record_outcome outcome;
+        if (copy->row == 0)
+            copy->batch_line = copy->line;
+        TRY(one_record(copy, &outcome));
+        if (outcome == RECORD_END)
+            break;
+        if (outcome == RECORD_ROW && ++copy->row == VECTOR_SIZE) {
+            TRY(flush(copy));
+            TRY(fiber_check(copy->f));
+        }
+        if (outcome != RECORD_INCOMPLETE)
+            continue;
+        if (copy->input_ended) {
+            ASSERT(copy->start == copy->end);
+            break;
+        }
+        size_t had = copy->end - copy->start;
+        TRY(read_until(copy, had < 4096 ? had + 1 : 2 * had));
+    }
+    TRY(flush(copy));
+    while (!copy->input_ended) { /* behind the end marker: read and forget */
+        struct slice data;
+        TRY(copy->session->sink->copy_read(copy->f, copy->session->sink, &data));
+        copy->input_ended = data.size == 0;
+    }
+    return STATUS_OK;
+}
+
+/* ---- the statement ---------------------------------------------------------------------------------- */
+
+static enum status prepare_columns(struct copy_in *copy, struct arena *arena) {
+    const struct statement_copy *said = copy->said;
+    struct type *types = arena_alloc(arena, (said->column_count + 1) * sizeof *types);
+    copy->column_count = said->column_count;
+    copy->columns = arena_alloc_zeroed(arena, (said->column_count + 1) * sizeof *copy->columns);
+    if (types == NULL || copy->columns == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < said->column_count; i++)
+        types[i] = said->table->columns[said->column_numbers[i] - 1].type;
+    batch_init(&copy->batch, types, said->column_count, arena);
+    for (uint32_t i = 0; i < said->column_count; i++)
+        copy->columns[i] = (struct copy_column){
+            .name = said->table->columns[said->column_numbers[i] - 1].name,
+            .type = types[i],
+            .vector = &copy->batch.vectors[i],
+            .force_not_null = said->force_not_null != NULL && said->force_not_null[i],
+            .force_null = said->force_null != NULL && said->force_null[i],
+        };
+    return arena_status(arena);
+}
+
+static enum status copy_from(struct fiber *f, struct session *session, struct portal *portal,
+                             uint64_t *count_out) {
+    const struct statement *statement = portal->statement;
+    struct copy_in copy = {
+        .f = f,
+        .session = session,
+        .said = &statement->copy,
+        .table_name = statement->copy.table->name,
+        .line = 1,
+        .header_done = !statement->copy.header && statement->copy.format != COPY_BINARY,
+    };
+    struct exec_environment environment;
+    if (copy.said->null_text != NULL)
+        copy.null_text = slice_of_text(copy.said->null_text);
+    TRY(prepare_columns(&copy, &portal->arena));
+    session__environment(session, statement, &portal->arena, NULL, 0, &environment);
+    TRY(exec_insert_open(f, &environment, statement->plan, &copy.insert));
+    enum status status = session->sink->copy_in_begin(f, session->sink, copy.column_count,
+                                                      copy.said->format == COPY_BINARY);
+    if (status == STATUS_OK)
+        status = read_records(&copy);
+    *count_out = exec_insert_count(copy.insert);
+    exec_insert_close(f, copy.insert);
+    arena_release(&copy.arena);
+    memory_free(copy.input);
+    return status;
+}
+
+enum status session__run_copy(struct fiber *f, struct session *session, struct portal *portal,
+                              char tag[TAG_SIZE]) {
+    uint64_t count = 0;
+    TRY(session__transaction(f, session));
+    TRY(session__lock(f, session, portal->text, &portal->statement));
+    TRY(session__statement_begin(f, session));
+    session->schema_now = portal->statement->schema;
+    if (portal->statement->copy.from)
+        TRY(copy_from(f, session, portal, &count));
+    else
+        TRY(copy__out(f, session, portal, &count));
+    TRY(session__statement_end(f, session));
+    snprintf(tag, TAG_SIZE, "COPY %llu", (unsigned long long)count);
+    return STATUS_OK;
+}
