@@ -53,7 +53,7 @@ static enum status reader_finish(const struct reader *reader) {
     return STATUS_OK;
 }
 
-/* ---- framing -------------------------------------------------------------------------------- */
+/* ---- framing ---------------------------------------------------------------------------- */
 
 /* How long a message of this type may be; 0: no such type. */
 static uint32_t size_limit(char type) {
@@ -109,7 +109,7 @@ enum status message_frame_first(struct slice bytes, struct message *message_out,
     return STATUS_OK;
 }
 
-/* ---- bodies --------------------------------------------------------------------------------- */
+/* ---- bodies ----------------------------------------------------------------------------- */
 
 enum status startup_decode(struct slice body, struct startup_message *message_out) {
     struct reader reader = reader_of(body);

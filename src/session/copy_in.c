@@ -5,7 +5,7 @@
 const uint8_t copy_signature[COPY_SIGNATURE_SIZE] = {'P', 'G', 'C',  'O',  'P', 'Y',
                                                      '\n', 0xFF, '\r', '\n', 0};
 
-/* ---- where an error is -------------------------------------------------------------------------- */
+/* ---- where an error is ------------------------------------------------------------------ */
 
 void copy__context_value(const struct copy_in *copy, size_t column, const struct slice *text) {
     if (text == NULL) {
@@ -38,7 +38,7 @@ static void context_batch(const struct copy_in *copy) {
                       (unsigned long long)copy->batch_line, (unsigned long long)copy->line);
 }
 
-/* ---- the batch ------------------------------------------------------------------------------------ */
+/* ---- the batch -------------------------------------------------------------------------- */
 
 static enum status flush(struct copy_in *copy) {
     if (copy->row == 0)
@@ -129,7 +129,7 @@ enum status copy__store_text(struct copy_in *copy, size_t column_at, const struc
     return STATUS_OK;
 }
 
-/* ---- the input ------------------------------------------------------------------------------------ */
+/* ---- the input -------------------------------------------------------------------------- */
 
 /* Make room for `size` more bytes at the end; may move the input, so the batch goes first. */
 static enum status make_room(struct copy_in *copy, size_t size) {
@@ -227,7 +227,7 @@ static enum status read_records(struct copy_in *copy) {
     return STATUS_OK;
 }
 
-/* ---- the statement ---------------------------------------------------------------------------------- */
+/* ---- the statement ---------------------------------------------------------------------- */
 
 static enum status prepare_columns(struct copy_in *copy, struct arena *arena) {
     const struct statement_copy *said = copy->said;

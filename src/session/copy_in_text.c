@@ -1,6 +1,6 @@
 #include "session/copy.h"
 
-/* ---- lines -------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------ */
 
 /* Look over what came since last time, up to the last line end: valid UTF-8? carriage returns? One
    pass over a large region instead of one for each line. */
@@ -82,7 +82,7 @@ static bool find_line(const struct copy_in *copy, bool escapes, struct slice *li
     return true;
 }
 
-/* ---- fields --------------------------------------------------------------------------------------- */
+/* ---- fields ----------------------------------------------------------------------------- */
 
 static enum status too_many(const struct copy_in *copy, struct slice line) {
     enum status status =
@@ -163,7 +163,7 @@ static enum status split_plain(struct copy_in *copy, struct slice line, bool csv
     return end_line(copy, count, line, outcome_out);
 }
 
-/* ---- text ----------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------- */
 
 static int hex_digit(uint8_t c) {
     return c >= '0' && c <= '9'   ? c - '0'
@@ -260,7 +260,7 @@ enum status copy__text_record(struct copy_in *copy, enum record_outcome *outcome
     return STATUS_OK;
 }
 
-/* ---- csv ------------------------------------------------------------------------------------------ */
+/* ---- csv -------------------------------------------------------------------------------- */
 
 /* One field of a record with quotes, from *at. False: the input ends inside quotes or before the
    field's end is sure. */

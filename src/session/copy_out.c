@@ -22,7 +22,7 @@ static enum status send_row(struct copy_out *copy) {
     return status;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------- */
 
 static void append_escaped(struct copy_out *copy, struct slice text) {
     size_t from = 0;
@@ -42,7 +42,7 @@ static void append_escaped(struct copy_out *copy, struct slice text) {
     buffer_append(&copy->row, text.data + from, text.size - from);
 }
 
-/* ---- csv -------------------------------------------------------------------------------------------- */
+/* ---- csv -------------------------------------------------------------------------------- */
 
 static bool needs_quotes(const struct copy_out *copy, struct slice text) {
     if (slice_equal(text, copy->null_text) ||
@@ -69,13 +69,13 @@ static void append_csv(struct copy_out *copy, struct slice text, bool force_quot
     buffer_append_byte(&copy->row, quote);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------- */
 
 static void append_text(struct copy_out *copy, struct slice text, uint32_t column) {
     const struct statement_copy *said = copy->said;
     if (said->format == COPY_CSV)
-        append_csv(copy, text,
-                   said->force_quote_all || (said->force_quote != NULL && said->force_quote[column]));
+        append_csv(copy, text, said->force_quote_all ||
+                                   (said->force_quote != NULL && said->force_quote[column]));
     else
         append_escaped(copy, text);
 }

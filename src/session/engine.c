@@ -21,7 +21,7 @@ void engine__unlock(struct engine *engine) {
     atomic_flag_clear_explicit(&engine->lock, memory_order_release);
 }
 
-/* ---- configuration ------------------------------------------------------------------------ */
+/* ---- configuration ---------------------------------------------------------------------- */
 
 static enum status config_error(const char *path, unsigned line, const char *what) {
     return error_set(STATUS_CONFIG_FILE_ERROR, "%s, line %u: %s", path, line, what);
@@ -140,7 +140,7 @@ int64_t engine_setting_number(const struct engine *engine, const char *name) {
     return engine->defaults[id].number;
 }
 
-/* ---- open and close ----------------------------------------------------------------------- */
+/* ---- open and close --------------------------------------------------------------------- */
 
 static enum status load_settings(struct fiber *f, struct engine *engine,
                                  const struct engine_options *options) {
@@ -257,7 +257,7 @@ struct store *engine_store(struct engine *engine) {
     return engine->store;
 }
 
-/* ---- signals between sessions --------------------------------------------------------------- */
+/* ---- signals between sessions ----------------------------------------------------------- */
 
 /* The engine's lock is held. */
 static void signal_session(struct engine *engine, struct session *session, bool terminate) {

@@ -11,7 +11,7 @@ static enum status leave(struct fiber *f, struct session *session, enum status s
     return status;
 }
 
-/* ---- Parse ------------------------------------------------------------------------------------ */
+/* ---- Parse ------------------------------------------------------------------------------ */
 
 /* In a failed transaction only what ends it may be prepared, without looking at names. */
 static enum status check_text(struct fiber *f, struct session *session, const char *text) {
@@ -37,7 +37,7 @@ enum status session_parse(struct fiber *f, struct session *session, const char *
     return leave(f, session, status);
 }
 
-/* ---- Bind ------------------------------------------------------------------------------------- */
+/* ---- Bind ------------------------------------------------------------------------------- */
 
 static enum status read_parameter(struct session *session, struct portal *portal,
                                   const struct session_parameter *parameter, uint32_t type_id,
@@ -89,7 +89,7 @@ static enum status renew_prepared(struct fiber *f, struct session *session,
     return STATUS_OK;
 }
 
-static enum status bind(struct fiber *f, struct session *session, const char *portal_name,
+static enum status bind_statement(struct fiber *f, struct session *session, const char *portal_name,
                         const char *statement_name, const struct session_parameter *parameters,
                         size_t parameter_count) {
     struct prepared *prepared;
@@ -113,7 +113,7 @@ enum status session_bind(struct fiber *f, struct session *session, const char *p
                          size_t parameter_count) {
     TRY(session__enter(f, session, NULL));
     return leave(f, session,
-                 bind(f, session, portal, statement, parameters, parameter_count));
+                 bind_statement(f, session, portal, statement, parameters, parameter_count));
 }
 
 static enum status bind_formats(struct session *session, const char *name,
@@ -137,7 +137,7 @@ enum status session_bind_formats(struct fiber *f, struct session *session, const
     return leave(f, session, bind_formats(session, portal, formats, count));
 }
 
-/* ---- Describe --------------------------------------------------------------------------------- */
+/* ---- Describe --------------------------------------------------------------------------- */
 
 static enum status describe_statement(struct fiber *f, struct session *session, const char *name,
                                       struct prepared **prepared_out) {
@@ -180,7 +180,7 @@ enum status session_describe_portal(struct fiber *f, struct session *session, co
     return leave(f, session, status);
 }
 
-/* ---- Execute ---------------------------------------------------------------------------------- */
+/* ---- Execute ---------------------------------------------------------------------------- */
 
 static enum status execute(struct fiber *f, struct session *session, const char *name,
                            uint64_t row_limit) {
@@ -210,7 +210,7 @@ enum status session_execute(struct fiber *f, struct session *session, const char
     return leave(f, session, execute(f, session, portal, row_limit));
 }
 
-/* ---- Close and Sync --------------------------------------------------------------------------- */
+/* ---- Close and Sync --------------------------------------------------------------------- */
 
 enum status session_close_statement(struct fiber *f, struct session *session, const char *name) {
     struct prepared *prepared;

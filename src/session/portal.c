@@ -2,7 +2,7 @@
 
 #include "session/state.h"
 
-/* ---- rows kept ------------------------------------------------------------------------------ */
+/* ---- rows kept -------------------------------------------------------------------------- */
 
 void row_store_release(struct row_store *store) {
     arena_release(&store->arena);
@@ -72,7 +72,7 @@ enum status row_store_append_values(struct row_store *store, const struct value 
     return row_store_check(store);
 }
 
-/* ---- portals -------------------------------------------------------------------------------- */
+/* ---- portals ---------------------------------------------------------------------------- */
 
 static void forget_statement(struct portal *portal) {
     if (portal->statement != NULL)
@@ -161,7 +161,7 @@ enum status portal_set(struct portal *portal, const char *text, struct statement
                                      &portal->column_count);
 }
 
-/* ---- running -------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------- */
 
 static bool is_plan(const struct statement *statement) {
     return statement->kind == STATEMENT_SELECT || statement->kind == STATEMENT_INSERT ||

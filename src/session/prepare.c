@@ -1,7 +1,7 @@
 #include "session/plan_cache.h"
 #include "session/state.h"
 
-/* ---- binding ---------------------------------------------------------------------------------- */
+/* ---- binding ---------------------------------------------------------------------------- */
 
 /* The cache of the core this fiber is on; NULL when there is no memory for one. */
 static struct plan_cache *cache_of(struct fiber *f, struct session *session) {
@@ -193,7 +193,7 @@ enum status session__lock(struct fiber *f, struct session *session, const char *
                      "the schema changed too often while the statement waited for its locks");
 }
 
-/* ---- columns ---------------------------------------------------------------------------------- */
+/* ---- columns ---------------------------------------------------------------------------- */
 
 enum status session__describe_columns(const struct statement *statement, struct arena *arena,
                                       struct column_description **columns_out,
@@ -220,7 +220,7 @@ enum status session__describe_columns(const struct statement *statement, struct 
     return arena_status(arena);
 }
 
-/* ---- prepared statements ------------------------------------------------------------------------ */
+/* ---- prepared statements ---------------------------------------------------------------- */
 
 void prepared_destroy(struct session *session, struct prepared *prepared) {
     if (prepared == session->unnamed_statement)

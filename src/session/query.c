@@ -35,7 +35,7 @@ static enum status run_statement(struct fiber *f, struct session *session, const
     return status;
 }
 
-/* ---- repeated texts --------------------------------------------------------------------------- */
+/* ---- repeated texts --------------------------------------------------------------------- */
 
 /* The literals of a text as parameters of the statement. False: do it the long way. */
 static bool convert_literals(struct session *session, const struct statement *statement,
@@ -95,7 +95,7 @@ static struct statement *find_plan(struct fiber *f, struct session *session, con
     return statement;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------ */
+/* ---- texts ------------------------------------------------------------------------------ */
 
 static const char *text_of(struct session *session, const struct raw_statement *raw) {
     struct slice slice =

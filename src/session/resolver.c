@@ -147,7 +147,7 @@ static enum status resolver_find(void *data, uint32_t type_id, struct slice name
     return *oid_out != 0 ? STATUS_OK : unknown_name(type_id, name);
 }
 
-/* ---- back to names ------------------------------------------------------------------------------ */
+/* ---- back to names ---------------------------------------------------------------------- */
 
 static void append_identifier(struct buffer *buffer, const char *name) {
     bool plain = *name == '_' || (*name >= 'a' && *name <= 'z');

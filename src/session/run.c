@@ -1,6 +1,6 @@
 #include "session/state.h"
 
-/* ---- statements of the store ------------------------------------------------------------------ */
+/* ---- statements of the store ------------------------------------------------------------ */
 
 enum status session__statement_end(struct fiber *f, struct session *session) {
     if (!session->statement_open)
@@ -55,7 +55,7 @@ enum status session__run_plan(struct fiber *f, struct session *session,
     return status;
 }
 
-/* ---- deadlines and failures --------------------------------------------------------------------- */
+/* ---- deadlines and failures ------------------------------------------------------------- */
 
 struct deadline session__deadline_begin(struct fiber *f, struct session *session) {
     int64_t timeout_ms = setting_number(&session->settings, SETTING_STATEMENT_TIMEOUT);
@@ -79,13 +79,14 @@ enum status session__failed(struct fiber *f, struct session *session, enum statu
 }
 
 enum status session__check_failed(const struct session *session, enum statement_kind kind) {
-    if (!session->failed || (kind != STATEMENT_NONE && statement_allowed_in_failed_transaction(kind)))
+    if (!session->failed ||
+        (kind != STATEMENT_NONE && statement_allowed_in_failed_transaction(kind)))
         return STATUS_OK;
     return error_set(STATUS_IN_FAILED_TRANSACTION, "%s",
                      status_text(STATUS_IN_FAILED_TRANSACTION));
 }
 
-/* ---- what functions ask of the session ---------------------------------------------------------- */
+/* ---- what functions ask of the session -------------------------------------------------- */
 
 static const char *function_setting_get(void *data, const char *name, struct arena *arena) {
     struct session *session = data;

@@ -4,7 +4,7 @@
 #include "base/base_log.h"
 #include "session/state.h"
 
-/* ---- names ---------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------ */
 
 struct named *name_table_find(const struct name_table *table, const char *name) {
     if (table->count == 0)
@@ -32,7 +32,7 @@ void name_table_remove(struct name_table *table, struct named *named) {
     table->count--;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------- */
 
 static char *heap_text(const char *text) {
     char *copy = memory_alloc(strlen(text) + 1);
@@ -198,7 +198,7 @@ void session_close(struct fiber *f, struct session *session) {
     session_free(session);
 }
 
-/* ---- facts ------------------------------------------------------------------------------------ */
+/* ---- facts ------------------------------------------------------------------------------ */
 
 int32_t session_pid(const struct session *session) {
     return session->pid;
@@ -222,7 +222,7 @@ int64_t session_input_timeout_ms(const struct session *session) {
                : 0;
 }
 
-/* ---- settings at work --------------------------------------------------------------------------- */
+/* ---- settings at work ------------------------------------------------------------------- */
 
 enum status session__apply_settings(struct session *session) {
     const struct settings *settings = &session->settings;
@@ -284,7 +284,7 @@ void session_report_parameters(struct fiber *f, struct session *session) {
     session__report(f, session, all);
 }
 
-/* ---- notices ------------------------------------------------------------------------------------ */
+/* ---- notices ---------------------------------------------------------------------------- */
 
 /* Severity's place in client_min_messages' list. */
 static int64_t severity_rank(const char *severity) {
@@ -307,7 +307,7 @@ void session__warning(struct fiber *f, struct session *session, enum status stat
     session__notice(f, session, "WARNING", status_sqlstate(status), message);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------ */
+/* ---- messages --------------------------------------------------------------------------- */
 
 enum status session__enter(struct fiber *f, struct session *session, const char *query) {
     if (atomic_load_explicit(&session->terminated, memory_order_relaxed)) {

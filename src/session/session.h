@@ -15,7 +15,7 @@
 #include "value/value_type.h"
 #include "value/value_vector.h"
 
-/* ---- the engine: what all sessions share -------------------------------------------------- */
+/* ---- the engine: what all sessions share ------------------------------------------------ */
 
 struct engine;
 
@@ -50,7 +50,7 @@ const char *engine_setting(const struct engine *engine, const char *name);
 /* The same of a whole-number or boolean setting, in its unit. */
 int64_t engine_setting_number(const struct engine *engine, const char *name);
 
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- sessions --------------------------------------------------------------------------- */
 
 struct session;
 

@@ -183,7 +183,7 @@ void settings_end(struct settings *settings, bool committed, bool *changed_out) 
     settings->trail_count = 0;
 }
 
-/* ---- custom settings -------------------------------------------------------------------------- */
+/* ---- custom settings -------------------------------------------------------------------- */
 
 static struct custom_setting *custom_find(const struct settings *settings, const char *name) {
     for (size_t i = 0; i < settings->custom_count; i++)

@@ -44,7 +44,7 @@ struct setting_info {
 };
 extern const struct setting_info setting_infos[SETTING_COUNT];
 
-/* number: BOOL, INTEGER (in its unit), ENUM (place of the option in the list). text: TEXT, owned. */
+/* number: BOOL, INTEGER (in its unit), ENUM (place of the option). text: TEXT, owned. */
 struct setting_value {
     int64_t number;
     char *text;

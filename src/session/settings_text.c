@@ -9,7 +9,7 @@
 #include "value/value_timezone.h"
 
 const struct setting_info setting_infos[SETTING_COUNT] = {
-#define SETTING(identifier, name, type, context, reported, default_text, minimum, maximum, unit,    \
+#define SETTING(identifier, name, type, context, reported, default_text, minimum, maximum, unit,   \
                 options, meaning)                                                                  \
     [SETTING_##identifier] = {name, SETTING_##type, CONTEXT_##context, reported, default_text,     \
                               minimum, maximum, unit, options, meaning},
@@ -56,7 +56,7 @@ static enum status invalid_value(enum setting_id id, const char *text) {
                      setting_infos[id].name, text);
 }
 
-/* ---- boolean -------------------------------------------------------------------------------- */
+/* ---- boolean ---------------------------------------------------------------------------- */
 
 /* As PostgreSQL: unique prefixes of the words, "on", "of(f)", 1, 0. */
 static bool parse_bool(const char *text, int64_t *number_out) {
@@ -76,7 +76,7 @@ static bool parse_bool(const char *text, int64_t *number_out) {
     return false;
 }
 
-/* ---- numbers with units --------------------------------------------------------------------- */
+/* ---- numbers with units ----------------------------------------------------------------- */
 
 /* Each family in rising order; factor: of the family's smallest unit. */
 struct unit {
@@ -125,7 +125,9 @@ static enum status parse_integer(enum setting_id id, const char *text, int64_t *
     if (*end != '\0') {
         char unit_name[8] = "";
         size_t size = strcspn(end, " \t\n");
-        if (info->unit[0] == '\0' || size >= sizeof unit_name || end[size + strspn(end + size, " \t\n")] != '\0')
+        const char *rest = end + size;
+        if (info->unit[0] == '\0' || size >= sizeof unit_name ||
+            rest[strspn(rest, " \t\n")] != '\0')
             return info->unit[0] == '\0' ? invalid_value(id, text) : unit_error(id, text);
         memcpy(unit_name, end, size);
         const struct unit *family = unit_family(info->unit);
@@ -144,7 +146,7 @@ static enum status parse_integer(enum setting_id id, const char *text, int64_t *
     return STATUS_OK;
 }
 
-/* ---- enumerations --------------------------------------------------------------------------- */
+/* ---- enumerations ----------------------------------------------------------------------- */
 
 /* Next option of "a|b|c=b": its name and what it stands for. */
 static bool next_option(const char **at, struct slice *name_out, struct slice *meaning_out) {
@@ -208,7 +210,7 @@ static enum status parse_enum(enum setting_id id, const char *text, int64_t *num
     return enum_error(id, text);
 }
 
-/* ---- texts with rules of their own ------------------------------------------------------------ */
+/* ---- texts with rules of their own ------------------------------------------------------ */
 
 static enum status set_heap_text(struct setting_value *value, const char *text) {
     value->text = heap_text(text, strlen(text));
@@ -327,7 +329,7 @@ enum status setting_parse(enum setting_id id, const char *text, struct setting_v
     return STATUS_OK;
 }
 
-/* ---- showing ---------------------------------------------------------------------------------- */
+/* ---- showing ---------------------------------------------------------------------------- */
 
 void setting_show_plain(enum setting_id id, const struct setting_value *value,
                         struct buffer *buffer) {
@@ -368,7 +370,7 @@ void setting_show(enum setting_id id, const struct setting_value *value, struct 
     buffer_append_format(buffer, "%lld%s", (long long)best_number, best->name);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------ */
 
 enum status setting_split_list(const char *text, struct arena *arena, char ***items_out,
                                size_t *count_out) {
@@ -414,7 +416,7 @@ enum status setting_split_list(const char *text, struct arena *arena, char ***it
     return STATUS_OK;
 }
 
-/* ---- the public view -------------------------------------------------------------------------- */
+/* ---- the public view -------------------------------------------------------------------- */
 
 size_t settings_count(void) {
     return SETTING_COUNT;

@@ -3,7 +3,7 @@
 
 /* See state.h for the states. */
 
-/* ---- beginning ------------------------------------------------------------------------------ */
+/* ---- beginning -------------------------------------------------------------------------- */
 
 static enum isolation isolation_of(const struct settings *settings) {
     return setting_number(settings, SETTING_TRANSACTION_ISOLATION) <= 1
@@ -61,7 +61,7 @@ enum status session__schema_changed(struct fiber *f, struct session *session) {
     return STATUS_OK;
 }
 
-/* ---- ending --------------------------------------------------------------------------------- */
+/* ---- ending ----------------------------------------------------------------------------- */
 
 static void forget(struct fiber *f, struct session *session, bool committed) {
     bool changed[SETTING_COUNT] = {false};
@@ -153,7 +153,7 @@ void session__abort(struct fiber *f, struct session *session) {
     *error_current() = error;
 }
 
-/* ---- read-only ------------------------------------------------------------------------------- */
+/* ---- read-only -------------------------------------------------------------------------- */
 
 static enum status refuse_read_only(const char *what) {
     return error_set(STATUS_READ_ONLY_TRANSACTION, "cannot execute %s in a read-only transaction",
@@ -181,7 +181,7 @@ enum status session__check_read_only(struct session *session,
     return STATUS_OK;
 }
 
-/* ---- statements -------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------- */
 
 /* Isolation and read-only as the statement says. */
 static enum status set_properties(struct session *session,

@@ -6,7 +6,7 @@
 
 /* Statements without a plan of their own: a table of who runs them, and the small ones. */
 
-/* ---- PREPARE, EXECUTE, DEALLOCATE ------------------------------------------------------------- */
+/* ---- PREPARE, EXECUTE, DEALLOCATE ------------------------------------------------------- */
 
 static enum status run_prepare(struct fiber *f, struct session *session,
                                const struct statement_prepared *said) {
@@ -92,7 +92,7 @@ static enum status run_deallocate(struct session *session, const char *name, cha
     return STATUS_OK;
 }
 
-/* ---- LOCK, VACUUM, ANALYZE, CHECKPOINT --------------------------------------------------------- */
+/* ---- LOCK, VACUUM, ANALYZE, CHECKPOINT -------------------------------------------------- */
 
 static enum status run_lock_table(struct fiber *f, struct session *session,
                                   const struct statement *statement) {
@@ -167,7 +167,7 @@ static enum status run_vacuum(struct fiber *f, struct session *session,
     return statement->objects.full ? store_checkpoint(f, session->engine->store) : STATUS_OK;
 }
 
-/* ---- DISCARD ---------------------------------------------------------------------------------- */
+/* ---- DISCARD ---------------------------------------------------------------------------- */
 
 enum status session__discard_all(struct fiber *f, struct session *session) {
     session__close_portals(f, session, true);
@@ -202,7 +202,7 @@ static enum status run_discard(struct fiber *f, struct session *session,
     return STATUS_OK;
 }
 
-/* ---- who runs what ------------------------------------------------------------------------------ */
+/* ---- who runs what ---------------------------------------------------------------------- */
 
 enum status session__run_utility(struct fiber *f, struct session *session, struct portal *portal,
                                  char tag[TAG_SIZE]) {

@@ -41,7 +41,7 @@ static void skip_notice(struct change *change, const char *what, const char *nam
                     text);
 }
 
-/* ---- parts that CREATE TABLE and ALTER TABLE share ---------------------------------------------- */
+/* ---- parts that CREATE TABLE and ALTER TABLE share -------------------------------------- */
 
 static enum status add_sequences(struct change *change, const struct sequence *sequences,
                                  uint32_t count) {
@@ -79,7 +79,7 @@ static enum status add_checks(struct change *change, uint32_t table_oid,
     return STATUS_OK;
 }
 
-/* ---- CREATE TABLE [AS] ---------------------------------------------------------------------------- */
+/* ---- CREATE TABLE [AS] ------------------------------------------------------------------ */
 
 static enum status fill_table(struct change *change, const struct statement *statement,
                               uint32_t table_oid, uint64_t *count_out) {
@@ -139,7 +139,7 @@ static enum status create_table(struct change *change, const struct statement *s
     return STATUS_OK;
 }
 
-/* ---- ALTER TABLE ------------------------------------------------------------------------------------ */
+/* ---- ALTER TABLE ------------------------------------------------------------------------ */
 
 /* Value that rows stored before read for the new column. */
 static enum status default_of(struct change *change, const struct statement *statement,
@@ -250,7 +250,7 @@ static enum status alter_table(struct change *change, const struct statement *st
     return STATUS_OK;
 }
 
-/* ---- indexes, sequences, schemas ------------------------------------------------------------------ */
+/* ---- indexes, sequences, schemas -------------------------------------------------------- */
 
 static enum status create_index(struct change *change, const struct statement *statement) {
     const struct statement_create_index *said = &statement->create_index;
@@ -302,7 +302,7 @@ static enum status create_schema(struct change *change, const struct statement *
     return STATUS_OK;
 }
 
-/* ---- DROP and TRUNCATE ------------------------------------------------------------------------------ */
+/* ---- DROP and TRUNCATE ------------------------------------------------------------------ */
 
 static enum status drop_table(struct change *change, uint32_t oid) {
     const struct table *table;
@@ -391,7 +391,7 @@ static enum status drop(struct change *change, const struct statement *statement
     return STATUS_OK;
 }
 
-static enum status truncate(struct change *change, const struct statement *statement) {
+static enum status empty_tables(struct change *change, const struct statement *statement) {
     const struct statement_objects *said = &statement->objects;
     for (uint32_t i = 0; i < said->count; i++) {
         const struct table *table;
@@ -403,7 +403,7 @@ static enum status truncate(struct change *change, const struct statement *state
     return STATUS_OK;
 }
 
-/* ---- all ---------------------------------------------------------------------------------------------- */
+/* ---- all -------------------------------------------------------------------------------- */
 
 static enum status apply(struct change *change, const struct statement *statement,
                          char tag[TAG_SIZE]) {
@@ -422,7 +422,7 @@ static enum status apply(struct change *change, const struct statement *statemen
     case STATEMENT_ALTER_TABLE:
         return alter_table(change, statement);
     case STATEMENT_TRUNCATE:
-        return truncate(change, statement);
+        return empty_tables(change, statement);
     case STATEMENT_DROP_TABLE:
     case STATEMENT_DROP_INDEX:
     case STATEMENT_DROP_SEQUENCE:

@@ -20,7 +20,7 @@ static struct value instant(int64_t microseconds) {
     return (struct value){.type = TYPE_OF(TIMESTAMPTZ), .int64 = microseconds};
 }
 
-/* ---- pg_settings ------------------------------------------------------------------------------ */
+/* ---- pg_settings ------------------------------------------------------------------------ */
 
 static const struct virtual_column settings_columns[] = {
     {"name", TYPE_TEXT},       {"setting", TYPE_TEXT},    {"unit", TYPE_TEXT},
@@ -32,7 +32,8 @@ static const struct virtual_column settings_columns[] = {
 };
 
 /* Terminated text in the buffer behind what is there; its place, not its address. */
-static size_t add_text(struct buffer *texts, enum setting_id id, const struct setting_value *value) {
+static size_t add_text(struct buffer *texts, enum setting_id id,
+                       const struct setting_value *value) {
     size_t start = texts->size;
     setting_show_plain(id, value, texts);
     buffer_append_byte(texts, 0);
@@ -92,7 +93,7 @@ static enum status settings_rows(struct fiber *f, struct catalog *catalog,
     return status;
 }
 
-/* ---- pg_stat_activity --------------------------------------------------------------------------- */
+/* ---- pg_stat_activity ------------------------------------------------------------------- */
 
 static const struct virtual_column activity_columns[] = {
     {"datid", TYPE_OID},          {"datname", TYPE_NAME},         {"pid", TYPE_INT4},
@@ -198,7 +199,7 @@ static enum status activity_rows(struct fiber *f, struct catalog *catalog,
     return STATUS_OK;
 }
 
-/* ---- pg_prepared_statements, pg_cursors ----------------------------------------------------------- */
+/* ---- pg_prepared_statements, pg_cursors ------------------------------------------------- */
 
 static const struct virtual_column prepared_columns[] = {
     {"name", TYPE_TEXT},       {"statement", TYPE_TEXT},    {"prepare_time", TYPE_TIMESTAMPTZ},
@@ -269,7 +270,7 @@ static enum status cursors_rows(struct fiber *f, struct catalog *catalog,
     return STATUS_OK;
 }
 
-/* ---- registration ---------------------------------------------------------------------------------- */
+/* ---- registration ----------------------------------------------------------------------- */
 
 #define RELATION(oid_value, type_oid_value, relation, columns_, rows_)                             \
     {                                                                                              \
