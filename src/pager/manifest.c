@@ -33,6 +33,7 @@ static enum status init(struct manifest *manifest, const char *directory) {
     if (manifest->path == NULL || manifest->path_new == NULL) {
         memory_free(manifest->path);
         memory_free(manifest->path_new);
+        *manifest = (struct manifest){0};
         return out_of_memory();
     }
     return STATUS_OK;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base_log.h"
 #include "base/base_memory.h"
 #include "pager/pager.h"
 #include "runtime/runtime.h"
@@ -94,6 +95,7 @@ static inline void run_on_stand(uint64_t memory, uint64_t file_size_max,
     struct stand stand = {.memory = memory, .file_size_max = file_size_max, .body = body};
     strcpy(stand.directory, "pager_test_XXXXXX");
     assert_non_null(mkdtemp(stand.directory));
+    log_level_set(LOG_WARNING);
     struct runtime_options options = {.core_count = 1, .random_seed = 42};
     struct runtime *runtime;
     assert_ok(runtime_create(&options, &runtime));

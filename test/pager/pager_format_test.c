@@ -1,0 +1,188 @@
+#include "test.h"
+
+#include <string.h>
+
+#include "base/base_hash.h"
+#include "base/base_random.h"
+#include "pager/extents.h"
+#include "pager/page_map.h"
+#include "pager/pager_format.h"
+
+#define GOLDEN_IMAGE 0xaf5e5d2afd26899ull
+#define GOLDEN_RECORD 0x8bfa8e92ad9b1b0full
+#define GOLDEN_PAYLOAD 0x995956fbb71af0efull
+
+/* ---- golden bytes ------------------------------------------------------------------------- */
+
+static void an_image_is_as_committed(void **state) {
+    uint8_t bytes[4096];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7);
+    struct image image = {
+        .id = {0x1122334455667788}, .size = 4096, .stored_size = 4096, .lifetime = 1, .encoding = 1};
+    static const uint8_t header[IMAGE_HEADER_SIZE] = {
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 's', 'P', 'A', 'G', 1, 1, 1, 0,
+        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0, 0x10, 0, 0, 0, 0x10, 0, 0,
+    };
+    uint64_t checksum = image_encode(&image, bytes);
+    assert_memory_equal(bytes + 8, header + 8, sizeof header - 8);
+    assert_int_equal(get_le64(bytes), checksum);
+    assert_int_equal(checksum, GOLDEN_IMAGE);
+    struct image decoded;
+    assert_null(image_decode(bytes, sizeof bytes, &decoded));
+    assert_int_equal(decoded.id.value, image.id.value);
+    assert_int_equal(decoded.size, 4096);
+}
+
+static void every_changed_byte_of_an_image_is_noticed(void **state) {
+    uint8_t bytes[4096] = {0};
+    struct image image = {
+        .id = {5}, .size = 4096, .stored_size = 4096, .lifetime = 1, .encoding = 1};
+    image_encode(&image, bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        struct image decoded;
+        bytes[i] ^= (uint8_t)(1 << (i % 8));
+        assert_non_null(image_decode(bytes, sizeof bytes, &decoded));
+        bytes[i] ^= (uint8_t)(1 << (i % 8));
+    }
+}
+
+static void an_extent_is_as_committed(void **state) {
+    struct extent extent = {.offset = 0x0123456789, .units = 4, .size = 16384, .check = 0xAB};
+    uint64_t bits = extent_encode(&extent);
+    assert_int_equal(bits, 0xAB0123456789010Aull);
+    struct extent decoded;
+    assert_true(extent_decode(bits, &decoded));
+    assert_int_equal(extent_encode(&decoded), bits);
+    assert_int_equal(decoded.offset, extent.offset);
+    assert_int_equal(decoded.check, 0xAB);
+    assert_false(extent_decode(0, &decoded));
+    assert_false(extent_decode(bits & ~0xFFC0ull, &decoded)); /* no units */
+}
+
+static void manifest_records_are_as_committed(void **state) {
+    uint8_t payload[MANIFEST_COMMIT_SIZE];
+    struct manifest_commit commit = {{77}, 1234, 3, MANIFEST_ROOTS_UNCHANGED};
+    manifest_commit_encode(&commit, payload);
+    static const uint8_t wanted[MANIFEST_COMMIT_SIZE] = {
+        77, 0, 0, 0, 0, 0, 0, 0, 0xD2, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,
+        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    };
+    assert_memory_equal(payload, wanted, sizeof wanted);
+    struct manifest_record record = {
+        .type = MANIFEST_COMMIT, .flags = MANIFEST_FULL, .checkpoint = 9, .payload_size = 32};
+    uint8_t header[MANIFEST_HEADER_SIZE];
+    manifest_record_encode(&record, payload, header);
+    static const uint8_t middle[24] = {'s', 'M', 'A', 'N', 4, 0, 1, 0, 9, 0, 0, 0,
+                                       0,   0,   0,   0,   32, 0, 0, 0, 0, 0, 0, 0};
+    assert_memory_equal(header + 8, middle, sizeof middle);
+    assert_int_equal(get_le64(header), GOLDEN_RECORD);
+    assert_int_equal(get_le64(header + 32), GOLDEN_PAYLOAD);
+    struct manifest_record decoded;
+    assert_true(manifest_record_decode(header, &decoded));
+    assert_true(manifest_payload_good(&decoded, payload));
+    struct manifest_commit commit_decoded;
+    manifest_commit_decode(payload, &commit_decoded);
+    assert_memory_equal(&commit_decoded, &commit, sizeof commit);
+    for (size_t i = 0; i < sizeof header; i++) {
+        header[i] ^= 1;
+        assert_false(manifest_record_decode(header, &decoded) &&
+                     manifest_payload_good(&decoded, payload));
+        header[i] ^= 1;
+    }
+}
+
+/* ---- free space against a naive map ------------------------------------------------------- */
+
+enum { UNITS = 3000 };
+
+static void extents_agree_with_a_naive_map(void **state) {
+    static uint8_t naive[UNITS]; /* 0 free, 1 used, 2 deferred, 3 publishing */
+    static struct { uint64_t offset; uint32_t units; } held[UNITS];
+    size_t held_count = 0;
+    struct extents extents = {0};
+    struct random random;
+    random_seed(&random, 3);
+    assert_int_equal(extents_grow(&extents, UNITS / 2), STATUS_OK);
+    for (int i = 0; i < 50000; i++) {
+        unsigned dice = (unsigned)random_below(&random, 100);
+        if (i == 20000)
+            assert_int_equal(extents_grow(&extents, UNITS), STATUS_OK);
+        if (dice < 55) {
+            static const uint32_t sizes[] = {1, 2, 4, 4, 4, 8, 16, 64, 3, 100};
+            uint32_t units = sizes[random_below(&random, 10)];
+            uint64_t offset;
+            if (!extents_take(&extents, units, &offset))
+                continue;
+            if (units <= 64 && (units & (units - 1)) == 0)
+                assert_int_equal(offset % units, 0);
+            for (uint32_t u = 0; u < units; u++) {
+                assert_int_equal(naive[offset + u], 0);
+                naive[offset + u] = 1;
+            }
+            held[held_count].offset = offset;
+            held[held_count++].units = units;
+        } else if (dice < 98 && held_count > 0) {
+            size_t at = random_below(&random, held_count);
+            uint8_t to = (uint8_t)random_below(&random, 4);
+            if (to == 1)
+                continue;
+            if (to == 0)
+                extents_free(&extents, held[at].offset, held[at].units);
+            else if (to == 2)
+                extents_defer(&extents, held[at].offset, held[at].units);
+            else
+                extents_defer_to_publication(&extents, held[at].offset, held[at].units);
+            memset(naive + held[at].offset, to, held[at].units);
+            held[at] = held[--held_count];
+        } else if (dice >= 98) {
+            extents_publish(&extents);
+            extents_cut(&extents);
+            for (size_t u = 0; u < UNITS; u++)
+                naive[u] = naive[u] == 3 ? 0 : naive[u] == 2 ? 3 : naive[u];
+        }
+    }
+    uint64_t free_count = 0;
+    for (size_t u = 0; u < UNITS; u++)
+        free_count += naive[u] == 0;
+    assert_int_equal(extents.free_count, free_count);
+    extents_release(&extents);
+}
+
+static void a_page_map_reuses_indexes(void **state) {
+    struct page_map map;
+    page_map_init(&map);
+    assert_false(page_map_ready(&map, 1));
+    assert_int_equal(page_map_reserve(&map, 3000), STATUS_OK);
+    for (uint64_t i = 1; i <= 3000; i++) {
+        assert_int_equal(page_map_take(&map), i);
+        *page_map_entry(&map, i) = MAP_EXTENT;
+    }
+    page_map_give(&map, 17);
+    page_map_give(&map, 2000);
+    assert_false(page_map_has(&map, 17));
+    assert_int_equal(map.page_count, 2998);
+    assert_int_equal(page_map_take(&map), 2000);
+    *page_map_entry(&map, 2000) = MAP_EXTENT;
+    page_map_link_free(&map);
+    assert_int_equal(map.page_count, 2999);
+    assert_int_equal(page_map_take(&map), 17);
+    page_map_set_changed(&map, 17);
+    page_map_set_changed(&map, 2999);
+    assert_int_equal(page_map_changed_count(&map), 2);
+    page_map_clear_changed(&map);
+    assert_int_equal(page_map_changed_count(&map), 0);
+    page_map_release(&map);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_image_is_as_committed),
+        cmocka_unit_test(every_changed_byte_of_an_image_is_noticed),
+        cmocka_unit_test(an_extent_is_as_committed),
+        cmocka_unit_test(manifest_records_are_as_committed),
+        cmocka_unit_test(extents_agree_with_a_naive_map),
+        cmocka_unit_test(a_page_map_reuses_indexes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
