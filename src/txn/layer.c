@@ -177,9 +177,8 @@ static enum status put_spilled(struct fiber *f, struct layer *layer, struct btre
     value[0] = entry->flags;
     if (entry->value.size > 0)
         memcpy(value + 1, entry->value.data, entry->value.size);
-    struct btree_old old = {0};
     return btree_put(f, btree, slice_of(key, key_size), slice_of(value, entry->value.size + 1),
-                     &old);
+                     NULL);
 }
 
 enum status layer_put(struct fiber *f, struct layer *layer, const struct layer_entry *entry) {

@@ -1,0 +1,422 @@
+#include "txn_fixture.h"
+
+#include "base/base_hash.h"
+#include "txn/layer.h"
+#include "txn/txn_format.h"
+
+enum { ROWS = 20000 };
+
+/* ---- bulk ---------------------------------------------------------------------------------------- */
+
+struct bulk {
+    struct transaction *transaction;
+    uint64_t first, count;
+    size_t value_size;
+    uint64_t sum; /* of row numbers seen */
+    uint64_t seen;
+    bool backward;
+};
+
+static enum status bulk_put(struct fiber *f, struct partition *partition, void *argument) {
+    struct bulk *bulk = argument;
+    uint8_t key[8], value[2000] = {0};
+    for (uint64_t i = 0; i < bulk->count; i++) {
+        put_be64(key, bulk->first + i);
+        put_le64(value, bulk->first + i);
+        TRY(txn_put(f, bulk->transaction, partition, (struct tree_id){9}, slice_of(key, 8),
+                    slice_of(value, bulk->value_size), 0));
+    }
+    return STATUS_OK;
+}
+
+static enum status bulk_delete(struct fiber *f, struct partition *partition, void *argument) {
+    struct bulk *bulk = argument;
+    uint8_t key[8];
+    for (uint64_t i = 0; i < bulk->count; i++) {
+        put_be64(key, bulk->first + i);
+        TRY(txn_delete(f, bulk->transaction, partition, (struct tree_id){9}, slice_of(key, 8)));
+    }
+    return STATUS_OK;
+}
+
+static enum status bulk_scan(struct fiber *f, struct partition *partition, void *argument) {
+    struct bulk *bulk = argument;
+    struct txn_range range = {.key_stride = 8, .backward = bulk->backward};
+    struct txn_cursor *cursor;
+    struct txn_entry entries[64];
+    size_t count;
+    uint64_t previous = 0;
+    bulk->sum = bulk->seen = 0;
+    TRY(txn_cursor_open(f, bulk->transaction, partition, (struct tree_id){9}, &range, &cursor));
+    do {
+        TRY(txn_cursor_next(f, cursor, entries, 64, &count));
+        for (size_t i = 0; i < count; i++) {
+            uint64_t row = get_be64(entries[i].key.data);
+            assert_int_equal(row, get_le64(entries[i].value.data));
+            assert_true(previous == 0 || (bulk->backward ? row < previous : row > previous));
+            previous = row;
+            bulk->sum += row;
+            bulk->seen++;
+        }
+    } while (count > 0);
+    txn_cursor_close(f, cursor);
+    return STATUS_OK;
+}
+
+static void scan_expect(struct fiber *f, struct transaction *transaction, uint64_t seen,
+                        uint64_t sum) {
+    struct bulk scan = {.transaction = transaction};
+    for (int way = 0; way < 2; way++) {
+        scan.backward = way == 1;
+        assert_ok(partition_call(f, transaction_store(transaction), 1, bulk_scan, &scan));
+        assert_int_equal(scan.seen, seen);
+        assert_int_equal(scan.sum, sum);
+    }
+}
+
+static uint64_t history_entries(struct store *store) {
+    struct store_statistics statistics;
+    store_statistics(store, &statistics);
+    return statistics.history_entries;
+}
+
+/* A write set far beyond what it may keep in memory; snapshots before and after; crash. */
+static enum status spill_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    const uint64_t all = (uint64_t)ROWS * (ROWS + 1) / 2;
+    struct transaction *before = begin(f, store, ISOLATION_REPEATABLE_READ);
+    struct transaction *load = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct bulk bulk = {.transaction = load, .first = 1, .count = ROWS, .value_size = 1500};
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    scan_expect(f, load, 0, 0);
+    next_statement(f, load);
+    scan_expect(f, load, ROWS, all); /* its own rows */
+    bulk = (struct bulk){.transaction = load, .first = 1, .count = 100};
+    assert_ok(partition_call(f, store, 1, bulk_delete, &bulk));
+    next_statement(f, load);
+    scan_expect(f, load, ROWS - 100, all - 5050);
+    commit(f, load);
+    assert_true(history_entries(store) < ROWS + 10);
+    scan_expect(f, before, 0, 0);
+    struct transaction *middle = begin(f, store, ISOLATION_REPEATABLE_READ);
+    struct transaction *wipe = begin(f, store, ISOLATION_READ_COMMITTED);
+    bulk = (struct bulk){.transaction = wipe, .first = 1, .count = ROWS};
+    assert_ok(partition_call(f, store, 1, bulk_delete, &bulk));
+    commit(f, wipe);
+    scan_expect(f, before, 0, 0);
+    scan_expect(f, middle, ROWS - 100, all - 5050);
+    struct transaction *after = begin(f, store, ISOLATION_REPEATABLE_READ);
+    scan_expect(f, after, 0, 0);
+    /* Thrown away before it was anything. */
+    struct transaction *undone = begin(f, store, ISOLATION_READ_COMMITTED);
+    bulk = (struct bulk){.transaction = undone, .first = 1, .count = ROWS, .value_size = 700};
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    transaction_rollback(f, undone);
+    scan_expect(f, after, 0, 0);
+    commit(f, before);
+    commit(f, middle);
+    commit(f, after);
+    check(f, store);
+    store_abandon(f, store);
+    store = store_reopen(f);
+    after = begin(f, store, ISOLATION_READ_COMMITTED);
+    scan_expect(f, after, 0, 0);
+    commit(f, after);
+    check(f, store);
+    return store_close(f, store);
+}
+
+static void write_set_larger_than_memory_works(void **state) {
+    fixture_run(spill_body, 1);
+}
+
+static enum status runs_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *before = begin(f, store, ISOLATION_REPEATABLE_READ);
+    struct transaction *load = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct bulk bulk = {.transaction = load, .first = 1, .count = 5000, .value_size = 20};
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    commit(f, load);
+    struct transaction *middle = begin(f, store, ISOLATION_REPEATABLE_READ);
+    load = begin(f, store, ISOLATION_READ_COMMITTED);
+    bulk = (struct bulk){.transaction = load, .first = 10, .count = 2, .value_size = 20};
+    assert_ok(partition_call(f, store, 1, bulk_delete, &bulk));
+    bulk = (struct bulk){.transaction = load, .first = 5001, .count = 10, .value_size = 20};
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    commit(f, load);
+    scan_expect(f, before, 0, 0);
+    scan_expect(f, middle, 5000, 5000ull * 5001 / 2);
+    struct transaction *after = begin(f, store, ISOLATION_READ_COMMITTED);
+    scan_expect(f, after, 5008, 5010ull * 5011 / 2 - 21);
+    commit(f, before);
+    commit(f, middle);
+    commit(f, after);
+    for (int i = 0; i < 40 && history_entries(store) > 0; i++)
+        assert_ok(fiber_sleep(f, 100000000));
+    assert_int_equal(history_entries(store), 0); /* nobody needs it: it is gone */
+    return store_close(f, store);
+}
+
+static void inserted_rows_take_runs_and_history_vanishes(void **state) {
+    fixture_run(runs_body, 1);
+}
+
+/* ---- dropping trees ---------------------------------------------------------------------------------- */
+
+static enum status drop_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *load = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct bulk bulk = {.transaction = load, .first = 1, .count = 3000, .value_size = 200};
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    commit(f, load);
+    struct transaction *old = begin(f, store, ISOLATION_REPEATABLE_READ);
+    struct transaction *undone = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_ok(txn_tree_drop(f, undone, (struct tree_id){9}));
+    transaction_rollback(f, undone);
+    struct transaction *drop = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_ok(txn_tree_drop(f, drop, (struct tree_id){9}));
+    assert_true(transaction_has_writes(drop));
+    assert_int_equal(commit(f, drop), 2);
+    assert_ok(fiber_sleep(f, 600000000)); /* the background has had its chance */
+    scan_expect(f, old, 3000, 3000ull * 3001 / 2);
+    commit(f, old);
+    store_abandon(f, store); /* the drop is in the journal only */
+    store = store_reopen(f);
+    uint64_t count = 1;
+    for (int i = 0; i < 40 && count > 0; i++) {
+        struct transaction *look = begin(f, store, ISOLATION_READ_COMMITTED);
+        struct bulk scan = {.transaction = look};
+        assert_ok(partition_call(f, store, 1, bulk_scan, &scan));
+        count = scan.seen;
+        commit(f, look);
+        assert_ok(fiber_sleep(f, 100000000));
+    }
+    assert_int_equal(count, 0);
+    check(f, store);
+    return store_close(f, store);
+}
+
+static void dropped_tree_is_freed_when_nobody_sees_it(void **state) {
+    fixture_run(drop_body, 1);
+}
+
+/* ---- row ids --------------------------------------------------------------------------------------------- */
+
+static enum status row_ids_there(struct fiber *f, struct partition *partition, void *argument) {
+    return partition_row_ids(f, partition, (struct tree_id){9}, 10, argument);
+}
+
+static enum status row_ids_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct row_id first;
+    assert_ok(partition_call(f, store, 1, row_ids_there, &first));
+    assert_int_equal(first.value, 1);
+    struct transaction *load = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct bulk bulk = {.transaction = load, .first = 1, .count = 7, .value_size = 20};
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    commit(f, load);
+    assert_ok(partition_call(f, store, 1, row_ids_there, &first));
+    assert_int_equal(first.value, 11);
+    assert_ok(store_close(f, store));
+    store = store_reopen(f);
+    assert_ok(partition_call(f, store, 1, row_ids_there, &first));
+    assert_int_equal(first.value, 8);
+    return store_close(f, store);
+}
+
+static void row_ids_rise_behind_the_largest(void **state) {
+    fixture_run(row_ids_body, 1);
+}
+
+/* ---- the directory ------------------------------------------------------------------------------------- */
+
+static enum status directory_body(struct fiber *f, void *argument) {
+    struct store *store, *second;
+    struct store_options options = store_options_at("data", false);
+    assert_status(store_open(f, &options, &store), STATUS_UNDEFINED_FILE);
+    store = store_create(f);
+    options = store_options_at("data", true);
+    assert_status(store_open(f, &options, &second), STATUS_DUPLICATE_FILE);
+    options = store_options_at("data", false);
+    options.partition_count = 5;
+    assert_status(store_open(f, &options, &second), STATUS_INVALID_PARAMETER_VALUE);
+    assert_ok(store_close(f, store));
+    char path[128];
+    snprintf(path, sizeof path, "%s/data/satori.id", fixture_root);
+    uint8_t bytes[STORE_IDENTITY_SIZE], changed[STORE_IDENTITY_SIZE];
+    FILE *file = fopen(path, "rb");
+    assert_int_equal(fread(bytes, 1, sizeof bytes, file), sizeof bytes);
+    fclose(file);
+    struct store_identity identity;
+    assert_true(store_identity_decode(bytes, &identity));
+    identity.version = 2;
+    store_identity_encode(&identity, changed);
+    for (int i = 0; i < 2; i++) {
+        if (i == 1) {
+            memcpy(changed, bytes, sizeof bytes);
+            changed[20] ^= 1;
+        }
+        file = fopen(path, "wb");
+        fwrite(changed, 1, sizeof changed, file);
+        fclose(file);
+        options = store_options_at("data", false);
+        assert_status(store_open(f, &options, &store),
+                      i == 0 ? STATUS_FEATURE_NOT_SUPPORTED : STATUS_DATA_CORRUPTED);
+    }
+    return STATUS_OK;
+}
+
+static void directory_is_refused_when_it_does_not_fit(void **state) {
+    fixture_run(directory_body, 1);
+}
+
+static enum status limits_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    static char text[6000];
+    struct transaction *transaction = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct operation o = {.transaction = transaction, .tree = {1}};
+    o.key = slice_of(text, TXN_KEY_SIZE_MAX + 1);
+    assert_status(partition_call(f, store, 0, put_there, &o), STATUS_LIMIT_EXCEEDED);
+    o.key = slice_of(text, 100);
+    o.value = slice_of(text, TXN_ENTRY_SIZE_MAX - 99);
+    assert_status(partition_call(f, store, 0, put_there, &o), STATUS_LIMIT_EXCEEDED);
+    /* The largest that is allowed goes everywhere: spilled, history, journal. */
+    o.key = slice_of(text, TXN_KEY_SIZE_MAX);
+    o.value = slice_of(text, TXN_ENTRY_SIZE_MAX - TXN_KEY_SIZE_MAX);
+    for (int i = 0; i < 400; i++) {
+        put_be32(text, (uint32_t)i);
+        assert_ok(partition_call(f, store, 0, put_there, &o));
+    }
+    commit(f, transaction);
+    struct transaction *old = begin(f, store, ISOLATION_REPEATABLE_READ);
+    for (int round = 0; round < 4; round++) {
+        transaction = begin(f, store, ISOLATION_READ_COMMITTED);
+        o.transaction = transaction;
+        for (int i = 0; i < 400; i++) {
+            put_be32(text, (uint32_t)i);
+            text[TXN_KEY_SIZE_MAX - 1] = 0;
+            o.value.data = (const uint8_t *)text + 1 + round;
+            assert_ok(partition_call(f, store, 0, put_there, &o));
+        }
+        commit(f, transaction);
+    }
+    struct arena arena = {0};
+    struct operation look = {.transaction = old, .tree = {1}, .key = o.key, .arena = &arena};
+    assert_ok(partition_call(f, store, 0, get_there, &look));
+    assert_true(look.found);
+    arena_release(&arena);
+    commit(f, old);
+    struct transaction_options read_only = {.read_only = true};
+    assert_ok(transaction_begin(f, store, &read_only, &transaction));
+    o.transaction = transaction;
+    assert_status(partition_call(f, store, 0, put_there, &o), STATUS_READ_ONLY_TRANSACTION);
+    transaction_rollback(f, transaction);
+    return store_close(f, store);
+}
+
+static void largest_entries_fit_everywhere(void **state) {
+    fixture_run(limits_body, 1);
+}
+
+/* ---- formats --------------------------------------------------------------------------------------------- */
+
+static void identity_has_its_golden_bytes(void **state) {
+    static const uint8_t golden[28] = {'S',  'A',  'T',  'O',  'R',  'I',  'D', 'B', 1, 0,
+                                       0,    0,    0x6e, 0x79, 0x2c, 0x70, 8,   7,   6, 5,
+                                       4,    3,    2,    1,    12,   0,    0,   0};
+    uint8_t bytes[STORE_IDENTITY_SIZE];
+    struct store_identity identity = {1, 0x0102030405060708, 12}, decoded;
+    store_identity_encode(&identity, bytes);
+    if (memcmp(bytes, golden, sizeof golden) != 0)
+        for (size_t i = 12; i < 16; i++)
+            printf("0x%02x ", bytes[i]);
+    assert_memory_equal(bytes, golden, sizeof golden);
+    assert_true(store_identity_decode(bytes, &decoded));
+    assert_int_equal(decoded.partition_count, 12);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] ^= 4;
+        assert_false(store_identity_decode(bytes, &decoded));
+        bytes[i] ^= 4;
+    }
+}
+
+static void commit_record_has_its_golden_bytes(void **state) {
+    static const uint8_t golden[] = {3, 9,   1,   2,   2,   0x80, 1,   4, 2, 'k',
+                                     '1', 3, 'v', 'a', 'l', 5,    1,   'x'};
+    const struct commit_item items[] = {
+        {COMMIT_DROP, 9, {0}, {0}},
+        {COMMIT_PARTITION, 2, {0}, {0}},
+        {COMMIT_TREE, 128, {0}, {0}},
+        {COMMIT_PUT, 0, slice_of_text("k1"), slice_of_text("val")},
+        {COMMIT_DELETE, 0, slice_of_text("x"), {0}},
+    };
+    uint8_t bytes[64];
+    size_t size = 0;
+    for (size_t i = 0; i < 5; i++)
+        size += commit_item_encode(&items[i], bytes + size);
+    assert_int_equal(size, sizeof golden);
+    assert_memory_equal(bytes, golden, size);
+    struct slice rest = slice_of(golden, sizeof golden);
+    for (size_t i = 0; i < 5; i++) {
+        struct commit_item item;
+        for (size_t cut = 0; cut < rest.size && i < 4; cut++) { /* any shorter prefix is cut off */
+            struct slice part = slice_of(rest.data, cut);
+            size_t whole = commit_item_encode(&items[i], NULL);
+            if (cut < whole)
+                assert_int_equal(commit_item_decode(&part, &item), COMMIT_CUT_OFF);
+        }
+        assert_int_equal(commit_item_decode(&rest, &item), COMMIT_DECODED);
+        assert_int_equal(item.tag, items[i].tag);
+        assert_int_equal(item.number, items[i].number);
+        assert_true(slice_equal(item.key, items[i].key));
+        assert_true(slice_equal(item.value, items[i].value));
+    }
+    assert_int_equal(rest.size, 0);
+    static const uint8_t unknown[] = {9, 0, 0};
+    struct commit_item item;
+    rest = slice_of(unknown, sizeof unknown);
+    assert_int_equal(commit_item_decode(&rest, &item), COMMIT_MALFORMED);
+}
+
+static void spilled_keys_keep_their_order(void **state) {
+    struct random random;
+    random_seed(&random, 3);
+    for (int i = 0; i < 20000; i++) {
+        uint8_t a[40], b[40], x[LAYER_KEY_SIZE_MAX], y[LAYER_KEY_SIZE_MAX];
+        uint8_t decoded[LAYER_KEY_SIZE_MAX];
+        size_t a_size = random_below(&random, 20), b_size = random_below(&random, 20);
+        uint64_t a_commit = random_below(&random, 3), b_commit = random_below(&random, 3);
+        for (size_t j = 0; j < sizeof a; j++) {
+            a[j] = random_below(&random, 3) == 0 ? 0xFF : 0;
+            b[j] = random_below(&random, 4) != 0 ? a[j] : 1;
+        }
+        size_t x_size = layer_key_encode((struct tree_id){5}, slice_of(a, a_size), a_commit, x);
+        size_t y_size = layer_key_encode((struct tree_id){5}, slice_of(b, b_size), b_commit, y);
+        int wanted = slice_compare(slice_of(a, a_size), slice_of(b, b_size));
+        if (wanted == 0)
+            wanted = a_commit < b_commit ? -1 : a_commit > b_commit;
+        int order = slice_compare(slice_of(x, x_size), slice_of(y, y_size));
+        assert_int_equal((order > 0) - (order < 0), (wanted > 0) - (wanted < 0));
+        struct tree_id tree;
+        size_t size;
+        uint64_t commit;
+        assert_true(layer_key_decode(slice_of(x, x_size), &tree, decoded, &size, &commit));
+        assert_true(slice_equal(slice_of(decoded, size), slice_of(a, a_size)));
+        assert_true(tree.value == 5 && commit == a_commit);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(identity_has_its_golden_bytes),
+        cmocka_unit_test(commit_record_has_its_golden_bytes),
+        cmocka_unit_test(spilled_keys_keep_their_order),
+        cmocka_unit_test(write_set_larger_than_memory_works),
+        cmocka_unit_test(inserted_rows_take_runs_and_history_vanishes),
+        cmocka_unit_test(dropped_tree_is_freed_when_nobody_sees_it),
+        cmocka_unit_test(row_ids_rise_behind_the_largest),
+        cmocka_unit_test(directory_is_refused_when_it_does_not_fit),
+        cmocka_unit_test(largest_entries_fit_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
