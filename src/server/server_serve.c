@@ -69,6 +69,7 @@ static enum status serve_clients(struct fiber *f, struct serve *serve) {
         listener_address(serve->listener), serve->engine_options.directory,
         runtime_backend_name(runtime_backend(fiber_runtime(f))));
     enum status status = event_wait(f, &serve->stop);
+    engine_shutdown(serve->engine);
     task_group_cancel(&group, STATUS_SHUTDOWN);
     enum status accepted = task_group_wait(f, &group);
     if (accepted != STATUS_OK && accepted != STATUS_SHUTDOWN)
@@ -84,7 +85,6 @@ static enum status serve_on_core(struct fiber *f, void *argument) {
         status = serve_clients(f, serve);
     listener_close(f, serve->listener);
     if (serve->engine != NULL) {
-        engine_shutdown(serve->engine);
         enum status closed = engine_close(f, serve->engine);
         if (status == STATUS_OK)
             status = closed;

@@ -93,7 +93,7 @@ static inline enum status stand_main(struct fiber *f, void *argument) {
 static inline void run_on_stand(uint64_t memory, uint64_t file_size_max,
                                 enum status (*body)(struct fiber *f, struct stand *stand)) {
     struct stand stand = {.memory = memory, .file_size_max = file_size_max, .body = body};
-    strcpy(stand.directory, "pager_test_XXXXXX");
+    strcpy(stand.directory, "/tmp/satori-pager-XXXXXX");
     assert_non_null(mkdtemp(stand.directory));
     log_level_set(LOG_WARNING);
     struct runtime_options options = {.core_count = 1, .random_seed = 42};
