@@ -280,9 +280,8 @@ static enum status extract_time(struct slice field, enum unit unit, int64_t time
 /* Of infinite moments, what grows without end is infinite and what goes round is null. */
 static enum status extract_infinite(struct slice field, enum unit unit, const struct value *value,
                                     bool positive, struct value *out) {
-    bool zone = unit == UNIT_ZONE || unit == UNIT_ZONE_HOUR || unit == UNIT_ZONE_MINUTE;
-    if (unit == UNIT_UNKNOWN || (zone && value->type.id != TYPE_TIMESTAMPTZ) ||
-        (value->type.id == TYPE_DATE && unit < UNIT_DAY))
+    if (unit == UNIT_UNKNOWN ||
+        (value->type.id == TYPE_DATE && (unit < UNIT_DAY || unit >= UNIT_ZONE)))
         return unit_error(field, unit, value->type.id);
     bool grows = unit == UNIT_YEAR || unit == UNIT_DECADE || unit == UNIT_CENTURY ||
                  unit == UNIT_MILLENNIUM || unit == UNIT_JULIAN || unit == UNIT_ISOYEAR ||
@@ -438,14 +437,16 @@ enum status datetime_truncate(struct slice field, const struct value *value,
                               const struct timezone *timezone, struct value *out) {
     enum unit unit = unit_of(field);
     *out = *value;
+    if (unit >= UNIT_DOW && unit <= UNIT_EPOCH)
+        unit = UNIT_UNKNOWN; /* nothing to cut to */
     if (value->type.id == TYPE_INTERVAL)
         return truncate_interval(field, unit, &out->interval);
     ASSERT(value->type.id == TYPE_TIMESTAMP || value->type.id == TYPE_TIMESTAMPTZ);
     bool with_zone = value->type.id == TYPE_TIMESTAMPTZ, known;
-    if (unit == UNIT_UNKNOWN)
-        return unit_error(field, unit, value->type.id);
     if (!timestamp_is_finite(value->int64))
         return STATUS_OK;
+    if (unit == UNIT_UNKNOWN)
+        return unit_error(field, unit, value->type.id);
     int64_t local = with_zone ? timestamptz_to_timestamp(value->int64, timezone) : value->int64;
     int64_t offset = local - value->int64, truncated;
     TRY(truncate_local(local, unit, &known, &truncated));

@@ -5,7 +5,8 @@
  * needs more: addition, subtraction, multiplication and rounding fail with
  * NUMERIC_VALUE_OUT_OF_RANGE when the integral part does not fit; digits after the point that do
  * not fit are an error for + - * too (exactness first), while division, sqrt, exp, ln, log and
- * power, which are inexact anyway, give fewer fractional digits than PostgreSQL.
+ * power, which are inexact anyway, give fewer fractional digits than PostgreSQL (exp, ln, log and
+ * power know about 31 significant digits).
  *
  * Scaled integers (the INT64 and INT128 forms of a known scale) go through numeric_from_scaled
  * and numeric_to_scaled; kernels of the executor work on them directly, with the result types
