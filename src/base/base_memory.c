@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/base_status.h"
 
@@ -41,6 +42,14 @@ void *memory_alloc_aligned(size_t alignment, size_t size) {
 
 void memory_free(void *block) {
     free(block);
+}
+
+void memory_prefer_huge(void *block, size_t size) {
+    const uintptr_t huge = 2 << 20;
+    uintptr_t from = ((uintptr_t)block + huge - 1) & ~(huge - 1);
+    uintptr_t to = ((uintptr_t)block + size) & ~(huge - 1);
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
 bool memory_grow(void *array_pointer, size_t *capacity, size_t count_min, size_t element_size) {

@@ -17,6 +17,8 @@ void *memory_resize(void *block, size_t size) __attribute__((alloc_size(2)));
 /* `alignment` is a power of two; `size` is rounded up to it. */
 void *memory_alloc_aligned(size_t alignment, size_t size) __attribute__((malloc, alloc_size(2)));
 void memory_free(void *block);
+/* Ask for huge pages behind a large block (fewer address translations); only a wish. */
+void memory_prefer_huge(void *block, size_t size);
 
 /* Tests: fail the `nth` allocation from now (1 is the next) on any thread; 0 turns it off. */
 void memory_fail_nth(uint64_t nth);
