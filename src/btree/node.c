@@ -81,19 +81,45 @@ static inline struct slice without_prefix(struct node node, struct slice key) {
     return slice_of(key.data + prefix, key.size - prefix);
 }
 
+/*
+ * The search probes slots 255, then 127 or 383, then 63, 191, 319 or 447, whatever the count, and
+ * ends within 64 slots. So the lines of the first three steps are fetched together with the
+ * header, and those of the end together: two memory latencies on a cold node instead of seven.
+ */
+enum { SEARCH_END = 64 };
+
+static inline void prefetch_first_steps(const uint8_t *slots) {
+    for (unsigned slot = SEARCH_END - 1; slot < 8 * SEARCH_END - 1; slot += SEARCH_END)
+        __builtin_prefetch(slots + slot * NODE_SLOT_SIZE);
+}
+
+static inline void prefetch_end(const uint8_t *slots, unsigned low) {
+    for (unsigned i = 0; i < SEARCH_END * NODE_SLOT_SIZE; i += 64)
+        __builtin_prefetch(slots + low * NODE_SLOT_SIZE + i);
+}
+
+/* Number of heads smaller than ours, without branches that depend on them. */
+static inline unsigned heads_below(const uint8_t *slots, unsigned count, uint32_t head) {
+    if (count == 0)
+        return 0;
+    unsigned low = 0;
+    for (unsigned step = 1u << (31 - __builtin_clz(count)); step > 0; step /= 2) {
+        unsigned next = low + step;
+        bool below = next <= count && get_le32(slots + (next - 1) * NODE_SLOT_SIZE) < head;
+        low = below ? next : low;
+        if (step == SEARCH_END)
+            prefetch_end(slots, low);
+    }
+    return low;
+}
+
 unsigned node_search(struct node node, struct slice key, bool *equal_out) {
+    const uint8_t *slots = node.at + NODE_HEADER_SIZE;
+    prefetch_first_steps(slots);
     struct slice rest = without_prefix(node, key);
     uint32_t head = head_of(rest);
-    const uint8_t *slots = node.at + NODE_HEADER_SIZE;
-    /* First entry whose head is >= ours, without branches. */
-    unsigned low = 0;
     unsigned count = node_count(node);
-    for (unsigned left = count; left > 0;) {
-        unsigned half = left / 2;
-        bool less = get_le32(slots + (low + half) * NODE_SLOT_SIZE) < head;
-        low = less ? low + half + 1 : low;
-        left = less ? left - half - 1 : half;
-    }
+    unsigned low = heads_below(slots, count, head);
     /* Among entries of the same head, by the whole rest. */
     *equal_out = false;
     if (low == count || get_le32(slots + low * NODE_SLOT_SIZE) != head)

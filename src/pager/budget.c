@@ -49,6 +49,7 @@ enum status page_budget_create(uint64_t size_max, unsigned pager_count,
         return error_set(STATUS_OUT_OF_MEMORY, "cannot reserve %llu bytes of memory for pages",
                          (unsigned long long)size_max);
     }
+    memory_prefer_huge(budget->blocks, size_max);
     *budget_out = budget;
     return STATUS_OK;
 }

@@ -14,8 +14,9 @@ struct frame *pool__try_new(struct pager *pager, uint32_t size) {
     struct frame *frame = NULL;
     if (memory_grow(&pager->frames, &pager->frame_capacity, pager->frame_total + 1,
                     sizeof *pager->frames))
-        frame = memory_alloc_zeroed(1, sizeof *frame);
+        frame = memory_alloc_aligned(64, sizeof *frame);
     if (frame != NULL) {
+        memset(frame, 0, sizeof *frame);
         frame->block = budget_block_alloc(pager->share.budget, size);
         if (frame->block == NULL) {
             memory_free(frame);

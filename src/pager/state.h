@@ -51,14 +51,15 @@ enum {
 
 #define TEMPORARY_BIT (1ull << 63)
 
+/* The first 64 bytes are what a descent touches; frames are aligned to that. */
 struct frame {
     struct page page; /* first: the user's pointer is the frame's */
     uint32_t pins;
-    uint32_t size;    /* of the block: page.size + PAGE_HEADER_SIZE */
-    uint8_t *block;
     bool referenced, dirty, cut, reading, writing, orphan;
-    uint32_t clock_index;
     uint64_t extent;
+    uint8_t *block;
+    uint32_t size; /* of the block: page.size + PAGE_HEADER_SIZE */
+    uint32_t clock_index;
     struct frame *ghost; /* of a frame: its ghost; of a ghost: its frame, NULL when that moved on */
     struct list dirty_link;
 };

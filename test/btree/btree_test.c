@@ -376,7 +376,8 @@ static enum status wander(struct fiber *f, void *argument) {
         while (cursor.positioned && !crowd->stop) {
             struct slice key = btree_cursor_key(&cursor), value;
             size_t size = key.size;
-            memcpy(last, key.data, size);
+            if (size > 0)
+                memcpy(last, key.data, size);
             bool found, equal;
             TRY(btree_cursor_value(f, &cursor, &found, &value));
             size_t at = model_find(crowd->model, slice_of(last, size), &equal);
