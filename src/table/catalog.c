@@ -154,7 +154,12 @@ enum status catalog_open(struct fiber *f, struct store *store, struct catalog **
 void catalog_close(struct fiber *f, struct catalog *catalog) {
     if (catalog == NULL)
         return;
-    catalog__sequences_release(f, catalog);
+    catalog__sequences_write(f, catalog);
+    catalog_abandon(catalog);
+}
+
+void catalog_abandon(struct catalog *catalog) {
+    catalog__sequences_free(catalog);
     schema_release(catalog->published);
     schema_part_release(&catalog->system);
     memory_free(catalog);

@@ -32,8 +32,9 @@ enum status schema__build(struct fiber *f, struct catalog *catalog,
 /* `count` consecutive numbers for oids and trees; never given out again. */
 enum status catalog__take_oids(struct fiber *f, struct catalog *catalog, uint32_t count,
                                uint32_t *first_out) MUST_USE;
-/* Write the exact last values of sequences, so that a clean stop skips no numbers; free them. */
-void catalog__sequences_release(struct fiber *f, struct catalog *catalog);
+/* Write the exact last values of sequences, so that a clean stop skips no numbers. */
+void catalog__sequences_write(struct fiber *f, struct catalog *catalog);
+void catalog__sequences_free(struct catalog *catalog);
 
 /* Rows of the base case: written where they are missing (catalog_bootstrap.c). */
 enum status catalog__bootstrap(struct fiber *f, struct catalog *catalog) MUST_USE;

@@ -308,23 +308,31 @@ enum status catalog__take_oids(struct fiber *f, struct catalog *catalog, uint32_
 
 /* ---- the end -------------------------------------------------------------------------- */
 
-static enum status release_here(struct fiber *f, struct partition *partition, void *argument) {
+static enum status write_here(struct fiber *f, struct partition *partition, void *argument) {
     struct catalog *catalog = argument;
     for (unsigned i = 0; i < SEQUENCE_BUCKETS; i++) {
-        while (catalog->sequences[i] != NULL) {
-            struct sequence_entry *entry = catalog->sequences[i];
-            catalog->sequences[i] = entry->next;
-            /* Failure only means that numbers are skipped. */
-            if (entry->left > 0 &&
-                state_store(f, catalog, partition, entry->state_id, entry->state) != STATUS_OK)
-                error_clear();
-            memory_free(entry);
+        struct sequence_entry *entry = catalog->sequences[i];
+        for (; entry != NULL; entry = entry->next) {
+            if (entry->left > 0)
+                TRY(state_store(f, catalog, partition, entry->state_id, entry->state));
+            entry->left = 0;
         }
     }
     return STATUS_OK;
 }
 
-void catalog__sequences_release(struct fiber *f, struct catalog *catalog) {
-    if (partition_call(f, catalog->store, PARTITION_CATALOG, release_here, catalog) != STATUS_OK)
+void catalog__sequences_write(struct fiber *f, struct catalog *catalog) {
+    /* Failure only means that numbers are skipped. */
+    if (partition_call(f, catalog->store, PARTITION_CATALOG, write_here, catalog) != STATUS_OK)
         error_clear();
+}
+
+void catalog__sequences_free(struct catalog *catalog) {
+    for (unsigned i = 0; i < SEQUENCE_BUCKETS; i++) {
+        while (catalog->sequences[i] != NULL) {
+            struct sequence_entry *entry = catalog->sequences[i];
+            catalog->sequences[i] = entry->next;
+            memory_free(entry);
+        }
+    }
 }

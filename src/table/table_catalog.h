@@ -24,6 +24,8 @@ struct catalog;
 enum status catalog_open(struct fiber *f, struct store *store, struct catalog **catalog_out)
     MUST_USE;
 void catalog_close(struct fiber *f, struct catalog *catalog);
+/* Free it and write nothing, as if the process were killed: before store_abandon, for tests. */
+void catalog_abandon(struct catalog *catalog);
 struct store *catalog_store(const struct catalog *catalog);
 
 /* The published schema, retained for the caller. Any core, never suspends. */

@@ -428,6 +428,7 @@ static enum status wait_body(struct fiber *f, void *argument) {
         assert_ok(task_group_wait(f, &group));
         assert_int_equal(waiter.status, STATUS_OK);
         work_begin(f, &work, &database);
+        table = find_table(&work, "m");
         assert_true(get_by_id(f, &work, table, 1, &address, old));
         assert_int_equal(lock_row(f, &work, table, address, old), ROW_LOCKED);
         assert_ok(table_delete(f, &work.context, table, address, old));
@@ -542,6 +543,7 @@ static enum status wide_body(struct fiber *f, void *argument) {
     work_commit(f, &work);
     check_all(f, &database);
     work_begin(f, &work, &database);
+    table = find_table(&work, "wide");
     assert_int_equal(lock_row(f, &work, table, addresses[0], back), ROW_LOCKED);
     assert_ok(table_delete(f, &work.context, table, addresses[0], back));
     work_commit(f, &work);
