@@ -160,6 +160,21 @@ static bool moment_operation(const struct operation_case *test, enum status *sta
         assert_ok(timezone_find(slice_of_text("America/New_York"), &zone));
         out->type = TYPE_OF(TIMESTAMPTZ);
         *status = timestamp_to_timestamptz(timestamp_of(test->a), zone, &out->int64);
+    } else if (strcmp(test->operation, "to_timestamp") == 0) {
+        out->type = TYPE_OF(TIMESTAMPTZ);
+        *status = datetime_from_char(slice_of_text(test->a), slice_of_text(test->b), NULL,
+                                     &out->int64);
+    } else if (strcmp(test->operation, "to_date") == 0) {
+        out->type = TYPE_OF(DATE);
+        *status = date_from_char(slice_of_text(test->a), slice_of_text(test->b), &out->int32);
+    } else if (strncmp(test->operation, "to_char_", 8) == 0) {
+        bool interval = strcmp(test->operation, "to_char_interval") == 0;
+        struct value from = parse(test->a, interval ? TYPE_OF(INTERVAL) : TYPE_OF(TIMESTAMP));
+        struct buffer buffer = {0};
+        *status = datetime_to_char(&from, slice_of_text(test->b), NULL, &buffer);
+        *out = value_string(TYPE_OF(TEXT), arena_copy_slice(&arena, buffer_slice(&buffer)));
+        out->is_null = from.type.id == TYPE_TIMESTAMP && !timestamp_is_finite(from.int64);
+        buffer_release(&buffer);
     } else if (strcmp(test->operation, "make_date") == 0) {
         out->type = TYPE_OF(DATE);
         *status = make_date(atoi(test->a), atoi(test->b), atoi(test->c), &out->int32);
