@@ -37,7 +37,9 @@ enum {
     SLICE_US = 200,            /* a turn of latency and normal fibers */
     SLICE_BACKGROUND_US = 100, /* ... of background ones */
     POLL_INTERVAL_US = 30,     /* a busy core asks the back end this often */
-    CALL_CREDITS = 256,        /* calls and casts per pair of cores and class */
+    CALL_CREDITS = 8192,       /* calls and casts per pair of cores and class; more than there can
+                                  be sessions, for one that waits for a row lock on another core
+                                  keeps its call, and the lock's holder needs calls to go on */
     SUBMIT_MAX = 65536,        /* futures pending per core */
     FIBER_COUNT_DEFAULT = 100000,
     FIBER_STACK_DEFAULT = 256 * 1024,
