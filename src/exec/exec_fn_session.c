@@ -1,2 +1,229 @@
+/* Functions about the session: names, settings, sequences, waiting. */
+#include <math.h>
+#include <string.h>
+
 #include "exec/exec_kernel.h"
-const struct kernel_table exec__kernels_session = {NULL, 0};
+
+static enum status no_session(const char *function) {
+    return error_set(STATUS_FEATURE_NOT_SUPPORTED, "%s needs a session", function);
+}
+/* The room above, if it has that door. */
+#define DOOR(name)                                                                                 \
+    (call->environment->session_functions != NULL                                                  \
+         ? call->environment->session_functions->name                                              \
+         : NULL)
+
+BOXED_FUNCTION(pgsql_version) {
+    return return_c_text(result, "PostgreSQL 15.0 (satori " SATORI_VERSION ")");
+}
+static enum status user(struct kernel_call *call, struct value *result) {
+    if (DOOR(user_name) == NULL)
+        return no_session("current_user");
+    return return_c_text(result, DOOR(user_name)(call->environment->session));
+}
+BOXED_FUNCTION(current_user) {
+    return user(call, result);
+}
+BOXED_FUNCTION(session_user) {
+    return user(call, result);
+}
+BOXED_FUNCTION(current_database) {
+    if (DOOR(database_name) == NULL)
+        return no_session("current_database");
+    return return_c_text(result, DOOR(database_name)(call->environment->session));
+}
+BOXED_FUNCTION(pg_backend_pid) {
+    if (DOOR(backend_pid) == NULL)
+        return no_session("pg_backend_pid");
+    result->int32 = DOOR(backend_pid)(call->environment->session);
+    return STATUS_OK;
+}
+BOXED_FUNCTION(current_schema) {
+    return return_c_text(result, "public");
+}
+BOXED_FUNCTION(current_schemas) {
+    struct value names[2] = {value_string(TYPE_OF(NAME), slice_of_text("pg_catalog")),
+                             value_string(TYPE_OF(NAME), slice_of_text("public"))};
+    bool implicit = arguments[0].boolean != 0;
+    return array_make(TYPE_NAME_ARRAY, implicit ? names : names + 1, implicit ? 2 : 1, call->arena,
+                      result);
+}
+
+/* ---- settings ----------------------------------------------------------------------------------------- */
+
+static enum status setting(struct kernel_call *call, struct slice name, bool missing_ok,
+                           struct value *result) {
+    if (DOOR(setting_get) == NULL)
+        return no_session("current_setting");
+    const char *text = exec__c_text(call, name);
+    const char *value = DOOR(setting_get)(call->environment->session, text, call->arena);
+    if (value != NULL)
+        return return_c_text(result, value);
+    return missing_ok ? return_null(result)
+                      : error_set(STATUS_UNDEFINED_OBJECT,
+                                  "unrecognized configuration parameter \"%s\"", text);
+}
+BOXED_FUNCTION(show_config_by_name) {
+    return setting(call, arguments[0].string, false, result);
+}
+BOXED_FUNCTION(show_config_by_name_missing_ok) {
+    return setting(call, arguments[0].string, arguments[1].boolean != 0, result);
+}
+BOXED_FUNCTION(set_config) {
+    if (DOOR(setting_set) == NULL)
+        return no_session("set_config");
+    if (arguments[0].is_null)
+        return error_set(STATUS_NULL_VALUE_NOT_ALLOWED, "SET requires parameter name");
+    const char *name = exec__c_text(call, arguments[0].string);
+    const char *value = arguments[1].is_null ? NULL : exec__c_text(call, arguments[1].string);
+    bool local = !arguments[2].is_null && arguments[2].boolean;
+    TRY(DOOR(setting_set)(call->environment->session, name, value, local));
+    return setting(call, arguments[0].string, false, result);
+}
+
+/* ---- sequences ----------------------------------------------------------------------------------------- */
+
+static enum status find_sequence(struct kernel_call *call, const struct value *argument,
+                                 const struct sequence **sequence_out) {
+    uint32_t oid = (uint32_t)argument->int64;
+    if (call->environment->schema == NULL || call->f == NULL)
+        return no_session("nextval");
+    *sequence_out = schema_sequence_by_oid(call->environment->schema, oid);
+    if (*sequence_out != NULL)
+        return STATUS_OK;
+    const struct table *table = schema_table_by_oid(call->environment->schema, oid);
+    if (table != NULL)
+        return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a sequence", table->name);
+    return error_set(STATUS_UNDEFINED_TABLE, "could not open relation with OID %u", oid);
+}
+static void remember(struct kernel_call *call, const struct sequence *sequence, int64_t value) {
+    if (DOOR(sequence_remember) != NULL)
+        DOOR(sequence_remember)(call->environment->session, sequence->oid, value);
+}
+BOXED_FUNCTION(nextval) {
+    const struct sequence *sequence;
+    TRY(find_sequence(call, &arguments[0], &sequence));
+    TRY(sequence_next(call->f, call->environment->catalog, sequence, &result->int64));
+    remember(call, sequence, result->int64);
+    return STATUS_OK;
+}
+BOXED_FUNCTION(currval) {
+    const struct sequence *sequence;
+    TRY(find_sequence(call, &arguments[0], &sequence));
+    if (DOOR(sequence_recall) != NULL &&
+        DOOR(sequence_recall)(call->environment->session, sequence->oid, &result->int64))
+        return STATUS_OK;
+    return error_set(STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                     "currval of sequence \"%s\" is not yet defined in this session",
+                     sequence->name);
+}
+BOXED_FUNCTION(lastval) {
+    uint32_t oid;
+    if (DOOR(sequence_last) != NULL &&
+        DOOR(sequence_last)(call->environment->session, &oid, &result->int64))
+        return STATUS_OK;
+    return error_set(STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                     "lastval is not yet defined in this session");
+}
+static enum status set_sequence(struct kernel_call *call, const struct value *arguments,
+                                bool is_called, struct value *result) {
+    const struct sequence *sequence;
+    int64_t value = arguments[1].int64;
+    TRY(find_sequence(call, &arguments[0], &sequence));
+    if (value < sequence->minimum || value > sequence->maximum)
+        return error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE,
+                         "setval: value %lld is out of bounds for sequence \"%s\" (%lld..%lld)",
+                         (long long)value, sequence->name, (long long)sequence->minimum,
+                         (long long)sequence->maximum);
+    TRY(sequence_set(call->f, call->environment->catalog, sequence, value, is_called));
+    if (is_called)
+        remember(call, sequence, value);
+    result->int64 = value;
+    return STATUS_OK;
+}
+BOXED_FUNCTION(setval_oid) {
+    return set_sequence(call, arguments, true, result);
+}
+BOXED_FUNCTION(setval3_oid) {
+    return set_sequence(call, arguments, arguments[2].boolean != 0, result);
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------------- */
+
+BOXED_FUNCTION(pg_sleep) {
+    double seconds = arguments[0].float64;
+    if (call->f == NULL)
+        return no_session("pg_sleep");
+    return seconds > 0 ? fiber_sleep(call->f, seconds > 1e9 ? INT64_C(1000000000000000000)
+                                                            : (int64_t)(seconds * 1e9))
+                       : STATUS_OK;
+}
+BOXED_FUNCTION(pg_postmaster_start_time) {
+    /* The monotonic clock's zero is the machine's; the process began when it was first asked. */
+    static int64_t started;
+    if (__atomic_load_n(&started, __ATOMIC_RELAXED) == 0)
+        __atomic_store_n(&started, clock_wall_us() + TIMESTAMP_UNIX_EPOCH, __ATOMIC_RELAXED);
+    result->int64 = __atomic_load_n(&started, __ATOMIC_RELAXED);
+    return STATUS_OK;
+}
+BOXED_FUNCTION(pg_is_in_recovery) {
+    result->boolean = false;
+    return STATUS_OK;
+}
+BOXED_FUNCTION(pg_client_encoding) {
+    return return_c_text(result, "UTF8");
+}
+BOXED_FUNCTION(getdatabaseencoding) {
+    return return_c_text(result, "UTF8");
+}
+BOXED_FUNCTION(pg_encoding_to_char) {
+    return return_c_text(result, arguments[0].int32 == 6   ? "UTF8"
+                                 : arguments[0].int32 == 0 ? "SQL_ASCII"
+                                                           : "");
+}
+BOXED_FUNCTION(pg_my_temp_schema) {
+    result->int64 = 0;
+    return STATUS_OK;
+}
+BOXED_FUNCTION(pg_current_xact_id) {
+    if (call->environment->transaction == NULL)
+        return no_session("txid_current");
+    result->int64 = (int64_t)transaction_id(call->environment->transaction).value;
+    return STATUS_OK;
+}
+BOXED_FUNCTION(gen_random_uuid) {
+    TRY(secret_random(result->uuid.bytes, sizeof result->uuid.bytes));
+    result->uuid.bytes[6] = (uint8_t)((result->uuid.bytes[6] & 0x0F) | 0x40); /* version 4 */
+    result->uuid.bytes[8] = (uint8_t)((result->uuid.bytes[8] & 0x3F) | 0x80); /* RFC 4122 */
+    return STATUS_OK;
+}
+BOXED_FUNCTION(pg_typeof) {
+    result->int64 = call->expression->arguments[0]->type.id;
+    return STATUS_OK;
+}
+static int32_t count_nulls(const struct kernel_call *call, const struct value *arguments) {
+    int32_t nulls = 0;
+    for (uint32_t i = 0; i < call->expression->argument_count; i++)
+        nulls += arguments[i].is_null;
+    return nulls;
+}
+BOXED_FUNCTION(pg_num_nulls) {
+    result->int32 = count_nulls(call, arguments);
+    return STATUS_OK;
+}
+BOXED_FUNCTION(pg_num_nonnulls) {
+    result->int32 = (int32_t)call->expression->argument_count - count_nulls(call, arguments);
+    return STATUS_OK;
+}
+
+static const struct kernel_entry entries[] = {
+    BOXED(pgsql_version), BOXED(current_user), BOXED(session_user), BOXED(current_database),
+    BOXED(pg_backend_pid), BOXED(current_schema), BOXED(current_schemas),
+    BOXED(show_config_by_name), BOXED(show_config_by_name_missing_ok), BOXED(set_config),
+    BOXED(nextval), BOXED(currval), BOXED(lastval), BOXED(setval_oid), BOXED(setval3_oid),
+    BOXED(pg_sleep), BOXED(pg_postmaster_start_time), BOXED(pg_is_in_recovery),
+    BOXED(pg_client_encoding), BOXED(getdatabaseencoding), BOXED(pg_encoding_to_char),
+    BOXED(pg_my_temp_schema), BOXED(pg_current_xact_id), BOXED(gen_random_uuid), BOXED(pg_typeof),
+    BOXED(pg_num_nulls), BOXED(pg_num_nonnulls),
+};
+KERNEL_TABLE(exec__kernels_session, entries)
