@@ -19,8 +19,8 @@ static enum status execution_new(const struct exec_environment *environment,
     execution->plan = plan;
     execution->local = (struct exec_local){.execution = execution, .arena = environment->arena};
     if (plan->slot_count > 0) {
-        execution->slots = arena_alloc_zeroed(environment->arena,
-                                              plan->slot_count * sizeof(struct value));
+        execution->slots =
+            arena_alloc_zeroed(environment->arena, plan->slot_count * sizeof(struct value));
         if (execution->slots == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     }
@@ -29,8 +29,8 @@ static enum status execution_new(const struct exec_environment *environment,
             environment->arena, plan->node_count * sizeof *execution->node_statistics);
         if (execution->node_statistics == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-        execution->statistics = (struct explain_statistics){
-            .node_count = plan->node_count, .nodes = execution->node_statistics};
+        execution->statistics = (struct explain_statistics){.node_count = plan->node_count,
+                                                            .nodes = execution->node_statistics};
     }
     TRY(exec__subplans_init(execution));
     *execution_out = execution;
@@ -46,8 +46,7 @@ enum status exec_open(struct fiber *f, const struct exec_environment *environmen
     struct execution *execution;
     TRY(execution_new(environment, plan, &execution));
     if (!takes_short_path(execution)) {
-        enum status status =
-            exec__operator_open(f, execution, plan->root, &execution->root);
+        enum status status = exec__operator_open(f, execution, plan->root, &execution->root);
         if (status != STATUS_OK) {
             exec_close(f, execution);
             return status;
@@ -61,9 +60,8 @@ enum status exec_next(struct fiber *f, struct execution *execution, struct batch
     *batch_out = NULL;
     if (execution->done)
         return STATUS_OK;
-    enum status status = execution->root == NULL
-                             ? exec__point_next(f, execution, batch_out)
-                             : exec__next(f, execution->root, batch_out);
+    enum status status = execution->root == NULL ? exec__point_next(f, execution, batch_out)
+                                                 : exec__next(f, execution->root, batch_out);
     if (status != STATUS_OK || *batch_out == NULL)
         execution->done = true;
     return status;
@@ -79,7 +77,7 @@ void exec_close(struct fiber *f, struct execution *execution) {
     if (f != NULL)
         fiber_shield(f); /* scans are closed where they live, whatever happens */
     while (execution->operators != NULL) {
-        struct operator_state *operator = execution->operators;
+        struct operator_state *operator= execution->operators;
         execution->operators = operator->all_next;
         operator->functions->close(f, operator);
         arena_release(&operator->scratch);
@@ -93,7 +91,7 @@ const struct explain_statistics *exec_statistics(const struct execution *executi
     return execution->node_statistics != NULL ? &execution->statistics : NULL;
 }
 
-/* ---- operators in general -------------------------------------------------------------------- */
+/* ---- operators in general ---------------------------------------------------------------- */
 
 enum status exec__operator_open(struct fiber *f, struct execution *execution,
                                 const struct plan_node *node,
@@ -133,13 +131,13 @@ enum status exec__operator_open(struct fiber *f, struct execution *execution,
 enum status exec__operator_new(struct fiber *f, struct execution *execution,
                                const struct plan_node *node, size_t size,
                                const struct operator_functions *functions, void *operator_out) {
-    struct operator_state *operator = arena_alloc_zeroed(execution->environment.arena, size);
-    if (operator == NULL)
+    struct operator_state *operator= arena_alloc_zeroed(execution->environment.arena, size);
+    if (operator== NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     operator->functions = functions;
     operator->node = node;
     operator->execution = execution;
-    operator->local = &execution->local;
+    operator->local = & execution->local;
     operator->all_next = execution->operators;
     execution->operators = operator;
     memcpy(operator_out, &operator, sizeof operator);
@@ -153,10 +151,11 @@ enum status exec__operator_new(struct fiber *f, struct execution *execution,
 static struct explain_node_statistics *figures(const struct operator_state *operator) {
     return operator->execution->node_statistics == NULL
                ? NULL
-               : &operator->execution->node_statistics[operator->node->id];
+               : & operator->execution->node_statistics[operator->node->id];
 }
 
-enum status exec__next(struct fiber *f, struct operator_state *operator, struct batch **batch_out) {
+enum status exec__next(struct fiber *f, struct operator_state *operator,
+                       struct batch ** batch_out) {
     TRY(fiber_check(f));
     arena_reset(&operator->scratch);
     struct explain_node_statistics *node = figures(operator);
@@ -206,7 +205,7 @@ void exec__count_removed(struct operator_state *operator, uint64_t rows) {
         node->removed_rows += rows;
 }
 
-/* ---- single expressions ------------------------------------------------------------------------ */
+/* ---- single expressions ------------------------------------------------------------------ */
 
 enum status exec_evaluate(struct fiber *f, const struct exec_environment *environment,
                           const struct expression *expression, struct value *value_out) {

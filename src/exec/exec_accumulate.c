@@ -12,7 +12,8 @@
 #include "base/base_checked.h"
 #include "exec/exec_kernel.h"
 
-#define STATE(type, i) ((type *)group_state(&call->states, call->groups == NULL ? 0 : call->groups[i]))
+#define STATE(type, i)                                                                             \
+    ((type *)group_state(&call->states, call->groups == NULL ? 0 : call->groups[i]))
 
 /* Loop over the rows whose first argument is not NULL: `row` and `at` (place in the data). */
 #define FOR_VALID(view)                                                                            \
@@ -20,7 +21,7 @@
         for (uint32_t at = (view).indices[call->rows[i]], once = view_valid(&(view), at); once;    \
              once = 0)
 
-/* ---- count ------------------------------------------------------------------------------------------ */
+/* ---- count ------------------------------------------------------------------------------- */
 
 static enum status count_star_add(const struct accumulate_call *call) {
     if (call->groups == NULL) {
@@ -52,7 +53,7 @@ static enum status count_combine(const struct accumulate_call *call, void *into,
     return STATUS_OK;
 }
 
-/* ---- exact sums --------------------------------------------------------------------------------------- */
+/* ---- exact sums -------------------------------------------------------------------------- */
 
 struct sum_state {
     int128_t sum;
@@ -151,8 +152,7 @@ static enum status sum_finish(const struct accumulate_call *call, void *memory,
         return return_null(result);
     switch (type_physical(result->type)) {
     case PHYSICAL_INT64:
-        if (result->type.id == TYPE_INT8 &&
-            (state->sum > INT64_MAX || state->sum < INT64_MIN))
+        if (result->type.id == TYPE_INT8 && (state->sum > INT64_MAX || state->sum < INT64_MIN))
             return error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range");
         result->int64 = (int64_t)state->sum;
         return STATUS_OK;
@@ -181,7 +181,7 @@ static enum status avg_finish(const struct accumulate_call *call, void *memory,
     return numeric_to_value(average, result->type, result);
 }
 
-/* ---- numerics of any scale ------------------------------------------------------------------------------ */
+/* ---- numerics of any scale --------------------------------------------------------------- */
 
 struct numeric_state {
     struct numeric sum;
@@ -243,7 +243,7 @@ static enum status avg_numeric_finish(const struct accumulate_call *call, void *
     return numeric_to_value(average, result->type, result);
 }
 
-/* ---- floats ------------------------------------------------------------------------------------------------ */
+/* ---- floats ------------------------------------------------------------------------------ */
 
 /* Youngs and Cramer, as PostgreSQL: sum and sum of squared differences. */
 struct float_state {
@@ -353,7 +353,7 @@ FLOAT_SPREAD(float_var_samp, 2, state->count - 1, false)
 FLOAT_SPREAD(float_stddev_pop, 1, state->count, true)
 FLOAT_SPREAD(float_stddev_samp, 2, state->count - 1, true)
 
-/* ---- exact variances ----------------------------------------------------------------------------------------- */
+/* ---- exact variances --------------------------------------------------------------------- */
 
 struct spread_state {
     int64_t count, zero;
@@ -414,7 +414,7 @@ SPREAD(spread_var_samp, true, false)
 SPREAD(spread_stddev_pop, false, true)
 SPREAD(spread_stddev_samp, true, true)
 
-/* ---- extremes -------------------------------------------------------------------------------------------------- */
+/* ---- extremes ---------------------------------------------------------------------------- */
 
 struct extreme_state {
     int64_t has;
@@ -512,7 +512,7 @@ static enum status min_combine(const struct accumulate_call *call, void *into, c
     return extreme_combine(call, into, from, false);
 }
 
-/* ---- booleans and bits --------------------------------------------------------------------------------------------- */
+/* ---- booleans and bits ------------------------------------------------------------------- */
 
 struct bits_state {
     int64_t has;
@@ -573,7 +573,7 @@ static enum status bits_finish(const struct accumulate_call *call, void *memory,
     return STATUS_OK;
 }
 
-/* ---- string_agg, array_agg ------------------------------------------------------------------------------------------ */
+/* ---- string_agg, array_agg --------------------------------------------------------------- */
 
 struct text_state {
     uint8_t *bytes; /* doubling in the table's arena */
@@ -662,7 +662,7 @@ static enum status array_agg_finish(const struct accumulate_call *call, void *me
     return array_make(result->type.id, state->values, (uint32_t)state->count, call->arena, result);
 }
 
-/* ---- the table --------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 #define SUM sizeof(struct sum_state)
 #define NUMERIC sizeof(struct numeric_state)
@@ -697,8 +697,9 @@ static const struct accumulator accumulators[] = {
 #define SPREAD_OF(type)                                                                            \
     {"var_pop_" type, SPREADS, spread_add, spread_var_pop, spread_combine},                        \
         {"var_samp_" type, SPREADS, spread_add, spread_var_samp, spread_combine},                  \
-        {"stddev_pop_" type, SPREADS, spread_add, spread_stddev_pop, spread_combine},              \
-        {"stddev_samp_" type, SPREADS, spread_add, spread_stddev_samp, spread_combine}
+        {"stddev_pop_" type, SPREADS, spread_add, spread_stddev_pop, spread_combine}, {            \
+        "stddev_samp_" type, SPREADS, spread_add, spread_stddev_samp, spread_combine               \
+    }
     SPREAD_OF("int2"),
     SPREAD_OF("int4"),
     SPREAD_OF("int8"),

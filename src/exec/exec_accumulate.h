@@ -27,10 +27,10 @@ struct accumulate_call {
     struct fiber *f;
     struct exec_local *local;
     const struct plan_aggregate *aggregate;
-    struct arena *arena;          /* of the group table: for strings that are kept */
+    struct arena *arena; /* of the group table: for strings that are kept */
     struct group_states states;
-    const uint32_t *groups;       /* by position i; NULL: all rows are of group 0 */
-    const uint16_t *rows;         /* rows[0..count) of the vectors */
+    const uint32_t *groups; /* by position i; NULL: all rows are of group 0 */
+    const uint16_t *rows;   /* rows[0..count) of the vectors */
     uint32_t count;
     const struct vector *arguments;
 };

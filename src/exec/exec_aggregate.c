@@ -20,7 +20,7 @@
 struct ordered_input {
     struct row_store rows;
     struct sort_entries sort;
-    struct key_column *columns;      /* ORDER BY keys, then (DISTINCT) the arguments */
+    struct key_column *columns; /* ORDER BY keys, then (DISTINCT) the arguments */
     struct compiled **keys;
     struct vector *vectors;
     const struct vector **pointers;
@@ -34,7 +34,7 @@ struct running_aggregate {
     struct compiled **arguments, *filter;
     struct vector *vectors;
     uint32_t offset;
-    struct ordered_input *ordered;   /* NULL: fed as rows come */
+    struct ordered_input *ordered; /* NULL: fed as rows come */
 };
 
 struct aggregate_operator {
@@ -62,7 +62,7 @@ struct aggregate_operator {
     uint64_t hashes[VECTOR_SIZE];
 };
 
-/* ---- groups --------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------ */
 
 static enum status add_block(struct aggregate_operator *operator) {
     if (operator->block_count == operator->block_capacity) {
@@ -70,13 +70,13 @@ static enum status add_block(struct aggregate_operator *operator) {
         uint8_t **grown = arena_alloc(&operator->arena, capacity * sizeof *grown);
         if (grown == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-        if (operator->block_count > 0)
-            memcpy(grown, operator->blocks, operator->block_count * sizeof *grown);
+        if (operator->block_count> 0)
+            memcpy(grown, operator->blocks, operator->block_count * sizeof * grown);
         operator->blocks = grown;
         operator->block_capacity = capacity;
     }
     uint32_t groups = operator->base.node->aggregate.key_count == 0 ? 1 : GROUP_BLOCK;
-    uint8_t *block = arena_alloc_zeroed(&operator->arena, (size_t)operator->stride * groups + 16);
+    uint8_t *block = arena_alloc_zeroed(&operator->arena, (size_t) operator->stride * groups + 16);
     if (block == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     operator->blocks[operator->block_count++] = block;
@@ -89,10 +89,10 @@ static enum status grow_slots(struct aggregate_operator *operator) {
     uint64_t *hashes = arena_alloc(&operator->arena, size / 2 * sizeof *hashes);
     if (slots == NULL || hashes == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    if (operator->group_count > 0)
-        memcpy(hashes, operator->group_hashes, operator->group_count * sizeof *hashes);
+    if (operator->group_count> 0)
+        memcpy(hashes, operator->group_hashes, operator->group_count * sizeof * hashes);
     operator->group_hashes = hashes;
-    operator->group_capacity = (uint32_t)(size / 2);
+    operator->group_capacity =(uint32_t)(size / 2);
     operator->mask = size - 1;
     for (uint32_t g = 0; g < operator->group_count; g++) {
         uint64_t at = hashes[g] & operator->mask;
@@ -222,7 +222,7 @@ static bool same_group(const struct aggregate_operator *operator, uint32_t row, 
     return true;
 }
 
-static enum status new_group(struct aggregate_operator *operator, const uint16_t *row,
+static enum status new_group(struct aggregate_operator *operator, const uint16_t * row,
                              uint64_t hash, uint32_t *group_out) {
     uint32_t group = operator->group_count;
     struct batch keys = {.vectors = operator->key_vectors,
@@ -242,7 +242,7 @@ static enum status new_group(struct aggregate_operator *operator, const uint16_t
 }
 
 static enum status find_groups(struct fiber *f, struct aggregate_operator *operator,
-                               const struct batch *input) {
+                               const struct batch * input) {
     const struct plan_node *node = operator->base.node;
     const uint16_t *rows = batch_rows(input);
     uint32_t count = input->selected_count;
@@ -259,12 +259,13 @@ static enum status find_groups(struct fiber *f, struct aggregate_operator *opera
             uint32_t slot = operator->slots[at];
             if (slot == 0) {
                 uint32_t group = 0;
-                TRY(new_group(operator, &rows[i], hash, &group));
+                TRY(new_group(operator, & rows[i], hash, &group));
                 operator->slots[at] = group + 1;
                 operator->groups[i] = group;
                 break;
             }
-            if (operator->group_hashes[slot - 1] == hash && same_group(operator, rows[i], slot - 1)) {
+            if (operator->group_hashes[slot - 1] == hash &&
+                same_group(operator, rows[i], slot - 1)) {
                 operator->groups[i] = slot - 1;
                 break;
             }
@@ -273,10 +274,10 @@ static enum status find_groups(struct fiber *f, struct aggregate_operator *opera
     return STATUS_OK;
 }
 
-/* ---- DISTINCT and ORDER BY inside --------------------------------------------------------------------------- */
+/* ---- DISTINCT and ORDER BY inside -------------------------------------------------------- */
 
 static enum status keep_ordered(struct fiber *f, struct aggregate_operator *operator,
-                                struct running_aggregate *aggregate, const struct batch *input,
+                                struct running_aggregate * aggregate, const struct batch *input,
                                 const uint16_t *rows, uint32_t count, const uint32_t *groups) {
     struct ordered_input *ordered = aggregate->ordered;
     for (uint32_t k = 0; k < ordered->key_count; k++)
@@ -302,7 +303,7 @@ static enum status keep_ordered(struct fiber *f, struct aggregate_operator *oper
 }
 
 static struct accumulate_call accumulate_call(struct fiber *f, struct aggregate_operator *operator,
-                                              const struct running_aggregate *aggregate) {
+                                              const struct running_aggregate * aggregate) {
     return (struct accumulate_call){.f = f,
                                     .local = operator->base.local,
                                     .aggregate = aggregate->plan,
@@ -318,7 +319,7 @@ static bool same_key(const struct sort_entry *a, const struct sort_entry *b) {
 
 /* Feed the kept rows in order, leaving out repetitions for DISTINCT. */
 static enum status feed_ordered(struct fiber *f, struct aggregate_operator *operator,
-                                struct running_aggregate *aggregate) {
+                                struct running_aggregate * aggregate) {
     struct ordered_input *ordered = aggregate->ordered;
     TRY(sort_entries_sort(f, &ordered->sort));
     struct accumulate_call call = accumulate_call(f, operator, aggregate);
@@ -339,19 +340,19 @@ static enum status feed_ordered(struct fiber *f, struct aggregate_operator *oper
     return STATUS_OK;
 }
 
-/* ---- batches ---------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------- */
 
 static enum status feed(struct fiber *f, struct aggregate_operator *operator,
-                        struct running_aggregate *aggregate, const struct batch *input) {
+                        struct running_aggregate * aggregate, const struct batch *input) {
     const uint16_t *rows = batch_rows(input);
     uint32_t count = input->selected_count;
-    bool keyed = operator->base.node->aggregate.key_count > 0;
+    bool keyed = operator->base.node->aggregate.key_count> 0;
     const uint32_t *groups = keyed ? operator->groups : NULL;
     uint32_t chosen_groups[VECTOR_SIZE];
     if (aggregate->filter != NULL) {
         uint32_t kept;
-        TRY(exec__select(f, aggregate->filter, input, rows, count, &operator->base.scratch,
-                         operator->selection, &kept));
+        TRY(exec__select(f, aggregate->filter, input, rows, count,
+                         &operator->base.scratch, operator->selection, &kept));
         for (uint32_t i = 0, k = 0; keyed && k < kept; i++)
             if (rows[i] == operator->selection[k])
                 chosen_groups[k++] = operator->groups[i];
@@ -362,8 +363,8 @@ static enum status feed(struct fiber *f, struct aggregate_operator *operator,
             return STATUS_OK;
     }
     for (uint32_t a = 0; a < aggregate->plan->argument_count; a++)
-        TRY(exec__evaluate(f, aggregate->arguments[a], input, rows, count,
-                           &operator->base.scratch, &aggregate->vectors[a]));
+        TRY(exec__evaluate(f, aggregate->arguments[a], input, rows, count, &operator->base.scratch,
+                           &aggregate->vectors[a]));
     if (aggregate->ordered != NULL)
         return keep_ordered(f, operator, aggregate, input, rows, count, groups);
     struct accumulate_call call = accumulate_call(f, operator, aggregate);
@@ -394,9 +395,9 @@ static enum status begin(struct aggregate_operator *operator) {
         struct ordered_input *ordered = operator->aggregates[i].ordered;
         if (ordered == NULL)
             continue;
-        row_store_init(&ordered->rows, ordered->types,
-                       operator->aggregates[i].plan->argument_count, &operator->arena);
-        ordered->sort = (struct sort_entries){.arena = &operator->arena};
+        row_store_init(&ordered->rows, ordered->types, operator->aggregates[i].plan->argument_count,
+                       &operator->arena);
+        ordered->sort = (struct sort_entries){.arena = &operator->arena };
     }
     if (node->aggregate.key_count > 0)
         return grow_slots(operator);
@@ -422,13 +423,13 @@ static enum status fill(struct fiber *f, struct aggregate_operator *operator) {
             operator->group_count = 1;
         }
         for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
-            TRY(feed(f, operator, &operator->aggregates[i], input));
+            TRY(feed(f, operator, & operator->aggregates[i], input));
         TRY(exec__account(&operator->base, operator->arena.size_total));
         arena_reset(&operator->base.scratch);
     }
     for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
         if (operator->aggregates[i].ordered != NULL)
-            TRY(feed_ordered(f, operator, &operator->aggregates[i]));
+            TRY(feed_ordered(f, operator, & operator->aggregates[i]));
     operator->filled = true;
     return STATUS_OK;
 }
@@ -468,11 +469,11 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *ope
 
 static enum status aggregate_next(struct fiber *f, struct operator_state *base,
                                   struct batch **batch_out) {
-    struct aggregate_operator *operator = (struct aggregate_operator *)base;
+    struct aggregate_operator *operator=(struct aggregate_operator *) base;
     if (!operator->filled)
         TRY(fill(f, operator));
     *batch_out = NULL;
-    while (operator->at < operator->group_count) {
+    while (operator->at<operator->group_count) {
         uint32_t left = operator->group_count - operator->at;
         uint32_t count = left < VECTOR_SIZE ? left : VECTOR_SIZE;
         batch_reset(&operator->batch);
@@ -501,12 +502,12 @@ static enum status aggregate_reset(struct fiber *f, struct operator_state *base)
 }
 
 static void aggregate_close(struct fiber *f, struct operator_state *base) {
-    struct aggregate_operator *operator = (struct aggregate_operator *)base;
+    struct aggregate_operator *operator=(struct aggregate_operator *) base;
     forget(operator);
     buffer_release(&operator->buffer);
 }
 
-/* ---- open ---------------------------------------------------------------------------------------------------------- */
+/* ---- open -------------------------------------------------------------------------------- */
 
 static enum status open_ordered(struct exec_local *local, struct running_aggregate *aggregate) {
     const struct plan_aggregate *plan = aggregate->plan;
@@ -542,8 +543,7 @@ static enum status open_aggregate(struct exec_local *local, const struct plan_ag
                          plan->aggregate->name);
     aggregate->offset = *stride;
     *stride += (aggregate->accumulator->size + 15) / 16 * 16;
-    aggregate->arguments =
-        ARENA_ARRAY(local->arena, struct compiled *, plan->argument_count + 1);
+    aggregate->arguments = ARENA_ARRAY(local->arena, struct compiled *, plan->argument_count + 1);
     aggregate->vectors = ARENA_ARRAY(local->arena, struct vector, plan->argument_count + 1);
     for (uint32_t i = 0; i < plan->argument_count; i++)
         TRY(exec__compile(local, plan->arguments[i], &aggregate->arguments[i]));
@@ -562,7 +562,7 @@ enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
                                                         aggregate_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct aggregate_operator), &functions,
                            operator_out));
-    struct aggregate_operator *operator = (struct aggregate_operator *)*operator_out;
+    struct aggregate_operator *operator=(struct aggregate_operator *) * operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t keys = node->aggregate.key_count, aggregates = node->aggregate.aggregate_count;
     operator->keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
@@ -571,7 +571,8 @@ enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
     operator->aggregates =
         arena_alloc_zeroed(arena, (aggregates + 1) * sizeof(struct running_aggregate));
     operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
-    if (operator->keys == NULL || operator->key_vectors == NULL || operator->key_types == NULL ||
+    if (operator->keys == NULL || operator->key_vectors == NULL ||
+        operator->key_types == NULL ||
         operator->aggregates == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t k = 0; k < keys; k++) {

@@ -24,14 +24,14 @@ static inline struct slice trim_spaces(struct slice text) {
 
 #define holds comparison_holds
 
-/* ---- loops --------------------------------------------------------------------------------- */
+/* ---- loops ------------------------------------------------------------------------------- */
 
 struct comparison_call {
     struct vector_view a, b;
     const uint16_t *rows;
     uint32_t count;
-    uint16_t *out;       /* selection, or */
-    uint8_t *booleans;   /* booleans by row */
+    uint16_t *out;     /* selection, or */
+    uint8_t *booleans; /* booleans by row */
 };
 
 #define LOOP(condition)                                                                            \
@@ -71,8 +71,13 @@ struct comparison_call {
     COMPARE_ONE(name, type, gt, >)                                                                 \
     COMPARE_ONE(name, type, ge, >=)                                                                \
     static uint32_t (*const compare_##name[])(const struct comparison_call *) = {                  \
-        NULL, compare_##name##_eq, compare_##name##_ne, compare_##name##_lt,                             \
-        compare_##name##_le, compare_##name##_gt, compare_##name##_ge};
+        NULL,                                                                                      \
+        compare_##name##_eq,                                                                       \
+        compare_##name##_ne,                                                                       \
+        compare_##name##_lt,                                                                       \
+        compare_##name##_le,                                                                       \
+        compare_##name##_gt,                                                                       \
+        compare_##name##_ge};
 
 COMPARE_ALL(u8, uint8_t)
 COMPARE_ALL(i16, int16_t)
@@ -97,9 +102,14 @@ COMPARE_ALL(i128, int128_t)
     DENSE_ONE(name, type, le, <=)                                                                  \
     DENSE_ONE(name, type, gt, >)                                                                   \
     DENSE_ONE(name, type, ge, >=)                                                                  \
-    static void (*const dense_##name[])(const void *, const void *, uint32_t, uint8_t *) = {       \
-        NULL, dense_##name##_eq, dense_##name##_ne, dense_##name##_lt,                                   \
-        dense_##name##_le, dense_##name##_gt, dense_##name##_ge};
+    static void (*const dense_##name[])(const void *, const void *, uint32_t,                      \
+                                        uint8_t *) = {NULL,                                        \
+                                                      dense_##name##_eq,                           \
+                                                      dense_##name##_ne,                           \
+                                                      dense_##name##_lt,                           \
+                                                      dense_##name##_le,                           \
+                                                      dense_##name##_gt,                           \
+                                                      dense_##name##_ge};
 DENSE_ALL(i16, int16_t)
 DENSE_ALL(i32, int32_t)
 DENSE_ALL(i64, int64_t)
@@ -136,16 +146,15 @@ static uint32_t compare_string_order(enum comparison how, const struct compariso
 }
 static uint32_t compare_bpchar(enum comparison how, const struct comparison_call *call) {
     const struct string *a = call->a.data, *b = call->b.data;
-    LOOP(holds(how, slice_compare(trim_spaces(string_slice(&a[x])),
-                                  trim_spaces(string_slice(&b[y])))));
+    LOOP(holds(how,
+               slice_compare(trim_spaces(string_slice(&a[x])), trim_spaces(string_slice(&b[y])))));
 }
 static uint32_t compare_numeric(enum comparison how, const struct comparison_call *call) {
     const struct numeric *a = call->a.data, *b = call->b.data;
-    LOOP(holds(how, a[x].kind == NUMERIC_FINITE && b[y].kind == NUMERIC_FINITE &&
-                            a[x].scale == b[y].scale
-                        ? (a[x].coefficient > b[y].coefficient) -
-                              (a[x].coefficient < b[y].coefficient)
-                        : numeric_compare(a[x], b[y])));
+    LOOP(holds(
+        how, a[x].kind == NUMERIC_FINITE && b[y].kind == NUMERIC_FINITE && a[x].scale == b[y].scale
+                 ? (a[x].coefficient > b[y].coefficient) - (a[x].coefficient < b[y].coefficient)
+                 : numeric_compare(a[x], b[y])));
 }
 /* Scaled integers of different scales. */
 static uint32_t compare_scaled(enum comparison how, const struct comparison_call *call,
@@ -226,7 +235,7 @@ static uint32_t run(enum comparison how, const struct vector *a, const struct ve
         if (info != NULL && info->element_id == 0 && id != TYPE_RECORD)
             return how == COMPARISON_EQ   ? compare_string_eq(call)
                    : how == COMPARISON_NE ? compare_string_ne(call)
-                                       : compare_string_order(how, call);
+                                          : compare_string_order(how, call);
         return compare_boxed(how, a, b, call);
     }
     default:
@@ -235,8 +244,9 @@ static uint32_t run(enum comparison how, const struct vector *a, const struct ve
 }
 
 static enum comparison turned_around(enum comparison how) {
-    static const enum comparison other[] = {COMPARISON_NONE, COMPARISON_EQ, COMPARISON_NE, COMPARISON_GT,
-                                            COMPARISON_GE, COMPARISON_LT, COMPARISON_LE};
+    static const enum comparison other[] = {COMPARISON_NONE, COMPARISON_EQ, COMPARISON_NE,
+                                            COMPARISON_GT,   COMPARISON_GE, COMPARISON_LT,
+                                            COMPARISON_LE};
     return other[how];
 }
 

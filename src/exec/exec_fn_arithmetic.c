@@ -27,9 +27,9 @@ static bool dense_pays(const uint16_t *rows, uint32_t count) {
 
 /* BODY(a, b, r) sets r and yields nonzero when it does not fit. */
 #define BINARY_KERNEL(symbol, type, body, range_text)                                              \
-    static __attribute__((noinline)) uint64_t symbol##_dense(                                      \
-        const type *restrict a, bool a_constant, const type *restrict b, bool b_constant,          \
-        type *restrict out, uint32_t extent) {                                                     \
+    static __attribute__((noinline))                                                               \
+    uint64_t symbol##_dense(const type *restrict a, bool a_constant, const type *restrict b,       \
+                            bool b_constant, type *restrict out, uint32_t extent) {                \
         uint64_t bad = 0;                                                                          \
         if (a_constant) {                                                                          \
             type x = a[0];                                                                         \
@@ -162,8 +162,7 @@ VECTOR_FUNCTION(date_mi) {
 #define FLOAT_ADD(x, y, r) ((r) = (x) + (y), isinf(r) && !isinf(x) && !isinf(y))
 #define FLOAT_SUB(x, y, r) ((r) = (x) - (y), isinf(r) && !isinf(x) && !isinf(y))
 #define FLOAT_MUL(x, y, r)                                                                         \
-    ((r) = (x) * (y),                                                                              \
-     (isinf(r) && !isinf(x) && !isinf(y)) || ((r) == 0 && (x) != 0 && (y) != 0))
+    ((r) = (x) * (y), (isinf(r) && !isinf(x) && !isinf(y)) || ((r) == 0 && (x) != 0 && (y) != 0))
 static enum status float_out_of_range(const char *why) {
     return error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: %s", why);
 }
@@ -184,8 +183,8 @@ BINARY_KERNEL(float8mul, double, FLOAT_MUL, r == 0 ? "underflow" : "overflow")
         for (uint32_t i = 0; i < count; i++) {                                                     \
             uint32_t row = rows[i];                                                                \
             type x = a_data[a.indices[row]], y = b_data[b.indices[row]], r = x / y;                \
-            if (__builtin_expect(y == 0 || (isinf(r) && !isinf(x)) ||                              \
-                                     (r == 0 && x != 0 && !isinf(y)), 0) &&                        \
+            if (__builtin_expect(                                                                  \
+                    y == 0 || (isinf(r) && !isinf(x)) || (r == 0 && x != 0 && !isinf(y)), 0) &&    \
                 !vector_is_null(result, row)) {                                                    \
                 if (y == 0 && !isnan(x))                                                           \
                     return division_by_zero();                                                     \
@@ -278,8 +277,7 @@ UNARY_KERNEL(float8abs, double, false, fabs(x), "double precision")
         return STATUS_OK;                                                                          \
     }                                                                                              \
     BOXED_FUNCTION(right) {                                                                        \
-        result->member =                                                                           \
-            (signed_type)(arguments[0].member >> (arguments[1].int32 & (width - 1)));              \
+        result->member = (signed_type)(arguments[0].member >> (arguments[1].int32 & (width - 1))); \
         return STATUS_OK;                                                                          \
     }
 /* int2 is shifted as an int (5 bits of distance), then cut. */
@@ -295,16 +293,19 @@ SHIFT(int4shl, int4shr, int32, uint32_t, int32_t, 32)
 SHIFT(int8shl, int8shr, int64, uint64_t, int64_t, 64)
 
 static const struct kernel_entry entries[] = {
-    VECTOR(int2pl),    VECTOR(int2mi),   VECTOR(int2mul),  VECTOR(int2div),  VECTOR(int2mod),
-    VECTOR(int4pl),    VECTOR(int4mi),   VECTOR(int4mul),  VECTOR(int4div),  VECTOR(int4mod),
-    VECTOR(int8pl),    VECTOR(int8mi),   VECTOR(int8mul),  VECTOR(int8div),  VECTOR(int8mod),
-    VECTOR(int2and),   VECTOR(int2or),   VECTOR(int2xor),  VECTOR(int2not),  VECTOR(int4and),
-    VECTOR(int4or),    VECTOR(int4xor),  VECTOR(int4not),  VECTOR(int8and),  VECTOR(int8or),
-    VECTOR(int8xor),   VECTOR(int8not),  VECTOR(int2um),   VECTOR(int4um),   VECTOR(int8um),
-    VECTOR(int2abs),   VECTOR(int4abs),  VECTOR(int8abs),  VECTOR(float4um), VECTOR(float8um),
-    VECTOR(float4abs), VECTOR(float8abs), VECTOR(float4pl), VECTOR(float4mi), VECTOR(float4mul),
-    VECTOR(float4div), VECTOR(float8pl), VECTOR(float8mi), VECTOR(float8mul), VECTOR(float8div),
-    VECTOR(date_pli),  VECTOR(date_mii), VECTOR(integer_pl_date), VECTOR(date_mi), BOXED(int2shl),
-    BOXED(int2shr),    BOXED(int4shl),   BOXED(int4shr),   BOXED(int8shl),   BOXED(int8shr),
+    VECTOR(int2pl),    VECTOR(int2mi),   VECTOR(int2mul),  VECTOR(int2div),
+    VECTOR(int2mod),   VECTOR(int4pl),   VECTOR(int4mi),   VECTOR(int4mul),
+    VECTOR(int4div),   VECTOR(int4mod),  VECTOR(int8pl),   VECTOR(int8mi),
+    VECTOR(int8mul),   VECTOR(int8div),  VECTOR(int8mod),  VECTOR(int2and),
+    VECTOR(int2or),    VECTOR(int2xor),  VECTOR(int2not),  VECTOR(int4and),
+    VECTOR(int4or),    VECTOR(int4xor),  VECTOR(int4not),  VECTOR(int8and),
+    VECTOR(int8or),    VECTOR(int8xor),  VECTOR(int8not),  VECTOR(int2um),
+    VECTOR(int4um),    VECTOR(int8um),   VECTOR(int2abs),  VECTOR(int4abs),
+    VECTOR(int8abs),   VECTOR(float4um), VECTOR(float8um), VECTOR(float4abs),
+    VECTOR(float8abs), VECTOR(float4pl), VECTOR(float4mi), VECTOR(float4mul),
+    VECTOR(float4div), VECTOR(float8pl), VECTOR(float8mi), VECTOR(float8mul),
+    VECTOR(float8div), VECTOR(date_pli), VECTOR(date_mii), VECTOR(integer_pl_date),
+    VECTOR(date_mi),   BOXED(int2shl),   BOXED(int2shr),   BOXED(int4shl),
+    BOXED(int4shr),    BOXED(int8shl),   BOXED(int8shr),
 };
 KERNEL_TABLE(exec__kernels_arithmetic, entries)

@@ -3,8 +3,8 @@
 
 #include "exec/exec_kernel.h"
 
-static enum status elements_of(struct kernel_call *call, const struct array *array,
-                               uint32_t extra, struct value **elements_out) {
+static enum status elements_of(struct kernel_call *call, const struct array *array, uint32_t extra,
+                               struct value **elements_out) {
     struct value *elements =
         arena_alloc(call->arena, ((size_t)array->count + extra + 1) * sizeof *elements);
     if (elements == NULL)
@@ -24,7 +24,7 @@ static bool same(const struct value *a, const struct value *b) {
     return exec__value_order(a, b) == 0;
 }
 
-/* ---- shape ------------------------------------------------------------------------------------------- */
+/* ---- shape ------------------------------------------------------------------------------- */
 
 static enum status dimension_of(const struct value *arguments, struct array *array, bool *has) {
     TRY(array_open(arguments[0].string, array));
@@ -72,7 +72,7 @@ BOXED_FUNCTION(array_dims) {
     return exec__return_buffer(call, &buffer, result);
 }
 
-/* ---- growing and shrinking -------------------------------------------------------------------------------- */
+/* ---- growing and shrinking --------------------------------------------------------------- */
 
 static enum status open_or_empty(const struct value *value, struct array *array) {
     if (value->is_null) {
@@ -82,7 +82,8 @@ static enum status open_or_empty(const struct value *value, struct array *array)
     TRY(array_open(value->string, array));
     return array->dimension_count <= 1
                ? STATUS_OK
-               : error_set(STATUS_DATATYPE_MISMATCH, "argument must be empty or one-dimensional array");
+               : error_set(STATUS_DATATYPE_MISMATCH,
+                           "argument must be empty or one-dimensional array");
 }
 BOXED_FUNCTION(array_append) {
     struct array array;
@@ -142,7 +143,7 @@ BOXED_FUNCTION(array_replace) {
     return return_text(result, body);
 }
 
-/* ---- searching ------------------------------------------------------------------------------------------------ */
+/* ---- searching --------------------------------------------------------------------------- */
 
 static enum status position(const struct value *arguments, int64_t from, struct value *result) {
     struct array array;
@@ -215,7 +216,7 @@ CONTAINMENT(arrayoverlap, 0, 1, false)
 CONTAINMENT(arraycontains, 1, 0, true)
 CONTAINMENT(arraycontained, 0, 1, true)
 
-/* ---- text ---------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------- */
 
 static enum status to_text(struct kernel_call *call, const struct value *array_value,
                            struct slice delimiter, const struct slice *null_text,
@@ -302,11 +303,12 @@ BOXED_FUNCTION(text_to_array_null) {
 }
 
 static const struct kernel_entry entries[] = {
-    BOXED(array_lower),     BOXED(array_upper),     BOXED(array_length),  BOXED(array_ndims),
-    BOXED(array_cardinality), BOXED(array_dims),    BOXED(array_append),  BOXED(array_prepend),
-    BOXED(array_cat),       BOXED(array_remove),    BOXED(array_replace), BOXED(array_position),
-    BOXED(array_position_start), BOXED(array_positions), BOXED(arrayoverlap),
-    BOXED(arraycontains),   BOXED(arraycontained),  BOXED(array_to_text),
-    BOXED(array_to_text_null), BOXED(text_to_array), BOXED(text_to_array_null),
+    BOXED(array_lower),          BOXED(array_upper),       BOXED(array_length),
+    BOXED(array_ndims),          BOXED(array_cardinality), BOXED(array_dims),
+    BOXED(array_append),         BOXED(array_prepend),     BOXED(array_cat),
+    BOXED(array_remove),         BOXED(array_replace),     BOXED(array_position),
+    BOXED(array_position_start), BOXED(array_positions),   BOXED(arrayoverlap),
+    BOXED(arraycontains),        BOXED(arraycontained),    BOXED(array_to_text),
+    BOXED(array_to_text_null),   BOXED(text_to_array),     BOXED(text_to_array_null),
 };
 KERNEL_TABLE(exec__kernels_array, entries)

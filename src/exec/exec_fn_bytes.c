@@ -7,7 +7,7 @@
 #include "base/base_bytes.h"
 #include "exec/exec_kernel.h"
 
-/* ---- parts ------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------- */
 
 BOXED_FUNCTION(byteaoctetlen) {
     result->int32 = (int32_t)arguments[0].string.size;
@@ -61,17 +61,15 @@ static struct slice part(struct slice bytes, int64_t start, int64_t length) {
 BOXED_FUNCTION(bytea_substr) {
     if (arguments[2].int32 < 0)
         return error_set(STATUS_SUBSTRING_ERROR, "negative substring length not allowed");
-    return return_text(result,
-                       part(arguments[0].string, arguments[1].int32, arguments[2].int32));
+    return return_text(result, part(arguments[0].string, arguments[1].int32, arguments[2].int32));
 }
 BOXED_FUNCTION(bytea_substr_no_len) {
     return return_text(result, part(arguments[0].string, arguments[1].int32, -1));
 }
 BOXED_FUNCTION(byteapos) {
     struct slice bytes = arguments[0].string, wanted = arguments[1].string;
-    const uint8_t *at = wanted.size > bytes.size
-                            ? NULL
-                            : memmem(bytes.data, bytes.size, wanted.data, wanted.size);
+    const uint8_t *at =
+        wanted.size > bytes.size ? NULL : memmem(bytes.data, bytes.size, wanted.data, wanted.size);
     result->int32 = wanted.size == 0 ? 1 : at == NULL ? 0 : (int32_t)(at - bytes.data) + 1;
     return STATUS_OK;
 }
@@ -102,15 +100,15 @@ BOXED_FUNCTION(byteaoverlay_no_len) {
     return overlay(call, arguments, (int64_t)arguments[1].string.size, result);
 }
 
-/* ---- encodings ------------------------------------------------------------------------------------------ */
+/* ---- encodings --------------------------------------------------------------------------- */
 
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static void append_hex(struct buffer *buffer, struct slice bytes) {
     for (size_t i = 0; i < bytes.size; i++) {
-        buffer_append_byte(buffer, (uint8_t)"0123456789abcdef"[bytes.data[i] >> 4]);
-        buffer_append_byte(buffer, (uint8_t)"0123456789abcdef"[bytes.data[i] & 15]);
+        buffer_append_byte(buffer, (uint8_t) "0123456789abcdef"[bytes.data[i] >> 4]);
+        buffer_append_byte(buffer, (uint8_t) "0123456789abcdef"[bytes.data[i] & 15]);
     }
 }
 /* Lines of 76 digits, as PostgreSQL and MIME have it. */
@@ -140,7 +138,8 @@ static void append_escape(struct buffer *buffer, struct slice bytes) {
     }
 }
 static bool is_format(struct slice name, const char *wanted) {
-    return name.size == strlen(wanted) && strncasecmp((const char *)name.data, wanted, name.size) == 0;
+    return name.size == strlen(wanted) &&
+           strncasecmp((const char *)name.data, wanted, name.size) == 0;
 }
 static enum status unknown_encoding(struct slice name) {
     return error_set(STATUS_INVALID_PARAMETER_VALUE, "unrecognized encoding: \"%.*s\"",
@@ -219,8 +218,7 @@ static enum status decode_base64(struct slice text, struct buffer *buffer) {
     }
     if (digits == 0)
         return STATUS_OK;
-    enum status status =
-        error_set(STATUS_INVALID_PARAMETER_VALUE, "invalid base64 end sequence");
+    enum status status = error_set(STATUS_INVALID_PARAMETER_VALUE, "invalid base64 end sequence");
     error_hint("Input data is missing padding, is truncated, or is otherwise corrupted.");
     return status;
 }
@@ -234,9 +232,9 @@ static enum status decode_escape(struct slice text, struct buffer *buffer) {
         } else if (i + 3 < text.size && text.data[i + 1] >= '0' && text.data[i + 1] <= '3' &&
                    text.data[i + 2] >= '0' && text.data[i + 2] <= '7' && text.data[i + 3] >= '0' &&
                    text.data[i + 3] <= '7') {
-            buffer_append_byte(buffer, (uint8_t)((text.data[i + 1] - '0') << 6 |
-                                                 (text.data[i + 2] - '0') << 3 |
-                                                 (text.data[i + 3] - '0')));
+            buffer_append_byte(buffer,
+                               (uint8_t)((text.data[i + 1] - '0') << 6 |
+                                         (text.data[i + 2] - '0') << 3 | (text.data[i + 3] - '0')));
             i += 3;
         } else {
             return error_set(STATUS_INVALID_TEXT_REPRESENTATION,
@@ -259,7 +257,7 @@ BOXED_FUNCTION(binary_decode) {
     return exec__return_buffer(call, &buffer, result);
 }
 
-/* ---- digests ------------------------------------------------------------------------------------------------ */
+/* ---- digests ----------------------------------------------------------------------------- */
 
 static uint32_t rotate_left(uint32_t x, unsigned by) {
     return x << by | x >> (32 - by);
@@ -392,10 +390,9 @@ BOXED_FUNCTION(sha256) {
 }
 
 static const struct kernel_entry entries[] = {
-    BOXED(byteaoctetlen), BOXED(bit_length_bytea), BOXED(byteaGetByte), BOXED(byteaSetByte),
+    BOXED(byteaoctetlen), BOXED(bit_length_bytea), BOXED(byteaGetByte),        BOXED(byteaSetByte),
     BOXED(byteacat),      BOXED(bytea_substr),     BOXED(bytea_substr_no_len), BOXED(byteapos),
-    BOXED(byteatrim),     BOXED(byteaoverlay),     BOXED(byteaoverlay_no_len),
-    BOXED(binary_encode), BOXED(binary_decode),    BOXED(md5_text),     BOXED(md5_bytea),
-    BOXED(sha256),
+    BOXED(byteatrim),     BOXED(byteaoverlay),     BOXED(byteaoverlay_no_len), BOXED(binary_encode),
+    BOXED(binary_decode), BOXED(md5_text),         BOXED(md5_bytea),           BOXED(sha256),
 };
 KERNEL_TABLE(exec__kernels_bytes, entries)

@@ -5,9 +5,9 @@
 
 static enum status schema_of(const struct kernel_call *call, const struct schema **schema_out) {
     *schema_out = call->environment->schema;
-    return *schema_out != NULL ? STATUS_OK
-                               : error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                                           "catalog functions need a schema");
+    return *schema_out != NULL
+               ? STATUS_OK
+               : error_set(STATUS_FEATURE_NOT_SUPPORTED, "catalog functions need a schema");
 }
 static uint32_t oid_of(const struct value *value) {
     return (uint32_t)value->int64;
@@ -31,7 +31,7 @@ static void append_table(struct buffer *buffer, const struct schema *schema,
     append_name(buffer, table->name);
 }
 
-/* ---- types ---------------------------------------------------------------------------------------------- */
+/* ---- types ------------------------------------------------------------------------------- */
 
 BOXED_FUNCTION(format_type) {
     struct buffer buffer = {0};
@@ -75,15 +75,15 @@ RESOLVE(to_regproc)
 RESOLVE(to_regclass)
 RESOLVE(to_regnamespace)
 
-/* ---- definitions ------------------------------------------------------------------------------------------- */
+/* ---- definitions ------------------------------------------------------------------------- */
 
 /* Expressions are kept as canonical SQL: their "node tree" is the text itself. */
 BOXED_FUNCTION(pg_get_expr) {
     return return_text(result, arguments[0].string);
 }
 
-static void append_columns(struct buffer *buffer, const struct table *table,
-                           const int16_t *numbers, uint32_t count) {
+static void append_columns(struct buffer *buffer, const struct table *table, const int16_t *numbers,
+                           uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0)
             buffer_append_text(buffer, ", ");
@@ -163,7 +163,8 @@ BOXED_FUNCTION(pg_get_serial_sequence) {
     const struct column *column =
         table == NULL ? NULL : table_column(table, exec__c_text(call, arguments[1].string));
     if (column == NULL)
-        return error_set(STATUS_UNDEFINED_COLUMN, "column \"%.*s\" of relation \"%s\" does not exist",
+        return error_set(STATUS_UNDEFINED_COLUMN,
+                         "column \"%.*s\" of relation \"%s\" does not exist",
                          (int)arguments[1].string.size, (const char *)arguments[1].string.data,
                          table == NULL ? "?" : table->name);
     for (size_t i = 0; i < schema_sequence_count(schema); i++) {
@@ -191,7 +192,7 @@ BOXED_FUNCTION(no_such_object) {
     return return_null(result);
 }
 
-/* ---- visibility and privileges -------------------------------------------------------------------------------- */
+/* ---- visibility and privileges ----------------------------------------------------------- */
 
 BOXED_FUNCTION(pg_table_is_visible) {
     const struct schema *schema;
@@ -231,7 +232,7 @@ BOXED_FUNCTION(always_false) {
     return STATUS_OK;
 }
 
-/* ---- sizes -------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------- */
 
 static enum status database_size(struct kernel_call *call, struct value *result) {
     struct store_statistics statistics;
@@ -282,7 +283,8 @@ BOXED_FUNCTION(pg_size_pretty_numeric) {
     return pretty(call, numeric_from_value(&arguments[0]), result);
 }
 
-#define AS(symbol, kernel) {#symbol, NULL, exec_fn_##kernel, NULL}
+#define AS(symbol, kernel)                                                                         \
+    { #symbol, NULL, exec_fn_##kernel, NULL }
 static const struct kernel_entry entries[] = {
     BOXED(format_type),
     BOXED(to_regtype),

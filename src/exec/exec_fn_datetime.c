@@ -4,7 +4,7 @@
 
 #include "exec/exec_kernel.h"
 
-/* ---- now -------------------------------------------------------------------------------------------- */
+/* ---- now --------------------------------------------------------------------------------- */
 
 BOXED_FUNCTION(now) {
     result->int64 = call->environment->transaction_time_us;
@@ -19,7 +19,7 @@ BOXED_FUNCTION(clock_timestamp) {
     return STATUS_OK;
 }
 
-/* ---- plus and minus ------------------------------------------------------------------------------------ */
+/* ---- plus and minus ---------------------------------------------------------------------- */
 
 #define TIMESTAMP_INTERVAL(symbol, function, t, i)                                                 \
     BOXED_FUNCTION(symbol) {                                                                       \
@@ -80,7 +80,7 @@ BOXED_FUNCTION(timestamp_mi) {
     return timestamp_subtract(arguments[0].int64, arguments[1].int64, &result->interval);
 }
 
-/* ---- intervals --------------------------------------------------------------------------------------------- */
+/* ---- intervals --------------------------------------------------------------------------- */
 
 BOXED_FUNCTION(interval_um) {
     return interval_negate(arguments[0].interval, &result->interval);
@@ -130,7 +130,7 @@ BOXED_FUNCTION(age_timestamptz) {
     return timestamptz_age(today, arguments[0].int64, exec__timezone(call), &result->interval);
 }
 
-/* ---- fields -------------------------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------------ */
 
 #define FIELD(symbol, function)                                                                    \
     BOXED_FUNCTION(symbol) {                                                                       \
@@ -192,7 +192,7 @@ BOXED_FUNCTION(interval_finite) {
     return STATUS_OK;
 }
 
-/* ---- zones ---------------------------------------------------------------------------------------------------- */
+/* ---- zones ------------------------------------------------------------------------------- */
 
 /* AT TIME ZONE takes abbreviations, too. */
 static enum status zone_named(struct slice name, const struct timezone **zone_out) {
@@ -236,14 +236,13 @@ ZONE(timestamptz_izone, zone_interval, interval, to_local)
 ZONE(timestamp_zone, zone_named, string, from_local)
 ZONE(timestamp_izone, zone_interval, interval, from_local)
 
-/* ---- making ------------------------------------------------------------------------------------------------------ */
+/* ---- making ------------------------------------------------------------------------------ */
 
 BOXED_FUNCTION(make_date) {
     return make_date(arguments[0].int32, arguments[1].int32, arguments[2].int32, &result->int32);
 }
 BOXED_FUNCTION(make_time) {
-    return make_time(arguments[0].int32, arguments[1].int32, arguments[2].float64,
-                     &result->int64);
+    return make_time(arguments[0].int32, arguments[1].int32, arguments[2].float64, &result->int64);
 }
 BOXED_FUNCTION(make_timestamp) {
     return make_timestamp(arguments[0].int32, arguments[1].int32, arguments[2].int32,
@@ -271,7 +270,7 @@ BOXED_FUNCTION(float8_timestamptz) {
     return STATUS_OK;
 }
 
-/* ---- patterns -------------------------------------------------------------------------------------------------------- */
+/* ---- patterns ---------------------------------------------------------------------------- */
 
 static enum status format_datetime(struct kernel_call *call, const struct value *arguments,
                                    struct value *result) {
@@ -300,24 +299,69 @@ BOXED_FUNCTION(to_date) {
 }
 
 static const struct kernel_entry entries[] = {
-    BOXED(now), BOXED(statement_timestamp), BOXED(clock_timestamp), BOXED(timestamp_pl_interval),
-    BOXED(timestamp_mi_interval), BOXED(interval_pl_timestamp), BOXED(timestamptz_pl_interval),
-    BOXED(timestamptz_mi_interval), BOXED(interval_pl_timestamptz), BOXED(date_pl_interval),
-    BOXED(date_mi_interval), BOXED(interval_pl_date), BOXED(time_pl_interval),
-    BOXED(time_mi_interval), BOXED(interval_pl_time), BOXED(time_mi_time),
-    BOXED(datetime_timestamp), BOXED(timedate_pl), BOXED(timestamp_mi), BOXED(interval_um),
-    BOXED(interval_pl), BOXED(interval_mi), BOXED(interval_mul), BOXED(mul_d_interval),
-    BOXED(interval_div), BOXED(interval_justify_hours), BOXED(interval_justify_days),
-    BOXED(interval_justify_interval), BOXED(timestamp_age), BOXED(timestamptz_age),
-    BOXED(age_timestamp), BOXED(age_timestamptz), BOXED(date_part_text_date), BOXED(time_part),
-    BOXED(timestamp_part), BOXED(timestamptz_part), BOXED(interval_part), BOXED(timestamp_trunc),
-    BOXED(timestamptz_trunc), BOXED(interval_trunc), BOXED(extract_date), BOXED(extract_time),
-    BOXED(extract_timestamp), BOXED(extract_timestamptz), BOXED(extract_interval),
-    BOXED(timestamptz_trunc_zone), BOXED(timestamp_bin), BOXED(date_finite),
-    BOXED(timestamp_finite), BOXED(interval_finite), BOXED(timestamptz_zone),
-    BOXED(timestamptz_izone), BOXED(timestamp_zone), BOXED(timestamp_izone), BOXED(make_date),
-    BOXED(make_time), BOXED(make_timestamp), BOXED(make_interval), BOXED(float8_timestamptz),
-    BOXED(timestamp_to_char), BOXED(timestamptz_to_char), BOXED(interval_to_char),
-    BOXED(to_timestamp), BOXED(to_date),
+    BOXED(now),
+    BOXED(statement_timestamp),
+    BOXED(clock_timestamp),
+    BOXED(timestamp_pl_interval),
+    BOXED(timestamp_mi_interval),
+    BOXED(interval_pl_timestamp),
+    BOXED(timestamptz_pl_interval),
+    BOXED(timestamptz_mi_interval),
+    BOXED(interval_pl_timestamptz),
+    BOXED(date_pl_interval),
+    BOXED(date_mi_interval),
+    BOXED(interval_pl_date),
+    BOXED(time_pl_interval),
+    BOXED(time_mi_interval),
+    BOXED(interval_pl_time),
+    BOXED(time_mi_time),
+    BOXED(datetime_timestamp),
+    BOXED(timedate_pl),
+    BOXED(timestamp_mi),
+    BOXED(interval_um),
+    BOXED(interval_pl),
+    BOXED(interval_mi),
+    BOXED(interval_mul),
+    BOXED(mul_d_interval),
+    BOXED(interval_div),
+    BOXED(interval_justify_hours),
+    BOXED(interval_justify_days),
+    BOXED(interval_justify_interval),
+    BOXED(timestamp_age),
+    BOXED(timestamptz_age),
+    BOXED(age_timestamp),
+    BOXED(age_timestamptz),
+    BOXED(date_part_text_date),
+    BOXED(time_part),
+    BOXED(timestamp_part),
+    BOXED(timestamptz_part),
+    BOXED(interval_part),
+    BOXED(timestamp_trunc),
+    BOXED(timestamptz_trunc),
+    BOXED(interval_trunc),
+    BOXED(extract_date),
+    BOXED(extract_time),
+    BOXED(extract_timestamp),
+    BOXED(extract_timestamptz),
+    BOXED(extract_interval),
+    BOXED(timestamptz_trunc_zone),
+    BOXED(timestamp_bin),
+    BOXED(date_finite),
+    BOXED(timestamp_finite),
+    BOXED(interval_finite),
+    BOXED(timestamptz_zone),
+    BOXED(timestamptz_izone),
+    BOXED(timestamp_zone),
+    BOXED(timestamp_izone),
+    BOXED(make_date),
+    BOXED(make_time),
+    BOXED(make_timestamp),
+    BOXED(make_interval),
+    BOXED(float8_timestamptz),
+    BOXED(timestamp_to_char),
+    BOXED(timestamptz_to_char),
+    BOXED(interval_to_char),
+    BOXED(to_timestamp),
+    BOXED(to_date),
 };
 KERNEL_TABLE(exec__kernels_datetime, entries)

@@ -5,7 +5,7 @@
 
 #include "exec/exec_kernel.h"
 
-/* ---- to_char, to_number --------------------------------------------------------------------------------- */
+/* ---- to_char, to_number ------------------------------------------------------------------ */
 
 static enum status number_to_char(struct kernel_call *call, struct numeric number,
                                   struct slice format, struct value *result) {
@@ -42,7 +42,7 @@ BOXED_FUNCTION(numeric_to_number) {
     return numeric_to_value(number, result->type, result);
 }
 
-/* ---- quoting ------------------------------------------------------------------------------------------------ */
+/* ---- quoting ----------------------------------------------------------------------------- */
 
 static bool needs_quotes(struct slice name) {
     if (name.size == 0 || !((name.data[0] >= 'a' && name.data[0] <= 'z') || name.data[0] == '_'))
@@ -65,8 +65,10 @@ static bool needs_quotes(struct slice name) {
         "offset on only or order out outer overlaps overlay placing position precision primary "
         "real references returning right row select session_user setof similar smallint some "
         "substring symmetric table tablesample then time timestamp to trailing treat trim true "
-        "union unique user using values varchar variadic verbose when where window with xmlattributes "
-        "xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize "
+        "union unique user using values varchar variadic verbose when where window with "
+        "xmlattributes "
+        "xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot "
+        "xmlserialize "
         "xmltable ";
     char word[66];
     if (name.size > 63)
@@ -125,7 +127,7 @@ BOXED_FUNCTION(quote_nullable_anyelement) {
                                 : exec_fn_quote_literal_anyelement(call, arguments, result);
 }
 
-/* ---- format() ---------------------------------------------------------------------------------------------------- */
+/* ---- format() ---------------------------------------------------------------------------- */
 
 struct format_specifier {
     int32_t position; /* 0: the next one */
@@ -261,7 +263,7 @@ BOXED_FUNCTION(text_format) {
         return return_null(result);
     const uint8_t *at = arguments[0].string.data, *end = at + arguments[0].string.size;
     while (at < end) {
-        struct format_specifier spec;
+        struct format_specifier spec = {0};
         if (*at != '%') {
             buffer_append_byte(&buffer, *at++);
             continue;
@@ -280,9 +282,18 @@ out:
 }
 
 static const struct kernel_entry entries[] = {
-    BOXED(numeric_to_char), BOXED(int4_to_char), BOXED(int8_to_char), BOXED(float8_to_char),
-    BOXED(float4_to_char), BOXED(numeric_to_number), BOXED(quote_ident), BOXED(quote_literal),
-    BOXED(quote_literal_anyelement), BOXED(quote_nullable), BOXED(quote_nullable_anyelement),
-    BOXED(text_format), {"text_format_nv", NULL, exec_fn_text_format, NULL},
+    BOXED(numeric_to_char),
+    BOXED(int4_to_char),
+    BOXED(int8_to_char),
+    BOXED(float8_to_char),
+    BOXED(float4_to_char),
+    BOXED(numeric_to_number),
+    BOXED(quote_ident),
+    BOXED(quote_literal),
+    BOXED(quote_literal_anyelement),
+    BOXED(quote_nullable),
+    BOXED(quote_nullable_anyelement),
+    BOXED(text_format),
+    {"text_format_nv", NULL, exec_fn_text_format, NULL},
 };
 KERNEL_TABLE(exec__kernels_format, entries)

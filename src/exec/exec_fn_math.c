@@ -30,8 +30,8 @@ MATH(dtrunc, false, trunc(x))
 MATH(dceil, false, ceil(x))
 MATH(dfloor, false, floor(x))
 MATH(dsign, false, x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x)
-MATH(dasin, x < -1 || x > 1, asin(x))
-MATH(dacos, x < -1 || x > 1, acos(x))
+MATH(dasin, x<-1 || x> 1, asin(x))
+MATH(dacos, x<-1 || x> 1, acos(x))
 MATH(datan, false, atan(x))
 MATH(dsin, isinf(x), sin(x))
 MATH(dcos, isinf(x), cos(x))
@@ -99,9 +99,8 @@ BOXED_FUNCTION(dpow) {
         return error_set(STATUS_INVALID_ARGUMENT_FOR_POWER,
                          "zero raised to a negative power is undefined");
     if (x < 0 && !isinf(x) && !isinf(y) && floor(y) != y)
-        return error_set(
-            STATUS_INVALID_ARGUMENT_FOR_POWER,
-            "a negative number raised to a non-integer power yields a complex result");
+        return error_set(STATUS_INVALID_ARGUMENT_FOR_POWER,
+                         "a negative number raised to a non-integer power yields a complex result");
     result->float64 = pow(x, y);
     if (isinf(result->float64) && !isinf(x) && !isinf(y))
         return overflow();
@@ -127,7 +126,8 @@ BOXED_FUNCTION(drandom) {
 BOXED_FUNCTION(setseed) {
     double seed = arguments[0].float64;
     if (seed < -1 || seed > 1 || isnan(seed))
-        return error_set(STATUS_INVALID_PARAMETER_VALUE, "setseed parameter %g is out of allowed range [-1,1]", seed);
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "setseed parameter %g is out of allowed range [-1,1]", seed);
     if (call->f == NULL)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED, "setseed() cannot be evaluated here");
     random_seed(fiber_random(call->f), (uint64_t)(int64_t)(seed * 9007199254740992.0));
@@ -135,10 +135,10 @@ BOXED_FUNCTION(setseed) {
 }
 
 static const struct kernel_entry entries[] = {
-    BOXED(dcbrt),  BOXED(dround), BOXED(dtrunc), BOXED(dceil),   BOXED(dfloor),  BOXED(dsign),
-    BOXED(dasin),  BOXED(dacos),  BOXED(datan),  BOXED(dsin),    BOXED(dcos),    BOXED(dtan),
-    BOXED(dsinh),  BOXED(dcosh),  BOXED(dtanh),  BOXED(dasinh),  BOXED(dacosh),  BOXED(datanh),
-    BOXED(degrees), BOXED(radians), BOXED(dcot), BOXED(dsqrt),   BOXED(dexp),    BOXED(dlog1),
-    BOXED(dlog10), BOXED(dpow),   BOXED(datan2), BOXED(dpi),     BOXED(drandom), BOXED(setseed),
+    BOXED(dcbrt),   BOXED(dround),  BOXED(dtrunc), BOXED(dceil),  BOXED(dfloor),  BOXED(dsign),
+    BOXED(dasin),   BOXED(dacos),   BOXED(datan),  BOXED(dsin),   BOXED(dcos),    BOXED(dtan),
+    BOXED(dsinh),   BOXED(dcosh),   BOXED(dtanh),  BOXED(dasinh), BOXED(dacosh),  BOXED(datanh),
+    BOXED(degrees), BOXED(radians), BOXED(dcot),   BOXED(dsqrt),  BOXED(dexp),    BOXED(dlog1),
+    BOXED(dlog10),  BOXED(dpow),    BOXED(datan2), BOXED(dpi),    BOXED(drandom), BOXED(setseed),
 };
 KERNEL_TABLE(exec__kernels_math, entries)

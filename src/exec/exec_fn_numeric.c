@@ -25,8 +25,8 @@ static bool beyond_38_digits(int128_t number) {
         int64_t *restrict out = result->data;                                                      \
         bool a_constant = arguments[0].kind == VECTOR_CONSTANT;                                    \
         bool b_constant = arguments[1].kind == VECTOR_CONSTANT;                                    \
-        bool simple = arguments[0].kind != VECTOR_DICTIONARY &&                                    \
-                      arguments[1].kind != VECTOR_DICTIONARY;                                      \
+        bool simple =                                                                              \
+            arguments[0].kind != VECTOR_DICTIONARY && arguments[1].kind != VECTOR_DICTIONARY;      \
         if (simple && result->type.precision > 0 && result->type.precision <= 18 && count > 0 &&   \
             (uint32_t)rows[count - 1] + 1 <= count * 3) {                                          \
             uint32_t extent = (uint32_t)rows[count - 1] + 1;                                       \
@@ -131,7 +131,7 @@ BY_FORM(numeric_add, add64, add128, add_any)
 BY_FORM(numeric_sub, subtract64, subtract128, subtract_any)
 BY_FORM(numeric_mul, multiply64, multiply128, multiply_any)
 
-/* ---- boxed ------------------------------------------------------------------------------------------ */
+/* ---- boxed ------------------------------------------------------------------------------- */
 
 static struct numeric number(const struct value *value) {
     return numeric_from_value(value);
@@ -252,8 +252,7 @@ static uint64_t magnitude(int64_t x) {
     }                                                                                              \
     BOXED_FUNCTION(lcm) {                                                                          \
         uint64_t a = magnitude(arguments[0].member), b = magnitude(arguments[1].member), m = 0;    \
-        if (a != 0 && b != 0 &&                                                                    \
-            (CHECKED_MUL(a / gcd_of(a, b), b, &m) || m > (uint64_t)maximum))                       \
+        if (a != 0 && b != 0 && (CHECKED_MUL(a / gcd_of(a, b), b, &m) || m > (uint64_t)maximum))   \
             return error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, name " out of range");             \
         result->member = (type)m;                                                                  \
         return STATUS_OK;                                                                          \
@@ -303,17 +302,42 @@ BOXED_FUNCTION(width_bucket_numeric) {
 }
 
 static const struct kernel_entry entries[] = {
-    VECTOR(numeric_add),     VECTOR(numeric_sub),      VECTOR(numeric_mul),
-    BOXED(numeric_div),      BOXED(numeric_mod),       BOXED(numeric_div_trunc),
-    BOXED(numeric_power),    BOXED(numeric_log),       BOXED(numeric_sqrt),
-    BOXED(numeric_exp),      BOXED(numeric_ln),        BOXED(numeric_ceil),
-    BOXED(numeric_floor),    BOXED(numeric_uminus),    BOXED(numeric_uplus),
-    BOXED(numeric_abs),      BOXED(numeric_sign),      BOXED(numeric_round),
-    BOXED(round_numeric),    BOXED(numeric_trunc),     BOXED(trunc_numeric),
-    BOXED(log10_numeric),    {"log_numeric", NULL, exec_fn_log10_numeric, NULL}, BOXED(numeric_scale),     BOXED(numeric_min_scale),
-    BOXED(numeric_trim_scale), BOXED(numeric_fac),     BOXED(int4gcd),
-    BOXED(int4lcm),          BOXED(int8gcd),           BOXED(int8lcm),
-    BOXED(int2up),           BOXED(int4up),            BOXED(int8up),
-    BOXED(float4up),         BOXED(float8up),          BOXED(width_bucket_numeric),
+    VECTOR(numeric_add),
+    VECTOR(numeric_sub),
+    VECTOR(numeric_mul),
+    BOXED(numeric_div),
+    BOXED(numeric_mod),
+    BOXED(numeric_div_trunc),
+    BOXED(numeric_power),
+    BOXED(numeric_log),
+    BOXED(numeric_sqrt),
+    BOXED(numeric_exp),
+    BOXED(numeric_ln),
+    BOXED(numeric_ceil),
+    BOXED(numeric_floor),
+    BOXED(numeric_uminus),
+    BOXED(numeric_uplus),
+    BOXED(numeric_abs),
+    BOXED(numeric_sign),
+    BOXED(numeric_round),
+    BOXED(round_numeric),
+    BOXED(numeric_trunc),
+    BOXED(trunc_numeric),
+    BOXED(log10_numeric),
+    {"log_numeric", NULL, exec_fn_log10_numeric, NULL},
+    BOXED(numeric_scale),
+    BOXED(numeric_min_scale),
+    BOXED(numeric_trim_scale),
+    BOXED(numeric_fac),
+    BOXED(int4gcd),
+    BOXED(int4lcm),
+    BOXED(int8gcd),
+    BOXED(int8lcm),
+    BOXED(int2up),
+    BOXED(int4up),
+    BOXED(int8up),
+    BOXED(float4up),
+    BOXED(float8up),
+    BOXED(width_bucket_numeric),
 };
 KERNEL_TABLE(exec__kernels_numeric, entries)

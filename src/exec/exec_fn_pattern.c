@@ -10,7 +10,7 @@
 #include "exec/exec_kernel.h"
 #include "exec/exec_regex.h"
 
-/* ---- LIKE -------------------------------------------------------------------------------------------- */
+/* ---- LIKE -------------------------------------------------------------------------------- */
 
 enum { ANY_CHARACTER = 0x01 }; /* in `kinds`: `_` */
 
@@ -21,8 +21,8 @@ struct like_piece {
 };
 
 struct like_pattern {
-    struct slice source;    /* as compiled */
-    bool fold, characters;  /* ILIKE; text (not bytea): `_` is a whole character */
+    struct slice source;   /* as compiled */
+    bool fold, characters; /* ILIKE; text (not bytea): `_` is a whole character */
     struct like_piece *pieces;
     size_t count;
     bool tied_start, tied_end;
@@ -36,7 +36,8 @@ static enum status like_compile(struct like_pattern *like, struct slice source, 
                                 bool characters, struct arena *arena) {
     *like = (struct like_pattern){.fold = fold, .characters = characters};
     like->source = arena_copy_slice(arena, source);
-    uint8_t *bytes = arena_alloc(arena, source.size + 1), *kinds = arena_alloc(arena, source.size + 1);
+    uint8_t *bytes = arena_alloc(arena, source.size + 1),
+            *kinds = arena_alloc(arena, source.size + 1);
     like->pieces = arena_alloc(arena, (source.size + 2) * sizeof *like->pieces);
     if ((like->source.data == NULL && source.size > 0) || bytes == NULL || kinds == NULL ||
         like->pieces == NULL)
@@ -101,10 +102,9 @@ static size_t piece_at(const struct like_pattern *like, const struct like_piece 
 static size_t piece_find(const struct like_pattern *like, const struct like_piece *piece,
                          struct slice text, size_t at, size_t *size_out) {
     if (piece->plain && !like->fold) {
-        const uint8_t *found =
-            text.size - at < piece->size
-                ? NULL
-                : memmem(text.data + at, text.size - at, piece->bytes, piece->size);
+        const uint8_t *found = text.size - at < piece->size ? NULL
+                                                            : memmem(text.data + at, text.size - at,
+                                                                     piece->bytes, piece->size);
         *size_out = piece->size;
         return found == NULL ? SIZE_MAX : (size_t)(found - text.data);
     }
@@ -241,7 +241,7 @@ BOXED_FUNCTION(like_escape) {
     return exec__return_buffer(call, &buffer, result);
 }
 
-/* ---- regular expressions ------------------------------------------------------------------------------ */
+/* ---- regular expressions ----------------------------------------------------------------- */
 
 struct kept_regex {
     struct slice source;
@@ -439,8 +439,8 @@ static enum status match_array(struct kernel_call *call, const struct regex *reg
         struct regex_span span = spans[first + i];
         values[i] = span.start == SIZE_MAX
                         ? value_null(TYPE_OF(TEXT))
-                        : value_string(TYPE_OF(TEXT), slice_of(text.data + span.start,
-                                                               span.end - span.start));
+                        : value_string(TYPE_OF(TEXT),
+                                       slice_of(text.data + span.start, span.end - span.start));
     }
     return array_make(TYPE_TEXT_ARRAY, values, count, call->arena, result);
 }
@@ -511,7 +511,8 @@ static enum status split(struct kernel_call *call, const struct value *arguments
             more = from <= text.size && regex_search(regex, text, from, false, &span);
             if (more)
                 from = next_from(text, span);
-        } while (more && span.end == span.start && (span.start == begin || span.start == text.size));
+        } while (more && span.end == span.start &&
+                 (span.start == begin || span.start == text.size));
         size_t end = more ? span.start : text.size;
         if (count == capacity) {
             struct value *grown = arena_alloc(call->arena, capacity * 2 * sizeof *grown);

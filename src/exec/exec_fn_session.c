@@ -9,9 +9,8 @@ static enum status no_session(const char *function) {
 }
 /* The room above, if it has that door. */
 #define DOOR(name)                                                                                 \
-    (call->environment->session_functions != NULL                                                  \
-         ? call->environment->session_functions->name                                              \
-         : NULL)
+    (call->environment->session_functions != NULL ? call->environment->session_functions->name     \
+                                                  : NULL)
 
 BOXED_FUNCTION(pgsql_version) {
     return return_c_text(result, "PostgreSQL 15.0 (satori " SATORI_VERSION ")");
@@ -49,7 +48,7 @@ BOXED_FUNCTION(current_schemas) {
                       result);
 }
 
-/* ---- settings ----------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------- */
 
 static enum status setting(struct kernel_call *call, struct slice name, bool missing_ok,
                            struct value *result) {
@@ -81,7 +80,7 @@ BOXED_FUNCTION(set_config) {
     return setting(call, arguments[0].string, false, result);
 }
 
-/* ---- sequences ----------------------------------------------------------------------------------------- */
+/* ---- sequences --------------------------------------------------------------------------- */
 
 static enum status find_sequence(struct kernel_call *call, const struct value *argument,
                                  const struct sequence **sequence_out) {
@@ -148,7 +147,7 @@ BOXED_FUNCTION(setval3_oid) {
     return set_sequence(call, arguments, arguments[2].boolean != 0, result);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------------------- */
+/* ---- the rest ---------------------------------------------------------------------------- */
 
 BOXED_FUNCTION(pg_sleep) {
     double seconds = arguments[0].float64;
@@ -217,13 +216,32 @@ BOXED_FUNCTION(pg_num_nonnulls) {
 }
 
 static const struct kernel_entry entries[] = {
-    BOXED(pgsql_version), BOXED(current_user), BOXED(session_user), BOXED(current_database),
-    BOXED(pg_backend_pid), BOXED(current_schema), BOXED(current_schemas),
-    BOXED(show_config_by_name), BOXED(show_config_by_name_missing_ok), BOXED(set_config),
-    BOXED(nextval), BOXED(currval), BOXED(lastval), BOXED(setval_oid), BOXED(setval3_oid),
-    BOXED(pg_sleep), BOXED(pg_postmaster_start_time), BOXED(pg_is_in_recovery),
-    BOXED(pg_client_encoding), BOXED(getdatabaseencoding), BOXED(pg_encoding_to_char),
-    BOXED(pg_my_temp_schema), BOXED(pg_current_xact_id), BOXED(gen_random_uuid), BOXED(pg_typeof),
-    BOXED(pg_num_nulls), BOXED(pg_num_nonnulls),
+    BOXED(pgsql_version),
+    BOXED(current_user),
+    BOXED(session_user),
+    BOXED(current_database),
+    BOXED(pg_backend_pid),
+    BOXED(current_schema),
+    BOXED(current_schemas),
+    BOXED(show_config_by_name),
+    BOXED(show_config_by_name_missing_ok),
+    BOXED(set_config),
+    BOXED(nextval),
+    BOXED(currval),
+    BOXED(lastval),
+    BOXED(setval_oid),
+    BOXED(setval3_oid),
+    BOXED(pg_sleep),
+    BOXED(pg_postmaster_start_time),
+    BOXED(pg_is_in_recovery),
+    BOXED(pg_client_encoding),
+    BOXED(getdatabaseencoding),
+    BOXED(pg_encoding_to_char),
+    BOXED(pg_my_temp_schema),
+    BOXED(pg_current_xact_id),
+    BOXED(gen_random_uuid),
+    BOXED(pg_typeof),
+    BOXED(pg_num_nulls),
+    BOXED(pg_num_nonnulls),
 };
 KERNEL_TABLE(exec__kernels_session, entries)

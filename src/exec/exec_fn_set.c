@@ -2,7 +2,7 @@
 #include "base/base_checked.h"
 #include "exec/exec_kernel.h"
 
-/* ---- generate_series -------------------------------------------------------------------------------- */
+/* ---- generate_series --------------------------------------------------------------------- */
 
 struct integer_series {
     int64_t next, stop, step;
@@ -19,8 +19,8 @@ static enum status integer_series(struct kernel_call *call, int64_t start, int64
         *series = (struct integer_series){.next = start, .stop = stop, .step = step};
         *memory = series;
     }
-    if (series->over || (series->step > 0 ? series->next > series->stop
-                                          : series->next < series->stop)) {
+    if (series->over ||
+        (series->step > 0 ? series->next > series->stop : series->next < series->stop)) {
         *done = true;
         return STATUS_OK;
     }
@@ -72,8 +72,7 @@ SET_FUNCTION(generate_series_numeric) {
     return numeric_series(call, arguments, numeric_make(1, 0), memory, result, done);
 }
 SET_FUNCTION(generate_series_step_numeric) {
-    return numeric_series(call, arguments, numeric_from_value(&arguments[2]), memory, result,
-                          done);
+    return numeric_series(call, arguments, numeric_from_value(&arguments[2]), memory, result, done);
 }
 
 struct time_series {
@@ -99,8 +98,7 @@ static enum status time_series(struct kernel_call *call, const struct value *arg
         return STATUS_OK;
     }
     result->int64 = series->next;
-    return zoned ? timestamptz_add_interval(series->next, step, exec__timezone(call),
-                                            &series->next)
+    return zoned ? timestamptz_add_interval(series->next, step, exec__timezone(call), &series->next)
                  : timestamp_add_interval(series->next, step, &series->next);
 }
 SET_FUNCTION(generate_series_timestamp) {
@@ -110,7 +108,7 @@ SET_FUNCTION(generate_series_timestamptz) {
     return time_series(call, arguments, true, memory, result, done);
 }
 
-/* ---- arrays as rows -------------------------------------------------------------------------------------- */
+/* ---- arrays as rows ---------------------------------------------------------------------- */
 
 struct array_walk {
     struct array array;
@@ -151,8 +149,8 @@ static enum status subscripts(struct kernel_call *call, const struct value *argu
         return STATUS_OK;
     }
     uint32_t length = walk->array.lengths[dimension - 1], place = walk->next++;
-    result->int32 = walk->array.lower_bounds[dimension - 1] +
-                    (int32_t)(reverse ? length - 1 - place : place);
+    result->int32 =
+        walk->array.lower_bounds[dimension - 1] + (int32_t)(reverse ? length - 1 - place : place);
     return STATUS_OK;
 }
 SET_FUNCTION(generate_subscripts) {
@@ -169,11 +167,17 @@ SET_FUNCTION(pg_partition_ancestors) {
 }
 
 static const struct kernel_entry entries[] = {
-    SET_RETURNING(generate_series_int4),      SET_RETURNING(generate_series_step_int4),
-    SET_RETURNING(generate_series_int8),      SET_RETURNING(generate_series_step_int8),
-    SET_RETURNING(generate_series_numeric),   SET_RETURNING(generate_series_step_numeric),
-    SET_RETURNING(generate_series_timestamp), SET_RETURNING(generate_series_timestamptz),
-    SET_RETURNING(array_unnest),              SET_RETURNING(generate_subscripts),
-    SET_RETURNING(generate_subscripts_nodir), SET_RETURNING(pg_partition_ancestors),
+    SET_RETURNING(generate_series_int4),
+    SET_RETURNING(generate_series_step_int4),
+    SET_RETURNING(generate_series_int8),
+    SET_RETURNING(generate_series_step_int8),
+    SET_RETURNING(generate_series_numeric),
+    SET_RETURNING(generate_series_step_numeric),
+    SET_RETURNING(generate_series_timestamp),
+    SET_RETURNING(generate_series_timestamptz),
+    SET_RETURNING(array_unnest),
+    SET_RETURNING(generate_subscripts),
+    SET_RETURNING(generate_subscripts_nodir),
+    SET_RETURNING(pg_partition_ancestors),
 };
 KERNEL_TABLE(exec__kernels_set, entries)

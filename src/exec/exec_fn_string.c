@@ -24,7 +24,7 @@ static struct slice slice_from(struct slice text, size_t at) {
     return slice_of(text.data + at, text.size - at);
 }
 
-/* ---- case and length ---------------------------------------------------------------------------- */
+/* ---- case and length --------------------------------------------------------------------- */
 
 BOXED_FUNCTION(lower) {
     uint8_t *out;
@@ -73,7 +73,7 @@ BOXED_FUNCTION(bit_length_text) {
     return STATUS_OK;
 }
 
-/* ---- joining ------------------------------------------------------------------------------------- */
+/* ---- joining ----------------------------------------------------------------------------- */
 
 static enum status concatenate(struct kernel_call *call, struct slice a, struct slice b,
                                struct value *result) {
@@ -146,7 +146,7 @@ BOXED_FUNCTION(repeat) {
     return return_text(result, slice_of(out, text.size * (size_t)count));
 }
 
-/* ---- parts ---------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------- */
 
 /* Characters [start, start + length) counting from 1; length < 0: to the end. */
 static struct slice part(struct slice text, int64_t start, int64_t length) {
@@ -163,8 +163,7 @@ static struct slice part(struct slice text, int64_t start, int64_t length) {
 BOXED_FUNCTION(text_substr) {
     if (arguments[2].int32 < 0)
         return error_set(STATUS_SUBSTRING_ERROR, "negative substring length not allowed");
-    return return_text(result,
-                       part(arguments[0].string, arguments[1].int32, arguments[2].int32));
+    return return_text(result, part(arguments[0].string, arguments[1].int32, arguments[2].int32));
 }
 BOXED_FUNCTION(text_substr_no_len) {
     return return_text(result, part(arguments[0].string, arguments[1].int32, -1));
@@ -236,7 +235,7 @@ BOXED_FUNCTION(text_starts_with) {
     return STATUS_OK;
 }
 
-/* ---- trimming and padding -------------------------------------------------------------------------- */
+/* ---- trimming and padding ---------------------------------------------------------------- */
 
 static bool has_character(struct slice set, const uint8_t *character, size_t size) {
     const uint8_t *end = set.data + set.size;
@@ -310,7 +309,7 @@ BOXED_FUNCTION(rpad_text_int4) {
     return pad(call, arguments[0].string, arguments[1].int32, slice_of(" ", 1), false, result);
 }
 
-/* ---- replacing ----------------------------------------------------------------------------------------- */
+/* ---- replacing --------------------------------------------------------------------------- */
 
 BOXED_FUNCTION(replace) {
     struct slice text = arguments[0].string, from = arguments[1].string, to = arguments[2].string;
@@ -383,7 +382,7 @@ BOXED_FUNCTION(text_reverse) {
     return return_text(result, slice_of(out, text.size));
 }
 
-/* ---- characters and numbers -------------------------------------------------------------------------------- */
+/* ---- characters and numbers -------------------------------------------------------------- */
 
 BOXED_FUNCTION(ascii) {
     struct slice text = arguments[0].string;
@@ -397,8 +396,8 @@ BOXED_FUNCTION(ascii) {
     else if (at[0] < 0xF0)
         result->int32 = (at[0] & 0x0F) << 12 | (at[1] & 0x3F) << 6 | (at[2] & 0x3F);
     else
-        result->int32 = (at[0] & 0x07) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 |
-                        (at[3] & 0x3F);
+        result->int32 =
+            (at[0] & 0x07) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 | (at[3] & 0x3F);
     return STATUS_OK;
 }
 BOXED_FUNCTION(chr) {
@@ -439,7 +438,7 @@ static enum status hex(struct kernel_call *call, uint64_t number, struct value *
     for (uint64_t rest = number >> 4; rest != 0; rest >>= 4)
         size++;
     for (size_t i = size; i-- > 0; number >>= 4)
-        out[i] = (uint8_t)"0123456789abcdef"[number & 15];
+        out[i] = (uint8_t) "0123456789abcdef"[number & 15];
     return return_text(result, slice_of(out, size));
 }
 BOXED_FUNCTION(to_hex32) {
@@ -450,16 +449,45 @@ BOXED_FUNCTION(to_hex64) {
 }
 
 static const struct kernel_entry entries[] = {
-    BOXED(lower),          BOXED(upper),       BOXED(initcap),        BOXED(textlen),
-    BOXED(bpcharlen),      BOXED(textoctetlen), {"bpcharoctetlen", NULL, exec_fn_textoctetlen, NULL},
-    BOXED(bit_length_text), BOXED(textcat),    BOXED(textanycat),     BOXED(anytextcat),
-    BOXED(text_concat),    BOXED(text_concat_ws), BOXED(repeat),      BOXED(text_substr),
-    BOXED(text_substr_no_len), BOXED(text_left), BOXED(text_right),   BOXED(textpos),
-    BOXED(split_part),     BOXED(text_starts_with), BOXED(btrim),     BOXED(ltrim),
-    BOXED(rtrim),          BOXED(btrim1),      BOXED(ltrim1),         BOXED(rtrim1),
-    BOXED(lpad),           BOXED(rpad),        BOXED(lpad_text_int4), BOXED(rpad_text_int4),
-    BOXED(replace),        BOXED(translate),   BOXED(textoverlay),    BOXED(textoverlay_no_len),
-    BOXED(text_reverse),   BOXED(ascii),       BOXED(chr),            BOXED(to_hex32),
+    BOXED(lower),
+    BOXED(upper),
+    BOXED(initcap),
+    BOXED(textlen),
+    BOXED(bpcharlen),
+    BOXED(textoctetlen),
+    {"bpcharoctetlen", NULL, exec_fn_textoctetlen, NULL},
+    BOXED(bit_length_text),
+    BOXED(textcat),
+    BOXED(textanycat),
+    BOXED(anytextcat),
+    BOXED(text_concat),
+    BOXED(text_concat_ws),
+    BOXED(repeat),
+    BOXED(text_substr),
+    BOXED(text_substr_no_len),
+    BOXED(text_left),
+    BOXED(text_right),
+    BOXED(textpos),
+    BOXED(split_part),
+    BOXED(text_starts_with),
+    BOXED(btrim),
+    BOXED(ltrim),
+    BOXED(rtrim),
+    BOXED(btrim1),
+    BOXED(ltrim1),
+    BOXED(rtrim1),
+    BOXED(lpad),
+    BOXED(rpad),
+    BOXED(lpad_text_int4),
+    BOXED(rpad_text_int4),
+    BOXED(replace),
+    BOXED(translate),
+    BOXED(textoverlay),
+    BOXED(textoverlay_no_len),
+    BOXED(text_reverse),
+    BOXED(ascii),
+    BOXED(chr),
+    BOXED(to_hex32),
     BOXED(to_hex64),
 };
 KERNEL_TABLE(exec__kernels_string, entries)

@@ -41,8 +41,7 @@ const struct kernel_entry *exec__kernel_find(const char *symbol) {
         atomic_store_explicit(&filled, true, memory_order_release);
     }
     for (uint32_t at = slot_of(symbol);; at = (at + 1) % SLOTS) {
-        const struct kernel_entry *entry =
-            atomic_load_explicit(&slots[at], memory_order_relaxed);
+        const struct kernel_entry *entry = atomic_load_explicit(&slots[at], memory_order_relaxed);
         if (entry == NULL || strcmp(entry->symbol, symbol) == 0)
             return entry;
     }

@@ -19,12 +19,12 @@
 
 #include "exec/exec_state.h"
 
-/* ---- what both joins share --------------------------------------------------------------------------- */
+/* ---- what both joins share --------------------------------------------------------------- */
 
 /* Pairs gathered for output: positions in the left batch, and the right rows as a batch. */
 struct pair_batch {
-    struct batch both;          /* vectors of left ++ right, pair by pair */
-    struct batch output;        /* chosen columns */
+    struct batch both;   /* vectors of left ++ right, pair by pair */
+    struct batch output; /* chosen columns */
     uint16_t left_rows[VECTOR_SIZE];
     uint32_t count;
     uint32_t left_columns, right_columns;
@@ -37,8 +37,8 @@ static enum status pairs_init(struct pair_batch *pairs, struct execution *execut
     pairs->right_columns = node->right->column_count;
     uint32_t total = pairs->left_columns + pairs->right_columns;
     pairs->both.vectors = arena_alloc_zeroed(arena, (total + 1) * sizeof(struct vector));
-    pairs->output.vectors = arena_alloc_zeroed(arena, (node->column_count + 1) *
-                                                          sizeof(struct vector));
+    pairs->output.vectors =
+        arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
     if (pairs->both.vectors == NULL || pairs->output.vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     pairs->both.column_count = total;
@@ -77,8 +77,8 @@ static void pairs_attach_left(struct pair_batch *pairs, const struct plan_node *
                               const struct batch *left, struct arena *arena) {
     for (uint32_t i = 0; i < pairs->left_columns; i++) {
         if (left != NULL) {
-            vector_slice(&pairs->both.vectors[i], &left->vectors[i], pairs->left_rows,
-                         pairs->count, arena);
+            vector_slice(&pairs->both.vectors[i], &left->vectors[i], pairs->left_rows, pairs->count,
+                         arena);
             continue;
         }
         struct value null = value_null(node->left->columns[i].type);
@@ -97,30 +97,30 @@ static struct batch *choose_output(struct pair_batch *pairs, const uint32_t *col
     return &pairs->output;
 }
 
-/* ---- HASH_JOIN ------------------------------------------------------------------------------------------- */
+/* ---- HASH_JOIN --------------------------------------------------------------------------- */
 
 struct hash_join {
     struct operator_state base;
     struct compiled **left_keys, **right_keys, *residual;
     struct vector *left_vectors, *right_vectors;
-    struct arena left_arena;     /* keys of the left batch: they outlive a call */
+    struct arena left_arena; /* keys of the left batch: they outlive a call */
     bool built;
-    struct row_store rows;       /* right columns ++ right keys */
+    struct row_store rows; /* right columns ++ right keys */
     struct type *row_types;
     struct arena arena;
     uint64_t *hashes;
-    uint32_t *next;              /* row + 1; 0 ends */
+    uint32_t *next; /* row + 1; 0 ends */
     uint32_t *directory;
     uint64_t mask;
-    uint8_t *met;                /* RIGHT, FULL: right rows that found a partner */
-    struct batch *left;          /* probing */
+    uint8_t *met;       /* RIGHT, FULL: right rows that found a partner */
+    struct batch *left; /* probing */
     struct batch left_copy;
     uint64_t left_hashes[VECTOR_SIZE];
-    uint32_t at;                 /* next left row of the selection */
-    uint32_t candidate;          /* where its chain goes on; row + 1 */
+    uint32_t at;        /* next left row of the selection */
+    uint32_t candidate; /* where its chain goes on; row + 1 */
     bool resuming;
-    uint8_t *left_met;           /* rows of the left batch that found a partner */
-    bool draining;               /* handing out right rows without partner */
+    uint8_t *left_met; /* rows of the left batch that found a partner */
+    bool draining;     /* handing out right rows without partner */
     uint64_t drain_at;
     struct pair_batch pairs;
     uint32_t pair_right[VECTOR_SIZE];
@@ -128,8 +128,8 @@ struct hash_join {
 };
 
 static enum status hash_keys(struct fiber *f, struct hash_join *join, struct compiled **keys,
-                             struct vector *vectors, const struct batch *batch,
-                             struct arena *arena, uint64_t *hashes) {
+                             struct vector *vectors, const struct batch *batch, struct arena *arena,
+                             uint64_t *hashes) {
     for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++) {
         TRY(exec__evaluate(f, keys[k], batch, batch_rows(batch), batch->selected_count, arena,
                            &vectors[k]));
@@ -235,13 +235,15 @@ static bool keys_equal(const struct hash_join *join, uint32_t left_row, uint32_t
         uint32_t row = right % VECTOR_SIZE;
         switch ((enum physical)a->physical) {
         case PHYSICAL_INT32:
-            if (vector_is_null(b, row) || ((const int32_t *)a->data)[vector_position(a, left_row)] !=
-                                              ((const int32_t *)b->data)[row])
+            if (vector_is_null(b, row) ||
+                ((const int32_t *)a->data)[vector_position(a, left_row)] !=
+                    ((const int32_t *)b->data)[row])
                 return false;
             break;
         case PHYSICAL_INT64:
-            if (vector_is_null(b, row) || ((const int64_t *)a->data)[vector_position(a, left_row)] !=
-                                              ((const int64_t *)b->data)[row])
+            if (vector_is_null(b, row) ||
+                ((const int64_t *)a->data)[vector_position(a, left_row)] !=
+                    ((const int64_t *)b->data)[row])
                 return false;
             break;
         default:
@@ -399,7 +401,8 @@ static enum status hash_join_next(struct fiber *f, struct operator_state *base,
     if (!join->built)
         TRY(build(f, join));
     /* Nothing on the right: an inner or semi join is over before it began. */
-    if (join->rows.row_count == 0 && (kind == JOIN_INNER || kind == JOIN_SEMI || kind == JOIN_RIGHT))
+    if (join->rows.row_count == 0 &&
+        (kind == JOIN_INNER || kind == JOIN_SEMI || kind == JOIN_RIGHT))
         return STATUS_OK;
     for (;;) {
         if (join->draining) {
@@ -427,13 +430,12 @@ static enum status hash_join_next(struct fiber *f, struct operator_state *base,
             TRY(fiber_check(f));
             if (count == 0 || is_left_only(kind))
                 continue;
-            *batch_out = choose_output(&join->pairs, base->node->hash_join.output, join->selection,
-                                       count);
+            *batch_out =
+                choose_output(&join->pairs, base->node->hash_join.output, join->selection, count);
             return STATUS_OK;
         }
-        struct batch *rest = outer_left || is_left_only(kind)
-                                 ? left_remainder(join, kind == JOIN_SEMI)
-                                 : NULL;
+        struct batch *rest =
+            outer_left || is_left_only(kind) ? left_remainder(join, kind == JOIN_SEMI) : NULL;
         if (rest != NULL) {
             /* The output points into the left batch: it stays until the next call. */
             join->at = UINT32_MAX;
@@ -467,8 +469,7 @@ enum status exec__open_hash_join(struct fiber *f, struct execution *execution,
                                  struct operator_state **operator_out) {
     static const struct operator_functions functions = {hash_join_next, hash_join_reset,
                                                         hash_join_close};
-    TRY(exec__operator_new(f, execution, node, sizeof(struct hash_join), &functions,
-                           operator_out));
+    TRY(exec__operator_new(f, execution, node, sizeof(struct hash_join), &functions, operator_out));
     struct hash_join *join = (struct hash_join *)*operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t keys = node->hash_join.key_count, columns = node->right->column_count;
@@ -493,22 +494,22 @@ enum status exec__open_hash_join(struct fiber *f, struct execution *execution,
     return pairs_init(&join->pairs, execution, node);
 }
 
-/* ---- NESTED_LOOP ------------------------------------------------------------------------------------------ */
+/* ---- NESTED_LOOP ------------------------------------------------------------------------- */
 
 struct nested_loop {
     struct operator_state base;
     struct compiled *residual;
     struct batch *left;
-    uint32_t at;                /* left row in hand: at - 1 */
+    uint32_t at; /* left row in hand: at - 1 */
     bool in_row, met;
-    struct batch *right;        /* at hand for this left row */
-    bool keeps;                 /* right rows are kept */
+    struct batch *right; /* at hand for this left row */
+    bool keeps;          /* right rows are kept */
     bool kept;
     struct row_store rows;
     struct type *row_types;
     struct arena arena;
     uint32_t kept_at;
-    struct arena slots_arena;   /* of the left row at hand */
+    struct arena slots_arena; /* of the left row at hand */
     struct batch both, output;
     struct vector *left_vectors; /* the left row as constants */
     uint16_t selection[VECTOR_SIZE];
@@ -532,8 +533,8 @@ static enum status keep_right(struct fiber *f, struct nested_loop *loop) {
 static enum status next_right(struct fiber *f, struct nested_loop *loop) {
     if (!loop->keeps)
         return exec__next(f, loop->base.right, &loop->right);
-    loop->right = loop->kept_at < loop->rows.batch_count ? loop->rows.batches[loop->kept_at++]
-                                                         : NULL;
+    loop->right =
+        loop->kept_at < loop->rows.batch_count ? loop->rows.batches[loop->kept_at++] : NULL;
     return STATUS_OK;
 }
 
@@ -563,8 +564,8 @@ static enum status begin_row(struct fiber *f, struct nested_loop *loop) {
         one_row(&loop->both.vectors[i], &loop->left->vectors[i], row, &loop->slots_arena);
     if (loop->keeps)
         return STATUS_OK;
-    TRY(exec__bind(f, loop->base.local, node->nested_loop.bindings,
-                   node->nested_loop.binding_count, &input, &loop->slots_arena));
+    TRY(exec__bind(f, loop->base.local, node->nested_loop.bindings, node->nested_loop.binding_count,
+                   &input, &loop->slots_arena));
     return exec__reset(f, loop->base.right);
 }
 
@@ -591,8 +592,7 @@ static struct batch *emit_left(struct nested_loop *loop) {
 }
 
 /* One batch of the right child joined with the left row; NULL output: go on. */
-static enum status join_right(struct fiber *f, struct nested_loop *loop,
-                              struct batch **batch_out) {
+static enum status join_right(struct fiber *f, struct nested_loop *loop, struct batch **batch_out) {
     const struct plan_node *node = loop->base.node;
     uint32_t left_columns = node->left->column_count, count = loop->right->selected_count;
     const uint16_t *selection = loop->right->selection;

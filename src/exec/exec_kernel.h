@@ -23,12 +23,12 @@ struct exec_local;
 /* One call of a function in an expression. expression->type is the result's type, its arguments
    have the types of theirs. */
 struct kernel_call {
-    struct fiber *f;            /* NULL while folding: nothing may suspend then */
+    struct fiber *f; /* NULL while folding: nothing may suspend then */
     const struct exec_environment *environment;
     struct exec_local *local;
     const struct expression *expression;
-    struct arena *arena;        /* for results; lives until the next batch */
-    void **memory;              /* see exec__call_memory */
+    struct arena *arena; /* for results; lives until the next batch */
+    void **memory;       /* see exec__call_memory */
 };
 
 /* A pointer that belongs to this place of the plan, NULL at first: a compiled pattern ...  Allocate
@@ -58,9 +58,12 @@ struct kernel_entry {
     set_kernel set;
 };
 
-#define BOXED(symbol) {#symbol, NULL, exec_fn_##symbol, NULL}
-#define VECTOR(symbol) {#symbol, exec_fn_##symbol, NULL, NULL}
-#define SET_RETURNING(symbol) {#symbol, NULL, NULL, exec_fn_##symbol}
+#define BOXED(symbol)                                                                              \
+    { #symbol, NULL, exec_fn_##symbol, NULL }
+#define VECTOR(symbol)                                                                             \
+    { #symbol, exec_fn_##symbol, NULL, NULL }
+#define SET_RETURNING(symbol)                                                                      \
+    { #symbol, NULL, NULL, exec_fn_##symbol }
 #define BOXED_FUNCTION(symbol)                                                                     \
     static enum status exec_fn_##symbol(struct kernel_call *call, const struct value *arguments,   \
                                         struct value *result)
@@ -116,7 +119,7 @@ void exec__compare(enum comparison how, const struct vector *a, const struct vec
 uint32_t exec__compare_select(enum comparison how, const struct vector *a, const struct vector *b,
                               const uint16_t *rows, uint32_t count, uint16_t *out);
 
-/* ---- helpers for boxed kernels ------------------------------------------------------------ */
+/* ---- helpers for boxed kernels ----------------------------------------------------------- */
 
 static inline enum status return_null(struct value *result) {
     result->is_null = true;

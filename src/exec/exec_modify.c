@@ -19,10 +19,10 @@ struct modify_operator {
     struct row_store returned;
     struct arena returned_arena;
     uint32_t returned_at;
-    struct arena row_arena;        /* emptied after each row */
+    struct arena row_arena; /* emptied after each row */
     struct value *old_row, *new_row, *both, *output;
-    struct compiled **checks;      /* INSERT */
-    struct compiled **returning;   /* INSERT, over batches */
+    struct compiled **checks;    /* INSERT */
+    struct compiled **returning; /* INSERT, over batches */
     struct vector *vectors;
     struct batch output_batch;
 };
@@ -31,7 +31,7 @@ static const struct table *target_of(const struct plan_node *node) {
     return node->kind == NODE_INSERT ? node->insert.table : node->modify.table;
 }
 
-/* ---- CHECK -------------------------------------------------------------------------------------- */
+/* ---- CHECK ------------------------------------------------------------------------------- */
 
 enum { FAILING_VALUE_SIZE_MAX = 64 };
 
@@ -101,7 +101,7 @@ enum status exec__check_row(struct fiber *f, struct exec_local *local, const str
 }
 
 static enum status check_batch(struct fiber *f, struct modify_operator *operator,
-                               const struct batch *batch) {
+                               const struct batch * batch) {
     const struct plan_node *node = operator->base.node;
     const struct table *table = node->insert.table;
     for (uint32_t c = 0; c < node->insert.check_count; c++) {
@@ -115,17 +115,17 @@ static enum status check_batch(struct fiber *f, struct modify_operator *operator
                 continue;
             for (uint32_t k = 0; k < table->column_count; k++)
                 operator->new_row[k] = vector_get(&batch->vectors[k], rows[i]);
-            return check_failed(operator->base.execution, table, &node->insert.checks[c],
-                                operator->new_row);
+            return check_failed(operator->base.execution, table,
+                                &node->insert.checks[c], operator->new_row);
         }
     }
     return STATUS_OK;
 }
 
-/* ---- RETURNING ------------------------------------------------------------------------------------ */
+/* ---- RETURNING --------------------------------------------------------------------------- */
 
 static enum status return_row(struct fiber *f, struct modify_operator *operator,
-                              struct expression *const *expressions,
+                              struct expression * const * expressions,
                               const struct row_input *input) {
     const struct plan_node *node = operator->base.node;
     for (uint32_t i = 0; i < node->column_count; i++)
@@ -135,17 +135,17 @@ static enum status return_row(struct fiber *f, struct modify_operator *operator,
     return exec__account(&operator->base, operator->returned.bytes);
 }
 
-static enum status next_returned(struct modify_operator *operator, struct batch **batch_out) {
-    *batch_out = operator->returned_at < operator->returned.batch_count
-                     ? operator->returned.batches[operator->returned_at++]
-                     : NULL;
+static enum status next_returned(struct modify_operator *operator, struct batch ** batch_out) {
+    *batch_out = operator->returned_at<operator->returned.batch_count
+        ?
+        operator->returned.batches[operator->returned_at++] : NULL;
     return STATUS_OK;
 }
 
-/* ---- INSERT ----------------------------------------------------------------------------------------- */
+/* ---- INSERT ------------------------------------------------------------------------------ */
 
 static enum status insert_batch(struct fiber *f, struct modify_operator *operator,
-                                struct batch *batch) {
+                                struct batch * batch) {
     const struct plan_node *node = operator->base.node;
     TRY(check_batch(f, operator, batch));
     TRY(table_insert_batch(f, &operator->context, node->insert.table, batch, NULL));
@@ -154,8 +154,7 @@ static enum status insert_batch(struct fiber *f, struct modify_operator *operato
         return STATUS_OK;
     for (uint32_t i = 0; i < node->column_count; i++)
         TRY(exec__evaluate(f, operator->returning[i], batch, batch_rows(batch),
-                           batch->selected_count, &operator->base.scratch,
-                           &operator->vectors[i]));
+                           batch->selected_count, &operator->base.scratch, &operator->vectors[i]));
     struct batch output = *batch;
     output.vectors = operator->vectors;
     output.column_count = node->column_count;
@@ -173,12 +172,12 @@ static enum status update_row(struct fiber *f, struct modify_operator *operator,
     for (uint32_t i = 0; i < assignment_count; i++) {
         uint32_t column = (uint32_t)assignments[i].column_number - 1;
         struct value *value = &operator->new_row[column];
-        TRY(exec__scalar(f, operator->base.local, assignments[i].value, input,
-                         &operator->row_arena, value));
+        TRY(exec__scalar(f, operator->base.local, assignments[i].value, input, &operator->row_arena,
+                         value));
         value->type = table->columns[column].type;
     }
     TRY(exec__check_row(f, operator->base.local, table, checks, check_count, operator->new_row,
-                  &operator->row_arena));
+                        &operator->row_arena));
     TRY(table_update(f, &operator->context, table, address, old, operator->new_row, NULL));
     operator->base.execution->row_count++;
     return STATUS_OK;
@@ -186,7 +185,7 @@ static enum status update_row(struct fiber *f, struct modify_operator *operator,
 
 /* The row that a proposed one conflicts with in the arbiter index. */
 static enum status find_conflicting(struct fiber *f, struct modify_operator *operator,
-                                    const struct value *row, bool *found_out,
+                                    const struct value * row, bool *found_out,
                                     struct row_address *address_out) {
     const struct plan_node *node = operator->base.node;
     const struct index *arbiter = node->insert.arbiter;
@@ -202,7 +201,7 @@ static enum status find_conflicting(struct fiber *f, struct modify_operator *ope
 }
 
 static enum status update_conflicting(struct fiber *f, struct modify_operator *operator,
-                                      const struct value *row) {
+                                      const struct value * row) {
     const struct plan_node *node = operator->base.node;
     const struct table *table = node->insert.table;
     uint32_t columns = table->column_count;
@@ -245,7 +244,7 @@ static enum status update_conflicting(struct fiber *f, struct modify_operator *o
 
 /* ON CONFLICT: one row at a time. */
 static enum status insert_rows(struct fiber *f, struct modify_operator *operator,
-                               struct batch *batch) {
+                               struct batch * batch) {
     const struct plan_node *node = operator->base.node;
     const struct table *table = node->insert.table;
     struct value *row = arena_alloc(&operator->base.scratch, table->column_count * sizeof *row);
@@ -258,8 +257,8 @@ static enum status insert_rows(struct fiber *f, struct modify_operator *operator
             row[c] = vector_get(&batch->vectors[c], batch_row(batch, i));
             row[c].type = table->columns[c].type;
         }
-        TRY(exec__check_row(f, operator->base.local, table, node->insert.checks, node->insert.check_count,
-                      row, &operator->row_arena));
+        TRY(exec__check_row(f, operator->base.local, table, node->insert.checks,
+                            node->insert.check_count, row, &operator->row_arena));
         TRY(table_insert_if_absent(f, &operator->context, table, row, &inserted, NULL));
         if (inserted) {
             operator->base.execution->row_count++;
@@ -276,7 +275,7 @@ static enum status insert_rows(struct fiber *f, struct modify_operator *operator
 
 static enum status insert_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct modify_operator *operator = (struct modify_operator *)base;
+    struct modify_operator *operator=(struct modify_operator *) base;
     while (!operator->worked) {
         struct batch *input;
         TRY(exec__next(f, base->left, &input));
@@ -291,10 +290,10 @@ static enum status insert_next(struct fiber *f, struct operator_state *base,
     return next_returned(operator, batch_out);
 }
 
-/* ---- UPDATE, DELETE --------------------------------------------------------------------------------- */
+/* ---- UPDATE, DELETE ---------------------------------------------------------------------- */
 
 static enum status modify_one(struct fiber *f, struct modify_operator *operator,
-                              const struct batch *batch, uint32_t row) {
+                              const struct batch * batch, uint32_t row) {
     const struct plan_node *node = operator->base.node;
     const struct table *table = node->modify.table;
     struct value packed = vector_get(&batch->vectors[node->modify.address_column], row);
@@ -321,18 +320,17 @@ static enum status modify_one(struct fiber *f, struct modify_operator *operator,
         operator->base.execution->row_count++;
     } else {
         TRY(update_row(f, operator, address, operator->old_row, node->modify.assignments,
-                       node->modify.assignment_count, node->modify.checks,
-                       node->modify.check_count, &input));
+                       node->modify.assignment_count, node->modify.checks, node->modify.check_count,
+                       &input));
         input.values = operator->new_row;
     }
-    return node->modify.returning == NULL
-               ? STATUS_OK
-               : return_row(f, operator, node->modify.returning, &input);
+    return node->modify.returning == NULL ? STATUS_OK
+                                          : return_row(f, operator, node->modify.returning, &input);
 }
 
 static enum status modify_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct modify_operator *operator = (struct modify_operator *)base;
+    struct modify_operator *operator=(struct modify_operator *) base;
     while (!operator->worked) {
         struct batch *input;
         TRY(exec__next(f, base->left, &input));
@@ -353,7 +351,7 @@ static enum status modify_reset(struct fiber *f, struct operator_state *base) {
 }
 
 static void modify_close(struct fiber *f, struct operator_state *base) {
-    struct modify_operator *operator = (struct modify_operator *)base;
+    struct modify_operator *operator=(struct modify_operator *) base;
     arena_release(&operator->returned_arena);
     arena_release(&operator->row_arena);
 }
@@ -364,12 +362,12 @@ static enum status modify_open(struct fiber *f, struct execution *execution,
                                struct operator_state **operator_out) {
     TRY(exec__operator_new(f, execution, node, sizeof(struct modify_operator), functions,
                            operator_out));
-    struct modify_operator *operator = (struct modify_operator *)*operator_out;
+    struct modify_operator *operator=(struct modify_operator *) * operator_out;
     const struct exec_environment *environment = &execution->environment;
-    operator->context = (struct table_context){.catalog = environment->catalog,
-                                               .store = environment->store,
-                                               .transaction = environment->transaction,
-                                               .arena = &operator->row_arena};
+    operator->context =(struct table_context){.catalog = environment->catalog,
+                                              .store = environment->store,
+                                              .transaction = environment->transaction,
+                                              .arena = &operator->row_arena };
     uint32_t columns = target_of(node)->column_count;
     struct arena *arena = environment->arena;
     operator->old_row = arena_alloc_zeroed(arena, (columns + 1) * sizeof(struct value));
@@ -378,7 +376,8 @@ static enum status modify_open(struct fiber *f, struct execution *execution,
     operator->output = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct value));
     operator->vectors = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
     if (operator->old_row == NULL || operator->new_row == NULL || operator->both == NULL ||
-        operator->output == NULL || operator->vectors == NULL)
+        operator->output == NULL ||
+        operator->vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     struct type *types;
     TRY(exec__node_types(execution, node, &types));
@@ -390,7 +389,7 @@ enum status exec__open_insert(struct fiber *f, struct execution *execution,
                               const struct plan_node *node, struct operator_state **operator_out) {
     static const struct operator_functions functions = {insert_next, modify_reset, modify_close};
     TRY(modify_open(f, execution, node, &functions, operator_out));
-    struct modify_operator *operator = (struct modify_operator *)*operator_out;
+    struct modify_operator *operator=(struct modify_operator *) * operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t checks = node->insert.check_count;
     operator->checks = arena_alloc(arena, (checks + 1) * sizeof(struct compiled *));
@@ -412,20 +411,20 @@ enum status exec__open_modify(struct fiber *f, struct execution *execution,
     return modify_open(f, execution, node, &functions, operator_out);
 }
 
-/* ---- LOCK ROWS ---------------------------------------------------------------------------------------- */
+/* ---- LOCK ROWS --------------------------------------------------------------------------- */
 
 struct lock_operator {
     struct operator_state base;
     struct table_context context;
-    struct batch batch;       /* rows that were locked, copied: they may be refreshed */
+    struct batch batch; /* rows that were locked, copied: they may be refreshed */
     struct value *values;
-    struct value **newest;    /* per target */
+    struct value **newest; /* per target */
     struct arena row_arena;
 };
 
 /* *keep_out false: the row is not for us. */
 static enum status lock_one(struct fiber *f, struct lock_operator *operator,
-                            const struct batch *input, uint32_t row, bool *keep_out) {
+                            const struct batch * input, uint32_t row, bool *keep_out) {
     const struct plan_node *node = operator->base.node;
     bool changed = false;
     *keep_out = false;
@@ -437,9 +436,8 @@ static enum status lock_one(struct fiber *f, struct lock_operator *operator,
         struct value packed = operator->values[target->address_column];
         if (packed.is_null)
             continue;
-        TRY(table_lock_row(f, &operator->context, target->table,
-                           row_address_unpack(packed.int64), target->mode, target->wait, &outcome,
-                           operator->newest[t]));
+        TRY(table_lock_row(f, &operator->context, target->table, row_address_unpack(packed.int64),
+                           target->mode, target->wait, &outcome, operator->newest[t]));
         if (outcome == ROW_DELETED || outcome == ROW_SKIPPED)
             return STATUS_OK;
         if (outcome != ROW_LOCKED_CHANGED)
@@ -447,7 +445,7 @@ static enum status lock_one(struct fiber *f, struct lock_operator *operator,
         changed = true;
         for (uint32_t c = 0; c < target->column_count; c++)
             operator->values[target->columns[c].column] =
-                operator->newest[t][target->columns[c].number - 1];
+            operator->newest[t][target->columns[c].number - 1];
     }
     struct row_input refreshed = {.values = operator->values, .value_count = input->column_count};
     *keep_out = true;
@@ -459,7 +457,7 @@ static enum status lock_one(struct fiber *f, struct lock_operator *operator,
 
 static enum status lock_next(struct fiber *f, struct operator_state *base,
                              struct batch **batch_out) {
-    struct lock_operator *operator = (struct lock_operator *)base;
+    struct lock_operator *operator=(struct lock_operator *) base;
     *batch_out = NULL;
     for (;;) {
         struct batch *input;
@@ -507,13 +505,13 @@ enum status exec__open_lock_rows(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {lock_next, lock_reset, lock_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct lock_operator), &functions,
                            operator_out));
-    struct lock_operator *operator = (struct lock_operator *)*operator_out;
+    struct lock_operator *operator=(struct lock_operator *) * operator_out;
     const struct exec_environment *environment = &execution->environment;
     struct arena *arena = environment->arena;
-    operator->context = (struct table_context){.catalog = environment->catalog,
-                                               .store = environment->store,
-                                               .transaction = environment->transaction,
-                                               .arena = &operator->row_arena};
+    operator->context =(struct table_context){.catalog = environment->catalog,
+                                              .store = environment->store,
+                                              .transaction = environment->transaction,
+                                              .arena = &operator->row_arena };
     uint32_t targets = node->lock_rows.target_count;
     operator->values = arena_alloc(arena, (node->left->column_count + 1) * sizeof(struct value));
     operator->newest = arena_alloc(arena, (targets + 1) * sizeof(struct value *));
@@ -528,7 +526,7 @@ enum status exec__open_lock_rows(struct fiber *f, struct execution *execution,
     return exec__node_batch(execution, node, &operator->batch);
 }
 
-/* ---- COPY ------------------------------------------------------------------------------------------------ */
+/* ---- COPY -------------------------------------------------------------------------------- */
 
 struct exec_insert {
     struct execution *execution;
@@ -548,7 +546,7 @@ enum status exec_insert_open(struct fiber *f, const struct exec_environment *env
 
 enum status exec_insert_batch(struct fiber *f, struct exec_insert *insert, struct batch *batch) {
     struct execution *execution = insert->execution;
-    struct modify_operator *operator = (struct modify_operator *)execution->root;
+    struct modify_operator *operator=(struct modify_operator *) execution->root;
     struct batch *none;
     if (batch->selected_count == 0)
         return STATUS_OK;

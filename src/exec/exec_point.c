@@ -88,9 +88,9 @@ static enum status point_select(struct fiber *f, struct execution *execution,
     struct row_input input = {.values = values, .value_count = point->column_count};
     if (point->filter != NULL)
         TRY(exec__scalar_true(f, &execution->local, point->filter, &input, arena, &wanted));
-    return wanted ? point_output(f, execution, point->output, point->output_count, &input,
-                                 batch_out)
-                  : STATUS_OK;
+    return wanted
+               ? point_output(f, execution, point->output, point->output_count, &input, batch_out)
+               : STATUS_OK;
 }
 
 static enum status point_modify(struct fiber *f, struct execution *execution,
@@ -140,8 +140,8 @@ static enum status point_modify(struct fiber *f, struct execution *execution,
         memcpy(new_row, old, columns * sizeof *old);
         for (uint32_t i = 0; i < node->modify.assignment_count; i++) {
             uint32_t column = (uint32_t)node->modify.assignments[i].column_number - 1;
-            TRY(exec__scalar(f, &execution->local, node->modify.assignments[i].value, &input,
-                             arena, &new_row[column]));
+            TRY(exec__scalar(f, &execution->local, node->modify.assignments[i].value, &input, arena,
+                             &new_row[column]));
             new_row[column].type = point->table->columns[column].type;
         }
         TRY(exec__check_row(f, &execution->local, point->table, node->modify.checks,
@@ -150,10 +150,9 @@ static enum status point_modify(struct fiber *f, struct execution *execution,
         input.values = new_row;
     }
     execution->row_count++;
-    return node->modify.returning == NULL
-               ? STATUS_OK
-               : point_output(f, execution, node->modify.returning, node->column_count, &input,
-                              batch_out);
+    return node->modify.returning == NULL ? STATUS_OK
+                                          : point_output(f, execution, node->modify.returning,
+                                                         node->column_count, &input, batch_out);
 }
 
 enum status exec__point_next(struct fiber *f, struct execution *execution,

@@ -29,7 +29,7 @@ enum node_kind {
 
 struct node {
     enum node_kind kind;
-    uint32_t argument; /* code point, class, assertion, group number (0: not capturing) */
+    uint32_t argument;    /* code point, class, assertion, group number (0: not capturing) */
     int minimum, maximum; /* REPEAT; maximum -1: none */
     bool lazy;
     struct node *left, *right;
@@ -56,7 +56,7 @@ static struct node *node_new(struct parser *parser, enum node_kind kind, uint32_
     return node;
 }
 
-/* ---- classes ---------------------------------------------------------------------------- */
+/* ---- classes ----------------------------------------------------------------------------- */
 
 struct class_builder {
     struct regex_range *ranges;
@@ -108,11 +108,12 @@ static const struct {
     const struct regex_range *ranges;
     uint32_t count;
 } named_classes[] = {
-#define NAMED(name, ranges) {name, ranges, sizeof ranges / sizeof ranges[0]}
-    NAMED("digit", range_digit),   NAMED("space", range_space), NAMED("word", range_word),
-    NAMED("alpha", range_alpha),   NAMED("alnum", range_alnum), NAMED("upper", range_upper),
-    NAMED("lower", range_lower),   NAMED("punct", range_punct), NAMED("xdigit", range_xdigit),
-    NAMED("blank", range_blank),   NAMED("cntrl", range_cntrl), NAMED("graph", range_graph),
+#define NAMED(name, ranges)                                                                        \
+    { name, ranges, sizeof ranges / sizeof ranges[0] }
+    NAMED("digit", range_digit), NAMED("space", range_space), NAMED("word", range_word),
+    NAMED("alpha", range_alpha), NAMED("alnum", range_alnum), NAMED("upper", range_upper),
+    NAMED("lower", range_lower), NAMED("punct", range_punct), NAMED("xdigit", range_xdigit),
+    NAMED("blank", range_blank), NAMED("cntrl", range_cntrl), NAMED("graph", range_graph),
     NAMED("print", range_print),
 #undef NAMED
 };
@@ -165,7 +166,8 @@ static enum status class_finish(struct parser *parser, struct class_builder *bui
             member = code >= class->ranges[i].first && code <= class->ranges[i].last;
             if (!member && (regex->flags & REGEX_IGNORE_CASE) && (code | 32) >= 'a' &&
                 (code | 32) <= 'z')
-                member = (code ^ 32) >= class->ranges[i].first && (code ^ 32) <= class->ranges[i].last;
+                member =
+                    (code ^ 32) >= class->ranges[i].first && (code ^ 32) <= class->ranges[i].last;
         }
         if (negated && code == '\n' && (regex->flags & REGEX_NEWLINE_STOPS))
             member = true;
@@ -325,7 +327,7 @@ static enum status parse_bracket(struct parser *parser, struct node **node_out) 
     }
 }
 
-/* ---- expressions ------------------------------------------------------------------------ */
+/* ---- expressions ------------------------------------------------------------------------- */
 
 static enum status parse_alternation(struct parser *parser, struct node **node_out);
 
@@ -425,8 +427,8 @@ static enum status parse_atom(struct parser *parser, struct node **node_out) {
         break;
     case '^':
     case '$':
-        *node_out = node_new(parser, NODE_ASSERT, byte == '^' ? REGEX_AT_LINE_START
-                                                              : REGEX_AT_LINE_END);
+        *node_out =
+            node_new(parser, NODE_ASSERT, byte == '^' ? REGEX_AT_LINE_START : REGEX_AT_LINE_END);
         break;
     case '*':
     case '+':
@@ -438,9 +440,8 @@ static enum status parse_atom(struct parser *parser, struct node **node_out) {
         *node_out = node_new(parser, NODE_CHARACTER, '{');
         break;
     default:
-        *node_out = node_new(
-            parser, NODE_CHARACTER,
-            regex__decode(parser->at, (size_t)(parser->end - parser->at), &used));
+        *node_out = node_new(parser, NODE_CHARACTER,
+                             regex__decode(parser->at, (size_t)(parser->end - parser->at), &used));
     }
     parser->at += used;
     return STATUS_OK;
@@ -551,7 +552,7 @@ static enum status parse_alternation(struct parser *parser, struct node **node_o
     return STATUS_OK;
 }
 
-/* ---- preference: 0 none, 1 longest, -1 shortest -------------------------------------------- */
+/* ---- preference: 0 none, 1 longest, -1 shortest ------------------------------------------ */
 
 static int preference(const struct node *node) {
     switch (node->kind) {
@@ -579,7 +580,7 @@ static int preference(const struct node *node) {
     }
 }
 
-/* ---- program ------------------------------------------------------------------------------ */
+/* ---- program ----------------------------------------------------------------------------- */
 
 static enum status emit(struct regex *regex, uint8_t operation, uint32_t argument,
                         uint32_t *place_out) {
@@ -597,7 +598,8 @@ static enum status emit(struct regex *regex, uint8_t operation, uint32_t argumen
             memcpy(grown, regex->program, count * sizeof *grown);
         regex->program = grown;
     }
-    regex->program[count] = (struct regex_instruction){.operation = operation, .argument = argument};
+    regex->program[count] =
+        (struct regex_instruction){.operation = operation, .argument = argument};
     regex->program_count++;
     if (place_out != NULL)
         *place_out = count;
@@ -659,8 +661,7 @@ static enum status generate(struct regex *regex, const struct node *node) {
         return STATUS_OK;
     case NODE_CHARACTER:
         return emit(regex, REGEX_CHARACTER,
-                    regex->flags & REGEX_IGNORE_CASE ? regex__fold(node->argument)
-                                                     : node->argument,
+                    regex->flags & REGEX_IGNORE_CASE ? regex__fold(node->argument) : node->argument,
                     NULL);
     case NODE_ANY:
         return emit(regex, REGEX_ANY, 0, NULL);
@@ -694,7 +695,7 @@ static enum status generate(struct regex *regex, const struct node *node) {
     return STATUS_OK;
 }
 
-/* ---- compiling ------------------------------------------------------------------------------ */
+/* ---- compiling --------------------------------------------------------------------------- */
 
 /* ***= literal, ***: advanced, (?flags) at the start. */
 static enum status parse_options(struct parser *parser) {
@@ -807,9 +808,9 @@ static enum status parse_literal(struct parser *parser, struct node **node_out) 
         size_t used;
         struct node *both = node_new(parser, NODE_CONCATENATE, 0);
         both->left = whole;
-        both->right = node_new(
-            parser, NODE_CHARACTER,
-            regex__decode(parser->at, (size_t)(parser->end - parser->at), &used));
+        both->right =
+            node_new(parser, NODE_CHARACTER,
+                     regex__decode(parser->at, (size_t)(parser->end - parser->at), &used));
         parser->at += used;
         whole = both;
     }

@@ -115,12 +115,10 @@ static bool class_has(const struct regex *regex, const struct regex_class *class
     return class->negated;
 }
 
-static bool consumes(const struct regex *regex, const struct regex_instruction *in,
-                     uint32_t code) {
+static bool consumes(const struct regex *regex, const struct regex_instruction *in, uint32_t code) {
     switch (in->operation) {
     case REGEX_CHARACTER:
-        return in->argument ==
-               (regex->flags & REGEX_IGNORE_CASE ? regex__fold(code) : code);
+        return in->argument == (regex->flags & REGEX_IGNORE_CASE ? regex__fold(code) : code);
     case REGEX_ANY:
         return code != '\n' || !(regex->flags & REGEX_NEWLINE_STOPS);
     case REGEX_CLASS:
@@ -298,8 +296,8 @@ static bool captures_init(struct regex *regex) {
     size_t size = (size_t)regex->program_count * sets->slot_count * sizeof(size_t);
     sets->captures_now = arena_alloc(regex->arena, size);
     sets->captures_next = arena_alloc(regex->arena, size);
-    sets->frames = arena_alloc(regex->arena,
-                               (size_t)regex->program_count * 2 * sizeof(struct capture_frame));
+    sets->frames =
+        arena_alloc(regex->arena, (size_t)regex->program_count * 2 * sizeof(struct capture_frame));
     return sets->captures_now != NULL && sets->captures_next != NULL && sets->frames != NULL;
 }
 
@@ -337,8 +335,7 @@ static void find_groups(struct regex *regex, struct slice text, struct regex_spa
         run.captures = captures_next;
         for (uint32_t i = 0; i < now->count; i++)
             if (consumes(regex, &regex->program[now->dense[i]], code))
-                add_thread(&run, now->dense[i] + 1,
-                           captures_now + (size_t)i * sets->slot_count);
+                add_thread(&run, now->dense[i] + 1, captures_now + (size_t)i * sets->slot_count);
         struct place_set *swap = now;
         now = next;
         next = swap;
@@ -372,9 +369,9 @@ static bool search_literal(const struct regex *regex, struct slice text, size_t 
     } else {
         if (from > text.size)
             return false;
-        const uint8_t *found = wanted.size == 0 ? text.data + from
-                                                : memmem(text.data + from, text.size - from,
-                                                         wanted.data, wanted.size);
+        const uint8_t *found =
+            wanted.size == 0 ? text.data + from
+                             : memmem(text.data + from, text.size - from, wanted.data, wanted.size);
         if (found == NULL && wanted.size > 0)
             return false;
         at = wanted.size == 0 ? from : (size_t)(found - text.data);
@@ -398,7 +395,7 @@ bool regex_search(struct regex *regex, struct slice text, size_t from, bool grou
     return found;
 }
 
-/* ---- DFA ----------------------------------------------------------------------------------- */
+/* ---- DFA --------------------------------------------------------------------------------- */
 
 /* The state for the places in `set`, made if it is new. NULL: the cache is full. */
 static struct dfa_state *dfa_state(struct regex *regex, const struct place_set *set) {
@@ -504,7 +501,8 @@ bool regex_matches(struct regex *regex, struct slice text) {
         int outcome = dfa_run(regex, text);
         if (outcome >= 0)
             return outcome;
-        regex->dfa_full = text.size > 0; /* too many states: this pattern goes by sets from now on */
+        regex->dfa_full =
+            text.size > 0; /* too many states: this pattern goes by sets from now on */
     }
     return find_range(regex, text, 0, &span);
 }

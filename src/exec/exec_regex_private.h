@@ -52,10 +52,10 @@ struct regex {
     uint32_t class_count;
     unsigned group_count;
     unsigned flags;
-    bool shortest;        /* the whole prefers the shortest match */
-    bool has_edges;       /* some assertion looks at words or lines: no DFA */
-    bool anchored;        /* must match at the start of the text */
-    bool is_literal;      /* the whole pattern is this text, perhaps anchored */
+    bool shortest;   /* the whole prefers the shortest match */
+    bool has_edges;  /* some assertion looks at words or lines: no DFA */
+    bool anchored;   /* must match at the start of the text */
+    bool is_literal; /* the whole pattern is this text, perhaps anchored */
     bool literal_start, literal_end;
     struct slice literal;
     struct arena *arena;

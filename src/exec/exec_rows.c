@@ -5,7 +5,7 @@
 #include "exec/exec_state.h"
 #include "value/value_key.h"
 
-/* ---- a set-returning call in progress ---------------------------------------------------------------- */
+/* ---- a set-returning call in progress ---------------------------------------------------- */
 
 struct set_call {
     const struct expression *expression;
@@ -72,15 +72,15 @@ static void put(struct vector *vector, uint32_t row, struct value *value, struct
     vector_set(vector, row, value, arena);
 }
 
-/* ---- FUNCTION_SCAN ---------------------------------------------------------------------------------------- */
+/* ---- FUNCTION_SCAN ----------------------------------------------------------------------- */
 
 struct function_scan {
     struct operator_state base;
     struct set_call *calls;
-    bool *finished;      /* an ordinary expression has given its row */
+    bool *finished; /* an ordinary expression has given its row */
     bool begun, done;
     int64_t ordinal;
-    struct arena arena;  /* arguments and iteration state */
+    struct arena arena; /* arguments and iteration state */
     struct batch batch, output;
     struct compiled *filter;
     uint16_t *selection;
@@ -185,7 +185,7 @@ enum status exec__open_function_scan(struct fiber *f, struct execution *executio
     return exec__node_batch(execution, node, &scan->batch);
 }
 
-/* ---- PROJECT_SET ------------------------------------------------------------------------------------------- */
+/* ---- PROJECT_SET ------------------------------------------------------------------------- */
 
 struct project_set {
     struct operator_state base;
@@ -291,13 +291,13 @@ enum status exec__open_project_set(struct fiber *f, struct execution *execution,
     return exec__node_batch(execution, node, &set->batch);
 }
 
-/* ---- SET_OPERATION -------------------------------------------------------------------------------------------- */
+/* ---- SET_OPERATION ----------------------------------------------------------------------- */
 
 /* Rows as key bytes, counted. */
 struct counted_row {
     uint64_t hash;
     struct slice key;
-    int64_t count;       /* of the right side, not yet matched */
+    int64_t count; /* of the right side, not yet matched */
     bool emitted;
 };
 

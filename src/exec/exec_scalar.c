@@ -21,7 +21,7 @@ enum { STACK_LEFT_MIN = 24 << 10 };
 static enum status walk(const struct walk *w, const struct expression *expression,
                         struct value *out);
 
-/* ---- calls --------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------- */
 
 struct arena *exec__local_arena(struct exec_local *local) {
     return local->arena;
@@ -144,7 +144,7 @@ static enum status walk_call(const struct walk *w, const struct expression *expr
                              arguments, expression->argument_count, w->arena, out);
 }
 
-/* ---- truth ----------------------------------------------------------------------------------- */
+/* ---- truth ------------------------------------------------------------------------------- */
 
 static enum status walk_and_or(const struct walk *w, const struct expression *expression,
                                struct value *out) {
@@ -296,7 +296,7 @@ static enum status walk_row_compare(const struct walk *w, const struct expressio
     return STATUS_OK;
 }
 
-/* ---- choices ----------------------------------------------------------------------------------- */
+/* ---- choices ----------------------------------------------------------------------------- */
 
 static enum status walk_case(const struct walk *w, const struct expression *expression,
                              struct value *out) {
@@ -350,7 +350,7 @@ static enum status walk_extreme(const struct walk *w, const struct expression *e
     return STATUS_OK;
 }
 
-/* ---- arrays and records -------------------------------------------------------------------------- */
+/* ---- arrays and records ------------------------------------------------------------------ */
 
 static enum status walk_array(const struct walk *w, const struct expression *expression,
                               struct value *out) {
@@ -523,7 +523,7 @@ static enum status walk_field(const struct walk *w, const struct expression *exp
     return STATUS_OK;
 }
 
-/* ---- leaves and casts -------------------------------------------------------------------------------- */
+/* ---- leaves and casts -------------------------------------------------------------------- */
 
 static void read_column(const struct walk *w, uint32_t index, struct value *out) {
     if (index < w->input->value_count) {

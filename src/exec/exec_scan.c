@@ -14,10 +14,10 @@
 
 struct stream {
     unsigned partition;
-    uint32_t any;             /* which of the IN values */
+    uint32_t any; /* which of the IN values */
     struct table_scan *scan;
-    struct batch *batch;      /* merged: the one at hand */
-    uint32_t at;              /* merged: next row of it */
+    struct batch *batch; /* merged: the one at hand */
+    uint32_t at;         /* merged: next row of it */
     struct arena arena;
     bool done;
 };
@@ -26,18 +26,18 @@ struct scan_operator {
     struct operator_state base;
     struct table_context context;
     struct table_scan_options options;
-    int16_t *column_numbers;  /* the node's, then index columns needed for merging */
+    int16_t *column_numbers; /* the node's, then index columns needed for merging */
     struct compiled *filter;
     uint16_t *selection;
     struct batch batch;
     bool prepared, empty, merge;
-    struct value *bounds;     /* equal, then lower, upper */
+    struct value *bounds; /* equal, then lower, upper */
     struct value *any;
     uint32_t any_count;
     struct stream *streams;
     uint32_t stream_count, stream_at;
-    struct batch merged;      /* rows copied from the streams */
-    uint32_t *merge_columns;  /* output positions of the index columns */
+    struct batch merged;     /* rows copied from the streams */
+    uint32_t *merge_columns; /* output positions of the index columns */
     struct arena bound_arena;
 };
 
@@ -50,14 +50,14 @@ struct scan_step {
 
 static enum status step_open(struct fiber *f, struct partition *partition, void *argument) {
     struct scan_step *step = argument;
-    struct scan_operator *operator = step->operator;
+    struct scan_operator *operator= step->operator;
     struct table_context context = operator->context;
     struct table_scan_options options = operator->options;
     context.arena = &step->stream->arena;
-    if (operator->any_count > 0) {
+    if (operator->any_count> 0) {
         /* The IN value is one more equality. */
-        struct value *equal = arena_alloc(&step->stream->arena,
-                                          (options.equal_count + 1) * sizeof *equal);
+        struct value *equal =
+            arena_alloc(&step->stream->arena, (options.equal_count + 1) * sizeof *equal);
         if (equal == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
         memcpy(equal, options.equal, options.equal_count * sizeof *equal);
@@ -83,16 +83,16 @@ static enum status step_close(struct fiber *f, struct partition *partition, void
 }
 
 static enum status stream_next(struct fiber *f, struct scan_operator *operator,
-                               struct stream *stream, struct batch **batch_out) {
-    struct scan_step step = {.operator = operator, .stream = stream};
+                               struct stream * stream, struct batch **batch_out) {
+    struct scan_step step = {.operator= operator, .stream = stream };
     TRY(partition_call(f, operator->context.store, stream->partition, step_next, &step));
     *batch_out = step.batch;
     return STATUS_OK;
 }
 
-static void stream_close(struct fiber *f, struct scan_operator *operator, struct stream *stream) {
+static void stream_close(struct fiber *f, struct scan_operator *operator, struct stream * stream) {
     if (stream->scan != NULL) {
-        struct scan_step step = {.operator = operator, .stream = stream};
+        struct scan_step step = {.operator= operator, .stream = stream };
         fiber_shield(f);
         enum status status =
             partition_call(f, operator->context.store, stream->partition, step_close, &step);
@@ -102,10 +102,10 @@ static void stream_close(struct fiber *f, struct scan_operator *operator, struct
     arena_release(&stream->arena);
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------ */
+/* ---- bounds ------------------------------------------------------------------------------ */
 
 static enum status bound(struct fiber *f, struct scan_operator *operator,
-                         const struct expression *expression, struct value *out) {
+                         const struct expression * expression, struct value *out) {
     struct value value;
     TRY(exec__scalar(f, operator->base.local, expression, NULL, &operator->base.scratch, &value));
     *out = value_copy(&value, &operator->bound_arena);
@@ -127,11 +127,11 @@ static enum status find_bounds(struct fiber *f, struct scan_operator *operator) 
     operator->options.lower = operator->options.upper = NULL;
     if (node->scan.lower != NULL) {
         TRY(bound(f, operator, node->scan.lower, &range[0]));
-        operator->options.lower = &range[0];
+        operator->options.lower = & range[0];
     }
     if (node->scan.upper != NULL) {
         TRY(bound(f, operator, node->scan.upper, &range[1]));
-        operator->options.upper = &range[1];
+        operator->options.upper = & range[1];
     }
     bool empty = operator->empty;
     operator->any_count = 0;
@@ -143,7 +143,7 @@ static enum status find_bounds(struct fiber *f, struct scan_operator *operator) 
             known = exec__value_order(&operator->any[k], value) != 0;
         operator->any_count += known;
     }
-    operator->empty = empty || (node->scan.any_count > 0 && operator->any_count == 0);
+    operator->empty = empty ||(node->scan.any_count > 0 && operator->any_count == 0);
     return arena_status(&operator->bound_arena);
 }
 
@@ -153,7 +153,7 @@ static uint64_t partitions_of(struct scan_operator *operator, uint32_t any) {
     struct value equal[INDEX_COLUMNS_MAX];
     if (options.index == NULL)
         return table_partitions(operator->context.store, table);
-    if (operator->any_count > 0) {
+    if (operator->any_count> 0) {
         memcpy(equal, options.equal, options.equal_count * sizeof *equal);
         equal[options.equal_count++] = operator->any[any];
         options.equal = equal;
@@ -168,26 +168,26 @@ static enum status prepare(struct fiber *f, struct scan_operator *operator) {
     if (operator->empty)
         return STATUS_OK;
     unsigned partitions = store_partition_count(operator->context.store);
-    uint32_t values = operator->any_count > 0 ? operator->any_count : 1;
-    operator->streams = arena_alloc(&operator->bound_arena,
-                                    (size_t)values * partitions * sizeof *operator->streams);
+    uint32_t values = operator->any_count> 0 ? operator->any_count : 1;
+    operator->streams =
+        arena_alloc(&operator->bound_arena, (size_t)values *partitions * sizeof *operator->streams);
     if (operator->streams == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t v = 0; v < values; v++) {
         uint64_t set = partitions_of(operator, v);
         for (unsigned p = 0; p < partitions; p++)
             if (p < 64 ? set >> p & 1 : set == UINT64_MAX)
-                operator->streams[operator->stream_count++] =
-                    (struct stream){.partition = p, .any = v};
+                operator->streams[operator->stream_count++] =(struct stream){.partition = p,
+                                                                             .any = v};
     }
-    operator->merge = operator->base.node->scan.ordered && operator->stream_count > 1;
+    operator->merge = operator->base.node->scan.ordered && operator->stream_count> 1;
     return STATUS_OK;
 }
 
-/* ---- merging --------------------------------------------------------------------------------------- */
+/* ---- merging ----------------------------------------------------------------------------- */
 
 /* Should stream a's row come before stream b's? */
-static bool comes_before(const struct scan_operator *operator, const struct stream *a,
+static bool comes_before(const struct scan_operator *operator, const struct stream * a,
                          const struct stream *b) {
     const struct index *index = operator->options.index;
     for (uint32_t i = 0; i < index->column_count; i++) {
@@ -208,15 +208,16 @@ static bool comes_before(const struct scan_operator *operator, const struct stre
                 order = -order;
         }
         if (order != 0)
-            return operator->options.backward ? order > 0 : order < 0;
+            return operator->options.backward ? order > 0 : order<0;
     }
     return a->partition < b->partition;
 }
 
 /* Make sure the stream stands on a row, or is done. */
 static enum status stream_fill(struct fiber *f, struct scan_operator *operator,
-                               struct stream *stream) {
-    while (!stream->done && (stream->batch == NULL || stream->at == stream->batch->selected_count)) {
+                               struct stream * stream) {
+    while (!stream->done &&
+           (stream->batch == NULL || stream->at == stream->batch->selected_count)) {
         TRY(stream_next(f, operator, stream, &stream->batch));
         stream->at = 0;
         stream->done = stream->batch == NULL;
@@ -225,7 +226,7 @@ static enum status stream_fill(struct fiber *f, struct scan_operator *operator,
 }
 
 static enum status next_merged(struct fiber *f, struct scan_operator *operator,
-                               struct batch **batch_out) {
+                               struct batch ** batch_out) {
     uint32_t count = 0;
     batch_reset(&operator->merged);
     while (count < VECTOR_SIZE) {
@@ -244,7 +245,7 @@ static enum status next_merged(struct fiber *f, struct scan_operator *operator,
                         &operator->base.scratch);
         count++;
         /* First rows early: a LIMIT above may need no more. */
-        if (count == 64 && operator->base.node->rows < 1000)
+        if (count == 64 && operator->base.node->rows<1000)
             break;
     }
     batch_set_count(&operator->merged, count);
@@ -253,9 +254,9 @@ static enum status next_merged(struct fiber *f, struct scan_operator *operator,
 }
 
 static enum status next_in_turn(struct fiber *f, struct scan_operator *operator,
-                                struct batch **batch_out) {
+                                struct batch ** batch_out) {
     *batch_out = NULL;
-    while (operator->stream_at < operator->stream_count) {
+    while (operator->stream_at<operator->stream_count) {
         struct stream *stream = &operator->streams[operator->stream_at];
         TRY(stream_next(f, operator, stream, batch_out));
         if (*batch_out != NULL)
@@ -268,23 +269,23 @@ static enum status next_in_turn(struct fiber *f, struct scan_operator *operator,
 
 static enum status scan_next(struct fiber *f, struct operator_state *base,
                              struct batch **batch_out) {
-    struct scan_operator *operator = (struct scan_operator *)base;
+    struct scan_operator *operator=(struct scan_operator *) base;
     if (!operator->prepared)
         TRY(prepare(f, operator));
     for (;;) {
         struct batch *batch;
         TRY(fiber_check(f));
-        TRY(operator->merge ? next_merged(f, operator, &batch)
-                            : next_in_turn(f, operator, &batch));
+        TRY(operator->merge ? next_merged(f, operator, & batch)
+                            : next_in_turn(f, operator, & batch));
         *batch_out = NULL;
         if (batch == NULL)
             return STATUS_OK;
         uint32_t count = batch->selected_count;
-        operator->batch = *batch;
+        operator->batch = * batch;
         operator->batch.column_count = base->node->column_count;
         if (operator->filter != NULL) {
-            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count, &base->scratch,
-                             operator->selection, &count));
+            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count,
+                             &base->scratch, operator->selection, &count));
             exec__count_removed(base, batch->selected_count - count);
             operator->batch.selection = operator->selection;
             operator->batch.selected_count = count;
@@ -299,24 +300,24 @@ static enum status scan_next(struct fiber *f, struct operator_state *base,
 
 static void close_streams(struct fiber *f, struct scan_operator *operator) {
     for (uint32_t i = operator->stream_at; i < operator->stream_count; i++)
-        stream_close(f, operator, &operator->streams[i]);
+        stream_close(f, operator, & operator->streams[i]);
     operator->stream_count = operator->stream_at = 0;
 }
 
 static enum status scan_reset(struct fiber *f, struct operator_state *base) {
-    struct scan_operator *operator = (struct scan_operator *)base;
+    struct scan_operator *operator=(struct scan_operator *) base;
     close_streams(f, operator);
     operator->prepared = false;
     return STATUS_OK;
 }
 
 static void scan_close(struct fiber *f, struct operator_state *base) {
-    struct scan_operator *operator = (struct scan_operator *)base;
+    struct scan_operator *operator=(struct scan_operator *) base;
     close_streams(f, operator);
     arena_release(&operator->bound_arena);
 }
 
-/* ---- open -------------------------------------------------------------------------------------------- */
+/* ---- open -------------------------------------------------------------------------------- */
 
 /* The columns to read: the node's, and for merging the index's. */
 static enum status choose_columns(struct execution *execution, struct scan_operator *operator) {
@@ -359,21 +360,21 @@ enum status exec__open_table_scan(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {scan_next, scan_reset, scan_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct scan_operator), &functions,
                            operator_out));
-    struct scan_operator *operator = (struct scan_operator *)*operator_out;
+    struct scan_operator *operator=(struct scan_operator *) * operator_out;
     const struct exec_environment *environment = &execution->environment;
-    operator->context = (struct table_context){.catalog = environment->catalog,
-                                               .store = environment->store,
-                                               .transaction = environment->transaction};
-    operator->options = (struct table_scan_options){
+    operator->context =(struct table_context){.catalog = environment->catalog,
+                                              .store = environment->store,
+                                              .transaction = environment->transaction};
+    operator->options =(struct table_scan_options){
         .index = node->scan.index,
         .lower_exclusive = node->scan.lower_exclusive,
         .upper_exclusive = node->scan.upper_exclusive,
         .backward = node->scan.backward,
     };
-    operator->bounds = arena_alloc(environment->arena,
-                                   (node->scan.equal_count + 2) * sizeof *operator->bounds);
-    operator->any = arena_alloc(environment->arena,
-                                ((size_t)node->scan.any_count + 1) * sizeof *operator->any);
+    operator->bounds =
+        arena_alloc(environment->arena, (node->scan.equal_count + 2) * sizeof *operator->bounds);
+    operator->any =
+        arena_alloc(environment->arena, ((size_t)node->scan.any_count + 1) * sizeof *operator->any);
     if (operator->bounds == NULL || operator->any == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     TRY(choose_columns(execution, operator));
@@ -383,7 +384,7 @@ enum status exec__open_table_scan(struct fiber *f, struct execution *execution,
     return exec__compile(operator->base.local, node->scan.filter, &operator->filter);
 }
 
-/* ---- VIRTUAL_SCAN ------------------------------------------------------------------------------------- */
+/* ---- VIRTUAL_SCAN ------------------------------------------------------------------------ */
 
 struct virtual_operator {
     struct operator_state base;
@@ -398,7 +399,7 @@ struct virtual_operator {
 };
 
 static enum status keep_batch(void *context, struct batch *batch) {
-    struct virtual_operator *operator = context;
+    struct virtual_operator *operator= context;
     const struct plan_node *node = operator->base.node;
     struct batch chosen = *batch;
     chosen.vectors = operator->vectors;
@@ -419,7 +420,7 @@ static enum status keep_batch(void *context, struct batch *batch) {
 
 static enum status virtual_next(struct fiber *f, struct operator_state *base,
                                 struct batch **batch_out) {
-    struct virtual_operator *operator = (struct virtual_operator *)base;
+    struct virtual_operator *operator=(struct virtual_operator *) base;
     const struct exec_environment *environment = &base->execution->environment;
     if (!operator->filled) {
         struct type *types;
@@ -427,18 +428,18 @@ static enum status virtual_next(struct fiber *f, struct operator_state *base,
         row_store_init(&operator->rows, types, base->node->column_count, &operator->arena);
         TRY(virtual_table_scan(f, environment->catalog, environment->schema,
                                environment->transaction, environment->session,
-                               base->node->scan.table->virtual_table, &operator->arena, keep_batch,
-                               operator));
+                               base->node->scan.table->virtual_table, &operator->arena,
+                               keep_batch, operator));
         operator->filled = true;
     }
     *batch_out = NULL;
-    while (operator->at < operator->rows.batch_count) {
+    while (operator->at<operator->rows.batch_count) {
         struct batch *batch = operator->rows.batches[operator->at++];
         uint32_t count = batch->selected_count;
-        operator->batch = *batch;
+        operator->batch = * batch;
         if (operator->filter != NULL) {
-            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count, &base->scratch,
-                             operator->selection, &count));
+            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count,
+                             &base->scratch, operator->selection, &count));
             exec__count_removed(base, batch->selected_count - count);
             operator->batch.selection = operator->selection;
             operator->batch.selected_count = count;
@@ -466,7 +467,7 @@ enum status exec__open_virtual_scan(struct fiber *f, struct execution *execution
     static const struct operator_functions functions = {virtual_next, virtual_reset, virtual_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct virtual_operator), &functions,
                            operator_out));
-    struct virtual_operator *operator = (struct virtual_operator *)*operator_out;
+    struct virtual_operator *operator=(struct virtual_operator *) * operator_out;
     struct arena *arena = execution->environment.arena;
     operator->vectors = arena_alloc(arena, (node->column_count + 1) * sizeof(struct vector));
     operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));

@@ -22,7 +22,7 @@ static enum status compile_all(struct exec_local *local, struct expression *cons
     return STATUS_OK;
 }
 
-/* ---- RESULT ------------------------------------------------------------------------------------ */
+/* ---- RESULT ------------------------------------------------------------------------------ */
 
 struct result_operator {
     struct operator_state base;
@@ -32,7 +32,7 @@ struct result_operator {
 
 static enum status result_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct result_operator *operator = (struct result_operator *)base;
+    struct result_operator *operator=(struct result_operator *) base;
     const struct expression *filter = base->node->result.filter;
     bool wanted = !operator->done;
     *batch_out = NULL;
@@ -58,7 +58,7 @@ enum status exec__open_result(struct fiber *f, struct execution *execution,
                               operator_out);
 }
 
-/* ---- VALUES ------------------------------------------------------------------------------------ */
+/* ---- VALUES ------------------------------------------------------------------------------ */
 
 struct values_operator {
     struct operator_state base;
@@ -69,7 +69,7 @@ struct values_operator {
 };
 
 static enum status values_single(struct fiber *f, struct values_operator *operator,
-                                 struct batch **batch_out) {
+                                 struct batch ** batch_out) {
     const struct plan_node *node = operator->base.node;
     for (uint32_t c = 0; c < node->column_count; c++) {
         struct value value;
@@ -78,7 +78,8 @@ static enum status values_single(struct fiber *f, struct values_operator *operat
         value.type = node->columns[c].type;
         vector_init_constant(&operator->single[c], &value, &operator->base.scratch);
     }
-    operator->batch = (struct batch){.vectors = operator->single, .column_count = node->column_count};
+    operator->batch =(struct batch){.vectors = operator->single,
+                                    .column_count = node->column_count};
     batch_set_count(&operator->batch, 1);
     operator->at = 1;
     *batch_out = &operator->batch;
@@ -87,7 +88,7 @@ static enum status values_single(struct fiber *f, struct values_operator *operat
 
 static enum status values_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct values_operator *operator = (struct values_operator *)base;
+    struct values_operator *operator=(struct values_operator *) base;
     const struct plan_node *node = base->node;
     uint32_t left = node->values.row_count - operator->at;
     *batch_out = NULL;
@@ -145,7 +146,7 @@ enum status exec__open_values(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {values_next, values_reset, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct values_operator), &functions,
                            operator_out));
-    struct values_operator *operator = (struct values_operator *)*operator_out;
+    struct values_operator *operator=(struct values_operator *) * operator_out;
     if (node->values.row_count != 1)
         return exec__node_batch(execution, node, &operator->batch);
     operator->single = arena_alloc(execution->environment.arena,
@@ -153,7 +154,7 @@ enum status exec__open_values(struct fiber *f, struct execution *execution,
     return operator->single != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
 }
 
-/* ---- FILTER ------------------------------------------------------------------------------------ */
+/* ---- FILTER ------------------------------------------------------------------------------ */
 
 struct filter_operator {
     struct operator_state base;
@@ -164,7 +165,7 @@ struct filter_operator {
 
 static enum status filter_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct filter_operator *operator = (struct filter_operator *)base;
+    struct filter_operator *operator=(struct filter_operator *) base;
     for (;;) {
         struct batch *input;
         uint32_t count;
@@ -179,7 +180,7 @@ static enum status filter_next(struct fiber *f, struct operator_state *base,
             arena_reset(&base->scratch);
             continue;
         }
-        operator->batch = *input;
+        operator->batch = * input;
         operator->batch.selection = operator->selection;
         operator->batch.selected_count = count;
         *batch_out = &operator->batch;
@@ -192,13 +193,13 @@ enum status exec__open_filter(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {filter_next, reset_child, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct filter_operator), &functions,
                            operator_out));
-    struct filter_operator *operator = (struct filter_operator *)*operator_out;
-    operator->selection = arena_alloc(execution->environment.arena,
-                                      VECTOR_SIZE * sizeof *operator->selection);
+    struct filter_operator *operator=(struct filter_operator *) * operator_out;
+    operator->selection =
+        arena_alloc(execution->environment.arena, VECTOR_SIZE * sizeof *operator->selection);
     return exec__compile(operator->base.local, node->filter.condition, &operator->condition);
 }
 
-/* ---- PROJECT ----------------------------------------------------------------------------------- */
+/* ---- PROJECT ----------------------------------------------------------------------------- */
 
 struct project_operator {
     struct operator_state base;
@@ -208,7 +209,7 @@ struct project_operator {
 
 static enum status project_next(struct fiber *f, struct operator_state *base,
                                 struct batch **batch_out) {
-    struct project_operator *operator = (struct project_operator *)base;
+    struct project_operator *operator=(struct project_operator *) base;
     struct batch *input;
     TRY(exec__next(f, base->left, &input));
     *batch_out = NULL;
@@ -229,7 +230,7 @@ enum status exec__open_project(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {project_next, reset_child, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct project_operator), &functions,
                            operator_out));
-    struct project_operator *operator = (struct project_operator *)*operator_out;
+    struct project_operator *operator=(struct project_operator *) * operator_out;
     operator->batch.column_count = node->column_count;
     operator->batch.vectors = arena_alloc_zeroed(execution->environment.arena,
                                                  (node->column_count + 1) * sizeof(struct vector));
@@ -239,7 +240,7 @@ enum status exec__open_project(struct fiber *f, struct execution *execution,
                        &operator->expressions);
 }
 
-/* ---- LIMIT ------------------------------------------------------------------------------------- */
+/* ---- LIMIT ------------------------------------------------------------------------------- */
 
 struct limit_operator {
     struct operator_state base;
@@ -250,7 +251,7 @@ struct limit_operator {
 
 /* A row count; NULL and absent give `none`. */
 enum status exec__row_limit(struct fiber *f, struct operator_state *operator,
-                            const struct expression *expression, bool is_offset, uint64_t none,
+                            const struct expression * expression, bool is_offset, uint64_t none,
                             uint64_t *count_out) {
     struct value value;
     *count_out = none;
@@ -260,24 +261,23 @@ enum status exec__row_limit(struct fiber *f, struct operator_state *operator,
     if (value.is_null)
         return STATUS_OK;
     if (value.int64 < 0)
-        return is_offset ? error_set(STATUS_INVALID_ROW_COUNT_IN_OFFSET,
-                                     "OFFSET must not be negative")
-                         : error_set(STATUS_INVALID_ROW_COUNT_IN_LIMIT,
-                                     "LIMIT must not be negative");
+        return is_offset
+                   ? error_set(STATUS_INVALID_ROW_COUNT_IN_OFFSET, "OFFSET must not be negative")
+                   : error_set(STATUS_INVALID_ROW_COUNT_IN_LIMIT, "LIMIT must not be negative");
     *count_out = (uint64_t)value.int64;
     return STATUS_OK;
 }
 
 static enum status limit_next(struct fiber *f, struct operator_state *base,
                               struct batch **batch_out) {
-    struct limit_operator *operator = (struct limit_operator *)base;
+    struct limit_operator *operator=(struct limit_operator *) base;
     *batch_out = NULL;
     if (!operator->known) {
         TRY(exec__row_limit(f, base, base->node->limit.offset, true, 0, &operator->skip));
         TRY(exec__row_limit(f, base, base->node->limit.limit, false, UINT64_MAX, &operator->left));
         operator->known = true;
     }
-    while (operator->left > 0) {
+    while (operator->left> 0) {
         struct batch *input;
         TRY(exec__next(f, base->left, &input));
         if (input == NULL)
@@ -286,13 +286,13 @@ static enum status limit_next(struct fiber *f, struct operator_state *base,
             operator->skip -= input->selected_count;
             continue;
         }
-        uint32_t skip = (uint32_t)operator->skip, count = input->selected_count - skip;
+        uint32_t skip = (uint32_t) operator->skip, count = input->selected_count - skip;
         operator->skip = 0;
         if (count > operator->left)
-            count = (uint32_t)operator->left;
+            count = (uint32_t) operator->left;
         if (operator->left != UINT64_MAX)
             operator->left -= count;
-        operator->batch = *input;
+        operator->batch = * input;
         operator->batch.selection = batch_rows(input) + skip;
         operator->batch.selected_count = count;
         *batch_out = &operator->batch;
@@ -313,7 +313,7 @@ enum status exec__open_limit(struct fiber *f, struct execution *execution,
                               operator_out);
 }
 
-/* ---- APPEND ------------------------------------------------------------------------------------ */
+/* ---- APPEND ------------------------------------------------------------------------------ */
 
 struct append_operator {
     struct operator_state base;
@@ -323,9 +323,9 @@ struct append_operator {
 
 static enum status append_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct append_operator *operator = (struct append_operator *)base;
+    struct append_operator *operator=(struct append_operator *) base;
     *batch_out = NULL;
-    while (operator->at < base->node->append.child_count) {
+    while (operator->at<base->node->append.child_count) {
         TRY(exec__next(f, operator->children[operator->at], batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
@@ -335,7 +335,7 @@ static enum status append_next(struct fiber *f, struct operator_state *base,
 }
 
 static enum status append_reset(struct fiber *f, struct operator_state *base) {
-    struct append_operator *operator = (struct append_operator *)base;
+    struct append_operator *operator=(struct append_operator *) base;
     operator->at = 0;
     for (uint32_t i = 0; i < base->node->append.child_count; i++)
         TRY(exec__reset(f, operator->children[i]));
@@ -347,10 +347,10 @@ enum status exec__open_append(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {append_next, append_reset, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct append_operator), &functions,
                            operator_out));
-    struct append_operator *operator = (struct append_operator *)*operator_out;
+    struct append_operator *operator=(struct append_operator *) * operator_out;
     uint32_t count = node->append.child_count;
-    operator->children = arena_alloc(execution->environment.arena,
-                                     (count + 1) * sizeof(struct operator_state *));
+    operator->children =
+        arena_alloc(execution->environment.arena, (count + 1) * sizeof(struct operator_state *));
     if (operator->children == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < count; i++)
@@ -358,7 +358,7 @@ enum status exec__open_append(struct fiber *f, struct execution *execution,
     return STATUS_OK;
 }
 
-/* ---- INPUT ------------------------------------------------------------------------------------- */
+/* ---- INPUT ------------------------------------------------------------------------------- */
 
 struct input_operator {
     struct operator_state base;
@@ -367,7 +367,7 @@ struct input_operator {
 
 static enum status input_next(struct fiber *f, struct operator_state *base,
                               struct batch **batch_out) {
-    struct input_operator *operator = (struct input_operator *)base;
+    struct input_operator *operator=(struct input_operator *) base;
     *batch_out = operator->batch;
     operator->batch = NULL;
     return STATUS_OK;
@@ -390,13 +390,13 @@ enum status exec__open_input(struct fiber *f, struct execution *execution,
     return STATUS_OK;
 }
 
-/* ---- UNIQUE ------------------------------------------------------------------------------------ */
+/* ---- UNIQUE ------------------------------------------------------------------------------ */
 
 struct unique_operator {
     struct operator_state base;
     struct compiled **keys;
-    struct vector *vectors;  /* of the batch at hand */
-    struct value *previous;  /* keys of the row before */
+    struct vector *vectors; /* of the batch at hand */
+    struct value *previous; /* keys of the row before */
     struct arena previous_arena;
     bool has_previous;
     struct batch batch;
@@ -430,7 +430,7 @@ static void remember_keys(struct unique_operator *operator, uint32_t row) {
 
 static enum status unique_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct unique_operator *operator = (struct unique_operator *)base;
+    struct unique_operator *operator=(struct unique_operator *) base;
     for (;;) {
         struct batch *input;
         uint32_t kept = 0;
@@ -449,7 +449,7 @@ static enum status unique_next(struct fiber *f, struct operator_state *base,
             }
         if (kept == 0)
             continue;
-        operator->batch = *input;
+        operator->batch = * input;
         operator->batch.selection = operator->selection;
         operator->batch.selected_count = kept;
         *batch_out = &operator->batch;
@@ -471,7 +471,7 @@ enum status exec__open_unique(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {unique_next, unique_reset, unique_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct unique_operator), &functions,
                            operator_out));
-    struct unique_operator *operator = (struct unique_operator *)*operator_out;
+    struct unique_operator *operator=(struct unique_operator *) * operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t count = node->unique.key_count;
     operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof *operator->selection);

@@ -12,7 +12,7 @@
 
 #include "base/base_bytes.h"
 
-/* ---- sorting ------------------------------------------------------------------------------------ */
+/* ---- sorting ----------------------------------------------------------------------------- */
 
 void sort_entry_make(struct sort_entry *entry, const uint8_t *key, uint32_t key_size,
                      uint32_t row) {
@@ -113,7 +113,7 @@ enum status sort__key_column(struct type type, bool descending, bool nulls_first
     return STATUS_OK;
 }
 
-/* ---- the operator ----------------------------------------------------------------------------------- */
+/* ---- the operator ------------------------------------------------------------------------ */
 
 enum { TOP_N_MAX = 10000 };
 
@@ -130,7 +130,7 @@ struct sort_operator {
     struct buffer buffer;
     bool sorted;
     uint64_t at;
-    uint64_t wanted;          /* top-n: rows needed; UINT64_MAX: all */
+    uint64_t wanted; /* top-n: rows needed; UINT64_MAX: all */
     struct sort_entry threshold;
     bool has_threshold;
     struct batch batch;
@@ -139,8 +139,8 @@ struct sort_operator {
 /* Keep the first `wanted` rows only. */
 static enum status shrink(struct fiber *f, struct sort_operator *operator) {
     TRY(sort_entries_sort(f, &operator->sort));
-    uint64_t count = operator->sort.count < operator->wanted ? operator->sort.count
-                                                             : operator->wanted;
+    uint64_t count = operator->sort.count<operator->wanted ? operator->sort.count :
+                                                             operator->wanted;
     struct arena rows_arena = {0}, keys_arena = {0};
     struct row_store rows;
     struct sort_entries sort = {.arena = &keys_arena};
@@ -161,9 +161,9 @@ out:
     operator->rows_arena = rows_arena;
     operator->keys_arena = keys_arena;
     operator->rows = rows;
-    operator->rows.arena = &operator->rows_arena;
+    operator->rows.arena = & operator->rows_arena;
     operator->sort = sort;
-    operator->sort.arena = &operator->keys_arena;
+    operator->sort.arena = & operator->keys_arena;
     if (status == STATUS_OK && count > 0 && count == operator->wanted) {
         operator->threshold = operator->sort.entries[count - 1];
         operator->has_threshold = true;
@@ -172,7 +172,7 @@ out:
 }
 
 static enum status take_batch(struct fiber *f, struct sort_operator *operator,
-                              struct batch *input) {
+                              struct batch * input) {
     const struct plan_node *node = operator->base.node;
     const uint16_t *rows = batch_rows(input);
     uint32_t key_count = node->sort.key_count, kept = 0;
@@ -187,7 +187,7 @@ static enum status take_batch(struct fiber *f, struct sort_operator *operator,
                        &operator->buffer);
         TRY(buffer_status(&operator->buffer));
         if (operator->has_threshold) {
-            sort_entry_make(&entry, operator->buffer.data, (uint32_t)operator->buffer.size, 0);
+            sort_entry_make(&entry, operator->buffer.data, (uint32_t) operator->buffer.size, 0);
             if (sort_entry_compare(&entry, &operator->threshold) >= 0)
                 continue;
         }
@@ -199,12 +199,11 @@ static enum status take_batch(struct fiber *f, struct sort_operator *operator,
     chosen.selection = selection;
     chosen.selected_count = kept;
     TRY(row_store_append(&operator->rows, &chosen));
-    TRY(exec__account(&operator->base,
-                      operator->rows.bytes + operator->keys_arena.size_total));
-    if (operator->wanted != UINT64_MAX &&
-        operator->rows.row_count >= 2 * operator->wanted + 2 * VECTOR_SIZE)
+    TRY(exec__account(&operator->base, operator->rows.bytes + operator->keys_arena.size_total));
+    if (operator->wanted != UINT64_MAX && operator->rows.row_count >= 2 * operator->wanted +
+        2 * VECTOR_SIZE)
         return shrink(f, operator);
-    if (operator->rows.row_count > UINT32_MAX - VECTOR_SIZE)
+    if (operator->rows.row_count> UINT32_MAX - VECTOR_SIZE)
         return error_set(STATUS_LIMIT_EXCEEDED, "too many rows to sort");
     return STATUS_OK;
 }
@@ -216,8 +215,8 @@ static enum status take_all(struct fiber *f, struct sort_operator *operator) {
     TRY(exec__row_limit(f, &operator->base, node->sort.offset, true, 0, &offset));
     operator->wanted = limit <= TOP_N_MAX && offset <= TOP_N_MAX ? limit + offset : UINT64_MAX;
     row_store_init(&operator->rows, operator->types, node->column_count, &operator->rows_arena);
-    operator->sort = (struct sort_entries){.arena = &operator->keys_arena};
-    while (operator->wanted > 0) {
+    operator->sort =(struct sort_entries){.arena = &operator->keys_arena };
+    while (operator->wanted> 0) {
         struct batch *input;
         TRY(exec__next(f, operator->base.left, &input));
         if (input == NULL)
@@ -232,7 +231,7 @@ static enum status take_all(struct fiber *f, struct sort_operator *operator) {
 
 static enum status sort_next(struct fiber *f, struct operator_state *base,
                              struct batch **batch_out) {
-    struct sort_operator *operator = (struct sort_operator *)base;
+    struct sort_operator *operator=(struct sort_operator *) base;
     if (!operator->sorted)
         TRY(take_all(f, operator));
     *batch_out = NULL;
@@ -257,7 +256,7 @@ static enum status sort_next(struct fiber *f, struct operator_state *base,
 static void sort_forget(struct sort_operator *operator) {
     arena_release(&operator->rows_arena);
     arena_release(&operator->keys_arena);
-    operator->sort = (struct sort_entries){0};
+    operator->sort =(struct sort_entries){0};
     operator->sorted = operator->has_threshold = false;
     operator->at = 0;
 }
@@ -268,7 +267,7 @@ static enum status sort_reset(struct fiber *f, struct operator_state *base) {
 }
 
 static void sort_close(struct fiber *f, struct operator_state *base) {
-    struct sort_operator *operator = (struct sort_operator *)base;
+    struct sort_operator *operator=(struct sort_operator *) base;
     sort_forget(operator);
     buffer_release(&operator->buffer);
 }
@@ -278,7 +277,7 @@ enum status exec__open_sort(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {sort_next, sort_reset, sort_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct sort_operator), &functions,
                            operator_out));
-    struct sort_operator *operator = (struct sort_operator *)*operator_out;
+    struct sort_operator *operator=(struct sort_operator *) * operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t count = node->sort.key_count;
     operator->keys = arena_alloc(arena, (count + 1) * sizeof(struct compiled *));
@@ -293,7 +292,7 @@ enum status exec__open_sort(struct fiber *f, struct execution *execution,
         TRY(exec__compile(operator->base.local, key->expression, &operator->keys[k]));
         TRY(sort__key_column(key->expression->type, key->descending, key->nulls_first,
                              &operator->columns[k]));
-        operator->vector_pointers[k] = &operator->vectors[k];
+        operator->vector_pointers[k] = & operator->vectors[k];
     }
     TRY(exec__node_types(execution, node, &operator->types));
     return exec__node_batch(execution, node, &operator->batch);

@@ -10,10 +10,10 @@
 #include "value/value_key.h"
 
 struct sort_entry {
-    uint64_t prefix;    /* first 8 bytes of the key, big-endian, zero-padded */
+    uint64_t prefix; /* first 8 bytes of the key, big-endian, zero-padded */
     const uint8_t *key;
     uint32_t key_size;
-    uint32_t row;       /* whatever the owner says */
+    uint32_t row; /* whatever the owner says */
 };
 
 struct sort_entries {

@@ -41,10 +41,10 @@ struct execution {
     const struct plan *plan;
     struct exec_local local;
     struct operator_state *root;
-    struct value *slots;             /* plan->slot_count */
-    struct subplan_run *subplans;    /* plan->subplan_count */
-    struct cte_run *ctes;            /* plan->cte_count */
-    struct operator_state *input;    /* of a plan with an INPUT node */
+    struct value *slots;              /* plan->slot_count */
+    struct subplan_run *subplans;     /* plan->subplan_count */
+    struct cte_run *ctes;             /* plan->cte_count */
+    struct operator_state *input;     /* of a plan with an INPUT node */
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
     uint64_t row_count;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
@@ -52,7 +52,7 @@ struct execution {
     bool point_done, done;
 };
 
-/* ---- one row at a time ---------------------------------------------------------------------- */
+/* ---- one row at a time ------------------------------------------------------------------- */
 
 /* The input row: `value_count` boxed values, then the columns of a row of a batch. */
 struct row_input {
@@ -72,12 +72,12 @@ enum status exec__scalar_true(struct fiber *f, struct exec_local *local,
                               struct arena *arena, bool *true_out) MUST_USE;
 /* One function over boxed arguments (comparisons too), strictness applied. */
 enum status exec__scalar_call(struct fiber *f, struct exec_local *local,
-                              const struct expression *expression,
-                              const struct function *function, struct type result_type,
-                              const struct value *arguments, uint32_t argument_count,
-                              struct arena *arena, struct value *value_out) MUST_USE;
+                              const struct expression *expression, const struct function *function,
+                              struct type result_type, const struct value *arguments,
+                              uint32_t argument_count, struct arena *arena, struct value *value_out)
+    MUST_USE;
 
-/* ---- whole batches --------------------------------------------------------------------------- */
+/* ---- whole batches ----------------------------------------------------------------------- */
 
 /* Prepare an expression for evaluation over batches. Lives in local->arena. */
 enum status exec__compile(struct exec_local *local, const struct expression *expression,
@@ -96,11 +96,12 @@ static inline const uint16_t *batch_rows(const struct batch *batch) {
     return batch->selection != NULL ? batch->selection : vector_identity;
 }
 
-/* ---- operators ------------------------------------------------------------------------------- */
+/* ---- operators --------------------------------------------------------------------------- */
 
 struct operator_functions {
     /* The next batch with at least one selected row, or NULL at the end (and again after it). */
-    enum status (*next)(struct fiber *f, struct operator_state *operator, struct batch **batch_out);
+    enum status (*next)(struct fiber *f, struct operator_state *operator,
+                        struct batch ** batch_out);
     /* Begin again, with the slots as they are now. */
     enum status (*reset)(struct fiber *f, struct operator_state *operator);
     void (*close)(struct fiber *f, struct operator_state *operator);
@@ -113,15 +114,15 @@ struct operator_state {
     struct execution *execution;
     struct exec_local *local;
     struct operator_state *left, *right, *all_next;
-    struct arena scratch;      /* emptied at each next */
-    uint64_t memory_held;      /* bytes accounted */
+    struct arena scratch; /* emptied at each next */
+    uint64_t memory_held; /* bytes accounted */
 };
 
 enum status exec__operator_open(struct fiber *f, struct execution *execution,
-                                const struct plan_node *node,
-                                struct operator_state **operator_out) MUST_USE;
+                                const struct plan_node *node, struct operator_state **operator_out)
+    MUST_USE;
 /* Pull, with statistics and a look at the clock. */
-enum status exec__next(struct fiber *f, struct operator_state *operator, struct batch **batch_out)
+enum status exec__next(struct fiber *f, struct operator_state *operator, struct batch ** batch_out)
     MUST_USE;
 enum status exec__reset(struct fiber *f, struct operator_state *operator) MUST_USE;
 /* A zeroed operator of `size` bytes with its children opened. */
@@ -185,12 +186,12 @@ enum status exec__node_types(struct execution *execution, const struct plan_node
 enum status exec__node_batch(struct execution *execution, const struct plan_node *node,
                              struct batch *batch) MUST_USE;
 enum status exec__row_limit(struct fiber *f, struct operator_state *operator,
-                            const struct expression *expression, bool is_offset, uint64_t none,
+                            const struct expression * expression, bool is_offset, uint64_t none,
                             uint64_t *count_out) MUST_USE;
 /* What the INPUT node gives out next. */
-void exec__input_set(struct operator_state *operator, struct batch *batch);
+void exec__input_set(struct operator_state *operator, struct batch * batch);
 
-/* ---- subplans -------------------------------------------------------------------------------- */
+/* ---- subplans ---------------------------------------------------------------------------- */
 
 enum status exec__subplan(struct fiber *f, struct exec_local *local,
                           const struct expression *expression, const struct row_input *input,
@@ -202,7 +203,7 @@ enum status exec__bind(struct fiber *f, struct exec_local *local, const struct b
 enum status exec__subplans_init(struct execution *execution) MUST_USE;
 void exec__subplans_release(struct execution *execution);
 
-/* ---- rows kept in memory ---------------------------------------------------------------------- */
+/* ---- rows kept in memory ----------------------------------------------------------------- */
 
 /* Batches of copied rows, in order. */
 struct row_store {
@@ -213,7 +214,7 @@ struct row_store {
     uint32_t batch_count;
     size_t batch_capacity;
     uint64_t row_count;
-    uint64_t bytes;      /* vectors and long strings */
+    uint64_t bytes; /* vectors and long strings */
 };
 
 void row_store_init(struct row_store *store, const struct type *types, uint32_t column_count,
@@ -231,9 +232,9 @@ enum status exec__check_row(struct fiber *f, struct exec_local *local, const str
                             const struct plan_check *checks, uint32_t check_count,
                             const struct value *row, struct arena *arena) MUST_USE;
 
-/* ---- index short path -------------------------------------------------------------------------- */
+/* ---- index short path -------------------------------------------------------------------- */
 
-enum status exec__point_next(struct fiber *f, struct execution *execution,
-                             struct batch **batch_out) MUST_USE;
+enum status exec__point_next(struct fiber *f, struct execution *execution, struct batch **batch_out)
+    MUST_USE;
 
 #endif

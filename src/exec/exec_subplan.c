@@ -13,15 +13,15 @@
 struct subplan_run {
     struct operator_state *root;
     bool opened;
-    bool has_result;           /* the kept result is that of the slots as they are */
-    struct value result;       /* SCALAR, EXISTS, ARRAY */
+    bool has_result;     /* the kept result is that of the slots as they are */
+    struct value result; /* SCALAR, EXISTS, ARRAY */
     struct arena result_arena;
-    struct value *bound;       /* values of the last run */
+    struct value *bound; /* values of the last run */
     struct arena bound_arena;
-    struct row_store rows;     /* ANY, ALL without bindings: all rows of the subplan */
+    struct row_store rows; /* ANY, ALL without bindings: all rows of the subplan */
     struct arena row_arena;
     bool rows_kept, has_null_row;
-    uint32_t *table;           /* hash of single-column rows: row + 1 */
+    uint32_t *table; /* hash of single-column rows: row + 1 */
     uint64_t *hashes;
     uint64_t mask;
 };
@@ -68,7 +68,7 @@ enum status exec__bind(struct fiber *f, struct exec_local *local, const struct b
     return STATUS_OK;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------------- */
 
 static bool same_value(const struct value *a, const struct value *b) {
     if (a->is_null || b->is_null)
@@ -194,7 +194,7 @@ out:
     return status;
 }
 
-/* ---- ANY, ALL --------------------------------------------------------------------------------------- */
+/* ---- ANY, ALL ---------------------------------------------------------------------------- */
 
 /* Three-valued comparison of the left values with one row of the subplan: -1 unknown. */
 static enum status compare_row(struct fiber *f, struct exec_local *local,
@@ -223,8 +223,8 @@ static enum status compare_row(struct fiber *f, struct exec_local *local,
 }
 
 static bool is_hashable(const struct subplan *subplan) {
-    return subplan->kind == SUBPLAN_ANY && subplan->binding_count == 0 && subplan->left_count == 1 &&
-           subplan->functions[0]->comparison == COMPARISON_EQ;
+    return subplan->kind == SUBPLAN_ANY && subplan->binding_count == 0 &&
+           subplan->left_count == 1 && subplan->functions[0]->comparison == COMPARISON_EQ;
 }
 
 static enum status hash_rows(struct subplan_run *run) {
@@ -280,8 +280,8 @@ static bool hash_has(const struct subplan_run *run, const struct value *value) {
         uint32_t number = run->table[at] - 1;
         if (run->hashes[number] != hash)
             continue;
-        struct value other = vector_get(&row_store_batch(&run->rows, number)->vectors[0],
-                                        number % VECTOR_SIZE);
+        struct value other =
+            vector_get(&row_store_batch(&run->rows, number)->vectors[0], number % VECTOR_SIZE);
         if (exec__value_order(value, &other) == 0)
             return true;
     }
@@ -381,7 +381,7 @@ enum status exec__subplan(struct fiber *f, struct exec_local *local,
     return STATUS_OK;
 }
 
-/* ---- CTE_SCAN --------------------------------------------------------------------------------------- */
+/* ---- CTE_SCAN ---------------------------------------------------------------------------- */
 
 struct cte_operator {
     struct operator_state base;
@@ -411,11 +411,11 @@ static enum status cte_fill(struct fiber *f, struct execution *execution, uint32
 
 static enum status cte_next(struct fiber *f, struct operator_state *base,
                             struct batch **batch_out) {
-    struct cte_operator *operator = (struct cte_operator *)base;
+    struct cte_operator *operator=(struct cte_operator *) base;
     uint32_t number = base->node->cte_scan.cte;
     TRY(cte_fill(f, base->execution, number));
     const struct row_store *rows = &base->execution->ctes[number].rows;
-    *batch_out = operator->at < rows->batch_count ? rows->batches[operator->at++] : NULL;
+    *batch_out = operator->at<rows->batch_count ? rows->batches[operator->at++] : NULL;
     return STATUS_OK;
 }
 

@@ -20,21 +20,21 @@ struct compiled {
     const struct expression *expression;
     struct exec_local *local;
     struct compiled **arguments;
-    struct vector *vectors;   /* of the arguments, side by side for kernels */
+    struct vector *vectors; /* of the arguments, side by side for kernels */
     uint32_t argument_count;
     const struct kernel_entry *kernel;
-    bool by_row;              /* exec_scalar does it */
-    bool repeatable;          /* same arguments, same result: constants stay constant */
+    bool by_row;     /* exec_scalar does it */
+    bool repeatable; /* same arguments, same result: constants stay constant */
     bool result_made;
-    struct vector result;     /* own memory, made at first use */
-    struct vector constant;   /* CONSTANT, PARAMETER: made at first use */
+    struct vector result;   /* own memory, made at first use */
+    struct vector constant; /* CONSTANT, PARAMETER: made at first use */
     bool constant_made;
     struct in_set *in_set;
     void *memory;
     uint16_t *rows_a, *rows_b; /* scratch selections */
 };
 
-/* ---- compile ------------------------------------------------------------------------------- */
+/* ---- compile ----------------------------------------------------------------------------- */
 
 static bool has_vector_form(const struct expression *expression) {
     switch (expression->kind) {
@@ -111,7 +111,7 @@ static struct vector *fresh_result(struct compiled *compiled) {
     return &compiled->result;
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------- */
+/* ---- pieces ------------------------------------------------------------------------------ */
 
 static enum status evaluate(struct fiber *f, struct compiled *compiled, const struct batch *input,
                             const uint16_t *rows, uint32_t count, struct arena *arena,
@@ -139,8 +139,8 @@ static enum status evaluate_by_row(struct fiber *f, struct compiled *compiled,
 }
 
 /* NULLs of the arguments become NULLs of the result. */
-static void merge_nulls(struct vector *result, const struct vector *arguments, uint32_t argument_count,
-                        const uint16_t *rows, uint32_t count) {
+static void merge_nulls(struct vector *result, const struct vector *arguments,
+                        uint32_t argument_count, const uint16_t *rows, uint32_t count) {
     uint32_t words = count == 0 ? 0 : (uint32_t)rows[count - 1] / 64 + 1;
     for (uint32_t a = 0; a < argument_count; a++) {
         const struct vector *argument = &arguments[a];
@@ -272,7 +272,7 @@ static enum status evaluate_constant(struct compiled *compiled, struct arena *ar
     return STATUS_OK;
 }
 
-/* ---- truth ------------------------------------------------------------------------------------ */
+/* ---- truth ------------------------------------------------------------------------------- */
 
 static bool is_true_at(const struct vector *vector, uint32_t row) {
     uint32_t at = vector_position(vector, row);
@@ -355,7 +355,7 @@ static enum status evaluate_not(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
-/* ---- choices ------------------------------------------------------------------------------------ */
+/* ---- choices ----------------------------------------------------------------------------- */
 
 /* result[row] = source[row] for the rows. */
 static void scatter(struct vector *result, const struct vector *source, const uint16_t *rows,
@@ -443,7 +443,7 @@ static enum status evaluate_coalesce(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
-/* ---- casts --------------------------------------------------------------------------------------- */
+/* ---- casts ------------------------------------------------------------------------------- */
 
 #define WIDEN(from_type, to_type, expression_of_x)                                                 \
     do {                                                                                           \
@@ -464,8 +464,8 @@ static bool is_integer(uint32_t id) {
 static bool cast_to_scaled(const struct vector *source, const uint16_t *rows, uint32_t count,
                            struct vector *result) {
     struct vector_view view = vector_view(source);
-    struct type from = source->type.id == TYPE_NUMERIC ? source->type
-                                                       : numeric_type_of(source->type);
+    struct type from =
+        source->type.id == TYPE_NUMERIC ? source->type : numeric_type_of(source->type);
     struct type to = result->type;
     if (from.precision == 0 || to.precision == 0 || to.scale < from.scale ||
         to.precision - to.scale < from.precision - from.scale)
@@ -593,7 +593,7 @@ static enum status evaluate_cast(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
-/* ---- IN (constants) -------------------------------------------------------------------------------- */
+/* ---- IN (constants) ---------------------------------------------------------------------- */
 
 struct in_set {
     struct value *values;
@@ -671,7 +671,7 @@ static enum status evaluate_in(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
-/* ---- the tree ----------------------------------------------------------------------------------------- */
+/* ---- the tree ---------------------------------------------------------------------------- */
 
 static enum status evaluate(struct fiber *f, struct compiled *compiled, const struct batch *input,
                             const uint16_t *rows, uint32_t count, struct arena *arena,
@@ -713,7 +713,7 @@ enum status exec__evaluate(struct fiber *f, struct compiled *compiled, const str
     return STATUS_OK;
 }
 
-/* ---- conditions ----------------------------------------------------------------------------------------- */
+/* ---- conditions -------------------------------------------------------------------------- */
 
 static enum status select_or(struct fiber *f, struct compiled *compiled, const struct batch *input,
                              const uint16_t *rows, uint32_t count, struct arena *arena,
@@ -764,9 +764,9 @@ enum status exec__select(struct fiber *f, struct compiled *compiled, const struc
     if (!compiled->by_row && expression->kind == EXPRESSION_CALL &&
         expression->function->comparison != COMPARISON_NONE) {
         TRY(evaluate_arguments(f, compiled, input, rows, count, arena, &constant));
-        *out_count = exec__compare_select((enum comparison)expression->function->comparison,
-                                          &compiled->vectors[0], &compiled->vectors[1], rows, count,
-                                          out);
+        *out_count =
+            exec__compare_select((enum comparison)expression->function->comparison,
+                                 &compiled->vectors[0], &compiled->vectors[1], rows, count, out);
         return STATUS_OK;
     }
     struct vector truth;
