@@ -118,7 +118,7 @@ struct subplan {
                                           = may be a hash */
     const struct binding *bindings;    /* values over the input row of the expression */
     uint32_t left_count;               /* ANY, ALL */
-    const struct expression *const *left;
+    struct expression *const *left;
     const struct function *const *functions; /* comparison for each column */
 };
 

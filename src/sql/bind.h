@@ -1,0 +1,373 @@
+/*
+ * The binder's inside: queries with resolved names and types, before planning.
+ *
+ * A query owns relations (its range table, numbered from 0), a join tree over them, and
+ * expressions whose EXPRESSION_VARIABLE nodes name (level, relation, column): level 0 is the query
+ * that holds the expression, 1 the one around it. Columns count from 1; of a table they are
+ * attribute numbers, 0 being the packed row address and -1 tableoid.
+ */
+#ifndef SQL_BIND_H
+#define SQL_BIND_H
+
+#include <pg_query/pg_query.pb-c.h>
+
+#include "sql/sql.h"
+
+typedef PgQuery__Node parse_node;
+#define NODE_IS(node, name) ((node) != NULL && (node)->node_case == PG_QUERY__NODE__NODE_##name)
+
+enum { RELATIONS_MAX = 64 };
+
+struct query;
+
+enum relation_source { RELATION_OF_TABLE, RELATION_OF_QUERY, RELATION_OF_FUNCTION, RELATION_OF_CTE };
+
+struct bound_column {
+    const char *name;
+    struct type type;
+    uint32_t table_oid;
+    int16_t attribute_number;
+};
+
+struct relation {
+    enum relation_source source;
+    const char *alias;          /* shown name */
+    const struct table *table;
+    struct query *query;        /* QUERY */
+    struct cte *cte;            /* CTE */
+    uint32_t function_count;
+    struct expression **calls;  /* FUNCTION: EXPRESSION_CALL each */
+    bool ordinality;
+    bool lateral;
+    uint32_t column_count;      /* without system columns */
+    struct bound_column *columns;
+    bool *used;                 /* column 1.. at [column]; [0] the address. Set when a variable
+                                   is made */
+    bool uses_tableoid;
+};
+
+struct cte {
+    const char *name;
+    struct query *query;
+    uint32_t column_count;
+    struct bound_column *columns;
+    uint32_t references;
+    int materialize;            /* 1 always, -1 never, 0 default */
+    int plan_index;             /* -1 before planned */
+    struct cte *next;
+    uint32_t level;             /* depth of the query that owns it */
+};
+
+/* FROM: a leaf is one relation, else a join of two. */
+struct join_item {
+    bool is_join;
+    uint32_t relation;
+    enum join_kind kind;
+    struct join_item *left, *right;
+    struct expression *condition; /* NULL: cross */
+};
+
+/* What a name in a scope means. */
+struct scope_column {
+    const char *name;
+    struct expression *expression; /* VARIABLE, or COALESCE of two for USING in a full join */
+};
+struct scope_item {
+    const char *alias, *schema_name;
+    uint32_t column_count;
+    struct scope_column *columns;
+    bool name_visible, columns_visible;
+    bool lateral_blocked;       /* named but not yet allowed (FROM items to the left, no LATERAL) */
+    int relation;               /* -1: a join */
+    struct scope_item *next;
+};
+
+struct target {
+    const char *name;
+    struct expression *expression;
+    bool junk;                  /* needed for sorting only */
+    uint32_t table_oid;
+    int16_t attribute_number;
+};
+
+struct sort_item {
+    uint32_t target;
+    bool descending, nulls_first;
+};
+
+struct bound_aggregate {
+    const struct aggregate *aggregate;
+    uint32_t argument_count;
+    struct expression **arguments;
+    bool distinct;
+    struct expression *filter;
+    uint32_t order_count;
+    struct sort_key *order;
+    uint32_t level;             /* query it belongs to */
+};
+
+struct bound_sublink {
+    enum subplan_kind kind;
+    struct query *query;
+    uint32_t left_count;
+    struct expression **left;
+    const struct function **functions;
+    struct expression **casts;  /* right side of each comparison, over the subquery's targets as
+                                   VARIABLE level 0 relation 0; NULL when equal */
+};
+
+struct lock_clause {
+    uint32_t relation;
+    enum key_lock_mode mode;
+    enum lock_wait wait;
+};
+
+enum set_operation { SET_NONE, SET_UNION, SET_INTERSECT, SET_EXCEPT };
+
+struct query {
+    struct query *parent;       /* for binding */
+    uint32_t depth;             /* 0 the outermost */
+    uint32_t relation_count;
+    struct relation *relations[RELATIONS_MAX];
+    struct scope_item *scope;   /* visible while binding, first to last */
+    struct scope_item **scope_end;
+    struct cte *ctes;
+
+    uint32_t from_count;
+    struct join_item **from;
+    struct expression *where;
+    uint32_t target_count, target_capacity;
+    struct target *targets;
+    bool grouped;               /* GROUP BY, HAVING or aggregates */
+    bool has_aggregates, has_set_functions;
+    uint32_t group_count;
+    struct expression **groups;
+    struct expression *having;
+    bool distinct;
+    uint32_t distinct_on_count; /* the first of the sort items */
+    uint32_t *distinct_on;      /* targets */
+    uint32_t sort_count;
+    struct sort_item *sorts;
+    struct expression *limit, *offset;
+    uint32_t lock_count;
+    struct lock_clause *locks;
+
+    enum set_operation set_operation;
+    bool set_all;
+    struct query *left, *right;
+
+    uint32_t values_count;      /* VALUES: rows of target_count expressions */
+    struct expression ***values;
+};
+
+/* INSERT, UPDATE, DELETE around a query. */
+struct modify {
+    enum statement_kind kind;
+    const struct table *table;
+    uint32_t relation;          /* UPDATE, DELETE: of `query` */
+    struct query *query;        /* INSERT: rows in column order of the insert list; UPDATE, DELETE:
+                                   relations, where */
+    struct expression **row;    /* INSERT: full row, one for each table column, over the query's
+                                   targets (VARIABLE level 0 relation 0 column i + 1) */
+    bool copy;                  /* INSERT: rows come from outside */
+    uint32_t copy_count;
+    const int16_t *copy_numbers;
+    uint32_t assignment_count;
+    struct assignment *assignments;
+    enum conflict_action conflict;
+    const struct index *arbiter;
+    struct expression *conflict_where;
+    uint32_t check_count;
+    struct plan_check *checks;  /* VARIABLE relation 0 column = attribute number */
+    uint32_t returning_count;   /* over relation `relation` (INSERT: 0) and the others of query */
+    struct target *returning;
+    struct query *scope_query;  /* INSERT: names of RETURNING and ON CONFLICT */
+};
+
+struct binder {
+    struct arena *arena;
+    /* Rows of a table that was never analyzed; negative: unknown. */
+    double (*row_estimates)(const struct binder *b, const struct table *table);
+    void *row_estimates_data;
+    const struct schema *schema;
+    const struct sql_options *options;
+    struct value_context values;
+    struct value_resolver resolver;
+    const char *text;
+    size_t text_offset;
+    uint32_t *parameter_types;
+    size_t parameter_count, parameter_capacity;
+    bool parameters_fixed;      /* no $n allowed (utility statements) */
+    struct plan_lock *locks;
+    size_t lock_count, lock_capacity;
+    bool depends_on_settings;
+    struct query *query;        /* innermost */
+    const char *clause;         /* "WHERE", "GROUP BY" ... where aggregates or set functions are
+                                   refused; NULL: allowed */
+    bool set_functions_allowed;
+    bool in_aggregate;
+    bool keep_unknown;          /* the next SELECT leaves literals of unknown type (INSERT) */
+    const char *default_context; /* DEFAULT is allowed */
+};
+
+/* ---- errors, memory ------------------------------------------------------------------------ */
+
+/* error_set with the character position of byte `location` (-1: none). */
+enum status bind_error(const struct binder *b, int location, enum status status,
+                       const char *format, ...) PRINTF_LIKE(4, 5) MUST_USE;
+void bind_position(const struct binder *b, int location);
+/* "X is not supported", 0A000. */
+enum status bind_unsupported(const struct binder *b, int location, const char *format, ...)
+    PRINTF_LIKE(3, 4) MUST_USE;
+/* Zeroed; fails with STATEMENT_TOO_COMPLEX when huge. */
+enum status bind_alloc(const struct binder *b, size_t count, size_t size, void *pointer_out)
+    MUST_USE;
+#define BIND_ARRAY(b, count, pointer_out) bind_alloc((b), (count), sizeof **(pointer_out), pointer_out)
+enum status bind_stack_check(const struct binder *b) MUST_USE;
+int node_location(const parse_node *node);
+const char *node_text(const parse_node *node); /* String node's text or NULL */
+
+/* ---- making expressions ---------------------------------------------------------------------- */
+
+struct expression *expression_make(const struct binder *b, enum expression_kind kind,
+                                   struct type type, int location);
+struct expression *expression_list(const struct binder *b, enum expression_kind kind,
+                                   struct type type, int location, uint32_t count,
+                                   struct expression **arguments);
+struct expression *expression_constant(const struct binder *b, const struct value *value,
+                                       int location);
+struct expression *expression_variable(const struct binder *b, uint32_t level, uint32_t relation,
+                                       int16_t column, struct type type);
+struct expression *expression_call(const struct binder *b, const struct function *function,
+                                   struct type type, int location, struct expression *first,
+                                   struct expression *second);
+struct expression *expression_cast(const struct binder *b, struct expression *argument,
+                                   struct type type, bool is_explicit);
+/* AND of two, either may be NULL. */
+struct expression *expression_and(const struct binder *b, struct expression *left,
+                                  struct expression *right);
+struct expression *expression_copy(const struct binder *b, const struct expression *expression);
+bool expression_equal(const struct expression *a, const struct expression *b);
+/* Visit every node (children first: false); subqueries' own expressions are not entered. Stops at
+   the first true. */
+bool expression_walk(const struct expression *expression,
+                     bool (*visit)(const struct expression *, void *), void *context);
+/* Visit VARIABLEs of `expression` that belong `level` queries up, through sublinks. */
+bool expression_walk_variables(const struct expression *expression, uint32_t level,
+                               bool (*visit)(const struct expression *, void *), void *context);
+bool query_walk_variables(const struct query *query, uint32_t level,
+                          bool (*visit)(const struct expression *, void *), void *context);
+
+/* ---- types ------------------------------------------------------------------------------------ */
+
+enum status bind_type_name(struct binder *b, const PgQuery__TypeName *name, struct type *type_out)
+    MUST_USE;
+const char *bind_type_text(const struct binder *b, struct type type);
+/* Convert; errors of literals carry their position. NULL context text: "cannot cast type". */
+enum status bind_coerce(struct binder *b, struct expression *expression, struct type target,
+                        enum cast_context context, int location, struct expression **out) MUST_USE;
+bool bind_can_coerce(struct type from, uint32_t to, enum cast_context context);
+/* Common type as for CASE and UNION; `what` is "CASE", "UNION" ... for the message. */
+enum status bind_common_type(struct binder *b, uint32_t count, struct expression *const *items,
+                             const char *what, struct type *type_out) MUST_USE;
+enum status bind_coerce_all(struct binder *b, uint32_t count, struct expression **items,
+                            const char *what, struct type *type_out) MUST_USE;
+/* To boolean, for WHERE and the like: 42804 "argument of WHERE must be type boolean, not type x". */
+enum status bind_boolean(struct binder *b, struct expression *expression, const char *what,
+                         struct expression **out) MUST_USE;
+/* unknown becomes text. */
+enum status bind_settle_unknown(struct binder *b, struct expression **expression) MUST_USE;
+bool type_is_array(uint32_t id);
+/* Physical form of arguments and result of a call whose arguments are numeric (sql_plan.h). */
+void bind_numeric_call(const struct binder *b, struct expression *call);
+
+/* ---- expressions ------------------------------------------------------------------------------ */
+
+enum status bind_expression(struct binder *b, const parse_node *node, struct expression **out)
+    MUST_USE;
+enum status bind_operator(struct binder *b, const char *schema_name, const char *name, int location,
+                          struct expression *left, struct expression *right,
+                          struct expression **out) MUST_USE;
+/* Only the function: both sides coerced in place. */
+enum status bind_operator_function(struct binder *b, const char *schema_name, const char *name,
+                                   int location, struct expression **left,
+                                   struct expression **right, const struct function **function_out)
+    MUST_USE;
+enum status bind_operator_name(struct binder *b, size_t count, parse_node **names, int location,
+                               const char **schema_out, const char **name_out) MUST_USE;
+enum status bind_function_call(struct binder *b, const PgQuery__FuncCall *call,
+                               struct expression **out) MUST_USE;
+enum status bind_function_named(struct binder *b, const char *name, int location, uint32_t count,
+                                struct expression **arguments, struct expression **out) MUST_USE;
+enum status bind_column_ref(struct binder *b, const PgQuery__ColumnRef *ref,
+                            struct expression **out) MUST_USE;
+enum status bind_sublink(struct binder *b, const PgQuery__SubLink *link, struct expression **out)
+    MUST_USE;
+void bind_mark_used(struct binder *b, const struct expression *variable);
+
+/* ---- queries ---------------------------------------------------------------------------------- */
+
+enum status bind_query_new(struct binder *b, struct query **query_out) MUST_USE;
+/* Bind a SELECT (or VALUES, set operation) as a child of b->query. */
+enum status bind_select(struct binder *b, const PgQuery__SelectStmt *select,
+                        struct query **query_out) MUST_USE;
+enum status bind_with(struct binder *b, const PgQuery__WithClause *with) MUST_USE;
+enum status bind_from(struct binder *b, size_t count, parse_node **items) MUST_USE;
+enum status bind_add_table(struct binder *b, const struct table *table, const PgQuery__Alias *alias,
+                           const char *schema_name, uint32_t *relation_out,
+                           struct scope_item **scope_out) MUST_USE;
+enum status bind_targets(struct binder *b, size_t count, parse_node **items, bool set_functions,
+                         uint32_t *count_out, struct target **targets_out) MUST_USE;
+enum status bind_find_table(struct binder *b, const PgQuery__RangeVar *name, bool missing_ok,
+                            const struct table **table_out) MUST_USE;
+const struct table *bind_search_table(const struct binder *b, const char *schema_name,
+                                      const char *name);
+enum status bind_add_lock(struct binder *b, uint32_t oid, enum relation_lock_mode mode) MUST_USE;
+/* Result columns of a query (junk left out). */
+enum status query_columns(struct binder *b, const struct query *query, uint32_t *count_out,
+                          struct bound_column **columns_out) MUST_USE;
+/* GROUP BY rules: 42803 for columns that are neither grouped nor aggregated. */
+enum status bind_check_grouping(struct binder *b, struct query *query) MUST_USE;
+const char *bind_target_name(const parse_node *node);
+void query_add_scope(struct query *query, struct scope_item *item);
+enum status bind_modify(struct binder *b, const parse_node *node, struct modify *modify) MUST_USE;
+enum status bind_copy_insert(struct binder *b, const struct table *table, uint32_t count,
+                             const int16_t *numbers, struct modify *modify) MUST_USE;
+/* A text that the catalog holds (default, check), over the columns of `table` as relation 0. */
+enum status bind_stored_text(struct binder *b, const char *text, const struct table *table,
+                             struct expression **out) MUST_USE;
+enum status bind_default(struct binder *b, const struct table *table, const struct column *column,
+                         struct expression **out) MUST_USE;
+/* The column's type as assignment target: 42804 'column "x" is of type a but expression is of
+   type b'. */
+enum status bind_assign(struct binder *b, const char *column_name, struct type type,
+                        struct expression *expression, int location, struct expression **out)
+    MUST_USE;
+
+/* ---- statements ------------------------------------------------------------------------------- */
+
+enum status bind_utility(struct binder *b, const parse_node *node, struct statement *statement)
+    MUST_USE;
+enum status bind_ddl(struct binder *b, const parse_node *node, struct statement *statement)
+    MUST_USE;
+/* Bind and plan a query or a change into *statement (kind, columns, plan). */
+enum status bind_plan_statement(struct binder *b, const parse_node *node,
+                                struct statement *statement) MUST_USE;
+enum status bind_plan_modify(struct binder *b, struct modify *modify, struct statement *statement)
+    MUST_USE;
+enum statement_kind node_statement_kind(const parse_node *node);
+/* Deparse a bound default or check over `table`'s columns; arena text. */
+enum status bind_canonical(struct binder *b, const struct expression *expression,
+                           const char *const *names, const char **text_out) MUST_USE;
+
+/* ---- planning --------------------------------------------------------------------------------- */
+
+enum status plan_query(struct binder *b, struct query *query, struct plan **plan_out) MUST_USE;
+enum status plan_modify(struct binder *b, struct modify *modify, struct plan **plan_out) MUST_USE;
+double plan_table_rows(const struct binder *b, const struct table *table);
+
+/* Parse one expression ("SELECT <text>") for stored texts; on the current stack. */
+enum status parse_on_stack(const char *text, struct arena *arena,
+                           PgQuery__ParseResult **result_out) MUST_USE;
+
+#endif

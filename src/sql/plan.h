@@ -1,0 +1,109 @@
+/*
+ * The planner's inside.
+ *
+ * A *layout* says what each column of a node's row stands for: an expression of the query
+ * (usually a VARIABLE; an aggregate or a grouping expression above an Aggregate). resolve() turns
+ * a bound expression into one over that row: what equals an item becomes a COLUMN, a variable of
+ * an outer query a SLOT.
+ *
+ * A *path* is a planned subtree with its layout, the relations in it and its estimated rows.
+ */
+#ifndef SQL_PLAN_PRIVATE_H
+#define SQL_PLAN_PRIVATE_H
+
+#include "sql/bind.h"
+
+struct outer_binding {
+    uint32_t slot;
+    struct expression *variable; /* of the query outside, level 0 or more */
+};
+
+struct outer_list {
+    uint32_t count, capacity;
+    struct outer_binding *items;
+};
+
+struct layout {
+    uint32_t count;
+    struct expression **items;
+    struct outer_list *outer; /* takes variables of other relations; NULL: none allowed */
+};
+
+struct planner {
+    struct binder *b;
+    struct plan *plan;
+    uint32_t subplan_capacity, cte_capacity;
+    const struct plan_node **subplans, **ctes;
+    const char **cte_names;
+};
+
+/* One query being planned. */
+struct frame {
+    struct planner *p;
+    struct query *query;
+    struct frame *parent;
+    bool is_relation;         /* a subquery in FROM: outer variables beyond one level are the
+                                 parent's business */
+    struct outer_list outer;  /* variables of the parent's query that this one uses */
+    uint32_t pseudo_count;    /* relations made up for semi-joins, numbered after the query's */
+};
+
+struct path {
+    struct plan_node *node;
+    struct layout layout;
+    uint64_t relations;
+    double rows;
+    int relation;             /* the one base relation, or -1 */
+    struct expression **quals; /* of a base table: conditions that its scan applies */
+    uint32_t qual_count;
+    uint64_t needs;           /* lateral: relations that must be on the left */
+    struct outer_list *bindings; /* lateral: to be set for each left row */
+};
+
+struct qual {
+    struct expression *expression;
+    uint64_t relations;
+    bool done;
+};
+
+enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const struct layout *layout,
+                          double rows, struct plan_node **node_out) MUST_USE;
+enum status plan_resolve(struct frame *frame, const struct layout *layout,
+                         const struct expression *expression, struct expression **out) MUST_USE;
+struct expression *plan_fold(struct planner *p, struct expression *expression);
+enum status plan_slot(struct planner *p, struct outer_list *list,
+                      const struct expression *variable, uint32_t *slot_out) MUST_USE;
+/* Bindings of `list`, their values over `layout`. */
+enum status plan_bindings(struct frame *frame, const struct layout *layout,
+                          const struct outer_list *list, uint32_t *count_out,
+                          const struct binding **bindings_out) MUST_USE;
+enum status plan_subquery(struct planner *p, struct query *query, struct frame *parent,
+                          bool is_relation, struct frame *frame, struct plan_node **node_out)
+    MUST_USE;
+uint64_t plan_relations_of(const struct expression *expression);
+/* Split at AND into *count_out conjuncts, folded. */
+enum status plan_conjuncts(struct planner *p, struct expression *expression, uint32_t *count_out,
+                           struct expression ***out) MUST_USE;
+struct expression *plan_and_all(struct planner *p, uint32_t count, struct expression **items);
+
+/* Scan of one relation under the conditions `quals` (all about it; with `outer`, also about
+   relations that are already on the left). */
+enum status plan_relation(struct frame *frame, uint32_t relation, uint32_t count,
+                          struct expression **quals, struct outer_list *outer,
+                          struct path *path_out) MUST_USE;
+/* Rows that an index lookup on `quals` gives; negative when no index fits an equality. */
+double plan_index_rows(struct frame *frame, uint32_t relation, uint32_t count,
+                       struct expression **quals);
+double plan_selectivity(struct frame *frame, const struct expression *qual);
+double plan_distinct_values(struct frame *frame, const struct expression *expression);
+/* All of FROM and WHERE. */
+enum status plan_from(struct frame *frame, struct path *path_out) MUST_USE;
+enum status plan_filter(struct frame *frame, struct path *path, struct expression *condition)
+    MUST_USE;
+enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
+                         struct expression **expressions, const char **names,
+                         struct plan_node **node_out) MUST_USE;
+enum status plan_compose(struct frame *frame, struct path *path, struct plan_node **node_out)
+    MUST_USE;
+
+#endif

@@ -1,0 +1,376 @@
+/* Layouts, resolving of expressions, folding, subplans. */
+#include <string.h>
+
+#include "sql/plan.h"
+#include "value/value_datetime.h"
+
+enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const struct layout *layout,
+                          double rows, struct plan_node **node_out) {
+    TRY(BIND_ARRAY(p->b, 1, node_out));
+    struct plan_node *node = *node_out;
+    node->kind = kind;
+    node->id = p->plan->node_count++;
+    node->rows = rows < 1 ? 1 : rows;
+    if (layout == NULL)
+        return STATUS_OK;
+    struct plan_column *columns;
+    TRY(BIND_ARRAY(p->b, layout->count, &columns));
+    for (uint32_t i = 0; i < layout->count; i++)
+        columns[i] = (struct plan_column){.name = "", .type = layout->items[i]->type};
+    node->columns = columns;
+    node->column_count = layout->count;
+    return STATUS_OK;
+}
+
+/* ---- slots -------------------------------------------------------------------------------------------- */
+
+enum status plan_slot(struct planner *p, struct outer_list *list,
+                      const struct expression *variable, uint32_t *slot_out) {
+    for (uint32_t i = 0; i < list->count; i++)
+        if (expression_equal(list->items[i].variable, variable)) {
+            *slot_out = list->items[i].slot;
+            return STATUS_OK;
+        }
+    if (list->count == list->capacity) {
+        struct outer_binding *items;
+        TRY(BIND_ARRAY(p->b, list->capacity + 8, &items));
+        if (list->count > 0)
+            memcpy(items, list->items, list->count * sizeof *items);
+        list->items = items;
+        list->capacity += 8;
+    }
+    *slot_out = p->plan->slot_count++;
+    list->items[list->count++] =
+        (struct outer_binding){*slot_out, expression_copy(p->b, variable)};
+    return STATUS_OK;
+}
+
+static enum status outer_slot(struct frame *frame, const struct expression *variable,
+                              uint32_t *slot_out) {
+    struct expression outside = *variable;
+    outside.variable.level--;
+    if (frame->is_relation && variable->variable.level > 1)
+        return outer_slot(frame->parent, &outside, slot_out);
+    return plan_slot(frame->p, &frame->outer, &outside, slot_out);
+}
+
+enum status plan_bindings(struct frame *frame, const struct layout *layout,
+                          const struct outer_list *list, uint32_t *count_out,
+                          const struct binding **bindings_out) {
+    struct binding *bindings;
+    TRY(BIND_ARRAY(frame->p->b, list->count, &bindings));
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct expression *value;
+        TRY(plan_resolve(frame, layout, list->items[i].variable, &value));
+        bindings[i] = (struct binding){list->items[i].slot, value};
+    }
+    *count_out = list->count;
+    *bindings_out = bindings;
+    return STATUS_OK;
+}
+
+/* ---- folding ------------------------------------------------------------------------------------------- */
+
+static bool all_constant(const struct expression *expression) {
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        if (expression->arguments[i]->kind != EXPRESSION_CONSTANT)
+            return false;
+    return expression->argument_count > 0;
+}
+
+/* A stable cast (time zones, names) must wait. */
+static bool cast_is_immutable(uint32_t from, uint32_t to) {
+    if (from == TYPE_TIMESTAMPTZ || to == TYPE_TIMESTAMPTZ)
+        return from == to;
+    if ((type_is_oid_like(from) && from != TYPE_OID) || (type_is_oid_like(to) && to != TYPE_OID))
+        return !type_is_string(from) && !type_is_string(to);
+    if (type_is_string(to) && !type_is_string(from))
+        return from == TYPE_INT2 || from == TYPE_INT4 || from == TYPE_INT8 || from == TYPE_BOOL ||
+               from == TYPE_NUMERIC || from == TYPE_UUID;
+    return true;
+}
+
+static struct expression *evaluate(struct planner *p, struct expression *expression) {
+    const struct sql_folding *folding = p->b->options->folding;
+    struct value value;
+    if (expression->kind == EXPRESSION_CAST) {
+        if (!cast_is_immutable(expression->arguments[0]->type.id, expression->type.id) ||
+            value_cast(&p->b->values, &expression->arguments[0]->value, expression->type,
+                       expression->is_explicit, p->b->arena, &value) != STATUS_OK) {
+            error_clear();
+            return expression;
+        }
+        return expression_constant(p->b, &value, expression->location);
+    }
+    if (folding == NULL)
+        return expression;
+    if (folding->evaluate(&p->b->values, expression, p->b->arena, &value) != STATUS_OK) {
+        error_clear();
+        return expression;
+    }
+    value.type = expression->type;
+    return expression_constant(p->b, &value, expression->location);
+}
+
+static bool is_widening_cast(const struct expression *expression) {
+    if (expression->kind != EXPRESSION_CAST)
+        return false;
+    uint32_t from = expression->arguments[0]->type.id, to = expression->type.id;
+    return (from == TYPE_DATE && to == TYPE_TIMESTAMP) || (from == TYPE_INT4 && to == TYPE_INT8) ||
+           (from == TYPE_INT2 && (to == TYPE_INT4 || to == TYPE_INT8));
+}
+
+/* cast(narrow as wide) op constant: compare in the narrow type when the constant fits. */
+static struct expression *narrow_comparison(struct planner *p, struct expression *call) {
+    if (call->function->comparison == COMPARISON_NONE || call->argument_count != 2)
+        return call;
+    for (int side = 0; side < 2; side++) {
+        struct expression *cast = call->arguments[side], *constant = call->arguments[1 - side];
+        if (!is_widening_cast(cast) || constant->kind != EXPRESSION_CONSTANT ||
+            constant->value.is_null)
+            continue;
+        struct type narrow = cast->arguments[0]->type;
+        if (constant->type.id == TYPE_TIMESTAMP &&
+            (!timestamp_is_finite(constant->value.int64) ||
+             constant->value.int64 % US_PER_DAY != 0))
+            continue;
+        struct value value, back;
+        if (value_cast(&p->b->values, &constant->value, type_plain(narrow.id), true, p->b->arena,
+                       &value) != STATUS_OK ||
+            value_cast(&p->b->values, &value, constant->type, true, p->b->arena, &back) !=
+                STATUS_OK ||
+            value_compare(&back, &constant->value) != 0) {
+            error_clear();
+            continue;
+        }
+        struct expression *sides[2];
+        sides[side] = cast->arguments[0];
+        sides[1 - side] = expression_constant(p->b, &value, constant->location);
+        const struct function *function =
+            comparison_function(call->function->comparison, narrow.id);
+        if (function != NULL)
+            return expression_call(p->b, function, call->type, call->location, sides[0], sides[1]);
+    }
+    return call;
+}
+
+static struct expression *fold_junction(struct planner *p, struct expression *junction) {
+    bool is_and = junction->kind == EXPRESSION_AND;
+    uint32_t kept = 0;
+    struct expression **arguments = junction->arguments;
+    for (uint32_t i = 0; i < junction->argument_count; i++) {
+        struct expression *argument = arguments[i];
+        if (argument->kind == EXPRESSION_CONSTANT && !argument->value.is_null) {
+            if ((argument->value.boolean != 0) != is_and)
+                return argument; /* decides the whole */
+            continue;
+        }
+        arguments[kept++] = argument;
+    }
+    junction->argument_count = kept;
+    if (kept == 1)
+        return arguments[0];
+    if (kept > 0)
+        return junction;
+    struct value value = value_bool(is_and);
+    return expression_constant(p->b, &value, junction->location);
+}
+
+/* `expression` is fresh and its arguments are folded. */
+struct expression *plan_fold(struct planner *p, struct expression *expression) {
+    switch (expression->kind) {
+    case EXPRESSION_AND:
+    case EXPRESSION_OR:
+        return fold_junction(p, expression);
+    case EXPRESSION_CALL:
+        if (expression->function->volatility == FUNCTION_IMMUTABLE &&
+            expression->function->shape != FUNCTION_SET && all_constant(expression))
+            return evaluate(p, expression);
+        return narrow_comparison(p, expression);
+    case EXPRESSION_CAST:
+    case EXPRESSION_NOT:
+    case EXPRESSION_TEST:
+    case EXPRESSION_CASE:
+    case EXPRESSION_COALESCE:
+        return all_constant(expression) ? evaluate(p, expression) : expression;
+    default:
+        return expression;
+    }
+}
+
+/* ---- resolving ------------------------------------------------------------------------------------------ */
+
+static enum status resolve_sublink(struct frame *frame, const struct layout *layout,
+                                   const struct expression *expression, struct expression **out) {
+    struct planner *p = frame->p;
+    const struct bound_sublink *link = expression->sublink;
+    struct frame inner;
+    struct plan_node *node;
+    TRY(plan_subquery(p, link->query, frame, false, &inner, &node));
+    struct subplan *subplan;
+    TRY(BIND_ARRAY(p->b, 1, &subplan));
+    subplan->kind = link->kind;
+    subplan->left_count = link->left_count;
+    subplan->functions = link->functions;
+    struct expression **left;
+    TRY(BIND_ARRAY(p->b, link->left_count, &left));
+    bool cast = false;
+    for (uint32_t i = 0; i < link->left_count; i++) {
+        TRY(plan_resolve(frame, layout, link->left[i], &left[i]));
+        cast |= link->casts[i] != NULL;
+    }
+    subplan->left = left;
+    if (cast) {
+        struct path path = {.node = node, .rows = node->rows};
+        path.layout.count = node->column_count;
+        TRY(BIND_ARRAY(p->b, node->column_count, &path.layout.items));
+        struct expression **items;
+        TRY(BIND_ARRAY(p->b, node->column_count, &items));
+        for (uint32_t i = 0; i < node->column_count; i++) {
+            path.layout.items[i] =
+                expression_variable(p->b, 0, 0, (int16_t)(i + 1), node->columns[i].type);
+            items[i] = link->casts[i] != NULL ? link->casts[i] : path.layout.items[i];
+        }
+        TRY(plan_project(&inner, &path, node->column_count, items, NULL, &node));
+    }
+    TRY(plan_bindings(frame, layout, &inner.outer, &subplan->binding_count, &subplan->bindings));
+    if (p->plan->subplan_count == p->subplan_capacity) {
+        const struct plan_node **subplans;
+        TRY(BIND_ARRAY(p->b, p->subplan_capacity + 8, &subplans));
+        if (p->plan->subplan_count > 0)
+            memcpy(subplans, p->subplans, p->plan->subplan_count * sizeof *subplans);
+        p->subplans = subplans;
+        p->subplan_capacity += 8;
+    }
+    subplan->index = p->plan->subplan_count++;
+    subplan->root = node;
+    p->subplans[subplan->index] = node;
+    *out = expression_make(p->b, EXPRESSION_SUBPLAN, expression->type, expression->location);
+    (*out)->subplan = subplan;
+    return STATUS_OK;
+}
+
+static bool layout_has(const struct layout *layout, const struct expression *expression,
+                       uint32_t *index_out) {
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const struct expression *item = layout->items[i];
+        if (item->kind == expression->kind &&
+            (item == expression || expression_equal(item, expression))) {
+            *index_out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status plan_resolve(struct frame *frame, const struct layout *layout,
+                         const struct expression *expression, struct expression **out) {
+    struct planner *p = frame->p;
+    if (expression == NULL) {
+        *out = NULL;
+        return STATUS_OK;
+    }
+    TRY(bind_stack_check(p->b));
+    uint32_t index;
+    if (expression->kind != EXPRESSION_CONSTANT && layout_has(layout, expression, &index)) {
+        *out = expression_make(p->b, EXPRESSION_COLUMN, expression->type, expression->location);
+        (*out)->index = index;
+        return STATUS_OK;
+    }
+    switch (expression->kind) {
+    case EXPRESSION_VARIABLE: {
+        *out = expression_make(p->b, EXPRESSION_SLOT, expression->type, expression->location);
+        if (expression->variable.level > 0)
+            return outer_slot(frame, expression, &(*out)->index);
+        if (layout->outer == NULL)
+            return error_set(STATUS_INTERNAL_ERROR, "variable %u.%d is not in the plan's row",
+                             expression->variable.relation, expression->variable.column);
+        return plan_slot(p, layout->outer, expression, &(*out)->index);
+    }
+    case EXPRESSION_SUBLINK:
+        return resolve_sublink(frame, layout, expression, out);
+    case EXPRESSION_AGGREGATE:
+        return error_set(STATUS_INTERNAL_ERROR, "aggregate outside of an aggregate node");
+    default:
+        break;
+    }
+    struct expression *copy = ARENA_NEW(p->b->arena, struct expression);
+    *copy = *expression;
+    if (expression->argument_count > 0) {
+        TRY(BIND_ARRAY(p->b, expression->argument_count, &copy->arguments));
+        for (uint32_t i = 0; i < expression->argument_count; i++)
+            TRY(plan_resolve(frame, layout, expression->arguments[i], &copy->arguments[i]));
+    }
+    *out = plan_fold(p, copy);
+    return STATUS_OK;
+}
+
+/* ---- conditions ------------------------------------------------------------------------------------------ */
+
+static bool visit_relation(const struct expression *variable, void *context) {
+    *(uint64_t *)context |= UINT64_C(1) << variable->variable.relation;
+    return false;
+}
+
+uint64_t plan_relations_of(const struct expression *expression) {
+    uint64_t relations = 0;
+    expression_walk_variables(expression, 0, visit_relation, &relations);
+    return relations;
+}
+
+static uint32_t count_conjuncts(const struct expression *expression) {
+    if (expression->kind != EXPRESSION_AND)
+        return 1;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        count += count_conjuncts(expression->arguments[i]);
+    return count;
+}
+
+static void collect_conjuncts(struct expression *expression, uint32_t *count,
+                              struct expression **out) {
+    if (expression->kind != EXPRESSION_AND) {
+        out[(*count)++] = expression;
+        return;
+    }
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        collect_conjuncts(expression->arguments[i], count, out);
+}
+
+/* Fold without resolving. */
+static struct expression *fold_tree(struct planner *p, struct expression *expression) {
+    if (fiber_stack_left() < (96u << 10) || expression->argument_count == 0)
+        return expression;
+    struct expression *copy = ARENA_NEW(p->b->arena, struct expression);
+    *copy = *expression;
+    copy->arguments = ARENA_ARRAY(p->b->arena, struct expression *, expression->argument_count);
+    if (copy->arguments == NULL)
+        return expression;
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        copy->arguments[i] = fold_tree(p, expression->arguments[i]);
+    return plan_fold(p, copy);
+}
+
+enum status plan_conjuncts(struct planner *p, struct expression *expression, uint32_t *count_out,
+                           struct expression ***out) {
+    *count_out = 0;
+    *out = NULL;
+    if (expression == NULL)
+        return STATUS_OK;
+    struct expression *folded = fold_tree(p, expression);
+    if (folded->kind == EXPRESSION_CONSTANT && !folded->value.is_null && folded->value.boolean)
+        return STATUS_OK;
+    TRY(BIND_ARRAY(p->b, count_conjuncts(folded), out));
+    collect_conjuncts(folded, count_out, *out);
+    return STATUS_OK;
+}
+
+struct expression *plan_and_all(struct planner *p, uint32_t count, struct expression **items) {
+    if (count == 0)
+        return NULL;
+    if (count == 1)
+        return items[0];
+    struct expression **copy = ARENA_ARRAY(p->b->arena, struct expression *, count);
+    memcpy(copy, items, count * sizeof *copy);
+    return expression_list(p->b, EXPRESSION_AND, TYPE_OF(BOOL), -1, count, copy);
+}
