@@ -194,7 +194,7 @@ struct binder {
     struct value_context values;
     struct value_resolver resolver;
     const char *text;
-    size_t text_offset;
+    size_t text_offset, text_size; /* the statement within text */
     uint32_t *parameter_types;
     size_t parameter_count, parameter_capacity;
     bool parameters_fixed;      /* no $n allowed (utility statements) */

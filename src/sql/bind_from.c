@@ -82,7 +82,7 @@ static enum status apply_alias_columns(struct binder *b, const PgQuery__Alias *a
                           "table \"%s\" has %u columns available but %zu columns specified",
                           alias->aliasname, count, alias->n_colnames);
     for (size_t i = 0; i < alias->n_colnames; i++)
-        columns[i].name = node_text(alias->colnames[i]);
+        columns[i].name = arena_copy_text(b->arena, node_text(alias->colnames[i]));
     return STATUS_OK;
 }
 
@@ -127,7 +127,8 @@ enum status bind_add_table(struct binder *b, const struct table *table, const Pg
     TRY(BIND_ARRAY(b, 1, &relation));
     relation->source = RELATION_OF_TABLE;
     relation->table = table;
-    relation->alias = alias != NULL ? alias->aliasname : table->name;
+    relation->alias =
+        alias != NULL ? arena_copy_text(b->arena, alias->aliasname) : table->name;
     relation->column_count = table->column_count;
     TRY(BIND_ARRAY(b, table->column_count, &relation->columns));
     for (uint32_t i = 0; i < table->column_count; i++)
@@ -160,7 +161,9 @@ static enum status bind_range_var(struct binder *b, const PgQuery__RangeVar *nam
         TRY(BIND_ARRAY(b, 1, &relation));
         relation->source = RELATION_OF_CTE;
         relation->cte = cte;
-        relation->alias = name->alias != NULL ? name->alias->aliasname : cte->name;
+        relation->alias = name->alias != NULL
+                              ? arena_copy_text(b->arena, name->alias->aliasname)
+                              : cte->name;
         relation->column_count = cte->column_count;
         relation->columns = cte->columns;
         cte->references++;
@@ -201,7 +204,7 @@ static enum status bind_range_subselect(struct binder *b, const PgQuery__RangeSu
     struct relation *relation;
     TRY(BIND_ARRAY(b, 1, &relation));
     relation->source = RELATION_OF_QUERY;
-    relation->alias = node->alias->aliasname;
+    relation->alias = arena_copy_text(b->arena, node->alias->aliasname);
     block_scope(b->query, !node->lateral);
     TRY(bind_select(b, node->subquery->select_stmt, &relation->query));
     block_scope(b->query, false);
@@ -219,7 +222,8 @@ static enum status bind_function_item(struct binder *b, const parse_node *node,
     b->set_functions_allowed = true;
     *name_out = "coalesce";
     if (NODE_IS(node, FUNC_CALL))
-        *name_out = node_text(node->func_call->funcname[node->func_call->n_funcname - 1]);
+        *name_out = arena_copy_text(
+            b->arena, node_text(node->func_call->funcname[node->func_call->n_funcname - 1]));
     TRY(bind_expression(b, node, call_out));
     TRY(bind_settle_unknown(b, call_out));
     b->clause = clause;
@@ -260,7 +264,7 @@ static enum status bind_range_function(struct binder *b, const PgQuery__RangeFun
     }
     /* A scalar column takes the alias as its name. */
     if (node->n_functions == 1 && node->alias != NULL)
-        relation->columns[0].name = node->alias->aliasname;
+        relation->columns[0].name = arena_copy_text(b->arena, node->alias->aliasname);
     else if (node->n_functions == 1 && relation->calls[0]->kind == EXPRESSION_CALL &&
              strcmp(relation->calls[0]->function->symbol, "pg_partition_ancestors") == 0)
         relation->columns[0].name = "relid";
@@ -268,7 +272,8 @@ static enum status bind_range_function(struct binder *b, const PgQuery__RangeFun
     if (node->ordinality)
         relation->columns[relation->column_count++] =
             (struct bound_column){.name = "ordinality", .type = TYPE_OF(INT8)};
-    relation->alias = node->alias != NULL ? node->alias->aliasname : first_name;
+    relation->alias =
+        arena_copy_text(b->arena, node->alias != NULL ? node->alias->aliasname : first_name);
     struct scope_item *scope;
     return add_relation(b, relation, node->alias, NULL, -1, &item->relation, &scope);
 }
@@ -402,7 +407,7 @@ static enum status join_alias(struct binder *b, const PgQuery__JoinExpr *node,
     TRY(using_scope(b, 0, NULL, left, &whole));
     for (struct scope_item *item = left; item != NULL; item = item->next)
         item->name_visible = false;
-    whole->alias = node->alias->aliasname;
+    whole->alias = arena_copy_text(b->arena, node->alias->aliasname);
     whole->name_visible = true;
     TRY(apply_alias_columns(b, node->alias, whole->column_count, whole->columns));
     TRY(check_alias(b, whole->alias, -1));
@@ -436,7 +441,7 @@ static enum status bind_join(struct binder *b, const PgQuery__JoinExpr *node,
         using_count = (uint32_t)node->n_using_clause;
         TRY(BIND_ARRAY(b, using_count, &columns));
         for (uint32_t i = 0; i < using_count; i++)
-            columns[i].name = node_text(node->using_clause[i]);
+            columns[i].name = arena_copy_text(b->arena, node_text(node->using_clause[i]));
     }
     for (uint32_t i = 0; i < using_count; i++)
         TRY(merge_using(b, node, left, right, item->kind, &columns[i], &item->condition));

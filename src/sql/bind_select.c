@@ -140,7 +140,7 @@ static enum status push_target(struct binder *b, struct target_list *list, const
         list->capacity = capacity;
     }
     struct target *target = &list->items[list->count++];
-    target->name = name;
+    target->name = arena_copy_text(b->arena, name);
     target->expression = expression;
     if (expression->kind == EXPRESSION_VARIABLE && expression->variable.level == 0 &&
         expression->variable.column > 0) {
@@ -244,7 +244,7 @@ enum status bind_with(struct binder *b, const PgQuery__WithClause *with) {
                                   node->ctename);
         struct cte *cte;
         TRY(BIND_ARRAY(b, 1, &cte));
-        cte->name = node->ctename;
+        cte->name = arena_copy_text(b->arena, node->ctename);
         cte->plan_index = -1;
         cte->level = b->query->depth;
         cte->materialize =
@@ -259,7 +259,7 @@ enum status bind_with(struct binder *b, const PgQuery__WithClause *with) {
                               "specified",
                               cte->name, cte->column_count, node->n_aliascolnames);
         for (size_t k = 0; k < node->n_aliascolnames; k++)
-            cte->columns[k].name = node_text(node->aliascolnames[k]);
+            cte->columns[k].name = arena_copy_text(b->arena, node_text(node->aliascolnames[k]));
         *end = cte;
         end = &cte->next;
     }

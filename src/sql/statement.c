@@ -290,6 +290,8 @@ static void open_binder(struct prepare_call *call, struct arena *arena, struct s
     b->schema = schema;
     b->options = options;
     b->text = call->raw->text;
+    b->text_offset = call->raw->offset;
+    b->text_size = call->raw->size;
     b->row_estimates = known_rows;
     b->row_estimates_data = counts;
     if (options->value_context != NULL)

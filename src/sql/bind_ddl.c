@@ -1,0 +1,1061 @@
+/* CREATE, ALTER, DROP, TRUNCATE: into the catalog's specs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/bind.h"
+
+/* A table being defined. */
+struct definition {
+    const char *table_name;
+    const struct table *existing;      /* ALTER TABLE */
+    uint32_t column_count;             /* CREATE */
+    struct column_spec *columns;
+    uint32_t sequence_count, index_count, check_count;
+    struct sequence *sequences;
+    struct index_spec *indexes;
+    struct constraint_spec *checks;
+};
+
+static const char *copy_name(const struct binder *b, const char *name) {
+    return name == NULL || name[0] == '\0' ? NULL : arena_copy_text(b->arena, name);
+}
+
+static const char *creation_schema(const struct binder *b, const PgQuery__RangeVar *name) {
+    if (name->schemaname[0] != '\0')
+        return arena_copy_text(b->arena, name->schemaname);
+    if (b->options->search_path != NULL && b->options->search_path_count > 0)
+        return arena_copy_text(b->arena, b->options->search_path[0]);
+    return "public";
+}
+
+static enum status check_schema(struct binder *b, const char *name) {
+    const struct schema_namespace *found = schema_namespace(b->schema, name);
+    if (found == NULL)
+        return error_set(STATUS_INVALID_SCHEMA_NAME, "schema \"%s\" does not exist", name);
+    if (found->is_system)
+        return error_set(STATUS_INSUFFICIENT_PRIVILEGE, "permission denied for schema %s", name);
+    return STATUS_OK;
+}
+
+/* ---- columns and constraints ------------------------------------------------------------------------------- */
+
+static int column_number(const struct definition *d, const char *name) {
+    if (d->existing != NULL) {
+        const struct column *column = table_column(d->existing, name);
+        if (column != NULL)
+            return column->number;
+    }
+    for (uint32_t i = 0; i < d->column_count; i++)
+        if (strcmp(d->columns[i].name, name) == 0)
+            return (int)i + 1 + (d->existing != NULL ? d->existing->column_count : 0);
+    return 0;
+}
+
+/* A scratch table with the columns as defined, for binding checks. */
+static enum status scratch_table(struct binder *b, const struct definition *d,
+                                 struct table *table) {
+    uint32_t old = d->existing != NULL ? d->existing->column_count : 0;
+    *table = (struct table){.name = d->table_name, .kind = RELATION_TABLE,
+                            .column_count = (uint16_t)(old + d->column_count)};
+    TRY(BIND_ARRAY(b, table->column_count, &table->columns));
+    for (uint32_t i = 0; i < old; i++)
+        table->columns[i] = d->existing->columns[i];
+    for (uint32_t i = 0; i < d->column_count; i++)
+        table->columns[old + i] = (struct column){.name = d->columns[i].name,
+                                                  .number = (int16_t)(old + i + 1),
+                                                  .type = d->columns[i].type};
+    return STATUS_OK;
+}
+
+static bool visit_mentioned(const struct expression *expression, void *context) {
+    struct constraint_spec *check = context;
+    if (expression->kind != EXPRESSION_VARIABLE)
+        return false;
+    for (uint32_t i = 0; i < check->column_count; i++)
+        if (check->columns[i] == expression->variable.column)
+            return false;
+    if (check->column_count < INDEX_COLUMNS_MAX)
+        check->columns[check->column_count++] = expression->variable.column;
+    return false;
+}
+
+static enum status add_check(struct binder *b, const PgQuery__Constraint *node,
+                             struct definition *d, const struct table *table,
+                             struct expression **condition_out) {
+    struct query *outer = b->query;
+    uint32_t relation;
+    struct scope_item *scope;
+    TRY(bind_query_new(b, &b->query));
+    TRY(bind_add_table(b, table, NULL, NULL, &relation, &scope));
+    struct expression *condition;
+    b->clause = "check constraints";
+    TRY(bind_expression(b, node->raw_expr, &condition));
+    TRY(bind_boolean(b, condition, "CHECK", &condition));
+    b->clause = NULL;
+    b->query = outer;
+    const char **names;
+    TRY(BIND_ARRAY(b, table->column_count, &names));
+    for (uint32_t i = 0; i < table->column_count; i++)
+        names[i] = table->columns[i].name;
+    struct constraint_spec *check = &d->checks[d->check_count++];
+    *check = (struct constraint_spec){.name = copy_name(b, node->conname), .kind = 'c'};
+    TRY(bind_canonical(b, condition, names, &check->check_text));
+    expression_walk(condition, visit_mentioned, check);
+    *condition_out = condition;
+    return STATUS_OK;
+}
+
+static enum status add_key(struct binder *b, const PgQuery__Constraint *node, struct definition *d,
+                           const char *column) {
+    struct index_spec *index = &d->indexes[d->index_count++];
+    bool primary = node->contype == PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY;
+    *index = (struct index_spec){.name = copy_name(b, node->conname), .table_name = d->table_name,
+                                 .unique = true, .primary = primary, .as_constraint = true};
+    if (node->deferrable || node->initdeferred)
+        return bind_unsupported(b, node->location, "a deferrable constraint");
+    if (node->indexname != NULL && node->indexname[0] != '\0')
+        return bind_unsupported(b, node->location, "a constraint using an existing index");
+    if (node->nulls_not_distinct)
+        return bind_unsupported(b, node->location, "NULLS NOT DISTINCT");
+    if (node->n_including > 0)
+        return bind_unsupported(b, node->location, "INCLUDE");
+    for (uint32_t i = 0; primary && i + 1 < d->index_count; i++)
+        if (d->indexes[i].primary)
+            return bind_error(b, node->location, STATUS_INVALID_TABLE_DEFINITION,
+                              "multiple primary keys for table \"%s\" are not allowed",
+                              d->table_name);
+    size_t count = column != NULL ? 1 : node->n_keys;
+    if (count > INDEX_COLUMNS_MAX)
+        return bind_error(b, node->location, STATUS_TOO_MANY_COLUMNS,
+                          "cannot use more than %d columns in an index", INDEX_COLUMNS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = column != NULL ? column : node_text(node->keys[i]);
+        int number = column_number(d, name);
+        if (number == 0)
+            return bind_error(b, node->location, STATUS_UNDEFINED_COLUMN,
+                              "column \"%s\" named in key does not exist", name);
+        for (uint32_t k = 0; k < index->column_count; k++)
+            if (index->columns[k].column_number == number)
+                return bind_error(b, node->location, STATUS_DUPLICATE_COLUMN,
+                                  "column \"%s\" appears twice in %s constraint", name,
+                                  primary ? "primary key" : "unique");
+        index->columns[index->column_count++].column_number = (int16_t)number;
+        uint32_t old = d->existing != NULL ? d->existing->column_count : 0;
+        if (primary && (uint32_t)number > old)
+            d->columns[(uint32_t)number - old - 1].not_null = true;
+    }
+    return STATUS_OK;
+}
+
+static enum status refuse_constraint(struct binder *b, const PgQuery__Constraint *node) {
+    switch (node->contype) {
+    case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN:
+        return bind_unsupported(b, node->location, "FOREIGN KEY");
+    case PG_QUERY__CONSTR_TYPE__CONSTR_EXCLUSION:
+        return bind_unsupported(b, node->location, "EXCLUDE");
+    case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED:
+        return bind_unsupported(b, node->location, "a generated column");
+    default:
+        return bind_unsupported(b, node->location, "this kind of constraint");
+    }
+}
+
+static enum status add_constraint(struct binder *b, const PgQuery__Constraint *node,
+                                  struct definition *d, const char *column,
+                                  struct expression **condition_out) {
+    *condition_out = NULL;
+    switch (node->contype) {
+    case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: {
+        struct table *table;
+        TRY(BIND_ARRAY(b, 1, &table));
+        TRY(scratch_table(b, d, table));
+        return add_check(b, node, d, table, condition_out);
+    }
+    case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
+    case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
+        return add_key(b, node, d, column);
+    default:
+        return refuse_constraint(b, node);
+    }
+}
+
+/* ---- sequences of serial and identity ------------------------------------------------------------------------------ */
+
+static void sequence_limits(struct sequence *sequence) {
+    sequence->start = sequence->increment = sequence->minimum = sequence->cache = 1;
+    sequence->maximum = sequence->type.id == TYPE_INT2   ? INT16_MAX
+                        : sequence->type.id == TYPE_INT4 ? INT32_MAX
+                                                         : INT64_MAX;
+}
+
+static enum status number_option(struct binder *b, const PgQuery__DefElem *option,
+                                 int64_t *number) {
+    const parse_node *node = option->arg;
+    if (NODE_IS(node, INTEGER))
+        *number = node->integer->ival;
+    else if (NODE_IS(node, FLOAT))
+        *number = strtoll(node->float_->fval, NULL, 10);
+    else
+        return bind_error(b, option->location, STATUS_SYNTAX_ERROR, "%s requires a numeric value",
+                          option->defname);
+    return STATUS_OK;
+}
+
+/* `changed`: ALTER keeps what is not said. */
+static enum status sequence_options(struct binder *b, size_t count, parse_node **options,
+                                    struct sequence *sequence, bool *restart, int64_t *restart_at) {
+    bool start_set = false, minimum_set = false, maximum_set = false;
+    for (size_t i = 0; i < count; i++) {
+        const PgQuery__DefElem *option = options[i]->def_elem;
+        const char *name = option->defname;
+        if (strcmp(name, "as") == 0) {
+            TRY(bind_type_name(b, option->arg->type_name, &sequence->type));
+            uint32_t id = sequence->type.id;
+            if (id != TYPE_INT2 && id != TYPE_INT4 && id != TYPE_INT8)
+                return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
+                                  "sequence type must be smallint, integer, or bigint");
+            sequence->maximum = id == TYPE_INT2   ? INT16_MAX
+                                : id == TYPE_INT4 ? INT32_MAX
+                                                  : INT64_MAX;
+        } else if (strcmp(name, "increment") == 0) {
+            TRY(number_option(b, option, &sequence->increment));
+        } else if (strcmp(name, "start") == 0) {
+            start_set = true;
+            TRY(number_option(b, option, &sequence->start));
+        } else if (strcmp(name, "minvalue") == 0) {
+            minimum_set = option->arg != NULL;
+            if (option->arg != NULL)
+                TRY(number_option(b, option, &sequence->minimum));
+        } else if (strcmp(name, "maxvalue") == 0) {
+            maximum_set = option->arg != NULL;
+            if (option->arg != NULL)
+                TRY(number_option(b, option, &sequence->maximum));
+        } else if (strcmp(name, "cache") == 0) {
+            TRY(number_option(b, option, &sequence->cache));
+        } else if (strcmp(name, "cycle") == 0) {
+            sequence->cycle = option->arg == NULL ||
+                              (NODE_IS(option->arg, BOOLEAN) && option->arg->boolean->boolval) ||
+                              (NODE_IS(option->arg, INTEGER) && option->arg->integer->ival != 0);
+        } else if (strcmp(name, "restart") == 0 && restart != NULL) {
+            *restart = true;
+            *restart_at = sequence->start;
+            if (option->arg != NULL)
+                TRY(number_option(b, option, restart_at));
+        } else if (strcmp(name, "owned_by") == 0) {
+            const PgQuery__List *list = option->arg->list;
+            if (list->n_items == 1)
+                continue; /* NONE */
+            const char *column = node_text(list->items[list->n_items - 1]);
+            const char *table_name = node_text(list->items[list->n_items - 2]);
+            const struct table *table = bind_search_table(
+                b, list->n_items > 2 ? node_text(list->items[0]) : NULL, table_name);
+            if (table == NULL)
+                return error_set(STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist",
+                                 table_name);
+            const struct column *found = table_column(table, column);
+            if (found == NULL)
+                return error_set(STATUS_UNDEFINED_COLUMN,
+                                 "column \"%s\" of relation \"%s\" does not exist", column,
+                                 table_name);
+            sequence->owner_table_oid = table->oid;
+            sequence->owner_column = found->number;
+        } else if (strcmp(name, "sequence_name") != 0) {
+            return bind_unsupported(b, option->location, "sequence option %s", name);
+        }
+    }
+    if (sequence->increment == 0)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE, "INCREMENT must not be zero");
+    if (sequence->increment < 0 && restart == NULL) {
+        if (!maximum_set)
+            sequence->maximum = -1;
+        if (!minimum_set)
+            sequence->minimum = sequence->type.id == TYPE_INT2   ? INT16_MIN
+                                : sequence->type.id == TYPE_INT4 ? INT32_MIN
+                                                                 : INT64_MIN;
+    }
+    if (!start_set && restart == NULL)
+        sequence->start = sequence->increment > 0 ? sequence->minimum : sequence->maximum;
+    if (sequence->minimum >= sequence->maximum)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "MINVALUE (%lld) must be less than MAXVALUE (%lld)",
+                         (long long)sequence->minimum, (long long)sequence->maximum);
+    if (sequence->start < sequence->minimum)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "START value (%lld) cannot be less than MINVALUE (%lld)",
+                         (long long)sequence->start, (long long)sequence->minimum);
+    return STATUS_OK;
+}
+
+/* table_column_seq, cut to fit, with a number when it is taken. */
+static const char *sequence_name(struct binder *b, const struct definition *d,
+                                 const char *schema_name, const char *column) {
+    size_t table_size = strlen(d->table_name), column_size = strlen(column);
+    while (table_size + column_size > NAME_SIZE_MAX - 5 - 3) {
+        if (table_size >= column_size)
+            table_size--;
+        else
+            column_size--;
+    }
+    for (int i = 0;; i++) {
+        const char *name = arena_format(b->arena, i == 0 ? "%.*s_%.*s_seq" : "%.*s_%.*s_seq%d",
+                                        (int)table_size, d->table_name, (int)column_size, column,
+                                        i);
+        bool taken = schema_sequence(b->schema, schema_name, name) != NULL ||
+                     schema_table(b->schema, schema_name, name) != NULL;
+        for (uint32_t k = 0; k < d->sequence_count; k++)
+            taken |= strcmp(d->sequences[k].name, name) == 0;
+        if (!taken)
+            return name;
+    }
+}
+
+static enum status add_sequence(struct binder *b, struct definition *d, const char *schema_name,
+                                struct column_spec *column, size_t option_count,
+                                parse_node **options) {
+    struct sequence *sequence = &d->sequences[d->sequence_count];
+    sequence->type = column->type;
+    sequence_limits(sequence);
+    TRY(sequence_options(b, option_count, options, sequence, NULL, NULL));
+    sequence->namespace_name = schema_name;
+    sequence->name = sequence_name(b, d, schema_name, column->name);
+    sequence->owner_column = (int16_t)column_number(d, column->name);
+    d->sequence_count++;
+    column->not_null = true;
+    column->serial_sequence_name = sequence->name;
+    return STATUS_OK;
+}
+
+static uint32_t serial_type(const PgQuery__TypeName *name) {
+    static const struct {
+        const char *name;
+        uint32_t type;
+    } serials[] = {{"serial", TYPE_INT4}, {"serial4", TYPE_INT4}, {"bigserial", TYPE_INT8},
+                   {"serial8", TYPE_INT8}, {"smallserial", TYPE_INT2}, {"serial2", TYPE_INT2}};
+    if (name->n_names == 1 && name->n_array_bounds == 0)
+        for (size_t i = 0; i < sizeof serials / sizeof serials[0]; i++)
+            if (strcmp(node_text(name->names[0]), serials[i].name) == 0)
+                return serials[i].type;
+    return 0;
+}
+
+static enum status bind_default_text(struct binder *b, const parse_node *node,
+                                     const char *column_name, struct type type,
+                                     const char **text_out, struct expression **expression_out) {
+    struct query *outer = b->query;
+    b->query = NULL;
+    b->clause = "DEFAULT expressions";
+    struct expression *value;
+    if (NODE_IS(node, COLUMN_REF))
+        return bind_error(b, node->column_ref->location, STATUS_FEATURE_NOT_SUPPORTED,
+                          "cannot use column reference in DEFAULT expression");
+    TRY(bind_expression(b, node, &value));
+    b->clause = NULL;
+    b->query = outer;
+    TRY(bind_assign(b, column_name, type, value, value->location, &value));
+    /* What is stored is read again with the column's type: length casts need not be kept. */
+    struct expression *shown = value;
+    while (shown->kind == EXPRESSION_CAST && !shown->is_explicit &&
+           shown->type.id == type.id)
+        shown = shown->arguments[0];
+    *expression_out = value;
+    return bind_canonical(b, shown, NULL, text_out);
+}
+
+static enum status define_column(struct binder *b, const PgQuery__ColumnDef *node,
+                                 struct definition *d, const char *schema_name,
+                                 struct expression **default_out) {
+    for (uint32_t i = 0; i < d->column_count; i++)
+        if (strcmp(d->columns[i].name, node->colname) == 0)
+            return bind_error(b, -1, STATUS_DUPLICATE_COLUMN,
+                              "column \"%s\" specified more than once", node->colname);
+    if (strlen(node->colname) > NAME_SIZE_MAX)
+        return bind_error(b, node->location, STATUS_NAME_TOO_LONG, "column name is too long");
+    struct column_spec *column = &d->columns[d->column_count];
+    *column = (struct column_spec){.name = copy_name(b, node->colname)};
+    uint32_t serial = serial_type(node->type_name);
+    *default_out = NULL;
+    if (serial != 0)
+        column->type = type_plain(serial);
+    else
+        TRY(bind_type_name(b, node->type_name, &column->type));
+    if (type_info_get(column->type.id)->is_pseudo || column->type.id == TYPE_UNKNOWN)
+        return bind_error(b, node->location, STATUS_INVALID_TABLE_DEFINITION,
+                          "column \"%s\" has pseudo-type %s", column->name,
+                          bind_type_text(b, column->type));
+    d->column_count++;
+    if (serial != 0) {
+        TRY(add_sequence(b, d, schema_name, column, 0, NULL));
+        const char *sequence = column->serial_sequence_name;
+        const char *qualified = strcmp(schema_name, "public") == 0
+                                    ? sequence
+                                    : arena_format(b->arena, "%s.%s", schema_name, sequence);
+        column->default_text = arena_format(b->arena, "nextval('%s'::regclass)", qualified);
+    }
+    bool null_said = false;
+    for (size_t i = 0; i < node->n_constraints; i++) {
+        const PgQuery__Constraint *constraint = node->constraints[i]->constraint;
+        struct expression *ignored;
+        switch (constraint->contype) {
+        case PG_QUERY__CONSTR_TYPE__CONSTR_NULL:
+            null_said = true;
+            break;
+        case PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL:
+            column->not_null = true;
+            break;
+        case PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT:
+            if (column->default_text != NULL)
+                return bind_error(b, constraint->location, STATUS_SYNTAX_ERROR,
+                                  "multiple default values specified for column \"%s\" of table "
+                                  "\"%s\"",
+                                  column->name, d->table_name);
+            TRY(bind_default_text(b, constraint->raw_expr, column->name, column->type,
+                                  &column->default_text, default_out));
+            break;
+        case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
+            column->identity = constraint->generated_when[0];
+            if (column->type.id != TYPE_INT2 && column->type.id != TYPE_INT4 &&
+                column->type.id != TYPE_INT8)
+                return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                                 "identity column type must be smallint, integer, or bigint");
+            TRY(add_sequence(b, d, schema_name, column, constraint->n_options,
+                             constraint->options));
+            break;
+        case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_NOT_DEFERRABLE:
+        case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_IMMEDIATE:
+            break;
+        case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
+            break; /* when all columns are known */
+        default:
+            TRY(add_constraint(b, constraint, d, column->name, &ignored));
+            break;
+        }
+    }
+    if (null_said && column->not_null)
+        return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
+                          "conflicting NULL/NOT NULL declarations for column \"%s\" of table "
+                          "\"%s\"",
+                          column->name, d->table_name);
+    return STATUS_OK;
+}
+
+static enum status column_checks(struct binder *b, const PgQuery__ColumnDef *node,
+                                 struct definition *d) {
+    struct expression *ignored;
+    for (size_t i = 0; i < node->n_constraints; i++)
+        if (node->constraints[i]->constraint->contype == PG_QUERY__CONSTR_TYPE__CONSTR_CHECK)
+            TRY(add_constraint(b, node->constraints[i]->constraint, d, NULL, &ignored));
+    return STATUS_OK;
+}
+
+static enum status definition_open(struct binder *b, struct definition *d, size_t columns,
+                                   size_t constraints) {
+    TRY(BIND_ARRAY(b, columns, &d->columns));
+    TRY(BIND_ARRAY(b, columns, &d->sequences));
+    TRY(BIND_ARRAY(b, columns + constraints, &d->indexes));
+    return BIND_ARRAY(b, columns + constraints, &d->checks);
+}
+
+static size_t count_constraints(const PgQuery__CreateStmt *node) {
+    size_t count = node->n_table_elts + node->n_constraints;
+    for (size_t i = 0; i < node->n_table_elts; i++)
+        if (NODE_IS(node->table_elts[i], COLUMN_DEF))
+            count += node->table_elts[i]->column_def->n_constraints;
+    return count;
+}
+
+static enum status table_options(struct binder *b, size_t count, parse_node **options,
+                                 struct statement_create_table *create) {
+    const char **ignored;
+    TRY(BIND_ARRAY(b, count, &ignored));
+    for (size_t i = 0; i < count; i++) {
+        const PgQuery__DefElem *option = options[i]->def_elem;
+        if (strcmp(option->defname, "partition_by") == 0) {
+            const parse_node *value = option->arg;
+            const char *name = NODE_IS(value, STRING) ? value->string->sval
+                               : NODE_IS(value, TYPE_NAME)
+                                   ? node_text(value->type_name->names[0])
+                                   : NULL;
+            if (name == NULL)
+                return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
+                                  "partition_by must name a column");
+            create->spec.partition_by = copy_name(b, name);
+            continue;
+        }
+        ignored[create->ignored_count++] = copy_name(b, option->defname);
+    }
+    create->ignored = ignored;
+    return STATUS_OK;
+}
+
+static enum status begin_create(struct binder *b, const PgQuery__RangeVar *name,
+                                struct statement_create_table *create) {
+    create->spec.namespace_name = creation_schema(b, name);
+    create->spec.name = copy_name(b, name->relname);
+    create->temporary = name->relpersistence[0] == 't';
+    if (create->temporary)
+        return bind_unsupported(b, name->location, "a temporary table");
+    TRY(check_schema(b, create->spec.namespace_name));
+    create->exists = schema_table(b->schema, create->spec.namespace_name, create->spec.name) != NULL;
+    if (create->exists && !create->if_not_exists)
+        return error_set(STATUS_DUPLICATE_TABLE, "relation \"%s\" already exists",
+                         create->spec.name);
+    return STATUS_OK;
+}
+
+static enum status bind_create_table(struct binder *b, const PgQuery__CreateStmt *node,
+                                     struct statement *statement) {
+    struct statement_create_table *create = &statement->create_table;
+    if (node->partspec != NULL || node->partbound != NULL)
+        return bind_unsupported(b, node->relation->location, "PARTITION BY");
+    if (node->n_inh_relations > 0)
+        return bind_unsupported(b, node->relation->location, "INHERITS");
+    if (node->of_typename != NULL)
+        return bind_unsupported(b, node->relation->location, "CREATE TABLE OF");
+    create->if_not_exists = node->if_not_exists;
+    TRY(begin_create(b, node->relation, create));
+    struct definition d = {.table_name = create->spec.name};
+    TRY(definition_open(b, &d, node->n_table_elts, count_constraints(node)));
+    struct expression *ignored;
+    for (size_t i = 0; i < node->n_table_elts; i++)
+        if (NODE_IS(node->table_elts[i], COLUMN_DEF))
+            TRY(define_column(b, node->table_elts[i]->column_def, &d,
+                              create->spec.namespace_name, &ignored));
+        else if (NODE_IS(node->table_elts[i], TABLE_LIKE_CLAUSE))
+            return bind_unsupported(b, node->relation->location, "CREATE TABLE LIKE");
+    for (size_t i = 0; i < node->n_table_elts; i++)
+        if (NODE_IS(node->table_elts[i], COLUMN_DEF))
+            TRY(column_checks(b, node->table_elts[i]->column_def, &d));
+        else if (NODE_IS(node->table_elts[i], CONSTRAINT))
+            TRY(add_constraint(b, node->table_elts[i]->constraint, &d, NULL, &ignored));
+    if (d.column_count > COLUMNS_MAX)
+        return error_set(STATUS_TOO_MANY_COLUMNS, "tables can have at most %d columns",
+                         COLUMNS_MAX);
+    TRY(table_options(b, node->n_options, node->options, create));
+    create->spec.columns = d.columns;
+    create->spec.column_count = (uint16_t)d.column_count;
+    create->sequence_count = d.sequence_count;
+    create->sequences = d.sequences;
+    create->index_count = d.index_count;
+    create->indexes = d.indexes;
+    create->check_count = d.check_count;
+    create->checks = d.checks;
+    return STATUS_OK;
+}
+
+static enum status bind_create_as(struct binder *b, const PgQuery__CreateTableAsStmt *node,
+                                  struct statement *statement) {
+    struct statement_create_table *create = &statement->create_table;
+    if (node->objtype != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE)
+        return bind_unsupported(b, -1, "CREATE MATERIALIZED VIEW");
+    if (!NODE_IS(node->query, SELECT_STMT))
+        return bind_unsupported(b, -1, "CREATE TABLE AS EXECUTE");
+    create->if_not_exists = node->if_not_exists;
+    create->with_no_data = node->into->skip_data;
+    TRY(begin_create(b, node->into->rel, create));
+    struct query *query;
+    TRY(bind_select(b, node->query->select_stmt, &query));
+    struct plan *plan;
+    TRY(plan_query(b, query, &plan));
+    statement->plan = plan;
+    create->spec.column_count = (uint16_t)plan->root->column_count;
+    TRY(BIND_ARRAY(b, plan->root->column_count, &create->spec.columns));
+    if (node->into->n_col_names > plan->root->column_count)
+        return error_set(STATUS_SYNTAX_ERROR, "too many column names were specified");
+    for (uint32_t i = 0; i < plan->root->column_count; i++) {
+        const struct plan_column *column = &plan->root->columns[i];
+        struct column_spec *spec = &create->spec.columns[i];
+        spec->name = i < node->into->n_col_names
+                         ? copy_name(b, node_text(node->into->col_names[i]))
+                         : column->name;
+        spec->type = type_make(column->type.id, column->type.modifier);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(create->spec.columns[k].name, spec->name) == 0)
+                return error_set(STATUS_DUPLICATE_COLUMN,
+                                 "column \"%s\" specified more than once", spec->name);
+    }
+    return table_options(b, node->into->n_options, node->into->options, create);
+}
+
+/* ---- indexes --------------------------------------------------------------------------------------------------------- */
+
+static enum status bind_create_index(struct binder *b, const PgQuery__IndexStmt *node,
+                                     struct statement *statement) {
+    struct statement_create_index *create = &statement->create_index;
+    TRY(bind_find_table(b, node->relation, false, &create->table));
+    const struct table *table = create->table;
+    if (table->is_system || table->kind != RELATION_TABLE)
+        return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                         "permission denied: \"%s\" is a system catalog", table->name);
+    if (node->access_method[0] != '\0' && strcmp(node->access_method, "btree") != 0)
+        return bind_unsupported(b, node->relation->location, "index method %s",
+                                node->access_method);
+    if (node->where_clause != NULL)
+        return bind_unsupported(b, node_location(node->where_clause), "a partial index");
+    if (node->n_index_including_params > 0)
+        return bind_unsupported(b, node->relation->location, "INCLUDE");
+    if (node->nulls_not_distinct)
+        return bind_unsupported(b, node->relation->location, "NULLS NOT DISTINCT");
+    struct index_spec *spec = &create->spec;
+    spec->name = copy_name(b, node->idxname);
+    spec->table_name = table->name;
+    spec->unique = node->unique;
+    create->if_not_exists = node->if_not_exists;
+    create->concurrently = node->concurrent;
+    if (node->n_index_params > INDEX_COLUMNS_MAX)
+        return error_set(STATUS_TOO_MANY_COLUMNS, "cannot use more than %d columns in an index",
+                         INDEX_COLUMNS_MAX);
+    for (size_t i = 0; i < node->n_index_params; i++) {
+        const PgQuery__IndexElem *element = node->index_params[i]->index_elem;
+        if (element->expr != NULL)
+            return bind_unsupported(b, node_location(element->expr), "an index on an expression");
+        const struct column *column = table_column(table, element->name);
+        if (column == NULL)
+            return bind_error(b, -1, STATUS_UNDEFINED_COLUMN, "column \"%s\" does not exist",
+                              element->name);
+        bool descending = element->ordering == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
+        spec->columns[spec->column_count++] = (struct index_column){
+            column->number, descending,
+            element->nulls_ordering == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST ||
+                (element->nulls_ordering != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST &&
+                 descending)};
+    }
+    if (spec->name != NULL) {
+        const struct table *owner;
+        create->exists =
+            schema_index(b->schema, table->namespace_name, spec->name, &owner) != NULL ||
+            schema_table(b->schema, table->namespace_name, spec->name) != NULL;
+        if (create->exists && !node->if_not_exists)
+            return error_set(STATUS_DUPLICATE_TABLE, "relation \"%s\" already exists", spec->name);
+    }
+    return bind_add_lock(b, table->oid, RELATION_LOCK_SHARE);
+}
+
+/* ---- ALTER TABLE -------------------------------------------------------------------------------------------------------- */
+
+static enum status alter_column(struct binder *b, const struct table *table, const char *name,
+                                const struct column **column_out) {
+    *column_out = table_column(table, name);
+    if (*column_out == NULL)
+        return error_set(STATUS_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist",
+                         name, table->name);
+    return STATUS_OK;
+}
+
+static enum status alter_add_column(struct binder *b, const PgQuery__AlterTableCmd *command,
+                                    const struct table *table, struct alter_action *action) {
+    const PgQuery__ColumnDef *node = command->def->column_def;
+    action->kind = ALTER_ADD_COLUMN;
+    if (table_column(table, node->colname) != NULL) {
+        if (!command->missing_ok)
+            return error_set(STATUS_DUPLICATE_COLUMN,
+                             "column \"%s\" of relation \"%s\" already exists", node->colname,
+                             table->name);
+        action->skip = true;
+        action->notice = arena_format(b->arena,
+                                      "column \"%s\" of relation \"%s\" already exists, skipping",
+                                      node->colname, table->name);
+        return STATUS_OK;
+    }
+    struct definition d = {.table_name = table->name, .existing = table};
+    struct expression *value;
+    TRY(definition_open(b, &d, 1, node->n_constraints + 1));
+    TRY(define_column(b, node, &d, table->namespace_name, &value));
+    TRY(column_checks(b, node, &d));
+    if (d.sequence_count > 0)
+        return bind_unsupported(b, node->location, "adding a serial or identity column");
+    if (value != NULL && expression_is_volatile(value))
+        return bind_unsupported(b, node->location, "adding a column with a volatile default");
+    action->column = d.columns[0];
+    action->default_value = value;
+    action->index_count = d.index_count;
+    action->indexes = d.indexes;
+    action->check_count = d.check_count;
+    action->checks = d.checks;
+    return STATUS_OK;
+}
+
+/* select 1 from table where not (condition) limit 1 */
+static enum status violation_plan(struct binder *b, const struct table *table,
+                                  const char *check_text, const struct plan **plan_out) {
+    PgQuery__ParseResult *parsed;
+    struct buffer name = {0};
+    buffer_append_format(&name, "SELECT 1 FROM \"%s\".\"%s\" WHERE NOT (%s) LIMIT 1",
+                         table->namespace_name, table->name, check_text);
+    const char *text = arena_format(b->arena, "%.*s", (int)name.size, (const char *)name.data);
+    buffer_release(&name);
+    TRY(parse_on_stack(text, b->arena, &parsed));
+    struct query *query;
+    struct plan *plan;
+    TRY(bind_select(b, parsed->stmts[0]->stmt->select_stmt, &query));
+    TRY(plan_query(b, query, &plan));
+    *plan_out = plan;
+    return STATUS_OK;
+}
+
+static enum status alter_add_constraint(struct binder *b, const PgQuery__Constraint *node,
+                                        const struct table *table, struct alter_action *action) {
+    struct definition d = {.table_name = table->name, .existing = table};
+    struct expression *condition;
+    TRY(definition_open(b, &d, 0, 1));
+    TRY(add_constraint(b, node, &d, NULL, &condition));
+    for (uint32_t i = 0; node->conname[0] != '\0' && i < table->constraint_count; i++)
+        if (strcmp(table->constraints[i]->name, node->conname) == 0)
+            return error_set(STATUS_DUPLICATE_OBJECT,
+                             "constraint \"%s\" for relation \"%s\" already exists", node->conname,
+                             table->name);
+    for (uint32_t i = 0; d.index_count > 0 && d.indexes[0].primary && i < table->index_count; i++)
+        if (table->indexes[i]->primary)
+            return error_set(STATUS_INVALID_TABLE_DEFINITION,
+                             "multiple primary keys for table \"%s\" are not allowed",
+                             table->name);
+    action->kind = d.index_count > 0 ? ALTER_ADD_INDEX : ALTER_ADD_CHECK;
+    action->index_count = d.index_count;
+    action->indexes = d.indexes;
+    action->check_count = d.check_count;
+    action->checks = d.checks;
+    return d.check_count > 0 && !node->skip_validation
+               ? violation_plan(b, table, d.checks[0].check_text, &action->check_plan)
+               : STATUS_OK;
+}
+
+static enum status alter_drop_constraint(struct binder *b, const PgQuery__AlterTableCmd *command,
+                                         const struct table *table, struct alter_action *action) {
+    action->kind = ALTER_DROP_CONSTRAINT;
+    for (uint32_t i = 0; i < table->constraint_count; i++)
+        if (strcmp(table->constraints[i]->name, command->name) == 0)
+            action->constraint = table->constraints[i];
+    if (action->constraint != NULL)
+        return STATUS_OK;
+    if (!command->missing_ok)
+        return error_set(STATUS_UNDEFINED_OBJECT,
+                         "constraint \"%s\" of relation \"%s\" does not exist", command->name,
+                         table->name);
+    action->skip = true;
+    action->notice =
+        arena_format(b->arena, "constraint \"%s\" of relation \"%s\" does not exist, skipping",
+                     command->name, table->name);
+    return STATUS_OK;
+}
+
+static enum status alter_drop_column(struct binder *b, const PgQuery__AlterTableCmd *command,
+                                     const struct table *table, struct alter_action *action) {
+    action->kind = ALTER_DROP_COLUMN;
+    action->old_column = table_column(table, command->name);
+    if (action->old_column != NULL)
+        return STATUS_OK;
+    if (!command->missing_ok)
+        return alter_column(b, table, command->name, &action->old_column);
+    action->skip = true;
+    action->notice = arena_format(b->arena,
+                                  "column \"%s\" of relation \"%s\" does not exist, skipping",
+                                  command->name, table->name);
+    return STATUS_OK;
+}
+
+static enum status alter_command(struct binder *b, const PgQuery__AlterTableCmd *command,
+                                 const struct table *table, struct alter_action *action) {
+    struct expression *ignored;
+    switch (command->subtype) {
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
+        return alter_add_column(b, command, table, action);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
+        return alter_drop_column(b, command, table, action);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
+        return alter_add_constraint(b, command->def->constraint, table, action);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
+        return alter_drop_constraint(b, command, table, action);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull:
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull:
+        action->kind = ALTER_SET_NOT_NULL;
+        action->not_null = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull;
+        return alter_column(b, table, command->name, &action->old_column);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault:
+        action->kind = ALTER_SET_DEFAULT;
+        TRY(alter_column(b, table, command->name, &action->old_column));
+        return command->def == NULL
+                   ? STATUS_OK
+                   : bind_default_text(b, command->def, command->name, action->old_column->type,
+                                       &action->default_text, &ignored);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions:
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner:
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStatistics:
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStorage:
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ReplicaIdentity:
+        action->kind = ALTER_NOTHING;
+        return STATUS_OK;
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType:
+        return bind_unsupported(b, -1, "ALTER TABLE ALTER COLUMN TYPE");
+    default:
+        return bind_unsupported(b, -1, "this form of ALTER TABLE");
+    }
+}
+
+static enum status bind_alter_table(struct binder *b, const PgQuery__AlterTableStmt *node,
+                                    struct statement *statement) {
+    struct statement_alter_table *alter = &statement->alter_table;
+    if (node->objtype != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE)
+        return bind_unsupported(b, node->relation->location, "ALTER of this kind of object");
+    TRY(bind_find_table(b, node->relation, node->missing_ok, &alter->table));
+    alter->name = copy_name(b, node->relation->relname);
+    if (alter->table == NULL)
+        return STATUS_OK;
+    if (alter->table->is_system)
+        return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                         "permission denied: \"%s\" is a system catalog", alter->table->name);
+    TRY(bind_add_lock(b, alter->table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
+    TRY(BIND_ARRAY(b, node->n_cmds, &alter->actions));
+    for (size_t i = 0; i < node->n_cmds; i++)
+        TRY(alter_command(b, node->cmds[i]->alter_table_cmd, alter->table,
+                          &alter->actions[alter->action_count++]));
+    return STATUS_OK;
+}
+
+static enum status bind_rename(struct binder *b, const PgQuery__RenameStmt *node,
+                               struct statement *statement) {
+    struct statement_alter_table *alter = &statement->alter_table;
+    if (node->rename_type != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE || node->relation == NULL)
+        return bind_unsupported(b, node->relation != NULL ? node->relation->location : -1,
+                                "this form of RENAME");
+    TRY(bind_find_table(b, node->relation, node->missing_ok, &alter->table));
+    alter->name = copy_name(b, node->relation->relname);
+    if (alter->table == NULL)
+        return STATUS_OK;
+    if (alter->table->is_system)
+        return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                         "permission denied: \"%s\" is a system catalog", alter->table->name);
+    TRY(bind_add_lock(b, alter->table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
+    TRY(BIND_ARRAY(b, 1, &alter->actions));
+    alter->action_count = 1;
+    alter->actions[0].kind = ALTER_RENAME_TABLE;
+    alter->actions[0].new_name = copy_name(b, node->newname);
+    return STATUS_OK;
+}
+
+/* ---- sequences, schemas, DROP, TRUNCATE -------------------------------------------------------------------------------------- */
+
+static enum status bind_create_sequence(struct binder *b, const PgQuery__CreateSeqStmt *node,
+                                        struct statement *statement) {
+    struct statement_sequence *create = &statement->sequence;
+    create->if_not_exists = node->if_not_exists;
+    create->spec.type = TYPE_OF(INT8);
+    create->spec.namespace_name = creation_schema(b, node->sequence);
+    create->spec.name = copy_name(b, node->sequence->relname);
+    sequence_limits(&create->spec);
+    TRY(check_schema(b, create->spec.namespace_name));
+    TRY(sequence_options(b, node->n_options, node->options, &create->spec, NULL, NULL));
+    create->exists =
+        schema_sequence(b->schema, create->spec.namespace_name, create->spec.name) != NULL ||
+        schema_table(b->schema, create->spec.namespace_name, create->spec.name) != NULL;
+    if (create->exists && !create->if_not_exists)
+        return error_set(STATUS_DUPLICATE_TABLE, "relation \"%s\" already exists",
+                         create->spec.name);
+    return STATUS_OK;
+}
+
+static enum status bind_alter_sequence(struct binder *b, const PgQuery__AlterSeqStmt *node,
+                                       struct statement *statement) {
+    struct statement_sequence *alter = &statement->sequence;
+    const PgQuery__RangeVar *name = node->sequence;
+    alter->old = schema_sequence(b->schema, name->schemaname[0] != '\0' ? name->schemaname : NULL,
+                                 name->relname);
+    if (alter->old == NULL)
+        return bind_error(b, name->location, STATUS_UNDEFINED_TABLE,
+                          "relation \"%s\" does not exist", name->relname);
+    alter->spec = *alter->old;
+    return sequence_options(b, node->n_options, node->options, &alter->spec, &alter->restart,
+                            &alter->restart_value);
+}
+
+static enum status bind_create_schema(struct binder *b, const PgQuery__CreateSchemaStmt *node,
+                                      struct statement *statement) {
+    struct statement_objects *objects = &statement->objects;
+    if (node->n_schema_elts > 0)
+        return bind_unsupported(b, -1, "CREATE SCHEMA with elements");
+    const char **names;
+    TRY(BIND_ARRAY(b, 1, &names));
+    names[0] = copy_name(b, node->schemaname);
+    if (names[0] == NULL)
+        return bind_unsupported(b, -1, "CREATE SCHEMA AUTHORIZATION");
+    if (strncmp(names[0], "pg_", 3) == 0) {
+        enum status status = error_set(STATUS_RESERVED_NAME, "unacceptable schema name \"%s\"",
+                                       names[0]);
+        error_detail("The prefix \"pg_\" is reserved for system schemas.");
+        return status;
+    }
+    objects->names = names;
+    objects->count = 1;
+    objects->if_not_exists = node->if_not_exists;
+    if (schema_namespace(b->schema, names[0]) == NULL)
+        return STATUS_OK;
+    if (!node->if_not_exists)
+        return error_set(STATUS_DUPLICATE_SCHEMA, "schema \"%s\" already exists", names[0]);
+    objects->count = 0;
+    objects->notice_count = 1;
+    const char **notices;
+    TRY(BIND_ARRAY(b, 1, &notices));
+    notices[0] = arena_format(b->arena, "schema \"%s\" already exists, skipping", names[0]);
+    objects->notices = notices;
+    return STATUS_OK;
+}
+
+struct drop_name {
+    const char *schema_name, *name;
+};
+
+static struct drop_name dropped_name(const parse_node *node) {
+    if (NODE_IS(node, STRING))
+        return (struct drop_name){NULL, node->string->sval};
+    const PgQuery__List *list = node->list;
+    return (struct drop_name){list->n_items > 1 ? node_text(list->items[list->n_items - 2]) : NULL,
+                              node_text(list->items[list->n_items - 1])};
+}
+
+static enum status drop_missing(struct binder *b, const PgQuery__DropStmt *node,
+                                struct statement_objects *objects, const char **notices,
+                                const char *what, struct drop_name name) {
+    bool schema_missing = name.schema_name != NULL &&
+                          schema_namespace(b->schema, name.schema_name) == NULL;
+    if (node->missing_ok) {
+        notices[objects->notice_count++] =
+            schema_missing ? arena_format(b->arena, "schema \"%s\" does not exist, skipping",
+                                          name.schema_name)
+                           : arena_format(b->arena, "%s \"%s\" does not exist, skipping", what,
+                                          name.name);
+        return STATUS_OK;
+    }
+    if (schema_missing || strcmp(what, "schema") == 0)
+        return error_set(STATUS_INVALID_SCHEMA_NAME, "schema \"%s\" does not exist",
+                         schema_missing ? name.schema_name : name.name);
+    return error_set(strcmp(what, "index") == 0 ? STATUS_UNDEFINED_OBJECT : STATUS_UNDEFINED_TABLE,
+                     "%s \"%s\" does not exist", what, name.name);
+}
+
+static enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
+                             struct statement *statement) {
+    struct statement_objects *objects = &statement->objects;
+    const struct table **tables;
+    const struct index **indexes;
+    const struct sequence **sequences;
+    const char **names, **notices;
+    TRY(BIND_ARRAY(b, node->n_objects, &tables));
+    TRY(BIND_ARRAY(b, node->n_objects, &indexes));
+    TRY(BIND_ARRAY(b, node->n_objects, &sequences));
+    TRY(BIND_ARRAY(b, node->n_objects, &names));
+    TRY(BIND_ARRAY(b, node->n_objects, &notices));
+    objects->tables = tables;
+    objects->indexes = indexes;
+    objects->sequences = sequences;
+    objects->names = names;
+    objects->notices = notices;
+    objects->cascade = node->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
+    for (size_t i = 0; i < node->n_objects; i++) {
+        struct drop_name name = dropped_name(node->objects[i]);
+        uint32_t at = objects->count;
+        const struct table *owner = NULL;
+        const struct index *as_index = schema_index(b->schema, name.schema_name, name.name, &owner);
+        const struct table *as_table = bind_search_table(b, name.schema_name, name.name);
+        const struct sequence *as_sequence =
+            schema_sequence(b->schema, name.schema_name, name.name);
+        switch (statement->kind) {
+        case STATEMENT_DROP_TABLE:
+            if (as_table == NULL && (as_index != NULL || as_sequence != NULL))
+                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a table", name.name);
+            if (as_table == NULL) {
+                TRY(drop_missing(b, node, objects, notices, "table", name));
+                continue;
+            }
+            if (as_table->is_system || as_table->kind != RELATION_TABLE)
+                return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                                 "permission denied: \"%s\" is a system catalog", name.name);
+            tables[at] = as_table;
+            TRY(bind_add_lock(b, as_table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
+            break;
+        case STATEMENT_DROP_INDEX:
+            if (as_index == NULL && as_table != NULL)
+                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not an index", name.name);
+            if (as_index == NULL) {
+                TRY(drop_missing(b, node, objects, notices, "index", name));
+                continue;
+            }
+            if (owner->is_system)
+                return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                                 "permission denied: \"%s\" is a system catalog", name.name);
+            if (as_index->constraint_oid != 0) {
+                enum status status =
+                    error_set(STATUS_DEPENDENT_OBJECTS,
+                              "cannot drop index %s because constraint %s on table %s requires it",
+                              name.name, name.name, owner->name);
+                error_hint("You can drop constraint %s on table %s instead.", name.name,
+                           owner->name);
+                return status;
+            }
+            indexes[at] = as_index;
+            tables[at] = owner;
+            TRY(bind_add_lock(b, owner->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
+            break;
+        case STATEMENT_DROP_SEQUENCE:
+            if (as_sequence == NULL) {
+                TRY(drop_missing(b, node, objects, notices, "sequence", name));
+                continue;
+            }
+            sequences[at] = as_sequence;
+            break;
+        case STATEMENT_DROP_SCHEMA:
+            if (schema_namespace(b->schema, name.name) == NULL) {
+                TRY(drop_missing(b, node, objects, notices, "schema", name));
+                continue;
+            }
+            names[at] = copy_name(b, name.name);
+            break;
+        default:
+            if (as_table != NULL)
+                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a view", name.name);
+            TRY(drop_missing(b, node, objects, notices, "view", name));
+            continue;
+        }
+        objects->count++;
+    }
+    return STATUS_OK;
+}
+
+static enum status bind_truncate(struct binder *b, const PgQuery__TruncateStmt *node,
+                                 struct statement *statement) {
+    struct statement_objects *objects = &statement->objects;
+    const struct table **tables;
+    TRY(BIND_ARRAY(b, node->n_relations, &tables));
+    objects->tables = tables;
+    objects->restart_identity = node->restart_seqs;
+    objects->cascade = node->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
+    for (size_t i = 0; i < node->n_relations; i++) {
+        const struct table *table;
+        TRY(bind_find_table(b, node->relations[i]->range_var, false, &table));
+        if (table->is_system || table->kind != RELATION_TABLE)
+            return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                             "permission denied: \"%s\" is a system catalog", table->name);
+        tables[objects->count++] = table;
+        TRY(bind_add_lock(b, table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
+    }
+    return STATUS_OK;
+}
+
+enum status bind_ddl(struct binder *b, const parse_node *node, struct statement *statement) {
+    switch (node->node_case) {
+    case PG_QUERY__NODE__NODE_CREATE_STMT: return bind_create_table(b, node->create_stmt, statement);
+    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
+        return bind_create_as(b, node->create_table_as_stmt, statement);
+    case PG_QUERY__NODE__NODE_INDEX_STMT: return bind_create_index(b, node->index_stmt, statement);
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
+        return bind_create_sequence(b, node->create_seq_stmt, statement);
+    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT:
+        return bind_alter_sequence(b, node->alter_seq_stmt, statement);
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT:
+        return bind_create_schema(b, node->create_schema_stmt, statement);
+    case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
+        return bind_alter_table(b, node->alter_table_stmt, statement);
+    case PG_QUERY__NODE__NODE_RENAME_STMT: return bind_rename(b, node->rename_stmt, statement);
+    case PG_QUERY__NODE__NODE_DROP_STMT: return bind_drop(b, node->drop_stmt, statement);
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: return bind_truncate(b, node->truncate_stmt, statement);
+    default: return bind_unsupported(b, -1, "this statement");
+    }
+}

@@ -1,0 +1,692 @@
+/* Statements that are neither queries nor DDL: transactions, settings, COPY, EXPLAIN, cursors ... */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/bind.h"
+#include "sql/sql_explain.h"
+
+/* ---- kinds ------------------------------------------------------------------------------------------------ */
+
+static enum statement_kind transaction_kind(const PgQuery__TransactionStmt *node) {
+    switch (node->kind) {
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_BEGIN: return STATEMENT_BEGIN;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_START: return STATEMENT_START_TRANSACTION;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT: return STATEMENT_COMMIT;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK: return STATEMENT_ROLLBACK;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_SAVEPOINT: return STATEMENT_SAVEPOINT;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_RELEASE: return STATEMENT_RELEASE;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_TO: return STATEMENT_ROLLBACK_TO;
+    default: return STATEMENT_NONE;
+    }
+}
+
+static enum statement_kind drop_kind(const PgQuery__DropStmt *node) {
+    switch (node->remove_type) {
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: return STATEMENT_DROP_TABLE;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: return STATEMENT_DROP_INDEX;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: return STATEMENT_DROP_SEQUENCE;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA: return STATEMENT_DROP_SCHEMA;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW: return STATEMENT_DROP_VIEW;
+    default: return STATEMENT_NONE;
+    }
+}
+
+static enum statement_kind set_kind(const PgQuery__VariableSetStmt *node) {
+    if (node->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET ||
+        node->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL)
+        return STATEMENT_RESET;
+    if (node->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI)
+        return STATEMENT_SET_TRANSACTION;
+    return STATEMENT_SET;
+}
+
+enum statement_kind node_statement_kind(const parse_node *node) {
+    switch (node->node_case) {
+    case PG_QUERY__NODE__NODE_SELECT_STMT: return STATEMENT_SELECT;
+    case PG_QUERY__NODE__NODE_INSERT_STMT: return STATEMENT_INSERT;
+    case PG_QUERY__NODE__NODE_UPDATE_STMT: return STATEMENT_UPDATE;
+    case PG_QUERY__NODE__NODE_DELETE_STMT: return STATEMENT_DELETE;
+    case PG_QUERY__NODE__NODE_TRANSACTION_STMT: return transaction_kind(node->transaction_stmt);
+    case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT: return set_kind(node->variable_set_stmt);
+    case PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT: return STATEMENT_SHOW;
+    case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT: return STATEMENT_SET_CONSTRAINTS;
+    case PG_QUERY__NODE__NODE_EXPLAIN_STMT: return STATEMENT_EXPLAIN;
+    case PG_QUERY__NODE__NODE_PREPARE_STMT: return STATEMENT_PREPARE;
+    case PG_QUERY__NODE__NODE_EXECUTE_STMT: return STATEMENT_EXECUTE;
+    case PG_QUERY__NODE__NODE_DEALLOCATE_STMT: return STATEMENT_DEALLOCATE;
+    case PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT: return STATEMENT_DECLARE_CURSOR;
+    case PG_QUERY__NODE__NODE_FETCH_STMT:
+        return node->fetch_stmt->ismove ? STATEMENT_MOVE : STATEMENT_FETCH;
+    case PG_QUERY__NODE__NODE_CLOSE_PORTAL_STMT: return STATEMENT_CLOSE_CURSOR;
+    case PG_QUERY__NODE__NODE_COPY_STMT: return STATEMENT_COPY;
+    case PG_QUERY__NODE__NODE_CREATE_STMT: return STATEMENT_CREATE_TABLE;
+    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT: return STATEMENT_CREATE_TABLE_AS;
+    case PG_QUERY__NODE__NODE_INDEX_STMT: return STATEMENT_CREATE_INDEX;
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT: return STATEMENT_CREATE_SEQUENCE;
+    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT: return STATEMENT_ALTER_SEQUENCE;
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: return STATEMENT_CREATE_SCHEMA;
+    case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
+    case PG_QUERY__NODE__NODE_RENAME_STMT: return STATEMENT_ALTER_TABLE;
+    case PG_QUERY__NODE__NODE_DROP_STMT: return drop_kind(node->drop_stmt);
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: return STATEMENT_TRUNCATE;
+    case PG_QUERY__NODE__NODE_LOCK_STMT: return STATEMENT_LOCK_TABLE;
+    case PG_QUERY__NODE__NODE_VACUUM_STMT:
+        return node->vacuum_stmt->is_vacuumcmd ? STATEMENT_VACUUM : STATEMENT_ANALYZE;
+    case PG_QUERY__NODE__NODE_CHECK_POINT_STMT: return STATEMENT_CHECKPOINT;
+    case PG_QUERY__NODE__NODE_DISCARD_STMT: return STATEMENT_DISCARD;
+    default: return STATEMENT_NONE;
+    }
+}
+
+/* ---- helpers ------------------------------------------------------------------------------------------------ */
+
+/* A constant or name of an option, as text; NULL when there is none. */
+static const char *option_text(struct binder *b, const parse_node *node) {
+    if (node == NULL)
+        return NULL;
+    switch (node->node_case) {
+    case PG_QUERY__NODE__NODE_STRING: return node->string->sval;
+    case PG_QUERY__NODE__NODE_INTEGER: return arena_format(b->arena, "%d", node->integer->ival);
+    case PG_QUERY__NODE__NODE_FLOAT: return node->float_->fval;
+    case PG_QUERY__NODE__NODE_BOOLEAN: return node->boolean->boolval ? "on" : "off";
+    case PG_QUERY__NODE__NODE_TYPE_NAME:
+        return node_text(node->type_name->names[node->type_name->n_names - 1]);
+    case PG_QUERY__NODE__NODE_TYPE_CAST: return option_text(b, node->type_cast->arg);
+    case PG_QUERY__NODE__NODE_A_CONST:
+        break;
+    default: return NULL;
+    }
+    const PgQuery__AConst *constant = node->a_const;
+    if (constant->isnull)
+        return NULL;
+    switch (constant->val_case) {
+    case PG_QUERY__A__CONST__VAL_IVAL: return arena_format(b->arena, "%d", constant->ival->ival);
+    case PG_QUERY__A__CONST__VAL_FVAL: return constant->fval->fval;
+    case PG_QUERY__A__CONST__VAL_SVAL: return constant->sval->sval;
+    case PG_QUERY__A__CONST__VAL_BOOLVAL: return constant->boolval->boolval ? "on" : "off";
+    default: return NULL;
+    }
+}
+
+static enum status option_bool(struct binder *b, const PgQuery__DefElem *option, bool *out) {
+    const char *text = option_text(b, option->arg);
+    *out = true;
+    if (text == NULL)
+        return STATUS_OK;
+    if (strcasecmp(text, "true") == 0 || strcasecmp(text, "on") == 0 || strcmp(text, "1") == 0)
+        return STATUS_OK;
+    *out = false;
+    if (strcasecmp(text, "false") == 0 || strcasecmp(text, "off") == 0 || strcmp(text, "0") == 0)
+        return STATUS_OK;
+    return bind_error(b, option->location, STATUS_SYNTAX_ERROR, "%s requires a Boolean value",
+                      option->defname);
+}
+
+static enum status text_column(struct binder *b, struct statement *statement, const char *name) {
+    struct plan_column *column;
+    TRY(BIND_ARRAY(b, 1, &column));
+    *column = (struct plan_column){.name = name, .type = TYPE_OF(TEXT)};
+    statement->columns = column;
+    statement->column_count = 1;
+    statement->returns_rows = true;
+    return STATUS_OK;
+}
+
+/* Text of a nested statement: it ends where the outer one does. */
+static const char *inner_text(struct binder *b, const char *keyword) {
+    const char *text = b->text + b->text_offset, *end = text + b->text_size;
+    for (; text < end; text++)
+        if (strncasecmp(text, keyword, strlen(keyword)) == 0 &&
+            (text == b->text || !isalnum((unsigned char)text[-1])) &&
+            !isalnum((unsigned char)text[strlen(keyword)]) && text[strlen(keyword)] != '_')
+            break;
+    text += text < end ? strlen(keyword) : 0;
+    return arena_format(b->arena, "%.*s", (int)(end - text), text);
+}
+
+/* ---- transactions and settings ------------------------------------------------------------------------------- */
+
+static enum status transaction_options(struct binder *b, size_t count, parse_node **options,
+                                       struct statement_transaction *out) {
+    out->read_only = out->deferrable = -1;
+    for (size_t i = 0; i < count; i++) {
+        const PgQuery__DefElem *option = options[i]->def_elem;
+        const char *text = option_text(b, option->arg);
+        if (strcmp(option->defname, "transaction_isolation") == 0)
+            out->isolation = text != NULL ? arena_copy_text(b->arena, text) : NULL;
+        else if (strcmp(option->defname, "transaction_read_only") == 0)
+            out->read_only = text != NULL && strcmp(text, "0") != 0 && strcmp(text, "off") != 0;
+        else if (strcmp(option->defname, "transaction_deferrable") == 0)
+            out->deferrable = text != NULL && strcmp(text, "0") != 0 && strcmp(text, "off") != 0;
+    }
+    return STATUS_OK;
+}
+
+static enum status bind_transaction(struct binder *b, const PgQuery__TransactionStmt *node,
+                                    struct statement *statement) {
+    if (statement->kind == STATEMENT_NONE)
+        return bind_unsupported(b, -1, "a prepared transaction");
+    TRY(transaction_options(b, node->n_options, node->options, &statement->transaction));
+    statement->transaction.chain = node->chain;
+    statement->transaction.savepoint = node->savepoint_name[0] != '\0'
+                                           ? arena_copy_text(b->arena, node->savepoint_name)
+                                           : NULL;
+    return STATUS_OK;
+}
+
+static enum status bind_set(struct binder *b, const PgQuery__VariableSetStmt *node,
+                            struct statement *statement) {
+    if (node->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI) {
+        if (strcmp(node->name, "TRANSACTION SNAPSHOT") == 0)
+            return bind_unsupported(b, -1, "SET TRANSACTION SNAPSHOT");
+        statement->transaction.session = strcmp(node->name, "SESSION CHARACTERISTICS") == 0;
+        return transaction_options(b, node->n_args, node->args, &statement->transaction);
+    }
+    struct statement_setting *setting = &statement->setting;
+    setting->local = node->is_local;
+    if (node->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL)
+        return STATUS_OK;
+    char *name = arena_copy_text(b->arena, node->name);
+    for (char *at = name; *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    setting->name = name;
+    if (node->kind != PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE)
+        return STATUS_OK;
+    setting->value = "";
+    for (size_t i = 0; i < node->n_args; i++) {
+        const char *text = option_text(b, node->args[i]);
+        if (text == NULL)
+            return bind_unsupported(b, -1, "this value of a setting");
+        setting->value = i == 0 ? arena_copy_text(b->arena, text)
+                                : arena_format(b->arena, "%s, %s", setting->value, text);
+    }
+    return STATUS_OK;
+}
+
+static enum status bind_show(struct binder *b, const PgQuery__VariableShowStmt *node,
+                             struct statement *statement) {
+    if (strcmp(node->name, "all") == 0) {
+        struct plan_column *columns;
+        TRY(BIND_ARRAY(b, 3, &columns));
+        static const char *const names[] = {"name", "setting", "description"};
+        for (int i = 0; i < 3; i++)
+            columns[i] = (struct plan_column){.name = names[i], .type = TYPE_OF(TEXT)};
+        statement->columns = columns;
+        statement->column_count = 3;
+        statement->returns_rows = true;
+        return STATUS_OK;
+    }
+    char *name = arena_copy_text(b->arena, node->name);
+    for (char *at = name; *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    statement->setting.name = name;
+    return text_column(b, statement, strcmp(name, "timezone") == 0 ? "TimeZone" : name);
+}
+
+/* ---- EXPLAIN, PREPARE, cursors ---------------------------------------------------------------------------------- */
+
+static enum status bind_explain(struct binder *b, const PgQuery__ExplainStmt *node,
+                                struct statement *statement) {
+    struct statement_explain *explain = &statement->explain;
+    explain->costs = true;
+    bool timing = true, timing_set = false, summary_set = false;
+    for (size_t i = 0; i < node->n_options; i++) {
+        const PgQuery__DefElem *option = node->options[i]->def_elem;
+        bool value = true;
+        if (strcmp(option->defname, "format") != 0)
+            TRY(option_bool(b, option, &value));
+        if (strcmp(option->defname, "analyze") == 0) {
+            explain->analyze = value;
+        } else if (strcmp(option->defname, "verbose") == 0) {
+            explain->verbose = value;
+        } else if (strcmp(option->defname, "costs") == 0) {
+            explain->costs = value;
+        } else if (strcmp(option->defname, "buffers") == 0) {
+            explain->buffers = value;
+        } else if (strcmp(option->defname, "settings") == 0) {
+            explain->settings = value;
+        } else if (strcmp(option->defname, "timing") == 0) {
+            timing = value;
+            timing_set = true;
+        } else if (strcmp(option->defname, "summary") == 0) {
+            explain->summary = value;
+            summary_set = true;
+        } else if (strcmp(option->defname, "wal") == 0) {
+            continue;
+        } else if (strcmp(option->defname, "format") == 0) {
+            const char *format = option_text(b, option->arg);
+            if (format == NULL || strcasecmp(format, "text") != 0)
+                return bind_unsupported(b, option->location, "EXPLAIN (FORMAT %s)",
+                                        format != NULL ? format : "");
+        } else {
+            return bind_error(b, option->location, STATUS_SYNTAX_ERROR,
+                              "unrecognized EXPLAIN option \"%s\"", option->defname);
+        }
+    }
+    if (timing_set && timing && !explain->analyze)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "EXPLAIN option TIMING requires ANALYZE");
+    explain->timing = timing && explain->analyze;
+    if (!summary_set)
+        explain->summary = explain->analyze;
+    struct statement *inner;
+    TRY(BIND_ARRAY(b, 1, &inner));
+    inner->schema = statement->schema;
+    inner->private_part = statement->private_part;
+    const parse_node *query = node->query;
+    if (NODE_IS(query, CREATE_TABLE_AS_STMT))
+        query = query->create_table_as_stmt->query;
+    if (!NODE_IS(query, SELECT_STMT) && !NODE_IS(query, INSERT_STMT) &&
+        !NODE_IS(query, UPDATE_STMT) && !NODE_IS(query, DELETE_STMT))
+        return bind_unsupported(b, -1, "EXPLAIN of this statement");
+    TRY(bind_plan_statement(b, query, inner));
+    explain->inner = inner;
+    statement->plan = inner->plan;
+    return text_column(b, statement, "QUERY PLAN");
+}
+
+static enum status bind_prepare(struct binder *b, const PgQuery__PrepareStmt *node,
+                                struct statement *statement) {
+    struct statement_prepared *prepared = &statement->prepared;
+    prepared->name = arena_copy_text(b->arena, node->name);
+    uint32_t *types;
+    TRY(BIND_ARRAY(b, node->n_argtypes, &types));
+    for (size_t i = 0; i < node->n_argtypes; i++) {
+        struct type type;
+        TRY(bind_type_name(b, node->argtypes[i]->type_name, &type));
+        types[i] = type.id;
+    }
+    prepared->types = types;
+    prepared->type_count = (uint32_t)node->n_argtypes;
+    prepared->text = inner_text(b, "as");
+    return STATUS_OK;
+}
+
+static enum status bind_execute(struct binder *b, const PgQuery__ExecuteStmt *node,
+                                struct statement *statement) {
+    struct statement_prepared *prepared = &statement->prepared;
+    prepared->name = arena_copy_text(b->arena, node->name);
+    struct expression **arguments;
+    TRY(BIND_ARRAY(b, node->n_params, &arguments));
+    b->clause = "EXECUTE parameters";
+    for (size_t i = 0; i < node->n_params; i++)
+        TRY(bind_expression(b, node->params[i], &arguments[i]));
+    prepared->arguments = arguments;
+    prepared->argument_count = (uint32_t)node->n_params;
+    return STATUS_OK;
+}
+
+enum { CURSOR_BINARY = 1, CURSOR_SCROLL = 2, CURSOR_NO_SCROLL = 4, CURSOR_HOLD = 32 };
+
+static enum status bind_declare(struct binder *b, const PgQuery__DeclareCursorStmt *node,
+                                struct statement *statement) {
+    struct statement_cursor *cursor = &statement->cursor;
+    cursor->name = arena_copy_text(b->arena, node->portalname);
+    cursor->binary = node->options & CURSOR_BINARY;
+    cursor->scroll = node->options & CURSOR_SCROLL;
+    cursor->no_scroll = node->options & CURSOR_NO_SCROLL;
+    cursor->with_hold = node->options & CURSOR_HOLD;
+    cursor->text = inner_text(b, "for");
+    if (!NODE_IS(node->query, SELECT_STMT))
+        return bind_unsupported(b, -1, "a cursor for this statement");
+    struct statement *inner;
+    TRY(BIND_ARRAY(b, 1, &inner));
+    inner->schema = statement->schema;
+    inner->private_part = statement->private_part;
+    TRY(bind_plan_statement(b, node->query, inner));
+    cursor->query = inner;
+    statement->plan = inner->plan;
+    return STATUS_OK;
+}
+
+static enum status bind_fetch(struct binder *b, const PgQuery__FetchStmt *node,
+                              struct statement *statement) {
+    struct statement_cursor *cursor = &statement->cursor;
+    static const enum fetch_direction directions[] = {
+        [PG_QUERY__FETCH_DIRECTION__FETCH_FORWARD] = FETCH_FORWARD,
+        [PG_QUERY__FETCH_DIRECTION__FETCH_BACKWARD] = FETCH_BACKWARD,
+        [PG_QUERY__FETCH_DIRECTION__FETCH_ABSOLUTE] = FETCH_ABSOLUTE,
+        [PG_QUERY__FETCH_DIRECTION__FETCH_RELATIVE] = FETCH_RELATIVE,
+    };
+    cursor->name = arena_copy_text(b->arena, node->portalname);
+    cursor->direction = directions[node->direction];
+    cursor->count = node->how_many;
+    statement->returns_rows = !node->ismove;
+    return STATUS_OK;
+}
+
+/* ---- COPY ------------------------------------------------------------------------------------------------------------ */
+
+static enum status copy_character(struct binder *b, const PgQuery__DefElem *option, char *out) {
+    const char *text = option_text(b, option->arg);
+    if (text == NULL || text[0] == '\0' || text[1] != '\0')
+        return bind_error(b, option->location, STATUS_FEATURE_NOT_SUPPORTED,
+                          "COPY %s must be a single one-byte character", option->defname);
+    *out = text[0];
+    return STATUS_OK;
+}
+
+static enum status copy_column_flags(struct binder *b, const PgQuery__DefElem *option,
+                                     struct statement_copy *copy, bool **flags_out) {
+    bool *flags;
+    TRY(BIND_ARRAY(b, copy->column_count, &flags));
+    *flags_out = flags;
+    if (!NODE_IS(option->arg, LIST)) {
+        copy->force_quote_all = true;
+        return STATUS_OK;
+    }
+    const PgQuery__List *list = option->arg->list;
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct column *column =
+            copy->table != NULL ? table_column(copy->table, node_text(list->items[i])) : NULL;
+        bool found = false;
+        for (uint32_t k = 0; column != NULL && k < copy->column_count; k++)
+            if (copy->column_numbers[k] == column->number)
+                flags[k] = found = true;
+        if (!found)
+            return bind_error(b, -1, STATUS_INVALID_COLUMN_REFERENCE,
+                              "column \"%s\" not referenced by COPY", node_text(list->items[i]));
+    }
+    return STATUS_OK;
+}
+
+static enum status copy_option(struct binder *b, const PgQuery__DefElem *option,
+                               struct statement_copy *copy) {
+    const char *name = option->defname;
+    if (strcmp(name, "format") == 0) {
+        const char *format = option_text(b, option->arg);
+        if (strcmp(format, "text") == 0)
+            copy->format = COPY_TEXT;
+        else if (strcmp(format, "csv") == 0)
+            copy->format = COPY_CSV;
+        else if (strcmp(format, "binary") == 0)
+            copy->format = COPY_BINARY;
+        else
+            return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
+                              "COPY format \"%s\" not recognized", format);
+        return STATUS_OK;
+    }
+    if (strcmp(name, "header") == 0) {
+        const char *text = option_text(b, option->arg);
+        copy->header_match = text != NULL && strcasecmp(text, "match") == 0;
+        if (!copy->header_match)
+            return option_bool(b, option, &copy->header);
+        copy->header = true;
+        return STATUS_OK;
+    }
+    if (strcmp(name, "freeze") == 0)
+        return option_bool(b, option, &copy->freeze);
+    if (strcmp(name, "delimiter") == 0)
+        return copy_character(b, option, &copy->delimiter);
+    if (strcmp(name, "quote") == 0)
+        return copy_character(b, option, &copy->quote);
+    if (strcmp(name, "escape") == 0)
+        return copy_character(b, option, &copy->escape);
+    if (strcmp(name, "null") == 0) {
+        const char *text = option_text(b, option->arg);
+        copy->null_text = arena_copy_text(b->arena, text != NULL ? text : "");
+        return STATUS_OK;
+    }
+    if (strcmp(name, "force_quote") == 0)
+        return copy_column_flags(b, option, copy, &copy->force_quote);
+    if (strcmp(name, "force_not_null") == 0)
+        return copy_column_flags(b, option, copy, &copy->force_not_null);
+    if (strcmp(name, "force_null") == 0)
+        return copy_column_flags(b, option, copy, &copy->force_null);
+    if (strcmp(name, "encoding") == 0) {
+        const char *encoding = option_text(b, option->arg);
+        if (encoding == NULL || (strcasecmp(encoding, "utf8") != 0 &&
+                                 strcasecmp(encoding, "utf-8") != 0))
+            return bind_unsupported(b, option->location, "COPY encoding");
+        return STATUS_OK;
+    }
+    return bind_error(b, option->location, STATUS_SYNTAX_ERROR, "option \"%s\" not recognized",
+                      name);
+}
+
+static enum status copy_columns(struct binder *b, const PgQuery__CopyStmt *node,
+                                struct statement_copy *copy) {
+    int16_t *numbers;
+    TRY(BIND_ARRAY(b, copy->table->column_count + node->n_attlist, &numbers));
+    if (node->n_attlist == 0)
+        for (uint32_t i = 0; i < copy->table->column_count; i++)
+            if (!copy->table->columns[i].dropped)
+                numbers[copy->column_count++] = copy->table->columns[i].number;
+    for (size_t i = 0; i < node->n_attlist; i++) {
+        const char *name = node_text(node->attlist[i]);
+        const struct column *column = table_column(copy->table, name);
+        if (column == NULL)
+            return bind_error(b, -1, STATUS_UNDEFINED_COLUMN,
+                              "column \"%s\" of relation \"%s\" does not exist", name,
+                              copy->table->name);
+        for (uint32_t k = 0; k < copy->column_count; k++)
+            if (numbers[k] == column->number)
+                return bind_error(b, -1, STATUS_DUPLICATE_COLUMN,
+                                  "column \"%s\" specified more than once", name);
+        numbers[copy->column_count++] = column->number;
+    }
+    copy->column_numbers = numbers;
+    return STATUS_OK;
+}
+
+static enum status copy_to_plan(struct binder *b, const PgQuery__CopyStmt *node,
+                                struct statement *statement) {
+    struct statement_copy *copy = &statement->copy;
+    struct query *query;
+    if (node->query != NULL) {
+        if (!NODE_IS(node->query, SELECT_STMT))
+            return bind_unsupported(b, -1, "COPY of a statement other than SELECT");
+        TRY(bind_select(b, node->query->select_stmt, &query));
+    } else {
+        TRY(bind_query_new(b, &query));
+        b->query = query;
+        struct scope_item *scope;
+        struct join_item *item;
+        TRY(BIND_ARRAY(b, 1, &item));
+        TRY(BIND_ARRAY(b, 1, &query->from));
+        TRY(bind_add_table(b, copy->table, NULL, NULL, &item->relation, &scope));
+        query->from[0] = item;
+        query->from_count = 1;
+        TRY(BIND_ARRAY(b, copy->column_count, &query->targets));
+        query->target_count = copy->column_count;
+        for (uint32_t i = 0; i < copy->column_count; i++) {
+            const struct column *column = &copy->table->columns[copy->column_numbers[i] - 1];
+            query->targets[i].name = column->name;
+            query->targets[i].expression =
+                expression_variable(b, 0, item->relation, column->number, column->type);
+            bind_mark_used(b, query->targets[i].expression);
+        }
+        b->query = NULL;
+    }
+    struct plan *plan;
+    TRY(plan_query(b, query, &plan));
+    statement->plan = plan;
+    copy->column_count = plan->root->column_count;
+    statement->column_count = plan->root->column_count;
+    statement->columns = plan->root->columns;
+    return STATUS_OK;
+}
+
+static enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node,
+                             struct statement *statement) {
+    struct statement_copy *copy = &statement->copy;
+    copy->from = node->is_from;
+    if (node->is_program || node->filename[0] != '\0')
+        return bind_unsupported(b, -1, "COPY with a file of the server (use \\copy)");
+    if (node->where_clause != NULL)
+        return bind_unsupported(b, -1, "COPY FROM with WHERE");
+    if (node->relation != NULL) {
+        TRY(bind_find_table(b, node->relation, false, &copy->table));
+        TRY(copy_columns(b, node, copy));
+        TRY(bind_add_lock(b, copy->table->oid,
+                          copy->from ? RELATION_LOCK_ROW_EXCLUSIVE : RELATION_LOCK_ACCESS_SHARE));
+    }
+    for (size_t i = 0; i < node->n_options; i++)
+        TRY(copy_option(b, node->options[i]->def_elem, copy));
+    bool csv = copy->format == COPY_CSV;
+    if (copy->delimiter == 0)
+        copy->delimiter = csv ? ',' : '\t';
+    if (copy->null_text == NULL)
+        copy->null_text = csv ? "" : "\\N";
+    if (!csv && (copy->quote != 0 || copy->escape != 0))
+        return bind_error(b, -1, STATUS_FEATURE_NOT_SUPPORTED,
+                          "COPY %s available only in CSV mode",
+                          copy->quote != 0 ? "quote" : "escape");
+    if (copy->quote == 0)
+        copy->quote = '"';
+    if (copy->escape == 0)
+        copy->escape = copy->quote;
+    if (!copy->from)
+        return copy_to_plan(b, node, statement);
+    if (copy->table->is_system || copy->table->kind != RELATION_TABLE)
+        return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                         "permission denied: \"%s\" is a system catalog", copy->table->name);
+    struct modify *modify;
+    TRY(BIND_ARRAY(b, 1, &modify));
+    TRY(bind_copy_insert(b, copy->table, copy->column_count, copy->column_numbers, modify));
+    TRY(bind_plan_modify(b, modify, statement));
+    statement->returns_rows = false;
+    return STATUS_OK;
+}
+
+/* ---- upkeep ----------------------------------------------------------------------------------------------------------- */
+
+static enum status push_table(struct binder *b, struct statement_objects *objects,
+                              const struct table *table, enum relation_lock_mode mode) {
+    ((const struct table **)objects->tables)[objects->count++] = table;
+    return bind_add_lock(b, table->oid, mode);
+}
+
+static enum status bind_vacuum(struct binder *b, const PgQuery__VacuumStmt *node,
+                               struct statement *statement) {
+    struct statement_objects *objects = &statement->objects;
+    objects->analyze = !node->is_vacuumcmd;
+    for (size_t i = 0; i < node->n_options; i++) {
+        const PgQuery__DefElem *option = node->options[i]->def_elem;
+        bool value, *flag = strcmp(option->defname, "analyze") == 0   ? &objects->analyze
+                            : strcmp(option->defname, "full") == 0    ? &objects->full
+                            : strcmp(option->defname, "freeze") == 0  ? &objects->freeze
+                            : strcmp(option->defname, "verbose") == 0 ? &objects->verbose
+                                                                      : NULL;
+        if (flag == NULL)
+            continue;
+        TRY(option_bool(b, option, &value));
+        *flag = value;
+    }
+    const struct table **tables;
+    TRY(BIND_ARRAY(b, node->n_rels, &tables));
+    objects->tables = tables;
+    for (size_t i = 0; i < node->n_rels; i++) {
+        const struct table *table;
+        TRY(bind_find_table(b, node->rels[i]->vacuum_relation->relation, false, &table));
+        TRY(push_table(b, objects, table, RELATION_LOCK_SHARE_UPDATE_EXCLUSIVE));
+    }
+    return STATUS_OK;
+}
+
+static enum status bind_lock(struct binder *b, const PgQuery__LockStmt *node,
+                             struct statement *statement) {
+    struct statement_objects *objects = &statement->objects;
+    objects->lock_mode = (enum relation_lock_mode)node->mode;
+    objects->no_wait = node->nowait;
+    const struct table **tables;
+    TRY(BIND_ARRAY(b, node->n_relations, &tables));
+    objects->tables = tables;
+    for (size_t i = 0; i < node->n_relations; i++) {
+        const struct table *table;
+        TRY(bind_find_table(b, node->relations[i]->range_var, false, &table));
+        tables[objects->count++] = table;
+    }
+    return STATUS_OK;
+}
+
+static enum status bind_discard(struct binder *b, const PgQuery__DiscardStmt *node,
+                                struct statement *statement) {
+    switch (node->target) {
+    case PG_QUERY__DISCARD_MODE__DISCARD_PLANS:
+        statement->discard = DISCARD_PLANS_ONLY;
+        statement->tag = "DISCARD PLANS";
+        break;
+    case PG_QUERY__DISCARD_MODE__DISCARD_SEQUENCES:
+        statement->discard = DISCARD_SEQUENCES_ONLY;
+        statement->tag = "DISCARD SEQUENCES";
+        break;
+    case PG_QUERY__DISCARD_MODE__DISCARD_TEMP:
+        statement->discard = DISCARD_TEMPORARY;
+        statement->tag = "DISCARD TEMP";
+        break;
+    default:
+        statement->discard = DISCARD_EVERYTHING;
+        statement->tag = "DISCARD ALL";
+        break;
+    }
+    return STATUS_OK;
+}
+
+/* "CREATE VIEW" for a node that nobody handles, from the text itself: its first two words. */
+static enum status refuse(struct binder *b, const parse_node *node) {
+    const char *text = b->text + b->text_offset;
+    char words[64];
+    size_t used = 0;
+    int count = 0;
+    for (size_t i = 0; i < b->text_size && used + 1 < sizeof words && count < 2; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (isalpha(c)) {
+            words[used++] = (char)toupper(c);
+            continue;
+        }
+        if (!isspace(c))
+            break;
+        if (used > 0 && words[used - 1] != ' ' && ++count < 2)
+            words[used++] = ' ';
+    }
+    while (used > 0 && words[used - 1] == ' ')
+        used--;
+    words[used] = '\0';
+    return bind_unsupported(b, (int)b->text_offset, "%s", used > 0 ? words : "this statement");
+}
+
+enum status bind_utility(struct binder *b, const parse_node *node, struct statement *statement) {
+    bool parameters = NODE_IS(node, EXPLAIN_STMT) || NODE_IS(node, DECLARE_CURSOR_STMT);
+    b->parameters_fixed = !parameters && !NODE_IS(node, CREATE_TABLE_AS_STMT);
+    switch (node->node_case) {
+    case PG_QUERY__NODE__NODE_TRANSACTION_STMT:
+        return bind_transaction(b, node->transaction_stmt, statement);
+    case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT:
+        return bind_set(b, node->variable_set_stmt, statement);
+    case PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT:
+        return bind_show(b, node->variable_show_stmt, statement);
+    case PG_QUERY__NODE__NODE_EXPLAIN_STMT: return bind_explain(b, node->explain_stmt, statement);
+    case PG_QUERY__NODE__NODE_PREPARE_STMT: return bind_prepare(b, node->prepare_stmt, statement);
+    case PG_QUERY__NODE__NODE_EXECUTE_STMT: return bind_execute(b, node->execute_stmt, statement);
+    case PG_QUERY__NODE__NODE_DEALLOCATE_STMT:
+        statement->prepared.name = node->deallocate_stmt->name[0] != '\0'
+                                       ? arena_copy_text(b->arena, node->deallocate_stmt->name)
+                                       : NULL;
+        if (statement->prepared.name == NULL)
+            statement->tag = "DEALLOCATE ALL";
+        return STATUS_OK;
+    case PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT:
+        return bind_declare(b, node->declare_cursor_stmt, statement);
+    case PG_QUERY__NODE__NODE_FETCH_STMT: return bind_fetch(b, node->fetch_stmt, statement);
+    case PG_QUERY__NODE__NODE_CLOSE_PORTAL_STMT:
+        statement->cursor.name =
+            node->close_portal_stmt->portalname[0] != '\0'
+                ? arena_copy_text(b->arena, node->close_portal_stmt->portalname)
+                : NULL;
+        if (statement->cursor.name == NULL)
+            statement->tag = "CLOSE CURSOR ALL";
+        return STATUS_OK;
+    case PG_QUERY__NODE__NODE_COPY_STMT: return bind_copy(b, node->copy_stmt, statement);
+    case PG_QUERY__NODE__NODE_VACUUM_STMT: return bind_vacuum(b, node->vacuum_stmt, statement);
+    case PG_QUERY__NODE__NODE_LOCK_STMT: return bind_lock(b, node->lock_stmt, statement);
+    case PG_QUERY__NODE__NODE_DISCARD_STMT: return bind_discard(b, node->discard_stmt, statement);
+    case PG_QUERY__NODE__NODE_CHECK_POINT_STMT:
+    case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT: return STATUS_OK;
+    default:
+        if (statement->kind == STATEMENT_NONE)
+            return refuse(b, node);
+        return bind_ddl(b, node, statement);
+    }
+}

@@ -1,0 +1,186 @@
+/*
+ * Literals to parameters, by tokens.
+ *
+ * A literal is replaced only where its meaning cannot depend on its being a literal: directly
+ * after one of = <> < > <= >= + - (binary) * or, in VALUES lists, after ( or , ; and directly
+ * before the end, a closing parenthesis, a comma of VALUES, or AND / OR / WHERE. Anything else
+ * that looks unusual (quotes with escapes, dollar quotes, parameters, comments, several
+ * statements) makes the text stay as it is. Text with a select list of constants, GROUP BY, ORDER
+ * BY, LIMIT or a cast after the literal is untouched there because the literal's neighbours
+ * differ.
+ */
+#include "sql/sql_normalize.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/base_buffer.h"
+
+enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_NUMBER, TOKEN_STRING, TOKEN_SYMBOL, TOKEN_OTHER };
+
+struct token {
+    enum token_kind kind;
+    const char *text;
+    size_t size;
+};
+
+static bool word_is(const struct token *token, const char *word) {
+    return token->kind == TOKEN_WORD && token->size == strlen(word) &&
+           strncasecmp(token->text, word, token->size) == 0;
+}
+
+static bool symbol_is(const struct token *token, const char *symbol) {
+    return token->kind == TOKEN_SYMBOL && token->size == strlen(symbol) &&
+           memcmp(token->text, symbol, token->size) == 0;
+}
+
+static struct token string_token(const char *text) {
+    const char *at = text + 1;
+    for (; *at != '\0' && *at != '\''; at++)
+        if (*at == '\\')
+            return (struct token){TOKEN_OTHER, text, 1};
+    /* A doubled quote, or a string that goes on, is left to the parser. */
+    if (*at == '\0' || at[1] == '\'')
+        return (struct token){TOKEN_OTHER, text, 1};
+    return (struct token){TOKEN_STRING, text, (size_t)(at + 1 - text)};
+}
+
+static struct token next_token(const char **cursor) {
+    const char *at = *cursor;
+    while (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')
+        at++;
+    struct token token = {TOKEN_OTHER, at, 1};
+    unsigned char c = (unsigned char)*at;
+    if (c == '\0') {
+        token = (struct token){TOKEN_END, at, 0};
+    } else if (isalpha(c) || c == '_') {
+        size_t size = 1;
+        while (isalnum((unsigned char)at[size]) || at[size] == '_')
+            size++;
+        token = (struct token){TOKEN_WORD, at, size};
+        if (at[size] == '\'' || at[size] == '$' || (unsigned char)at[size] >= 0x80)
+            token.kind = TOKEN_OTHER; /* E'..', x'..', U&, names beyond ASCII */
+    } else if (isdigit(c)) {
+        size_t size = 1;
+        while (isdigit((unsigned char)at[size]))
+            size++;
+        token = (struct token){TOKEN_NUMBER, at, size};
+        if (at[size] == '.' || isalpha((unsigned char)at[size]) || at[size] == '_')
+            token.kind = TOKEN_OTHER; /* numerics keep their digits: not the same plan */
+    } else if (c == '\'') {
+        token = string_token(at);
+    } else if (strchr("=<>+-*/(),.;", c) != NULL) {
+        size_t size = 1;
+        if ((c == '<' && (at[1] == '=' || at[1] == '>')) || (c == '>' && at[1] == '='))
+            size = 2;
+        token = (struct token){TOKEN_SYMBOL, at, size};
+        if ((c == '-' && at[1] == '-') || (c == '/' && at[1] == '*') ||
+            strchr("~!@#%^&|`?", at[size]) == NULL)
+            ;
+        else if (at[size] != '\0')
+            token.kind = TOKEN_OTHER; /* a longer operator */
+        if ((c == '-' && at[1] == '-') || (c == '/' && at[1] == '*'))
+            token.kind = TOKEN_OTHER;
+    }
+    *cursor = at + token.size;
+    return token;
+}
+
+static bool opens_operand(const struct token *token) {
+    static const char *const symbols[] = {"=", "<>", "<", ">", "<=", ">=", "+"};
+    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++)
+        if (symbol_is(token, symbols[i]))
+            return true;
+    return false;
+}
+
+static bool closes_operand(const struct token *token, bool in_values) {
+    return token->kind == TOKEN_END || symbol_is(token, ";") || symbol_is(token, ")") ||
+           (symbol_is(token, ",") && in_values) || word_is(token, "and") || word_is(token, "where");
+}
+
+static bool make_value(const struct token *token, bool negative, struct arena *arena,
+                       struct value *value, uint32_t *type) {
+    if (token->kind == TOKEN_STRING) {
+        *value = value_string(TYPE_OF(UNKNOWN),
+                              arena_copy_slice(arena, slice_of(token->text + 1, token->size - 2)));
+        *type = 0;
+        return value->string.data != NULL || token->size == 2;
+    }
+    if (token->size > 9) /* an int8 literal is of another type: another plan, by other name */
+        return false;
+    int32_t number = 0;
+    for (size_t i = 0; i < token->size; i++)
+        number = number * 10 + (token->text[i] - '0');
+    *value = value_int4(negative ? -number : number);
+    *type = TYPE_INT4;
+    return true;
+}
+
+static bool starts_plain(const struct token *token) {
+    return word_is(token, "select") || word_is(token, "insert") || word_is(token, "update") ||
+           word_is(token, "delete");
+}
+
+bool sql_normalize(const char *text, struct arena *arena, struct normalized *normalized) {
+    enum { TEXT_SIZE_MAX = 4096 };
+    char out[TEXT_SIZE_MAX + NORMALIZE_PARAMETERS_MAX * 4];
+    size_t used = 0, length = strnlen(text, TEXT_SIZE_MAX + 1);
+    if (length > TEXT_SIZE_MAX)
+        return false;
+    const char *cursor = text, *copied = text;
+    struct token before = {TOKEN_END, text, 0}, before_that = before;
+    struct token token = next_token(&cursor);
+    if (!starts_plain(&token))
+        return false;
+    bool values = false, closed = false, frozen = false;
+    normalized->count = 0;
+    while (token.kind != TOKEN_END) {
+        if (token.kind == TOKEN_OTHER)
+            return false;
+        if (closed)
+            return false; /* something follows the semicolon */
+        closed = symbol_is(&token, ";");
+        values |= word_is(&token, "values");
+        /* Grouping, ordering and their like look at expressions as they stand. */
+        frozen |= word_is(&token, "group") || word_is(&token, "order") || word_is(&token, "having") ||
+                  word_is(&token, "limit") || word_is(&token, "offset") || word_is(&token, "on") ||
+                  word_is(&token, "returning") || word_is(&token, "case") ||
+                  word_is(&token, "interval") || word_is(&token, "distinct") ||
+                  word_is(&token, "union") || word_is(&token, "fetch");
+        const char *peek = cursor;
+        struct token after = next_token(&peek);
+        bool literal = token.kind == TOKEN_NUMBER || token.kind == TOKEN_STRING;
+        bool negative = literal && symbol_is(&before, "-") &&
+                        before.text + before.size == token.text &&
+                        (opens_operand(&before_that) ||
+                         (values && (symbol_is(&before_that, "(") || symbol_is(&before_that, ","))));
+        bool operand = negative || opens_operand(&before) ||
+                       (values && (symbol_is(&before, "(") || symbol_is(&before, ",")));
+        bool replace = literal && !frozen && operand && closes_operand(&after, true) &&
+                       !(symbol_is(&after, ",") && !values && !symbol_is(&before, "=")) &&
+                       normalized->count < NORMALIZE_PARAMETERS_MAX &&
+                       !(negative && token.kind == TOKEN_STRING);
+        if (replace && make_value(&token, negative, arena, &normalized->values[normalized->count],
+                                  &normalized->types[normalized->count])) {
+            const char *from = negative ? before.text : token.text;
+            memcpy(out + used, copied, (size_t)(from - copied));
+            used += (size_t)(from - copied);
+            normalized->count++;
+            out[used++] = '$';
+            if (normalized->count >= 10)
+                out[used++] = (char)('0' + normalized->count / 10);
+            out[used++] = (char)('0' + normalized->count % 10);
+            copied = token.text + token.size;
+        }
+        before_that = before;
+        before = token;
+        token = next_token(&cursor);
+    }
+    if (normalized->count == 0 || frozen)
+        return false;
+    memcpy(out + used, copied, strlen(copied) + 1);
+    normalized->text = arena_copy_text(arena, out);
+    return normalized->text != NULL;
+}
