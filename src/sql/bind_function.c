@@ -437,7 +437,7 @@ enum status bind_operator_function(struct binder *b, const char *schema_name, co
                                    int location, struct expression **left,
                                    struct expression **right,
                                    const struct function **function_out) {
-    const struct operator *operator;
+    const struct operator *operator = NULL;
     if (schema_name != NULL && strcmp(schema_name, "pg_catalog") != 0)
         return operator_missing(b, arena_format(b->arena, "%s.%s", schema_name, name), location,
                                 left != NULL ? *left : NULL, *right, false);
