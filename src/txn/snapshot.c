@@ -36,23 +36,35 @@ struct commit_number store_horizon(const struct store *store) {
     return (struct commit_number){horizon};
 }
 
-void snapshot__take(struct transaction *transaction) {
+/* Into the core's list, which rises; mostly at its end. */
+static bool snapshot_enlist(struct snapshot_core *core, struct transaction *transaction) {
+    struct list *place = &core->active;
+    while (place->previous != &core->active &&
+           CONTAINER_OF(place->previous, struct transaction, active_node)->snapshot >
+               transaction->snapshot)
+        place = place->previous;
+    list_insert_before(place, &transaction->active_node);
+    return core->active.next == &transaction->active_node;
+}
+
+/* With older ones in the list the published value is low enough already. */
+void snapshot__take(struct transaction *transaction, bool applied) {
     struct store *store = transaction->store;
     struct snapshot_core *core = &store->snapshots[transaction->core];
     ASSERT(!transaction->snapshot_active);
-    uint64_t visible = atomic_load(&store->visible);
-    bool first = list_empty(&core->active);
-    /* With older ones in the list the published value is low enough already. */
-    while (first) {
-        atomic_store(&core->oldest, visible);
-        uint64_t again = atomic_load(&store->visible);
-        if (again == visible)
+    uint64_t snapshot = atomic_load(applied ? &store->applied : &store->visible);
+    for (;;) {
+        transaction->snapshot = snapshot;
+        if (!snapshot_enlist(core, transaction))
             break;
-        visible = again;
+        atomic_store(&core->oldest, snapshot);
+        uint64_t visible = atomic_load(&store->visible);
+        if (visible <= snapshot)
+            break;
+        list_remove(&transaction->active_node);
+        snapshot = visible;
     }
-    transaction->snapshot = visible;
     transaction->snapshot_active = true;
-    list_push_back(&core->active, &transaction->active_node);
 }
 
 void snapshot__drop(struct transaction *transaction) {

@@ -204,8 +204,9 @@ void history__release(struct fiber *f, struct partition *partition);
 
 /* ---- snapshot.c */
 void snapshot__init(struct store *store, uint64_t visible);
-/* Suspends only when another core's snapshot list ... never. On the transaction's core. */
-void snapshot__take(struct transaction *transaction);
+/* Never suspends; on the transaction's core. `applied`: see what is applied everywhere, even if it
+   is not durable yet. */
+void snapshot__take(struct transaction *transaction, bool applied);
 void snapshot__drop(struct transaction *transaction);
 /* Core 0: the commit is applied everywhere; `asynchronous` ones need not be durable. */
 void snapshot__applied(struct store *store, uint64_t number, bool asynchronous);

@@ -136,6 +136,23 @@ void transaction_lock_timeout_set(struct transaction *transaction, int64_t timeo
 
 /* ---- statements ---------------------------------------------------------------------------- */
 
+/*
+ * Has it built on a commit that new snapshots do not see yet (it waited for that commit's row
+ * lock, which is given back before the commit is durable)? Then a snapshot without that commit
+ * would contradict the transaction's own writes. What is applied everywhere is just as consistent;
+ * that it is durable is made sure before this transaction's end is answered.
+ */
+static bool depends_on_invisible(struct fiber *f, struct transaction *transaction) {
+    struct store *store = transaction->store;
+    uint64_t depends_on = atomic_load_explicit(&transaction->depends_on, memory_order_relaxed);
+    if (depends_on <= atomic_load(&store->visible))
+        return false;
+    if (depends_on <= atomic_load(&store->applied))
+        return true;
+    snapshot__wait_visible(f, store, depends_on);
+    return false;
+}
+
 enum status transaction_statement_begin(struct fiber *f, struct transaction *transaction,
                                         struct commit_number after) {
     ASSERT(fiber_core(f) == transaction->core);
@@ -143,7 +160,9 @@ enum status transaction_statement_begin(struct fiber *f, struct transaction *tra
     if (transaction->isolation == ISOLATION_REPEATABLE_READ && transaction->snapshot_active)
         return STATUS_OK;
     snapshot__drop(transaction);
-    snapshot__take(transaction);
+    snapshot__take(transaction, depends_on_invisible(f, transaction));
+    if (transaction->snapshot > store_visible(transaction->store).value)
+        transaction__depend(transaction, transaction->snapshot);
     return STATUS_OK;
 }
 

@@ -144,13 +144,14 @@ struct model_session {
     unsigned seed;
 };
 
+struct seen;
 struct scan {
     struct transaction *transaction;
     const uint32_t *expected; /* by rank, ascending; 0 absent */
     struct model *model;
     unsigned from, to;        /* ranks, inclusive */
     bool backward;
-    unsigned *rank_to_index;
+    struct seen *out;         /* or note what is read here */
 };
 
 static unsigned rank_to_index[KEYS];
@@ -454,8 +455,7 @@ static enum status see_there(struct fiber *f, struct partition *partition, void 
     struct txn_cursor *cursor;
     struct txn_entry entries[9];
     size_t count;
-    struct seen *out = &seen[seen_count++];
-    assert_true(seen_count < SEEN_MAX);
+    struct seen *out = scan->out;
     memset(out, 0, sizeof *out);
     out->snapshot = transaction_snapshot(scan->transaction).value;
     out->partition = partition_number(partition);
@@ -493,7 +493,8 @@ static void seen_verify(const struct model *model) {
 
 static void see(struct fiber *f, struct model *model, struct transaction *transaction,
                 const uint32_t *own, struct random *random) {
-    struct scan scan = {.transaction = transaction, .model = model};
+    assert_true(seen_count < SEEN_MAX);
+    struct scan scan = {.transaction = transaction, .model = model, .out = &seen[seen_count++]};
     scan.backward = random_below(random, 2) == 0;
     unsigned partition = (unsigned)random_below(random, PARTITIONS);
     assert_ok(partition_call(f, model->store, partition, see_there, &scan));
@@ -503,7 +504,7 @@ static void see(struct fiber *f, struct model *model, struct transaction *transa
         uint32_t mine = own[partition * KEYS + rank_to_index[rank]];
         if (mine == 0)
             continue;
-        struct seen *last = &seen[seen_count - 1];
+        struct seen *last = scan.out;
         assert_int_equal(last->values[rank], mine == UINT32_MAX ? 0 : mine);
         last->values[rank] = UINT32_MAX;
     }
