@@ -1,7 +1,8 @@
 /*
  * Inserting a batch: rows are sorted by partition, each partition is called once and takes row ids
  * for its rows at once; keys and rows are encoded straight from the vectors into buffers that are
- * used again for every row. Entries of indexes that are not local follow row by row.
+ * used again. Each index takes all its entries together, so that rising keys cost one look for
+ * duplicates. Entries of indexes that are not local follow row by row.
  */
 #include "table/rows.h"
 
@@ -37,28 +38,96 @@ static enum status claim_failed(const struct batch_call *call, const struct inde
     return unique__violation(call->table, index, values, call->building);
 }
 
+/* Keys of one local index, for all rows of the call. */
+struct key_list {
+    struct index_key *keys; /* row_count; in writer->keys */
+    bool rising;            /* none null, each larger than the one before */
+};
+
+static struct slice key_bytes(const struct row_writer *writer, const struct index_key *key) {
+    return slice_of(writer->keys.data + key->offset, key->size);
+}
+
+static enum status encode_keys(struct batch_call *call, struct row_writer *writer,
+                               const struct index *index, struct key_list *list) {
+    buffer_clear(&writer->keys);
+    list->rising = true;
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        struct index_key *key = &list->keys[i];
+        TRY(index__key_of_batch(index, call->batch, call->rows[i], &writer->keys, key));
+        if (key->has_null ||
+            (i > 0 && slice_compare(key_bytes(writer, &list->keys[i - 1]),
+                                    key_bytes(writer, key)) >= 0))
+            list->rising = false;
+    }
+    return STATUS_OK;
+}
+
+static enum status lock_keys(struct fiber *f, struct batch_call *call, struct row_writer *writer,
+                             const struct index *index, const struct key_list *list) {
+    for (uint32_t i = 0; i < call->row_count && !call->alone; i++) {
+        bool locked;
+        if (!list->keys[i].has_null)
+            TRY(txn_lock_key(f, writer->transaction, writer->partition, index->tree,
+                             key_bytes(writer, &list->keys[i]), KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+                             &locked, NULL));
+    }
+    return STATUS_OK;
+}
+
+/* Is there any entry between the first and the last key? Rows that arrive in the order of their
+   key, behind all others, need only this one look. */
+static enum status range_is_free(struct fiber *f, struct batch_call *call,
+                                 struct row_writer *writer, const struct index *index,
+                                 const struct key_list *list, bool *free_out) {
+    struct txn_range range = {
+        .lower = key_bytes(writer, &list->keys[0]),
+        .upper = key_bytes(writer, &list->keys[call->row_count - 1]),
+        .upper_inclusive = true,
+        .newest = true,
+    };
+    struct txn_cursor *cursor;
+    TRY(txn_cursor_open(f, writer->transaction, writer->partition, index->tree, &range,
+                        &cursor));
+    struct txn_entry entry;
+    size_t count;
+    enum status status = txn_cursor_next(f, cursor, &entry, 1, &count);
+    txn_cursor_close(f, cursor);
+    *free_out = status == STATUS_OK && count == 0;
+    return status;
+}
+
+static enum status put_entry(struct fiber *f, struct row_writer *writer, const struct index *index,
+                             const struct index_key *key, struct row_id row_id) {
+    uint8_t value[INDEX_VALUE_SIZE_MAX];
+    size_t size = index_value_encode(index, 0, row_id, value);
+    return txn_put(f, writer->transaction, writer->partition, index->tree,
+                   index__entry_key(index, key, 0, row_id, &writer->keys),
+                   slice_of(value, size), TXN_PUT_CHECKED_BY_READER);
+}
+
+/* All entries of one index: first every key is locked, then looked for, then put. */
 static enum status put_entries(struct fiber *f, struct batch_call *call,
-                               struct row_writer *writer, uint32_t row, struct row_id row_id) {
-    const struct table *table = call->table;
-    for (unsigned i = 0; i < table->index_count; i++) {
-        const struct index *index = table->indexes[i];
-        if (!index->local)
-            continue;
-        struct index_key key;
-        buffer_clear(&writer->keys);
-        TRY(index__key_of_batch(index, call->batch, row, &writer->keys, &key));
-        struct slice bytes = index__entry_key(index, &key, 0, row_id, &writer->keys);
-        if (index->unique && !key.has_null) {
-            bool taken;
-            TRY(unique__claim(f, writer->transaction, writer->partition, index, bytes,
-                              call->alone, &taken));
-            if (taken)
-                return claim_failed(call, index, row, &writer->scratch);
-        }
-        uint8_t value[INDEX_VALUE_SIZE_MAX];
-        size_t size = index_value_encode(index, 0, row_id, value);
-        TRY(txn_put(f, writer->transaction, writer->partition, index->tree, bytes,
-                    slice_of(value, size), TXN_PUT_CHECKED_BY_READER));
+                               struct row_writer *writer, const struct index *index,
+                               struct key_list *list) {
+    TRY(encode_keys(call, writer, index, list));
+    bool all_free = !index->unique;
+    if (index->unique) {
+        TRY(lock_keys(f, call, writer, index, list));
+        if (list->rising)
+            TRY(range_is_free(f, call, writer, index, list, &all_free));
+    }
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        const struct index_key *key = &list->keys[i];
+        bool taken = false;
+        struct slice value;
+        if (!all_free && !key->has_null)
+            TRY(txn_get_newest(f, writer->transaction, writer->partition, index->tree,
+                               key_bytes(writer, key), NULL, &taken, &value));
+        if (taken)
+            return claim_failed(call, index, call->rows[i], &writer->scratch);
+        TRY(put_entry(f, writer, index, key, (struct row_id){call->first_id.value + i}));
+        TRY(fiber_check(f));
     }
     return STATUS_OK;
 }
@@ -84,22 +153,31 @@ static enum status put_row(struct fiber *f, struct batch_call *call, struct row_
                    slice_of(key, sizeof key), buffer_slice(&writer->row), TXN_PUT_VERSIONED);
 }
 
+static enum status insert_with(struct fiber *f, struct batch_call *call,
+                               struct row_writer *writer) {
+    const struct table *table = call->table;
+    struct key_list list;
+    TRY(arena__array(&writer->arena, call->row_count, sizeof *list.keys, &list.keys));
+    TRY(partition_row_ids(f, writer->partition, table->row_tree, call->row_count,
+                          &call->first_id));
+    for (unsigned i = 0; i < table->index_count; i++) {
+        if (table->indexes[i]->local)
+            TRY(put_entries(f, call, writer, table->indexes[i], &list));
+    }
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        TRY(put_row(f, call, writer, call->rows[i], (struct row_id){call->first_id.value + i}));
+        TRY(fiber_check(f));
+    }
+    return STATUS_OK;
+}
+
 static enum status insert_here(struct fiber *f, struct partition *partition, void *argument) {
     struct batch_call *call = argument;
     struct row_writer writer;
     enum status status =
         row_writer_init(&writer, call->context->transaction, call->table, partition);
     if (status == STATUS_OK)
-        status = partition_row_ids(f, partition, call->table->row_tree, call->row_count,
-                                   &call->first_id);
-    for (uint32_t i = 0; i < call->row_count && status == STATUS_OK; i++) {
-        struct row_id row_id = {call->first_id.value + i};
-        status = put_entries(f, call, &writer, call->rows[i], row_id);
-        if (status == STATUS_OK)
-            status = put_row(f, call, &writer, call->rows[i], row_id);
-        if (status == STATUS_OK)
-            status = fiber_check(f);
-    }
+        status = insert_with(f, call, &writer);
     row_writer_release(&writer);
     return status;
 }
@@ -258,8 +336,20 @@ enum status table__insert_batch(struct fiber *f, const struct table_context *con
     return status;
 }
 
+/* Trees that the published schema does not know are of a table that this transaction has made or
+   emptied: nobody else can be there. */
+static bool is_own(const struct table_context *context, const struct table *table) {
+    struct schema *published = catalog_schema(context->catalog);
+    const struct table *known = schema_table_by_oid(published, table->oid);
+    bool own = !table->is_system &&
+               (known == NULL || known->row_tree.value != table->row_tree.value);
+    schema_release(published);
+    return own;
+}
+
 enum status table_insert_batch(struct fiber *f, const struct table_context *context,
                                const struct table *table, const struct batch *batch,
                                int64_t *addresses_out) {
-    return table__insert_batch(f, context, table, batch, addresses_out, false, false);
+    return table__insert_batch(f, context, table, batch, addresses_out,
+                               is_own(context, table), false);
 }

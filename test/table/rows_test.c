@@ -2,7 +2,7 @@
 
 #include "base/base_memory.h"
 
-/* ---- the table of most tests: id, a (unique, may be null), b (indexed), big ----------------- */
+/* ---- the table of most tests: id, a (unique, may be null), b (indexed), big ----------- */
 
 enum { COLUMN_COUNT = 4 };
 
@@ -49,7 +49,7 @@ static bool text_is(const struct value *value, const char *text) {
     return !value->is_null && slice_equal(value->string, slice_of_text(text));
 }
 
-/* ---- random changes against a model --------------------------------------------------------- */
+/* ---- random changes against a model --------------------------------------------------- */
 
 enum { MODEL_IDS = 150, BIG_SIZE_MAX = 12000 };
 
@@ -315,7 +315,7 @@ static void random_changes_match_a_model_on_two_cores(void **state) {
     fixture_run_cores(model_body, 2);
 }
 
-/* ---- words of violations ------------------------------------------------------------------------ */
+/* ---- words of violations -------------------------------------------------------------- */
 
 static enum status words_body(struct fiber *f, void *argument) {
     struct database database;
@@ -358,7 +358,7 @@ static void violations_speak_postgresqls_words(void **state) {
     fixture_run(words_body);
 }
 
-/* ---- waiting for a concurrent inserter ------------------------------------------------------------- */
+/* ---- waiting for a concurrent inserter ------------------------------------------------ */
 
 struct waiter {
     struct database *database;
@@ -443,7 +443,7 @@ static void an_inserter_waits_for_who_holds_the_key(void **state) {
     fixture_run(wait_body);
 }
 
-/* ---- large values ------------------------------------------------------------------------------------ */
+/* ---- large values --------------------------------------------------------------------- */
 
 static enum status large_body(struct fiber *f, void *argument) {
     static const size_t sizes[] = {0,     1,     12,      13,       2000,     4000,    4001, 8192,

@@ -2,7 +2,7 @@
 
 #include "value/value_numeric.h"
 
-/* ---- ranges ------------------------------------------------------------------------------ */
+/* ---- ranges --------------------------------------------------------------------------- */
 
 enum { RANGE_ROWS = 400 };
 
@@ -143,7 +143,7 @@ static void index_ranges_match_a_model(void **state) {
     fixture_run(ranges_body);
 }
 
-/* ---- snapshots ---------------------------------------------------------------------------------- */
+/* ---- snapshots ------------------------------------------------------------------------ */
 
 enum { ACCOUNTS = 120, WRITERS = 4, TRANSFERS = 60, OPENING = 1000 };
 
@@ -277,7 +277,7 @@ static void a_snapshot_does_not_move_on_two_cores(void **state) {
     fixture_run_cores(bank_body, 2);
 }
 
-/* ---- a primary key for rows that are there ---------------------------------------------------------- */
+/* ---- a primary key for rows that are there -------------------------------------------- */
 
 static enum status late_key_body(struct fiber *f, void *argument) {
     struct database database;
@@ -309,16 +309,14 @@ static enum status late_key_body(struct fiber *f, void *argument) {
             assert_ok(table_insert_batch(f, &work.context, table, &batch, NULL));
         }
     }
-    struct value big[2] = {value_string(TYPE_OF(TEXT), slice_of(arena_alloc(&work.arena, 60000),
-                                                                60000)),
-                           value_int8(ROWS)};
-    memset((void *)(uintptr_t)big[0].string.data, 'z', 60000);
     work_commit(f, &work);
 
     work_begin(f, &work, &database);
     table = find_table(&work, "late");
-    /* Too long for its index, so that row waits until the index is gone. */
-    big[0].string.size = 60000;
+    /* A value too long for its index. */
+    uint8_t *bytes = arena_alloc(&work.arena, 60000);
+    memset(bytes, 'z', 60000);
+    struct value big[2] = {value_string(TYPE_OF(TEXT), slice_of(bytes, 60000)), value_int8(ROWS)};
     assert_status(table_insert(f, &work.context, table, big, NULL), STATUS_LIMIT_EXCEEDED);
     work_rollback(f, &work);
 

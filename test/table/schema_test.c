@@ -2,7 +2,7 @@
 
 #include "table/table_virtual.h"
 
-/* ---- a new database ---------------------------------------------------------------------- */
+/* ---- a new database ------------------------------------------------------------------- */
 
 static enum status new_database_body(struct fiber *f, void *argument) {
     struct database database;
@@ -50,7 +50,7 @@ static void a_new_database_describes_itself(void **state) {
     fixture_run(new_database_body);
 }
 
-/* ---- create, alter, drop ------------------------------------------------------------------ */
+/* ---- create, alter, drop -------------------------------------------------------------- */
 
 static struct column_spec two_columns[] = {
     {.name = "id", .type = {TYPE_INT4, -1, 0, 0, 0}, .not_null = true, .default_text = "1"},
@@ -273,7 +273,7 @@ static void columns_come_and_go(void **state) {
     fixture_run(alter_body);
 }
 
-/* ---- virtual relations --------------------------------------------------------------------- */
+/* ---- virtual relations ---------------------------------------------------------------- */
 
 struct seen {
     size_t rows;

@@ -124,7 +124,7 @@ static void sequences_end_or_go_round(void **state) {
     fixture_run(ends_body);
 }
 
-/* ---- many takers, and what a sequence belongs to ------------------------------------------ */
+/* ---- many takers, and what a sequence belongs to -------------------------------------- */
 
 enum { TAKERS = 8, TAKES = 300 };
 
@@ -217,7 +217,7 @@ static void a_sequence_goes_with_its_column(void **state) {
     fixture_run(owned_body);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ---------------------------------------------------------------------------- */
 
 static void states_and_index_values_keep_their_bytes(void **state) {
     static const uint8_t golden[SEQUENCE_STATE_SIZE] = {1, 0x2a, 0, 0, 0, 0, 0, 0, 0, 1};

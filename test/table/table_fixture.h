@@ -192,7 +192,7 @@ static inline void check_all(struct fiber *f, struct database *database) {
     schema_release(schema);
 }
 
-/* ---- scanning a whole table on this core ------------------------------------------------- */
+/* ---- scanning a whole table on this core ---------------------------------------------- */
 
 struct scan_all {
     struct work *work;
