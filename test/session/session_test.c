@@ -1,0 +1,314 @@
+/* Sessions: transactions, settings, prepared statements, portals, cursors, utility statements. */
+#include "test.h"
+
+#include <string.h>
+
+#include "sql_runner.h"
+
+static struct sql_runner *runner;
+
+static int group_setup(void **state) {
+    runner = sql_runner_open(2);
+    return 0;
+}
+
+static int group_teardown(void **state) {
+    sql_runner_close(runner);
+    return 0;
+}
+
+static struct sql_session *s, *t;
+
+static int setup(void **state) {
+    s = sql_session_open(runner);
+    t = sql_session_open(runner);
+    return 0;
+}
+
+static int teardown(void **state) {
+    sql_session_close(s);
+    sql_session_close(t);
+    return 0;
+}
+
+/* ---- transactions */
+
+static void texts_are_one_transaction(void **state) {
+    assert_sql(s, "create table one(a int primary key)", "CREATE TABLE\n");
+    assert_sql(s, "insert into one values (1); insert into one values (1)",
+               "INSERT 0 1\n"
+               "ERROR 23505: duplicate key value violates unique constraint \"one_pkey\"\n");
+    assert_sql(s, "select count(*) from one", "0\n");
+    assert_sql(s, "insert into one values (1); insert into one values (2)",
+               "INSERT 0 1\nINSERT 0 1\n");
+    assert_sql(t, "select count(*) from one", "2\n");
+    assert_sql(s, "drop table one", "DROP TABLE\n");
+}
+
+static void blocks_commit_and_roll_back(void **state) {
+    assert_sql(s, "create table b(a int)", "CREATE TABLE\n");
+    assert_sql(s, "begin; insert into b values (1)", "BEGIN\nINSERT 0 1\n");
+    assert_sql(t, "select count(*) from b", "0\n");
+    assert_sql(s, "select count(*) from b", "1\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    assert_sql(s, "begin", "BEGIN\n");
+    assert_sql(s, "insert into b values (1)", "INSERT 0 1\n");
+    assert_sql(s, "commit", "COMMIT\n");
+    assert_sql(t, "select count(*) from b", "1\n");
+    assert_sql(s, "drop table b", "DROP TABLE\n");
+}
+
+static void failed_blocks_ignore_commands(void **state) {
+    assert_sql(s, "begin", "BEGIN\n");
+    assert_sql(s, "select 1/0", "ERROR 22012: division by zero\n");
+    assert_sql(s, "select 1",
+               "ERROR 25P02: current transaction is aborted, commands ignored until end of "
+               "transaction block\n");
+    assert_sql(s, "select * from nowhere",
+               "ERROR 25P02: current transaction is aborted, commands ignored until end of "
+               "transaction block\n");
+    assert_sql(s, "commit", "ROLLBACK\n");
+    assert_sql(s, "select 1", "1\n");
+}
+
+static void begin_and_commit_warn(void **state) {
+    assert_sql(s, "begin", "BEGIN\n");
+    assert_sql(s, "begin", "WARNING: there is already a transaction in progress\nBEGIN\n");
+    assert_sql(s, "commit", "COMMIT\n");
+    assert_sql(s, "commit", "WARNING: there is no transaction in progress\nCOMMIT\n");
+    assert_sql(s, "rollback", "WARNING: there is no transaction in progress\nROLLBACK\n");
+}
+
+static void properties_are_set_before_the_first_query(void **state) {
+    assert_sql(s, "begin isolation level repeatable read read only", "BEGIN\n");
+    assert_sql(s, "show transaction_isolation", "repeatable read\n");
+    assert_sql(s, "show transaction_read_only", "on\n");
+    assert_sql(s, "create table never(a int)",
+               "ERROR 25006: cannot execute CREATE TABLE in a read-only transaction\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    assert_sql(s, "show transaction_isolation", "read committed\n");
+    assert_sql(s, "begin; select 1", "BEGIN\n1\n");
+    assert_sql(s, "set transaction isolation level repeatable read",
+               "ERROR 25001: SET TRANSACTION ISOLATION LEVEL must be called before any query\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    assert_sql(s, "begin isolation level serializable",
+               "ERROR 0A000: transaction isolation level SERIALIZABLE is not supported\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    assert_sql(s, "savepoint a", "ERROR 0A000: savepoints are not supported\n");
+}
+
+static void schema_changes_roll_back(void **state) {
+    assert_sql(s, "begin; create table r(a int primary key); insert into r values (1)",
+               "BEGIN\nCREATE TABLE\nINSERT 0 1\n");
+    assert_sql(s, "select * from r", "1\n");
+    assert_sql(t, "select * from r", "ERROR 42P01: relation \"r\" does not exist\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    assert_sql(s, "select * from r", "ERROR 42P01: relation \"r\" does not exist\n");
+    assert_sql(s, "begin; create table r(a int); commit", "BEGIN\nCREATE TABLE\nCOMMIT\n");
+    assert_sql(t, "select count(*) from r", "0\n");
+    assert_sql(t, "drop table r", "DROP TABLE\n");
+}
+
+/* ---- settings */
+
+static void settings_follow_the_transaction(void **state) {
+    assert_sql(s, "show statement_timeout", "0\n");
+    assert_sql(s, "begin; set statement_timeout = '5s'; show statement_timeout",
+               "BEGIN\nSET\n5s\n");
+    assert_sql(s, "rollback; show statement_timeout", "ROLLBACK\n0\n");
+    assert_sql(s, "begin; set local statement_timeout = 7000; show statement_timeout; commit",
+               "BEGIN\nSET\n7s\nCOMMIT\n");
+    assert_sql(s, "show statement_timeout", "0\n");
+    assert_sql(s, "set datestyle to german; show datestyle", "SET\nGerman, DMY\n");
+    assert_sql(s, "reset datestyle; show datestyle", "RESET\nISO, MDY\n");
+    assert_sql(s, "set nonsense = 1",
+               "ERROR 42704: unrecognized configuration parameter \"nonsense\"\n");
+    assert_sql(s, "set my.own = 'x'; show my.own", "SET\nx\n");
+    assert_sql(s, "select current_setting('work_mem')", "64MB\n");
+    assert_sql(s, "select setting, unit from pg_settings where name = 'work_mem'", "65536|kB\n");
+}
+
+static void timeouts_cancel_statements(void **state) {
+    assert_sql(s, "create table w(a int primary key, b int); insert into w values (1, 1)",
+               "CREATE TABLE\nINSERT 0 1\n");
+    assert_sql(s, "begin; update w set b = 2 where a = 1", "BEGIN\nUPDATE 1\n");
+    assert_sql(t, "set statement_timeout = '50ms'", "SET\n");
+    assert_sql(t, "update w set b = 3 where a = 1",
+               "ERROR 57014: canceling statement due to statement timeout\n");
+    assert_sql(t, "set statement_timeout = 0; set lock_timeout = '50ms'", "SET\nSET\n");
+    assert_sql(t, "update w set b = 3 where a = 1",
+               "ERROR 55P03: canceling statement due to lock timeout\n");
+    assert_sql(t, "reset lock_timeout", "RESET\n");
+    sql_start(t, "update w set b = 3 where a = 1");
+    assert_false(sql_done(t, 100));
+    sql_cancel(t);
+    assert_string_equal(sql_finish(t), "ERROR 57014: canceling statement due to user request\n");
+    assert_sql(t, "select b from w", "1\n");
+    assert_sql(s, "commit", "COMMIT\n");
+    assert_sql(t, "update w set b = b + 1 where a = 1", "UPDATE 1\n");
+    assert_sql(s, "select b from w; drop table w", "3\nDROP TABLE\n");
+}
+
+/* ---- prepared statements and plans */
+
+static void prepared_statements_have_names(void **state) {
+    assert_sql(s, "prepare p(int) as select $1 + 1", "PREPARE\n");
+    assert_sql(s, "execute p(41)", "42\n");
+    assert_sql(s, "execute p(1, 2)",
+               "ERROR 42601: wrong number of parameters for prepared statement \"p\"\n");
+    assert_sql(s, "prepare p as select 1",
+               "ERROR 42P05: prepared statement \"p\" already exists\n");
+    assert_sql(s, "select name, from_sql from pg_prepared_statements", "p|t\n");
+    assert_sql(s, "deallocate p", "DEALLOCATE\n");
+    assert_sql(s, "execute p(1)", "ERROR 26000: prepared statement \"p\" does not exist\n");
+    assert_sql(s, "prepare q as select 1; deallocate all", "PREPARE\nDEALLOCATE ALL\n");
+}
+
+static void plans_follow_the_schema(void **state) {
+    assert_sql(s, "create table v(a int); insert into v values (1)", "CREATE TABLE\nINSERT 0 1\n");
+    assert_sql(s, "prepare all_of_v as select * from v; execute all_of_v", "PREPARE\n1\n");
+    assert_sql(s, "select * from v", "1\n");
+    assert_sql(t, "alter table v add column b int default 5", "ALTER TABLE\n");
+    assert_sql(s, "select * from v", "1|5\n");
+    assert_sql(s, "execute all_of_v",
+               "ERROR 0A000: cached plan must not change result type\n");
+    assert_sql(t, "drop table v", "DROP TABLE\n");
+    assert_sql(s, "select * from v", "ERROR 42P01: relation \"v\" does not exist\n");
+}
+
+static void literals_share_a_plan_and_keep_their_errors(void **state) {
+    assert_sql(s, "create table l(a int, b text)", "CREATE TABLE\n");
+    for (int i = 0; i < 3; i++)
+        assert_sql(s, "insert into l(a, b) values (7, 'seven')", "INSERT 0 1\n");
+    assert_sql(s, "insert into l(a, b) values (8, 'eight')", "INSERT 0 1\n");
+    assert_sql(s, "select b from l where a = 8", "eight\n");
+    assert_sql(s, "select count(*) from l where a = 7", "3\n");
+    assert_sql(s, "select a from l where a = 'x'",
+               "ERROR 22P02: invalid input syntax for type integer: \"x\"\n");
+    assert_sql(s, "select a from l where a = 99999999999", "");
+    assert_sql(s, "drop table l", "DROP TABLE\n");
+}
+
+static void parameters_are_inferred(void **state) {
+    const char *const parameters[] = {"2", NULL};
+    assert_string_equal(sql_run_prepared(s, "select $1::int + 1, $2::text", parameters, 2),
+                        "3|NULL\n");
+    assert_string_equal(sql_run_prepared(s, "select 1", parameters, 1),
+                        "ERROR 08P01: bind message supplies 1 parameters, but prepared statement "
+                        "\"\" requires 0\n");
+    assert_string_equal(sql_run_prepared(s, "", NULL, 0), "EMPTY\n");
+}
+
+/* ---- cursors */
+
+static void cursors_read_forward(void **state) {
+    assert_sql(s, "declare c cursor for select 1",
+               "ERROR 25P01: DECLARE CURSOR can only be used in transaction blocks\n");
+    assert_sql(s, "begin; declare c cursor for select g from generate_series(1, 5) g",
+               "BEGIN\nDECLARE CURSOR\n");
+    assert_sql(s, "fetch 2 from c", "1\n2\n");
+    assert_sql(s, "select 'between'", "between\n");
+    assert_sql(s, "fetch 1 from c; move 1 from c; fetch all from c", "3\nMOVE 1\n5\n");
+    assert_sql(s, "fetch next from c", "");
+    assert_sql(s, "close c; fetch 1 from c",
+               "CLOSE CURSOR\nERROR 34000: cursor \"c\" does not exist\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+}
+
+static void scroll_cursors_go_back_and_held_ones_stay(void **state) {
+    assert_sql(s, "begin; declare c scroll cursor with hold for select g from "
+                  "generate_series(1, 4) g; commit",
+               "BEGIN\nDECLARE CURSOR\nCOMMIT\n");
+    assert_sql(s, "fetch 2 from c", "1\n2\n");
+    assert_sql(s, "fetch backward 1 from c", "1\n");
+    assert_sql(s, "fetch last from c; fetch absolute 2 from c", "4\n2\n");
+    assert_sql(s, "close all", "CLOSE CURSOR ALL\n");
+}
+
+/* ---- utility */
+
+static void maintenance_statements_run(void **state) {
+    assert_sql(s, "create table m(a int primary key); insert into m values (1), (2)",
+               "CREATE TABLE\nINSERT 0 2\n");
+    assert_sql(s, "vacuum analyze m", "VACUUM\n");
+    assert_sql(s, "analyze", "ANALYZE\n");
+    assert_sql(s, "checkpoint", "CHECKPOINT\n");
+    assert_sql(s, "begin; vacuum m",
+               "BEGIN\nERROR 25001: VACUUM cannot run inside a transaction block\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    assert_sql(s, "truncate m; select count(*) from m", "TRUNCATE TABLE\n0\n");
+    assert_sql(s, "drop table if exists m, nowhere",
+               "NOTICE: table \"nowhere\" does not exist, skipping\nDROP TABLE\n");
+    assert_sql(s, "discard all", "DISCARD ALL\n");
+    assert_sql(s, "", "EMPTY\n");
+    assert_sql(s, "select 1; select 2", "1\n2\n");
+    assert_sql(s, "selec", "ERROR 42601: syntax error at or near \"selec\"\n");
+}
+
+static void tables_are_made_of_queries(void **state) {
+    assert_sql(s, "create table q as select g, g * 2 as twice from generate_series(1, 3) g",
+               "SELECT 3\n");
+    assert_sql(s, "select * from q order by g", "1|2\n2|4\n3|6\n");
+    assert_sql(s, "drop table q", "DROP TABLE\n");
+}
+
+static void alter_table_checks_rows(void **state) {
+    assert_sql(s, "create table k(a int); insert into k values (1), (-1)",
+               "CREATE TABLE\nINSERT 0 2\n");
+    assert_sql(s, "alter table k add constraint positive check (a > 0)",
+               "ERROR 23514: check constraint \"positive\" of relation \"k\" is violated by some "
+               "row\n");
+    assert_sql(s, "delete from k where a < 0; alter table k add constraint positive check (a > 0)",
+               "DELETE 1\nALTER TABLE\n");
+    assert_sql(s, "insert into k values (0)",
+               "ERROR 23514: new row for relation \"k\" violates check constraint \"positive\"\n");
+    assert_sql(s, "alter table k add primary key (a); insert into k values (1)",
+               "ALTER TABLE\n"
+               "ERROR 23505: duplicate key value violates unique constraint \"k_pkey\"\n");
+    assert_sql(s, "drop table k", "DROP TABLE\n");
+}
+
+static void activity_is_visible(void **state) {
+    assert_sql(s, "begin", "BEGIN\n");
+    assert_sql(t, "select count(*) from pg_stat_activity where state = 'idle in transaction'",
+               "1\n");
+    assert_sql(s, "commit", "COMMIT\n");
+    assert_sql(t, "select state from pg_stat_activity where pid = pg_backend_pid()", "active\n");
+}
+
+static void data_survive_a_restart(void **state) {
+    assert_sql(s, "create table d(a serial primary key, b text); insert into d(b) values ('x')",
+               "CREATE TABLE\nINSERT 0 1\n");
+    sql_runner_reopen(runner);
+    s = sql_session_open(runner);
+    t = sql_session_open(runner);
+    assert_sql(s, "select * from d", "1|x\n");
+    assert_sql(s, "drop table d", "DROP TABLE\n");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(texts_are_one_transaction),
+        CASE(blocks_commit_and_roll_back),
+        CASE(failed_blocks_ignore_commands),
+        CASE(begin_and_commit_warn),
+        CASE(properties_are_set_before_the_first_query),
+        CASE(schema_changes_roll_back),
+        CASE(settings_follow_the_transaction),
+        CASE(timeouts_cancel_statements),
+        CASE(prepared_statements_have_names),
+        CASE(plans_follow_the_schema),
+        CASE(literals_share_a_plan_and_keep_their_errors),
+        CASE(parameters_are_inferred),
+        CASE(cursors_read_forward),
+        CASE(scroll_cursors_go_back_and_held_ones_stay),
+        CASE(maintenance_statements_run),
+        CASE(tables_are_made_of_queries),
+        CASE(alter_table_checks_rows),
+        CASE(activity_is_visible),
+        CASE(data_survive_a_restart),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
