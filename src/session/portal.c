@@ -4,12 +4,12 @@
 
 /* ---- rows kept -------------------------------------------------------------------------- */
 
-void row_store_release(struct row_store *store) {
+void kept_rows_release(struct kept_rows *store) {
     arena_release(&store->arena);
-    *store = (struct row_store){0};
+    *store = (struct kept_rows){0};
 }
 
-static struct stored_batch *row_store_room(struct row_store *store, const struct type *types,
+static struct stored_batch *kept_rows_room(struct kept_rows *store, const struct type *types,
                                            uint32_t column_count) {
     struct stored_batch *last = store->last;
     if (last != NULL && last->batch.row_count < VECTOR_SIZE)
@@ -25,7 +25,7 @@ static struct stored_batch *row_store_room(struct row_store *store, const struct
     return stored;
 }
 
-static enum status row_store_check(const struct row_store *store) {
+static enum status kept_rows_check(const struct kept_rows *store) {
     TRY(arena_status(&store->arena));
     if (store->arena.size_total > STORED_ROWS_SIZE_MAX)
         return error_set(STATUS_LIMIT_EXCEEDED,
@@ -34,33 +34,33 @@ static enum status row_store_check(const struct row_store *store) {
     return STATUS_OK;
 }
 
-enum status row_store_append(struct row_store *store, const struct batch *batch) {
+enum status kept_rows_append(struct kept_rows *store, const struct batch *batch) {
     struct type *types = ARENA_ARRAY(&store->arena, struct type, batch->column_count + 1);
     if (types == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < batch->column_count; i++)
         types[i] = batch->vectors[i].type;
     for (uint32_t done = 0; done < batch->selected_count;) {
-        struct stored_batch *stored = row_store_room(store, types, batch->column_count);
-        TRY(row_store_check(store));
+        struct stored_batch *stored = kept_rows_room(store, types, batch->column_count);
+        TRY(kept_rows_check(store));
         uint32_t room = VECTOR_SIZE - stored->batch.row_count;
         uint32_t count = batch->selected_count - done < room ? batch->selected_count - done : room;
         batch_append(&stored->batch, batch, done, count, &store->arena);
         done += count;
         store->row_count += count;
     }
-    return row_store_check(store);
+    return kept_rows_check(store);
 }
 
-enum status row_store_append_values(struct row_store *store, const struct value *values,
+enum status kept_rows_append_values(struct kept_rows *store, const struct value *values,
                                     size_t count) {
     struct type *types = ARENA_ARRAY(&store->arena, struct type, count + 1);
     if (types == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++)
         types[i] = values[i].type;
-    struct stored_batch *stored = row_store_room(store, types, (uint32_t)count);
-    TRY(row_store_check(store));
+    struct stored_batch *stored = kept_rows_room(store, types, (uint32_t)count);
+    TRY(kept_rows_check(store));
     uint32_t row = stored->batch.row_count;
     for (size_t i = 0; i < count; i++)
         if (values[i].is_null)
@@ -69,7 +69,7 @@ enum status row_store_append_values(struct row_store *store, const struct value 
             vector_set(&stored->batch.vectors[i], row, &values[i], &store->arena);
     batch_set_count(&stored->batch, row + 1);
     store->row_count++;
-    return row_store_check(store);
+    return kept_rows_check(store);
 }
 
 /* ---- portals ---------------------------------------------------------------------------- */
@@ -77,7 +77,7 @@ enum status row_store_append_values(struct row_store *store, const struct value 
 static void forget_statement(struct portal *portal) {
     if (portal->statement != NULL)
         statement_release(portal->statement);
-    row_store_release(&portal->stored);
+    kept_rows_release(&portal->stored);
 }
 
 void portal_close(struct fiber *f, struct session *session, struct portal *portal) {
@@ -311,14 +311,14 @@ enum status portal_store_rest(struct fiber *f, struct session *session, struct p
     if (portal->batch != NULL) {
         struct batch part = batch_part(portal->batch, portal->batch_row,
                                        portal->batch->selected_count - portal->batch_row);
-        TRY(row_store_append(&portal->stored, &part));
+        TRY(kept_rows_append(&portal->stored, &part));
         portal->batch = NULL;
     }
     while (portal->execution != NULL) {
         const struct batch *batch;
         TRY(portal_next_batch(f, session, portal, &batch));
         if (batch != NULL)
-            TRY(row_store_append(&portal->stored, batch));
+            TRY(kept_rows_append(&portal->stored, batch));
     }
     portal->use_stored = true;
     portal->batch_row = 0;

@@ -79,16 +79,16 @@ struct stored_batch {
 };
 
 /* Rows in an arena of their own. */
-struct row_store {
+struct kept_rows {
     struct arena arena;
     struct stored_batch *first, *last;
     uint64_t row_count;
 };
-void row_store_release(struct row_store *store);
+void kept_rows_release(struct kept_rows *store);
 /* Append the selected rows; LIMIT_EXCEEDED over STORED_ROWS_SIZE_MAX. */
-enum status row_store_append(struct row_store *store, const struct batch *batch) MUST_USE;
+enum status kept_rows_append(struct kept_rows *store, const struct batch *batch) MUST_USE;
 /* Append one row of boxed values with these types. */
-enum status row_store_append_values(struct row_store *store, const struct value *values,
+enum status kept_rows_append_values(struct kept_rows *store, const struct value *values,
                                     size_t count) MUST_USE;
 
 /* ---- statements and portals -------------------------------------------------------------- */
@@ -136,7 +136,7 @@ struct portal {
     bool announce; /* describe the columns to the sink before the first row */
     bool is_cursor, with_hold, scroll; /* DECLARE */
     int64_t made_at_us;
-    struct row_store stored;
+    struct kept_rows stored;
     bool use_stored;
     /* The batch at hand and how far it was handed out. */
     const struct batch *batch;

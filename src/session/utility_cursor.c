@@ -62,7 +62,7 @@ struct fetch {
 static enum status hand_out(struct fetch *fetch, const struct batch *batch) {
     fetch->count += batch->selected_count;
     return fetch->portal == NULL ? STATUS_OK
-                                 : row_store_append(&fetch->portal->stored, batch);
+                                 : kept_rows_append(&fetch->portal->stored, batch);
 }
 
 /* The next `count` rows of a cursor that has only been read forward. */

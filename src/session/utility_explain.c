@@ -9,7 +9,7 @@ static enum status append_lines(struct portal *portal, struct slice text) {
         const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
         const uint8_t *stop = newline == NULL ? end : newline;
         struct value line = value_string(TYPE_OF(TEXT), slice_of(at, (size_t)(stop - at)));
-        TRY(row_store_append_values(&portal->stored, &line, 1));
+        TRY(kept_rows_append_values(&portal->stored, &line, 1));
         at = stop + 1;
     }
     return STATUS_OK;
@@ -22,7 +22,7 @@ static enum status append_result(struct portal *portal, const struct statement_e
     if (said->format == EXPLAIN_FORMAT_TEXT)
         return append_lines(portal, buffer_slice(text));
     struct value value = value_string(TYPE_OF(TEXT), buffer_slice(text));
-    return row_store_append_values(&portal->stored, &value, 1);
+    return kept_rows_append_values(&portal->stored, &value, 1);
 }
 
 static enum status explain_only(struct portal *portal, const struct statement_explain *said) {

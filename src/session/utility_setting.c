@@ -83,8 +83,8 @@ static enum status append_shown(struct portal *portal, const struct buffer *text
         value_string(TYPE_OF(TEXT), buffer_slice(text)),
         value_text(meaning),
     };
-    return name[0] == '\0' ? row_store_append_values(&portal->stored, &row[1], 1)
-                           : row_store_append_values(&portal->stored, row, 3);
+    return name[0] == '\0' ? kept_rows_append_values(&portal->stored, &row[1], 1)
+                           : kept_rows_append_values(&portal->stored, row, 3);
 }
 
 static enum status show_one(struct session *session, struct portal *portal, const char *name) {
