@@ -70,8 +70,11 @@ static void remember(struct fiber *f, struct session *session, const char *text,
     plan_cache_put(cache, &key, statement);
 }
 
+enum { SEARCH_PATH_MAX = 32 };
+
 struct binding_inputs {
     struct schema *schema;
+    const char *path[SEARCH_PATH_MAX];
     struct table_context tables;
     struct sql_options options;
 };
@@ -83,6 +86,11 @@ static enum status bind_inputs(struct fiber *f, struct session *session, const u
     TRY(session__transaction(f, session));
     inputs->schema = session__schema(session);
     session->schema_now = inputs->schema;
+    /* Schemas that do not exist are passed over, as in PostgreSQL. */
+    size_t path_count = 0;
+    for (size_t i = 0; i < session->search_path_count && path_count < SEARCH_PATH_MAX; i++)
+        if (schema_namespace(inputs->schema, session->search_path[i]) != NULL)
+            inputs->path[path_count++] = session->search_path[i];
     inputs->tables = (struct table_context){
         .catalog = session->engine->catalog,
         .store = session->engine->store,
@@ -92,8 +100,8 @@ static enum status bind_inputs(struct fiber *f, struct session *session, const u
     inputs->options = (struct sql_options){
         .value_context = &session->value_context,
         .folding = exec_folding(),
-        .search_path = (const char *const *)session->search_path,
-        .search_path_count = session->search_path_count,
+        .search_path = inputs->path,
+        .search_path_count = path_count,
         .parameter_types = types,
         .parameter_type_count = type_count,
         .database_name = session->database,

@@ -150,8 +150,8 @@ static enum status analyze(struct fiber *f, struct session *session,
     else
         for (size_t i = 0; i < schema_table_count(statement->schema); i++)
             TRY(analyze_table(f, session, schema_table_at(statement->schema, i)));
-    TRY(session__statement_end(f, session));
-    return session__schema_changed(f, session);
+    TRY(session__schema_changed(f, session));
+    return session__statement_end(f, session);
 }
 
 /* Old versions vanish by themselves and space is reused; what VACUUM adds is a checkpoint, which
