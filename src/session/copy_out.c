@@ -34,9 +34,7 @@ static void append_escaped(struct copy_out *copy, struct slice text) {
                                        ['\v'] = 'v', ['\f'] = 'f', ['\r'] = 'r'};
         buffer_append(&copy->row, text.data + from, i - from);
         buffer_append_byte(&copy->row, '\\');
-        buffer_append_byte(&copy->row, c <= '\r' && c >= '\b' && c != (uint8_t)copy->said->delimiter
-                                           ? (uint8_t)letters[c]
-                                           : c);
+        buffer_append_byte(&copy->row, c <= '\r' && c >= '\b' ? (uint8_t)letters[c] : c);
         from = i + 1;
     }
     buffer_append(&copy->row, text.data + from, text.size - from);

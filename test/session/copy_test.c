@@ -124,7 +124,7 @@ static void rows_are_written(void **state) {
 }
 
 static void many_rows_go_in_batches(void **state) {
-    static char data[1 << 20];
+    static char data[2 << 20];
     size_t size = 0;
     for (int i = 0; i < 50000; i++)
         size += (size_t)sprintf(data + size, "%d\ta longer text %d\n", i, i);
