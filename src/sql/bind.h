@@ -20,7 +20,12 @@ enum { RELATIONS_MAX = 64 };
 
 struct query;
 
-enum relation_source { RELATION_OF_TABLE, RELATION_OF_QUERY, RELATION_OF_FUNCTION, RELATION_OF_CTE };
+enum relation_source {
+    RELATION_OF_TABLE,
+    RELATION_OF_QUERY,
+    RELATION_OF_FUNCTION,
+    RELATION_OF_CTE,
+};
 
 struct bound_column {
     const char *name;
@@ -206,11 +211,12 @@ struct binder {
                                    refused; NULL: allowed */
     bool set_functions_allowed;
     bool in_aggregate;
+    const char *recursive_name; /* of the WITH RECURSIVE query being bound */
     bool keep_unknown;          /* the next SELECT leaves literals of unknown type (INSERT) */
     const char *default_context; /* DEFAULT is allowed */
 };
 
-/* ---- errors, memory ------------------------------------------------------------------------ */
+/* ---- errors, memory --------------------------------------------------------------------- */
 
 /* error_set with the character position of byte `location` (-1: none). */
 enum status bind_error(const struct binder *b, int location, enum status status,
@@ -222,12 +228,13 @@ enum status bind_unsupported(const struct binder *b, int location, const char *f
 /* Zeroed; fails with STATEMENT_TOO_COMPLEX when huge. */
 enum status bind_alloc(const struct binder *b, size_t count, size_t size, void *pointer_out)
     MUST_USE;
-#define BIND_ARRAY(b, count, pointer_out) bind_alloc((b), (count), sizeof **(pointer_out), pointer_out)
+#define BIND_ARRAY(b, count, pointer_out)                                                          \
+    bind_alloc((b), (count), sizeof **(pointer_out), pointer_out)
 enum status bind_stack_check(const struct binder *b) MUST_USE;
 int node_location(const parse_node *node);
 const char *node_text(const parse_node *node); /* String node's text or NULL */
 
-/* ---- making expressions ---------------------------------------------------------------------- */
+/* ---- making expressions ----------------------------------------------------------------- */
 
 struct expression *expression_make(const struct binder *b, enum expression_kind kind,
                                    struct type type, int location);
@@ -258,7 +265,7 @@ bool expression_walk_variables(const struct expression *expression, uint32_t lev
 bool query_walk_variables(const struct query *query, uint32_t level,
                           bool (*visit)(const struct expression *, void *), void *context);
 
-/* ---- types ------------------------------------------------------------------------------------ */
+/* ---- types ------------------------------------------------------------------------------ */
 
 enum status bind_type_name(struct binder *b, const PgQuery__TypeName *name, struct type *type_out)
     MUST_USE;
@@ -272,7 +279,7 @@ enum status bind_common_type(struct binder *b, uint32_t count, struct expression
                              const char *what, struct type *type_out) MUST_USE;
 enum status bind_coerce_all(struct binder *b, uint32_t count, struct expression **items,
                             const char *what, struct type *type_out) MUST_USE;
-/* To boolean, for WHERE and the like: 42804 "argument of WHERE must be type boolean, not type x". */
+/* To boolean, for WHERE and the like: 42804 "argument of WHERE must be type boolean, not ...". */
 enum status bind_boolean(struct binder *b, struct expression *expression, const char *what,
                          struct expression **out) MUST_USE;
 /* unknown becomes text. */
@@ -281,7 +288,7 @@ bool type_is_array(uint32_t id);
 /* Physical form of arguments and result of a call whose arguments are numeric (sql_plan.h). */
 void bind_numeric_call(const struct binder *b, struct expression *call);
 
-/* ---- expressions ------------------------------------------------------------------------------ */
+/* ---- expressions ------------------------------------------------------------------------ */
 
 enum status bind_expression(struct binder *b, const parse_node *node, struct expression **out)
     MUST_USE;
@@ -305,7 +312,7 @@ enum status bind_sublink(struct binder *b, const PgQuery__SubLink *link, struct 
     MUST_USE;
 void bind_mark_used(struct binder *b, const struct expression *variable);
 
-/* ---- queries ---------------------------------------------------------------------------------- */
+/* ---- queries ---------------------------------------------------------------------------- */
 
 enum status bind_query_new(struct binder *b, struct query **query_out) MUST_USE;
 /* Bind a SELECT (or VALUES, set operation) as a child of b->query. */
@@ -344,7 +351,7 @@ enum status bind_assign(struct binder *b, const char *column_name, struct type t
                         struct expression *expression, int location, struct expression **out)
     MUST_USE;
 
-/* ---- statements ------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------- */
 
 enum status bind_utility(struct binder *b, const parse_node *node, struct statement *statement)
     MUST_USE;
@@ -360,7 +367,7 @@ enum statement_kind node_statement_kind(const parse_node *node);
 enum status bind_canonical(struct binder *b, const struct expression *expression,
                            const char *const *names, const char **text_out) MUST_USE;
 
-/* ---- planning --------------------------------------------------------------------------------- */
+/* ---- planning --------------------------------------------------------------------------- */
 
 enum status plan_query(struct binder *b, struct query *query, struct plan **plan_out) MUST_USE;
 enum status plan_modify(struct binder *b, struct modify *modify, struct plan **plan_out) MUST_USE;

@@ -1,11 +1,11 @@
-/* Errors with positions, memory and the small verbs on expressions that binder and planner share. */
+/* Errors with positions, memory and the small verbs on expressions of binder and planner. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sql/bind.h"
 
-/* ---- errors ------------------------------------------------------------------------------- */
+/* ---- errors ----------------------------------------------------------------------------- */
 
 void bind_position(const struct binder *b, int location) {
     if (location < 0 || b->text == NULL)
@@ -99,7 +99,7 @@ int node_location(const parse_node *node) {
     }
 }
 
-/* ---- making --------------------------------------------------------------------------------- */
+/* ---- making ----------------------------------------------------------------------------- */
 
 /* Small, fixed sizes: the arena never refuses them (its reserve serves; sql_prepare asks
    arena_status at the end). */
@@ -184,7 +184,7 @@ struct expression *expression_copy(const struct binder *b, const struct expressi
     return copy;
 }
 
-/* ---- comparing and walking --------------------------------------------------------------------- */
+/* ---- comparing and walking -------------------------------------------------------------- */
 
 static bool constant_equal(const struct value *a, const struct value *b) {
     if (a->is_null || b->is_null)

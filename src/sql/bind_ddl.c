@@ -37,7 +37,7 @@ static enum status check_schema(struct binder *b, const char *name) {
     return STATUS_OK;
 }
 
-/* ---- columns and constraints ------------------------------------------------------------------------------- */
+/* ---- columns and constraints ------------------------------------------------------------ */
 
 static int column_number(const struct definition *d, const char *name) {
     if (d->existing != NULL) {
@@ -179,7 +179,7 @@ static enum status add_constraint(struct binder *b, const PgQuery__Constraint *n
     }
 }
 
-/* ---- sequences of serial and identity ------------------------------------------------------------------------------ */
+/* ---- sequences of serial and identity --------------------------------------------------- */
 
 static void sequence_limits(struct sequence *sequence) {
     sequence->start = sequence->increment = sequence->minimum = sequence->cache = 1;
@@ -495,7 +495,8 @@ static enum status begin_create(struct binder *b, const PgQuery__RangeVar *name,
     if (create->temporary)
         return bind_unsupported(b, name->location, "a temporary table");
     TRY(check_schema(b, create->spec.namespace_name));
-    create->exists = schema_table(b->schema, create->spec.namespace_name, create->spec.name) != NULL;
+    create->exists =
+        schema_table(b->schema, create->spec.namespace_name, create->spec.name) != NULL;
     if (create->exists && !create->if_not_exists)
         return error_set(STATUS_DUPLICATE_TABLE, "relation \"%s\" already exists",
                          create->spec.name);
@@ -576,7 +577,7 @@ static enum status bind_create_as(struct binder *b, const PgQuery__CreateTableAs
     return table_options(b, node->into->n_options, node->into->options, create);
 }
 
-/* ---- indexes --------------------------------------------------------------------------------------------------------- */
+/* ---- indexes ---------------------------------------------------------------------------- */
 
 static enum status bind_create_index(struct binder *b, const PgQuery__IndexStmt *node,
                                      struct statement *statement) {
@@ -630,7 +631,7 @@ static enum status bind_create_index(struct binder *b, const PgQuery__IndexStmt 
     return bind_add_lock(b, table->oid, RELATION_LOCK_SHARE);
 }
 
-/* ---- ALTER TABLE -------------------------------------------------------------------------------------------------------- */
+/* ---- ALTER TABLE ------------------------------------------------------------------------ */
 
 static enum status alter_column(struct binder *b, const struct table *table, const char *name,
                                 const struct column **column_out) {
@@ -832,7 +833,7 @@ static enum status bind_rename(struct binder *b, const PgQuery__RenameStmt *node
     return STATUS_OK;
 }
 
-/* ---- sequences, schemas, DROP, TRUNCATE -------------------------------------------------------------------------------------- */
+/* ---- sequences, schemas, DROP, TRUNCATE ------------------------------------------------- */
 
 static enum status bind_create_sequence(struct binder *b, const PgQuery__CreateSeqStmt *node,
                                         struct statement *statement) {
@@ -1041,7 +1042,8 @@ static enum status bind_truncate(struct binder *b, const PgQuery__TruncateStmt *
 
 enum status bind_ddl(struct binder *b, const parse_node *node, struct statement *statement) {
     switch (node->node_case) {
-    case PG_QUERY__NODE__NODE_CREATE_STMT: return bind_create_table(b, node->create_stmt, statement);
+    case PG_QUERY__NODE__NODE_CREATE_STMT:
+        return bind_create_table(b, node->create_stmt, statement);
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
         return bind_create_as(b, node->create_table_as_stmt, statement);
     case PG_QUERY__NODE__NODE_INDEX_STMT: return bind_create_index(b, node->index_stmt, statement);
@@ -1055,7 +1057,8 @@ enum status bind_ddl(struct binder *b, const parse_node *node, struct statement 
         return bind_alter_table(b, node->alter_table_stmt, statement);
     case PG_QUERY__NODE__NODE_RENAME_STMT: return bind_rename(b, node->rename_stmt, statement);
     case PG_QUERY__NODE__NODE_DROP_STMT: return bind_drop(b, node->drop_stmt, statement);
-    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: return bind_truncate(b, node->truncate_stmt, statement);
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
+        return bind_truncate(b, node->truncate_stmt, statement);
     default: return bind_unsupported(b, -1, "this statement");
     }
 }

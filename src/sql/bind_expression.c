@@ -1,4 +1,4 @@
-/* Expressions: parse nodes to typed trees. Names are in bind_name.c, subqueries in bind_sublink.c. */
+/* Expressions: parse nodes to typed trees (names: bind_name.c; subqueries: bind_sublink.c). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "value/value_array.h"
 #include "value/value_numeric.h"
 
-/* ---- constants and parameters ------------------------------------------------------------------ */
+/* ---- constants and parameters ----------------------------------------------------------- */
 
 static enum status bind_number(struct binder *b, const char *text, int location,
                                struct expression **out) {
@@ -96,7 +96,7 @@ static enum status bind_parameter(struct binder *b, const PgQuery__ParamRef *ref
     return STATUS_OK;
 }
 
-/* ---- casts ----------------------------------------------------------------------------------------- */
+/* ---- casts ------------------------------------------------------------------------------ */
 
 /* interval '90' day: a bare number takes the field as unit. */
 static void interval_unit(struct binder *b, const PgQuery__TypeName *name,
@@ -142,7 +142,7 @@ static enum status bind_cast(struct binder *b, const PgQuery__TypeCast *cast,
     return STATUS_OK;
 }
 
-/* ---- operators ---------------------------------------------------------------------------------------- */
+/* ---- operators -------------------------------------------------------------------------- */
 
 static enum status two_sides(struct binder *b, const PgQuery__AExpr *node,
                              struct expression **left, struct expression **right) {
@@ -251,7 +251,8 @@ static enum status bind_nullif(struct binder *b, const PgQuery__AExpr *node,
     TRY(bind_operator(b, NULL, "=", node->location, left, right, &compare));
     /* The literal side took its type from the other one. */
     struct expression *first = left;
-    if (first->type.id == TYPE_UNKNOWN)
+    uint32_t own = first->type.id, used = compare->arguments[0]->type.id;
+    if (own == TYPE_UNKNOWN || (own != used && (used == TYPE_NUMERIC || used == TYPE_FLOAT8)))
         first = compare->arguments[0];
     struct expression **arguments = ARENA_ARRAY(b->arena, struct expression *, 3);
     arguments[0] = compare->arguments[0];
@@ -483,7 +484,7 @@ static enum status bind_bool(struct binder *b, const PgQuery__BoolExpr *node,
     return STATUS_OK;
 }
 
-/* ---- CASE and its kin --------------------------------------------------------------------------------- */
+/* ---- CASE and its kin ------------------------------------------------------------------- */
 
 static enum status bind_case(struct binder *b, const PgQuery__CaseExpr *node,
                              struct expression **out) {
@@ -605,8 +606,8 @@ static enum status bind_array_elements(struct binder *b, const PgQuery__AArrayEx
     if (element_type != 0) {
         type = type_plain(type_info_get(element_type)->array_id);
         for (uint32_t i = 0; i < count && !nested; i++)
-            TRY(bind_coerce(b, items[i], type_plain(element_type), CAST_EXPLICIT, items[i]->location,
-                            &items[i]));
+            TRY(bind_coerce(b, items[i], type_plain(element_type), CAST_EXPLICIT,
+                            items[i]->location, &items[i]));
     } else {
         if (count == 0) {
             enum status status = bind_error(b, array->location, STATUS_INDETERMINATE_DATATYPE,
@@ -671,7 +672,7 @@ static enum status bind_indirection(struct binder *b, const PgQuery__AIndirectio
     return STATUS_OK;
 }
 
-/* ---- odds and ends -------------------------------------------------------------------------------------- */
+/* ---- odds and ends ---------------------------------------------------------------------- */
 
 static enum status bind_collate(struct binder *b, const PgQuery__CollateClause *node,
                                 struct expression **out) {

@@ -3,7 +3,7 @@
 
 #include "sql/bind.h"
 
-/* ---- tables ------------------------------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------------------------- */
 
 const struct table *bind_search_table(const struct binder *b, const char *schema_name,
                                       const char *name) {
@@ -29,10 +29,14 @@ enum status bind_find_table(struct binder *b, const PgQuery__RangeVar *name, boo
     *table_out = bind_search_table(b, schema_name, name->relname);
     if (*table_out != NULL || missing_ok)
         return STATUS_OK;
+    if (b->recursive_name != NULL && schema_name == NULL &&
+        strcmp(b->recursive_name, name->relname) == 0)
+        return bind_unsupported(b, name->location, "WITH RECURSIVE");
+    int location = b->query != NULL ? name->location : -1; /* as PostgreSQL: none for DDL */
     if (schema_name != NULL)
-        return bind_error(b, name->location, STATUS_UNDEFINED_TABLE,
+        return bind_error(b, location, STATUS_UNDEFINED_TABLE,
                           "relation \"%s.%s\" does not exist", schema_name, name->relname);
-    return bind_error(b, name->location, STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist",
+    return bind_error(b, location, STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist",
                       name->relname);
 }
 
@@ -56,7 +60,7 @@ enum status bind_add_lock(struct binder *b, uint32_t oid, enum relation_lock_mod
     return STATUS_OK;
 }
 
-/* ---- scope ---------------------------------------------------------------------------------------- */
+/* ---- scope ------------------------------------------------------------------------------ */
 
 void query_add_scope(struct query *query, struct scope_item *item) {
     if (query->scope_end == NULL)
@@ -65,10 +69,10 @@ void query_add_scope(struct query *query, struct scope_item *item) {
     query->scope_end = &item->next;
 }
 
-static enum status check_alias(struct binder *b, const char *alias, int location) {
+static enum status check_alias(struct binder *b, const char *alias) {
     for (const struct scope_item *item = b->query->scope; item != NULL; item = item->next)
         if (item->name_visible && item->alias != NULL && strcmp(item->alias, alias) == 0)
-            return bind_error(b, location, STATUS_DUPLICATE_ALIAS,
+            return bind_error(b, -1, STATUS_DUPLICATE_ALIAS,
                               "table name \"%s\" specified more than once", alias);
     return STATUS_OK;
 }
@@ -113,7 +117,7 @@ static enum status add_relation(struct binder *b, struct relation *relation,
     }
     TRY(apply_alias_columns(b, alias, item->column_count, item->columns));
     if (relation->alias != NULL)
-        TRY(check_alias(b, relation->alias, location));
+        TRY(check_alias(b, relation->alias));
     query_add_scope(query, item);
     *relation_out = number;
     *scope_out = item;
@@ -176,12 +180,11 @@ static enum status bind_range_var(struct binder *b, const PgQuery__RangeVar *nam
         return bind_error(b, name->location, STATUS_WRONG_OBJECT_TYPE, "\"%s\" is an index",
                           table->name);
     TRY(bind_add_lock(b, table->oid, RELATION_LOCK_ACCESS_SHARE));
-    TRY(check_alias(b, name->alias != NULL ? name->alias->aliasname : table->name,
-                    name->location));
+    TRY(check_alias(b, name->alias != NULL ? name->alias->aliasname : table->name));
     return bind_add_table(b, table, name->alias, table->namespace_name, &item->relation, &scope);
 }
 
-/* ---- subqueries and functions ------------------------------------------------------------------------ */
+/* ---- subqueries and functions ----------------------------------------------------------- */
 
 /* While a FROM item is bound, the ones before it can be seen only by LATERAL. */
 static void block_scope(struct query *query, bool blocked) {
@@ -278,7 +281,7 @@ static enum status bind_range_function(struct binder *b, const PgQuery__RangeFun
     return add_relation(b, relation, node->alias, NULL, -1, &item->relation, &scope);
 }
 
-/* ---- joins ----------------------------------------------------------------------------------------------- */
+/* ---- joins ------------------------------------------------------------------------------ */
 
 static enum status bind_from_item(struct binder *b, const parse_node *node,
                                   struct join_item **item_out);
@@ -350,7 +353,7 @@ static enum status merge_using(struct binder *b, const PgQuery__JoinExpr *node,
     return STATUS_OK;
 }
 
-/* The columns of a join with USING: merged ones, then the rest of the left, the rest of the right. */
+/* The columns of a join with USING: merged ones, then the others of the left and the right. */
 static enum status using_scope(struct binder *b, uint32_t count, const struct using_column *columns,
                                struct scope_item *left, struct scope_item **item_out) {
     uint32_t total = 0;
@@ -410,7 +413,7 @@ static enum status join_alias(struct binder *b, const PgQuery__JoinExpr *node,
     whole->alias = arena_copy_text(b->arena, node->alias->aliasname);
     whole->name_visible = true;
     TRY(apply_alias_columns(b, node->alias, whole->column_count, whole->columns));
-    TRY(check_alias(b, whole->alias, -1));
+    TRY(check_alias(b, whole->alias));
     query_add_scope(b->query, whole);
     return STATUS_OK;
 }

@@ -85,7 +85,7 @@ static bool polymorphic_agree(const struct candidate *candidate, const struct ty
     return true;
 }
 
-/* ---- choosing ---------------------------------------------------------------------------------- */
+/* ---- choosing --------------------------------------------------------------------------- */
 
 static int exact_matches(const struct candidate *candidate, const struct type *actual,
                          bool count_preferred, const char *categories) {
@@ -202,8 +202,11 @@ static size_t by_single_type(struct candidate **list, size_t count, uint32_t arg
         return count;
     size_t kept = 0;
     struct candidate *only = NULL;
+    struct type assumed[CALL_ARGUMENTS_MAX];
+    for (uint32_t i = 0; i < argument_count; i++)
+        assumed[i] = known;
     for (size_t c = 0; c < count; c++) {
-        bool fits = true;
+        bool fits = polymorphic_agree(list[c], assumed);
         for (uint32_t i = 0; i < argument_count && fits; i++)
             fits = reaches(known, list[c]->types[i]);
         if (fits) {
@@ -248,7 +251,7 @@ static struct candidate *choose(struct candidate *all, size_t all_count, uint32_
     return count > 0 ? list[0] : NULL;
 }
 
-/* ---- applying ---------------------------------------------------------------------------------- */
+/* ---- applying --------------------------------------------------------------------------- */
 
 static uint32_t array_of(uint32_t element) {
     const struct type_info *info = type_info(element);
@@ -286,7 +289,8 @@ static enum status coerce_arguments(struct binder *b, int location, uint32_t cou
                      types[i] != TYPE_ANYCOMPATIBLEARRAY;
         if (needs)
             return bind_error(b, location, STATUS_DATATYPE_MISMATCH,
-                              "could not determine polymorphic type because input has type unknown");
+                              "could not determine polymorphic type because input has type "
+                              "unknown");
         common = TYPE_TEXT;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -325,14 +329,14 @@ static enum status coerce_arguments(struct binder *b, int location, uint32_t cou
     return STATUS_OK;
 }
 
-/* ---- operators ---------------------------------------------------------------------------------- */
+/* ---- operators -------------------------------------------------------------------------- */
 
 static enum status operator_missing(struct binder *b, const char *name, int location,
                                     struct expression *left, struct expression *right,
                                     bool ambiguous) {
     const char *shown = left != NULL
-                            ? arena_format(b->arena, "%s %s %s", bind_type_text(b, left->type), name,
-                                           bind_type_text(b, right->type))
+                            ? arena_format(b->arena, "%s %s %s", bind_type_text(b, left->type),
+                                           name, bind_type_text(b, right->type))
                             : arena_format(b->arena, "%s %s", name, bind_type_text(b, right->type));
     enum status status;
     if (ambiguous) {
@@ -492,7 +496,7 @@ enum status bind_operator_name(struct binder *b, size_t count, parse_node **name
     return STATUS_OK;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------- */
+/* ---- functions -------------------------------------------------------------------------- */
 
 struct call_site {
     const char *schema_name, *name;
@@ -502,9 +506,9 @@ struct call_site {
     bool star, variadic;
 };
 
-static void add_candidate(struct binder *b, struct candidate *candidates, size_t *found, const void *item,
-                          uint32_t declared, const uint16_t *types, const struct call_site *site,
-                          enum function_shape shape) {
+static void add_candidate(struct binder *b, struct candidate *candidates, size_t *found,
+                          const void *item, uint32_t declared, const uint16_t *types,
+                          const struct call_site *site, enum function_shape shape) {
     if (*found == CANDIDATES_MAX)
         return;
     struct candidate *candidate = &candidates[*found];
@@ -637,8 +641,10 @@ static struct type aggregate_type(const struct aggregate *aggregate, uint32_t re
 }
 
 static bool visit_aggregate(const struct expression *expression, void *context) {
-    return expression->kind == EXPRESSION_AGGREGATE &&
-           expression->aggregate->level == *(uint32_t *)context;
+    if (expression->kind != EXPRESSION_AGGREGATE || expression->aggregate->level != 0)
+        return false;
+    *(int *)context = expression->location;
+    return true;
 }
 
 static bool visit_any(const struct expression *expression, void *context) {
@@ -707,10 +713,10 @@ static enum status make_aggregate(struct binder *b, const PgQuery__FuncCall *cal
     bound->level = aggregate_level(b, bound);
     if (bound->level != 0)
         return bind_unsupported(b, site->location, "an aggregate of an outer query's columns");
-    uint32_t zero = 0;
+    int nested = -1;
     for (uint32_t i = 0; i < site->count; i++)
-        if (expression_walk(site->arguments[i], visit_aggregate, &zero))
-            return bind_error(b, site->location, STATUS_GROUPING_ERROR,
+        if (expression_walk(site->arguments[i], visit_aggregate, &nested))
+            return bind_error(b, nested, STATUS_GROUPING_ERROR,
                               "aggregate function calls cannot be nested");
     b->query->has_aggregates = true;
     b->query->grouped = true;

@@ -3,7 +3,7 @@
 
 #include "sql/bind.h"
 
-/* ---- stored expressions ------------------------------------------------------------------------------ */
+/* ---- stored expressions ----------------------------------------------------------------- */
 
 enum status bind_stored_text(struct binder *b, const char *text, const struct table *table,
                              struct expression **out) {
@@ -70,7 +70,7 @@ static enum status bind_checks(struct binder *b, const struct table *table,
     return STATUS_OK;
 }
 
-/* ---- common ------------------------------------------------------------------------------------------- */
+/* ---- common ----------------------------------------------------------------------------- */
 
 static enum status find_target_table(struct binder *b, const PgQuery__RangeVar *name,
                                      const char *verb, const struct table **table_out) {
@@ -112,7 +112,7 @@ static enum status bind_returning(struct binder *b, size_t count, parse_node **i
     return STATUS_OK;
 }
 
-/* ---- INSERT ---------------------------------------------------------------------------------------------- */
+/* ---- INSERT ----------------------------------------------------------------------------- */
 
 struct insert_list {
     uint32_t count;
@@ -370,7 +370,7 @@ enum status bind_copy_insert(struct binder *b, const struct table *table, uint32
     return bind_checks(b, table, modify);
 }
 
-/* ---- UPDATE and DELETE ------------------------------------------------------------------------------------- */
+/* ---- UPDATE and DELETE ------------------------------------------------------------------ */
 
 static enum status assign_one(struct binder *b, const struct table *table, const char *name,
                               int location, struct expression *value, struct modify *modify) {
@@ -378,7 +378,7 @@ static enum status assign_one(struct binder *b, const struct table *table, const
     TRY(find_column(b, table, name, location, &column));
     for (uint32_t k = 0; k < modify->assignment_count; k++)
         if (modify->assignments[k].column_number == column->number)
-            return bind_error(b, location, STATUS_SYNTAX_ERROR,
+            return bind_error(b, -1, STATUS_SYNTAX_ERROR,
                               "multiple assignments to same column \"%s\"", name);
     if (value->kind == EXPRESSION_DEFAULT) {
         TRY(bind_default(b, table, column, &value));

@@ -24,7 +24,7 @@ enum status query_columns(struct binder *b, const struct query *query, uint32_t 
     return STATUS_OK;
 }
 
-/* ---- targets -------------------------------------------------------------------------------------- */
+/* ---- targets ---------------------------------------------------------------------------- */
 
 static const char *name_strength(const parse_node *node, int *strength);
 
@@ -223,13 +223,11 @@ static enum status settle_targets(struct binder *b, struct query *query) {
     return STATUS_OK;
 }
 
-/* ---- clauses --------------------------------------------------------------------------------------- */
+/* ---- clauses ---------------------------------------------------------------------------- */
 
 enum status bind_with(struct binder *b, const PgQuery__WithClause *with) {
     if (with == NULL)
         return STATUS_OK;
-    if (with->recursive)
-        return bind_unsupported(b, with->location, "WITH RECURSIVE");
     struct cte **end = &b->query->ctes;
     while (*end != NULL)
         end = &(*end)->next;
@@ -251,7 +249,10 @@ enum status bind_with(struct binder *b, const PgQuery__WithClause *with) {
             node->ctematerialized == PG_QUERY__CTEMATERIALIZE__CTEMaterializeAlways  ? 1
             : node->ctematerialized == PG_QUERY__CTEMATERIALIZE__CTEMaterializeNever ? -1
                                                                                      : 0;
+        const char *outer_name = b->recursive_name;
+        b->recursive_name = with->recursive ? cte->name : outer_name;
         TRY(bind_select(b, node->ctequery->select_stmt, &cte->query));
+        b->recursive_name = outer_name;
         TRY(query_columns(b, cte->query, &cte->column_count, &cte->columns));
         if (node->n_aliascolnames > cte->column_count)
             return bind_error(b, node->location, STATUS_INVALID_COLUMN_REFERENCE,
@@ -536,7 +537,7 @@ static enum status bind_locking(struct binder *b, struct query *query, size_t co
     return STATUS_OK;
 }
 
-/* ---- the three kinds ---------------------------------------------------------------------------------- */
+/* ---- the three kinds -------------------------------------------------------------------- */
 
 static enum status bind_plain(struct binder *b, const PgQuery__SelectStmt *select,
                               struct query *query, bool keep_unknown) {

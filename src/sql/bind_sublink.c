@@ -96,7 +96,7 @@ enum status bind_sublink(struct binder *b, const PgQuery__SubLink *node, struct 
     return STATUS_OK;
 }
 
-/* ---- grouping -------------------------------------------------------------------------------------- */
+/* ---- grouping --------------------------------------------------------------------------- */
 
 struct grouping {
     struct binder *b;

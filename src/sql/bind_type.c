@@ -24,7 +24,7 @@ const char *bind_type_text(const struct binder *b, struct type type) {
     return text;
 }
 
-/* ---- names -------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------ */
 
 static bool integer_constant(const parse_node *node, int64_t *value_out) {
     if (!NODE_IS(node, A_CONST) || node->a_const->isnull ||
@@ -132,7 +132,7 @@ enum status bind_type_name(struct binder *b, const PgQuery__TypeName *name,
     return STATUS_OK;
 }
 
-/* ---- casts ------------------------------------------------------------------------------------ */
+/* ---- casts ------------------------------------------------------------------------------ */
 
 bool bind_can_coerce(struct type from, uint32_t to, enum cast_context context) {
     if (from.id == to || from.id == TYPE_UNKNOWN)
@@ -301,7 +301,7 @@ enum status bind_assign(struct binder *b, const char *column_name, struct type t
     return STATUS_OK;
 }
 
-/* ---- common types ------------------------------------------------------------------------------ */
+/* ---- common types ----------------------------------------------------------------------- */
 
 /* PostgreSQL's select_common_type: one category; a preferred type or one that the others reach. */
 enum status bind_common_type(struct binder *b, uint32_t count, struct expression *const *items,
@@ -387,7 +387,7 @@ enum status bind_coerce_all(struct binder *b, uint32_t count, struct expression 
     return STATUS_OK;
 }
 
-/* ---- numeric calls ------------------------------------------------------------------------------- */
+/* ---- numeric calls ---------------------------------------------------------------------- */
 
 enum { DIGITS_MAX = NUMERIC_DIGITS_MAX };
 

@@ -1,4 +1,4 @@
-/* Statements that are neither queries nor DDL: transactions, settings, COPY, EXPLAIN, cursors ... */
+/* Statements that are neither queries nor DDL: transactions, settings, COPY, EXPLAIN, cursors. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "sql/bind.h"
 #include "sql/sql_explain.h"
 
-/* ---- kinds ------------------------------------------------------------------------------------------------ */
+/* ---- kinds ------------------------------------------------------------------------------ */
 
 static enum statement_kind transaction_kind(const PgQuery__TransactionStmt *node) {
     switch (node->kind) {
@@ -79,7 +79,7 @@ enum statement_kind node_statement_kind(const parse_node *node) {
     }
 }
 
-/* ---- helpers ------------------------------------------------------------------------------------------------ */
+/* ---- helpers ---------------------------------------------------------------------------- */
 
 /* A constant or name of an option, as text; NULL when there is none. */
 static const char *option_text(struct binder *b, const parse_node *node) {
@@ -145,7 +145,7 @@ static const char *inner_text(struct binder *b, const char *keyword) {
     return arena_format(b->arena, "%.*s", (int)(end - text), text);
 }
 
-/* ---- transactions and settings ------------------------------------------------------------------------------- */
+/* ---- transactions and settings ---------------------------------------------------------- */
 
 static enum status transaction_options(struct binder *b, size_t count, parse_node **options,
                                        struct statement_transaction *out) {
@@ -224,7 +224,7 @@ static enum status bind_show(struct binder *b, const PgQuery__VariableShowStmt *
     return text_column(b, statement, strcmp(name, "timezone") == 0 ? "TimeZone" : name);
 }
 
-/* ---- EXPLAIN, PREPARE, cursors ---------------------------------------------------------------------------------- */
+/* ---- EXPLAIN, PREPARE, cursors ---------------------------------------------------------- */
 
 static enum status bind_explain(struct binder *b, const PgQuery__ExplainStmt *node,
                                 struct statement *statement) {
@@ -356,7 +356,7 @@ static enum status bind_fetch(struct binder *b, const PgQuery__FetchStmt *node,
     return STATUS_OK;
 }
 
-/* ---- COPY ------------------------------------------------------------------------------------------------------------ */
+/* ---- COPY ------------------------------------------------------------------------------- */
 
 static enum status copy_character(struct binder *b, const PgQuery__DefElem *option, char *out) {
     const char *text = option_text(b, option->arg);
@@ -550,7 +550,7 @@ static enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node,
     return STATUS_OK;
 }
 
-/* ---- upkeep ----------------------------------------------------------------------------------------------------------- */
+/* ---- upkeep ----------------------------------------------------------------------------- */
 
 static enum status push_table(struct binder *b, struct statement_objects *objects,
                               const struct table *table, enum relation_lock_mode mode) {

@@ -22,7 +22,7 @@ enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const str
     return STATUS_OK;
 }
 
-/* ---- slots -------------------------------------------------------------------------------------------- */
+/* ---- slots ------------------------------------------------------------------------------ */
 
 enum status plan_slot(struct planner *p, struct outer_list *list,
                       const struct expression *variable, uint32_t *slot_out) {
@@ -69,7 +69,7 @@ enum status plan_bindings(struct frame *frame, const struct layout *layout,
     return STATUS_OK;
 }
 
-/* ---- folding ------------------------------------------------------------------------------------------- */
+/* ---- folding ---------------------------------------------------------------------------- */
 
 static bool all_constant(const struct expression *expression) {
     for (uint32_t i = 0; i < expression->argument_count; i++)
@@ -198,7 +198,7 @@ struct expression *plan_fold(struct planner *p, struct expression *expression) {
     }
 }
 
-/* ---- resolving ------------------------------------------------------------------------------------------ */
+/* ---- resolving -------------------------------------------------------------------------- */
 
 static enum status resolve_sublink(struct frame *frame, const struct layout *layout,
                                    const struct expression *expression, struct expression **out) {
@@ -305,7 +305,7 @@ enum status plan_resolve(struct frame *frame, const struct layout *layout,
     return STATUS_OK;
 }
 
-/* ---- conditions ------------------------------------------------------------------------------------------ */
+/* ---- conditions ------------------------------------------------------------------------- */
 
 static bool visit_relation(const struct expression *variable, void *context) {
     *(uint64_t *)context |= UINT64_C(1) << variable->variable.relation;

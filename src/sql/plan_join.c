@@ -31,7 +31,7 @@ enum status plan_filter(struct frame *frame, struct path *path, struct expressio
     return STATUS_OK;
 }
 
-/* ---- joining two paths ------------------------------------------------------------------------------------ */
+/* ---- joining two paths ------------------------------------------------------------------ */
 
 struct join_keys {
     uint32_t count, residual_count;
@@ -89,6 +89,16 @@ static enum status join_layout(struct frame *frame, const struct path *left,
     for (uint32_t i = 0; i < layout->count; i++)
         (*output_out)[i] = i;
     return STATUS_OK;
+}
+
+/* Names and origins go along. */
+static void name_columns(struct plan_node *node, const struct path *left,
+                         const struct path *right, const uint32_t *output) {
+    struct plan_column *columns = (struct plan_column *)node->columns;
+    for (uint32_t i = 0; i < node->column_count; i++)
+        columns[i] = output[i] < left->layout.count
+                         ? left->node->columns[output[i]]
+                         : right->node->columns[output[i] - left->layout.count];
 }
 
 static enum status resolve_list(struct frame *frame, const struct layout *layout, uint32_t count,
@@ -161,6 +171,7 @@ static enum status hash_join(struct frame *frame, enum join_kind kind, struct pa
                      &residual));
     node->left = left->node;
     node->right = right->node;
+    name_columns(node, left, right, output);
     node->hash_join.kind = kind;
     node->hash_join.key_count = keys->count;
     node->hash_join.left_keys = left_keys;
@@ -190,6 +201,7 @@ static enum status nested_loop(struct frame *frame, enum join_kind kind, struct 
     TRY(plan_resolve(frame, &both, plan_and_all(frame->p, count, conditions), &residual));
     node->left = left->node;
     node->right = right->node;
+    name_columns(node, left, right, output);
     node->nested_loop.kind = kind;
     node->nested_loop.residual = residual;
     node->nested_loop.output = output;
@@ -266,7 +278,7 @@ static enum status join_paths(struct frame *frame, enum join_kind kind, struct p
     return nested_loop(frame, kind, left, right, NULL, count, conditions, rows, path);
 }
 
-/* ---- items ---------------------------------------------------------------------------------------------------- */
+/* ---- items ------------------------------------------------------------------------------ */
 
 struct join_set {
     uint32_t item_count, item_capacity, qual_count, qual_capacity;
@@ -532,7 +544,7 @@ static enum status plan_set(struct frame *frame, struct join_set *set, struct pa
     return rest != NULL ? plan_filter(frame, path, rest) : STATUS_OK;
 }
 
-/* ---- EXISTS and IN as joins ------------------------------------------------------------------------------------ */
+/* ---- EXISTS and IN as joins ------------------------------------------------------------- */
 
 static bool visit_any(const struct expression *expression, void *context) {
     return true;
@@ -553,7 +565,7 @@ static bool is_simple(const struct query *query) {
            !query->has_set_functions && query->from_count > 0 && query->distinct_on_count == 0;
 }
 
-/* Move correlated conjuncts of the subquery's WHERE out; its targets become the columns they use. */
+/* Move correlated conjuncts out of the subquery's WHERE; its targets become what they use. */
 struct pull {
     struct frame *frame;
     struct query *query;

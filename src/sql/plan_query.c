@@ -41,7 +41,7 @@ enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
     return STATUS_OK;
 }
 
-/* ---- aggregation ------------------------------------------------------------------------------------------ */
+/* ---- aggregation ------------------------------------------------------------------------ */
 
 struct collection {
     struct binder *b;
@@ -188,7 +188,7 @@ static enum status plan_set_functions(struct frame *frame, struct path *path) {
     return STATUS_OK;
 }
 
-/* ---- order and limit ------------------------------------------------------------------------------------------ */
+/* ---- order and limit -------------------------------------------------------------------- */
 
 /* Does the scan's index give this order? Then say so in the scan. */
 static bool index_gives_order(struct path *path, const struct query *query, bool limited,
@@ -350,7 +350,7 @@ static enum status plan_locks(struct frame *frame, struct path *path) {
     return STATUS_OK;
 }
 
-/* ---- a whole query ------------------------------------------------------------------------------------------------ */
+/* ---- a whole query ---------------------------------------------------------------------- */
 
 /* Names and origins of the result. */
 static enum status name_columns(struct frame *frame, struct plan_node *node) {
@@ -536,7 +536,7 @@ enum status plan_subquery(struct planner *p, struct query *query, struct frame *
     return plan_compose(frame, &path, node_out);
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------ */
+/* ---- statements ------------------------------------------------------------------------- */
 
 static enum status planner_open(struct binder *b, struct planner *p) {
     *p = (struct planner){.b = b};

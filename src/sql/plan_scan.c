@@ -4,7 +4,7 @@
 
 #include "sql/plan.h"
 
-/* ---- estimates ------------------------------------------------------------------------------------------- */
+/* ---- estimates -------------------------------------------------------------------------- */
 
 enum { ROWS_UNKNOWN = 1000 };
 
@@ -98,7 +98,7 @@ double plan_selectivity(struct frame *frame, const struct expression *qual) {
     }
 }
 
-/* ---- matching conditions with index columns ---------------------------------------------------------------- */
+/* ---- matching conditions with index columns --------------------------------------------- */
 
 struct match {
     enum comparison comparison;
@@ -325,7 +325,7 @@ double plan_index_rows(struct frame *frame, uint32_t relation, uint32_t count,
     return choice.rows;
 }
 
-/* ---- scans ---------------------------------------------------------------------------------------------------- */
+/* ---- scans ------------------------------------------------------------------------------ */
 
 static enum status scan_layout(struct frame *frame, uint32_t number, struct layout *layout,
                                const int16_t **numbers_out) {
@@ -449,7 +449,7 @@ static enum status plan_table(struct frame *frame, uint32_t number, uint32_t cou
     return STATUS_OK;
 }
 
-/* ---- other relations --------------------------------------------------------------------------------------------- */
+/* ---- other relations -------------------------------------------------------------------- */
 
 static enum status relation_layout(struct frame *frame, uint32_t number, struct layout *layout) {
     const struct relation *relation = frame->query->relations[number];

@@ -27,7 +27,7 @@
 #include "table/table_schema.h"
 #include "value/value_text.h"
 
-/* ---- parsing ----------------------------------------------------------------------------- */
+/* ---- parsing ---------------------------------------------------------------------------- */
 
 enum { SQL_DEPTH_MAX = 4000 }; /* nested expressions and subqueries; beyond: 54001 */
 
@@ -49,7 +49,7 @@ struct raw_statements {
 enum status sql_parse(struct fiber *f, const char *text, struct arena *arena,
                       struct raw_statements *statements_out) MUST_USE;
 
-/* ---- statements -------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------- */
 
 /* X(kind, command tag, allowed in a failed transaction, changes data or schema) */
 #define STATEMENT_TABLE(X)                                                                         \
@@ -152,7 +152,12 @@ struct statement_cursor {
     const struct statement *query; /* DECLARE: bound */
     bool scroll, no_scroll, with_hold, binary;
     /* FETCH, MOVE: PostgreSQL's meaning; INT64_MAX is ALL. */
-    enum fetch_direction { FETCH_FORWARD, FETCH_BACKWARD, FETCH_ABSOLUTE, FETCH_RELATIVE } direction;
+    enum fetch_direction {
+        FETCH_FORWARD,
+        FETCH_BACKWARD,
+        FETCH_ABSOLUTE,
+        FETCH_RELATIVE,
+    } direction;
     int64_t count;
 };
 
@@ -287,7 +292,7 @@ struct statement {
     void *private_part;
 };
 
-/* ---- preparing --------------------------------------------------------------------------- */
+/* ---- preparing -------------------------------------------------------------------------- */
 
 /* Evaluates row-free expressions at plan time; the execution room provides it. Never suspends. A
    failure leaves the expression as it was (the error then comes when it runs). */

@@ -111,7 +111,7 @@ static void node_figures(struct explainer *e, const struct plan_node *node) {
     }
 }
 
-/* ---- lines below a node ------------------------------------------------------------------------------- */
+/* ---- lines below a node ----------------------------------------------------------------- */
 
 enum { NAMES_MAX = 512 };
 

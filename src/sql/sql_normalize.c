@@ -2,7 +2,7 @@
  * Literals to parameters, by tokens.
  *
  * A literal is replaced only where its meaning cannot depend on its being a literal: directly
- * after one of = <> < > <= >= + - (binary) * or, in VALUES lists, after ( or , ; and directly
+ * after one of = <> < > <= >= + or, in VALUES lists, after ( or , ; and directly
  * before the end, a closing parenthesis, a comma of VALUES, or AND / OR / WHERE. Anything else
  * that looks unusual (quotes with escapes, dollar quotes, parameters, comments, several
  * statements) makes the text stay as it is. Text with a select list of constants, GROUP BY, ORDER
@@ -123,6 +123,18 @@ static bool starts_plain(const struct token *token) {
            word_is(token, "delete");
 }
 
+/* Grouping, ordering and their like look at expressions as they stand. */
+static bool freezes(const struct token *token) {
+    static const char *const words[] = {"group", "order", "having", "limit", "offset", "on",
+                                        "returning", "case", "interval", "distinct", "union",
+                                        "intersect", "except", "fetch", "in", "between", "is",
+                                        "with", "window", "date", "time", "timestamp"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (word_is(token, words[i]))
+            return true;
+    return false;
+}
+
 bool sql_normalize(const char *text, struct arena *arena, struct normalized *normalized) {
     enum { TEXT_SIZE_MAX = 4096 };
     char out[TEXT_SIZE_MAX + NORMALIZE_PARAMETERS_MAX * 4];
@@ -143,19 +155,15 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
             return false; /* something follows the semicolon */
         closed = symbol_is(&token, ";");
         values |= word_is(&token, "values");
-        /* Grouping, ordering and their like look at expressions as they stand. */
-        frozen |= word_is(&token, "group") || word_is(&token, "order") || word_is(&token, "having") ||
-                  word_is(&token, "limit") || word_is(&token, "offset") || word_is(&token, "on") ||
-                  word_is(&token, "returning") || word_is(&token, "case") ||
-                  word_is(&token, "interval") || word_is(&token, "distinct") ||
-                  word_is(&token, "union") || word_is(&token, "fetch");
+        frozen |= freezes(&token);
         const char *peek = cursor;
         struct token after = next_token(&peek);
         bool literal = token.kind == TOKEN_NUMBER || token.kind == TOKEN_STRING;
         bool negative = literal && symbol_is(&before, "-") &&
                         before.text + before.size == token.text &&
                         (opens_operand(&before_that) ||
-                         (values && (symbol_is(&before_that, "(") || symbol_is(&before_that, ","))));
+                         (values && (symbol_is(&before_that, "(") ||
+                                     symbol_is(&before_that, ","))));
         bool operand = negative || opens_operand(&before) ||
                        (values && (symbol_is(&before, "(") || symbol_is(&before, ",")));
         bool replace = literal && !frozen && operand && closes_operand(&after, true) &&

@@ -3,8 +3,8 @@
  *
  * sql_normalize replaces number and string literals of a statement by parameters when the result
  * is surely the same statement: plain SELECT, INSERT, UPDATE, DELETE; literals that stand as an
- * operand of = <> < <= > >= + - * or inside VALUES (...), and nowhere else (not after ORDER BY, GROUP BY,
- * LIMIT, a type name, INTERVAL, in a select list of their own ...). A token scan, no parser, no
+ * operand of = <> < <= > >= + or inside VALUES (...), and nowhere else (not after ORDER BY, GROUP
+ * BY, LIMIT, a type name, INTERVAL, in a select list of their own ...). A token scan, no parser, no
  * heap.
  */
 #ifndef SQL_NORMALIZE_H

@@ -41,7 +41,7 @@
 #include "table/table_schema.h"
 #include "value/value.h"
 
-/* ---- expressions ------------------------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------------------------------ */
 
 enum expression_kind {
     EXPRESSION_NONE,
@@ -151,7 +151,7 @@ bool expression_is_row_free(const struct expression *expression);
 /* True when it contains a volatile function. */
 bool expression_is_volatile(const struct expression *expression);
 
-/* ---- nodes ------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------ */
 
 enum plan_node_kind {
     NODE_NONE,

@@ -55,7 +55,7 @@ size_t statement_size(const struct statement *statement) {
     return sizeof *own + own->arena.size_total;
 }
 
-/* ---- binding plans ----------------------------------------------------------------------------------- */
+/* ---- binding plans ---------------------------------------------------------------------- */
 
 static void set_result(struct statement *statement, const struct plan *plan) {
     statement->plan = plan;
@@ -96,7 +96,7 @@ static bool is_plain(const parse_node *node) {
            NODE_IS(node, UPDATE_STMT) || NODE_IS(node, DELETE_STMT);
 }
 
-/* ---- names of reg* literals ------------------------------------------------------------------------------ */
+/* ---- names of reg* literals ------------------------------------------------------------- */
 
 static enum status find_type(const char *text, uint32_t *oid_out) {
     const struct type_info *info = type_by_typname(slice_of_text(text));
@@ -198,7 +198,7 @@ static bool resolver_describe(void *data, uint32_t type_id, uint32_t oid, struct
     return false;
 }
 
-/* ---- prepare -------------------------------------------------------------------------------------------------- */
+/* ---- prepare ---------------------------------------------------------------------------- */
 
 struct prepare_call {
     const struct raw_statement *raw;
@@ -356,7 +356,7 @@ enum status sql_prepare_text(struct fiber *f, const char *text, struct schema *s
     return status;
 }
 
-/* ---- stored expressions ------------------------------------------------------------------------------------------ */
+/* ---- stored expressions ----------------------------------------------------------------- */
 
 struct text_call {
     struct prepare_call prepare;

@@ -6,7 +6,8 @@
 static const char *golden_path(const char *name, const char *suffix) {
     static char path[512];
     const char *slash = strrchr(__FILE__, '/');
-    snprintf(path, sizeof path, "%.*s/golden/%s.%s", (int)(slash - __FILE__), __FILE__, name, suffix);
+    snprintf(path, sizeof path, "%.*s/golden/%s.%s", (int)(slash - __FILE__), __FILE__, name,
+             suffix);
     return path;
 }
 
