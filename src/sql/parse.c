@@ -12,18 +12,45 @@
 #include "base/base_memory.h"
 #include "sql/bind.h"
 
-/* Tokens deeper nested than this would overflow the grammar's or our own recursion. */
+/*
+ * The grammar, its output and our walks recurse by the depth of the tree, and only tokens between
+ * two commas can nest beyond parentheses (1 + 1 + ..., not not ..., union after union). So: a
+ * limit on open brackets, and one on words and on operators in a run without a comma. Quoted text
+ * is skipped.
+ */
+enum { RUN_WORDS_MAX = 5000, RUN_OPERATORS_MAX = 5000 };
+
+static const char *skip_quoted(const char *text) {
+    char quote = *text++;
+    while (*text != '\0' && *text != quote)
+        text++;
+    return *text != '\0' ? text : text - 1;
+}
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80);
+}
+
 static bool too_deep(const char *text) {
-    int depth = 0, deepest = 0;
-    for (; *text != '\0'; text++) {
-        if (*text == '(' || *text == '[') {
-            depth++;
-            deepest = depth > deepest ? depth : deepest;
-        } else if (*text == ')' || *text == ']') {
+    int depth = 0, words = 0, operators = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '\'' || *at == '"') {
+            at = skip_quoted(at);
+        } else if (*at == '(' || *at == '[') {
+            if (++depth > SQL_DEPTH_MAX)
+                return true;
+        } else if (*at == ')' || *at == ']') {
             depth -= depth > 0;
+        } else if (*at == ',' || *at == ';') {
+            words = operators = 0;
+        } else if (is_letter(*at)) {
+            if ((at == text || !is_letter(at[-1])) && ++words > RUN_WORDS_MAX)
+                return true;
+        } else if (strchr("+-*/<>=|&#%^~!@:.", *at) != NULL && ++operators > RUN_OPERATORS_MAX) {
+            return true;
         }
     }
-    return deepest > SQL_DEPTH_MAX;
+    return false;
 }
 
 static void *unpack_alloc(void *data, size_t size) {

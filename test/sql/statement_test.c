@@ -66,11 +66,17 @@ static enum status depth_body(struct fiber *f, void *argument) {
     struct work work;
     database_open(f, &database, true);
     work_begin(f, &work, &database);
-    static const char *const pieces[] = {"(", "not ", "- ", "1 + ", "1 = 1 or ", "case when "};
+    static const char *const pieces[] = {"(", "not ", "- ", "1 + ", "1 = 1 or ", "case when ",
+                                        "select 1 union all "};
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
         char *text = repeated("select ", pieces[i], 200000, "1");
         enum status status = prepare(f, &work, text);
         assert_int_not_equal(status, STATUS_OK);
+        free(text);
+        /* Just below the limits nothing overflows, whatever the answer is. */
+        text = repeated("select ", pieces[i], 1990, "1");
+        if (prepare(f, &work, text) != STATUS_OK)
+            error_clear();
         free(text);
     }
     char *text = repeated("select ", "1 + ", 500, "1");
