@@ -18,7 +18,7 @@
 
 /* Arguments of an aggregate with DISTINCT or ORDER BY. */
 struct ordered_input {
-    struct row_store rows;
+    struct exec_store rows;
     struct sort_entries sort;
     struct key_column *columns; /* ORDER BY keys, then (DISTINCT) the arguments */
     struct compiled **keys;
@@ -45,7 +45,7 @@ struct aggregate_operator {
     struct running_aggregate *aggregates;
     uint32_t stride;
     struct arena arena;
-    struct row_store group_keys;
+    struct exec_store group_keys;
     uint64_t *group_hashes;
     uint32_t group_count, group_capacity;
     uint32_t *slots;
@@ -190,7 +190,7 @@ static void hash_keys(const struct vector *vector, const uint16_t *rows, uint32_
 
 /* Are the keys of a row those of a group? */
 static bool same_group(const struct aggregate_operator *operator, uint32_t row, uint32_t group) {
-    const struct batch *stored = row_store_batch(&operator->group_keys, group);
+    const struct batch *stored = exec__store_batch(&operator->group_keys, group);
     uint32_t there = group % VECTOR_SIZE;
     for (uint32_t k = 0; k < operator->base.node->aggregate.key_count; k++) {
         const struct vector *a = &operator->key_vectors[k], *b = &stored->vectors[k];
@@ -232,7 +232,7 @@ static enum status new_group(struct aggregate_operator *operator, const uint16_t
                          .selected_count = 1};
     if (group == UINT32_MAX - 1)
         return error_set(STATUS_LIMIT_EXCEEDED, "too many groups");
-    TRY(row_store_append(&operator->group_keys, &keys));
+    TRY(exec__store_append(&operator->group_keys, &keys));
     if (group % GROUP_BLOCK == 0)
         TRY(add_block(operator));
     operator->group_hashes[group] = hash;
@@ -299,7 +299,7 @@ static enum status keep_ordered(struct fiber *f, struct aggregate_operator *oper
                               .row_count = input->row_count,
                               .selection = rows,
                               .selected_count = count};
-    return row_store_append(&ordered->rows, &arguments);
+    return exec__store_append(&ordered->rows, &arguments);
 }
 
 static struct accumulate_call accumulate_call(struct fiber *f, struct aggregate_operator *operator,
@@ -329,7 +329,7 @@ static enum status feed_ordered(struct fiber *f, struct aggregate_operator *oper
             continue;
         uint32_t group = get_be32(entry->key);
         uint16_t row = (uint16_t)(entry->row % VECTOR_SIZE);
-        const struct batch *batch = row_store_batch(&ordered->rows, entry->row);
+        const struct batch *batch = exec__store_batch(&ordered->rows, entry->row);
         call.groups = &group;
         call.rows = &row;
         call.count = 1;
@@ -389,14 +389,15 @@ static void forget(struct aggregate_operator *operator) {
 
 static enum status begin(struct aggregate_operator *operator) {
     const struct plan_node *node = operator->base.node;
-    row_store_init(&operator->group_keys, operator->key_types, node->aggregate.key_count,
-                   &operator->arena);
+    exec__store_init(&operator->group_keys, operator->key_types, node->aggregate.key_count,
+                     &operator->arena);
     for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
         struct ordered_input *ordered = operator->aggregates[i].ordered;
         if (ordered == NULL)
             continue;
-        row_store_init(&ordered->rows, ordered->types, operator->aggregates[i].plan->argument_count,
-                       &operator->arena);
+        exec__store_init(&ordered->rows,
+                         ordered->types, operator->aggregates[i].plan->argument_count,
+                         &operator->arena);
         ordered->sort = (struct sort_entries){.arena = &operator->arena };
     }
     if (node->aggregate.key_count > 0)
@@ -444,7 +445,7 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *ope
             if (run > count - i)
                 run = count - i;
             vector_copy(&operator->batch.vectors[k], i,
-                        &row_store_batch(&operator->group_keys, group)->vectors[k],
+                        &exec__store_batch(&operator->group_keys, group)->vectors[k],
                         vector_identity + row, run, NULL);
             i += run;
         }

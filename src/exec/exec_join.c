@@ -105,7 +105,7 @@ struct hash_join {
     struct vector *left_vectors, *right_vectors;
     struct arena left_arena; /* keys of the left batch: they outlive a call */
     bool built;
-    struct row_store rows; /* right columns ++ right keys */
+    struct exec_store rows; /* right columns ++ right keys */
     struct type *row_types;
     struct arena arena;
     uint64_t *hashes;
@@ -186,15 +186,15 @@ static enum status build_batch(struct fiber *f, struct hash_join *join, const st
                               .row_count = input->row_count,
                               .selection = selection,
                               .selected_count = kept};
-    TRY(row_store_append(&join->rows, &with_keys));
+    TRY(exec__store_append(&join->rows, &with_keys));
     return exec__account(&join->base, join->arena.size_total);
 }
 
 static enum status build(struct fiber *f, struct hash_join *join) {
     const struct plan_node *node = join->base.node;
     uint64_t capacity = 0;
-    row_store_init(&join->rows, join->row_types,
-                   node->right->column_count + node->hash_join.key_count, &join->arena);
+    exec__store_init(&join->rows, join->row_types,
+                     node->right->column_count + node->hash_join.key_count, &join->arena);
     for (;;) {
         struct batch *input;
         TRY(exec__next(f, join->base.right, &input));
@@ -228,7 +228,7 @@ static enum status build(struct fiber *f, struct hash_join *join) {
 
 static bool keys_equal(const struct hash_join *join, uint32_t left_row, uint32_t right) {
     const struct plan_node *node = join->base.node;
-    const struct batch *stored = row_store_batch(&join->rows, right);
+    const struct batch *stored = exec__store_batch(&join->rows, right);
     for (uint32_t k = 0; k < node->hash_join.key_count; k++) {
         const struct vector *a = &join->left_vectors[k];
         const struct vector *b = &stored->vectors[node->right->column_count + k];
@@ -298,7 +298,7 @@ static void fetch_right(struct hash_join *join) {
         uint8_t *data = target->data;
         for (uint32_t i = 0; i < pairs->count; i++) {
             const struct vector *source =
-                &row_store_batch(&join->rows, join->pair_right[i])->vectors[c];
+                &exec__store_batch(&join->rows, join->pair_right[i])->vectors[c];
             uint32_t row = join->pair_right[i] % VECTOR_SIZE;
             if (!validity_get(source->validity, row)) {
                 vector_set_null(target, i);
@@ -370,7 +370,7 @@ static struct batch *drain(struct hash_join *join) {
     while (join->drain_at < join->rows.row_count && pairs->count < VECTOR_SIZE) {
         uint64_t row = join->drain_at++;
         if (!join->met[row])
-            pairs_add(pairs, 0, row_store_batch(&join->rows, row), (uint16_t)(row % VECTOR_SIZE));
+            pairs_add(pairs, 0, exec__store_batch(&join->rows, row), (uint16_t)(row % VECTOR_SIZE));
     }
     if (pairs->count == 0)
         return NULL;
@@ -505,7 +505,7 @@ struct nested_loop {
     struct batch *right; /* at hand for this left row */
     bool keeps;          /* right rows are kept */
     bool kept;
-    struct row_store rows;
+    struct exec_store rows;
     struct type *row_types;
     struct arena arena;
     uint32_t kept_at;
@@ -516,14 +516,14 @@ struct nested_loop {
 };
 
 static enum status keep_right(struct fiber *f, struct nested_loop *loop) {
-    row_store_init(&loop->rows, loop->row_types, loop->base.node->right->column_count,
-                   &loop->arena);
+    exec__store_init(&loop->rows, loop->row_types, loop->base.node->right->column_count,
+                     &loop->arena);
     for (;;) {
         struct batch *batch;
         TRY(exec__next(f, loop->base.right, &batch));
         if (batch == NULL)
             break;
-        TRY(row_store_append(&loop->rows, batch));
+        TRY(exec__store_append(&loop->rows, batch));
         TRY(exec__account(&loop->base, loop->rows.bytes));
     }
     loop->kept = true;

@@ -16,7 +16,7 @@ struct modify_operator {
     struct operator_state base;
     struct table_context context;
     bool worked;
-    struct row_store returned;
+    struct exec_store returned;
     struct arena returned_arena;
     uint32_t returned_at;
     struct arena row_arena; /* emptied after each row */
@@ -131,7 +131,7 @@ static enum status return_row(struct fiber *f, struct modify_operator *operator,
     for (uint32_t i = 0; i < node->column_count; i++)
         TRY(exec__scalar(f, operator->base.local, expressions[i], input, &operator->row_arena,
                          &operator->output[i]));
-    TRY(row_store_append_values(&operator->returned, operator->output));
+    TRY(exec__store_append_values(&operator->returned, operator->output));
     return exec__account(&operator->base, operator->returned.bytes);
 }
 
@@ -158,7 +158,7 @@ static enum status insert_batch(struct fiber *f, struct modify_operator *operato
     struct batch output = *batch;
     output.vectors = operator->vectors;
     output.column_count = node->column_count;
-    TRY(row_store_append(&operator->returned, &output));
+    TRY(exec__store_append(&operator->returned, &output));
     return exec__account(&operator->base, operator->returned.bytes);
 }
 
@@ -381,7 +381,7 @@ static enum status modify_open(struct fiber *f, struct execution *execution,
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     struct type *types;
     TRY(exec__node_types(execution, node, &types));
-    row_store_init(&operator->returned, types, node->column_count, &operator->returned_arena);
+    exec__store_init(&operator->returned, types, node->column_count, &operator->returned_arena);
     return STATUS_OK;
 }
 

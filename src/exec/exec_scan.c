@@ -388,7 +388,7 @@ enum status exec__open_table_scan(struct fiber *f, struct execution *execution,
 
 struct virtual_operator {
     struct operator_state base;
-    struct row_store rows;
+    struct exec_store rows;
     struct arena arena;
     bool filled;
     uint32_t at;
@@ -414,7 +414,7 @@ static enum status keep_batch(void *context, struct batch *batch) {
         value.type = node->columns[i].type;
         vector_init_constant(&operator->vectors[i], &value, &operator->base.scratch);
     }
-    TRY(row_store_append(&operator->rows, &chosen));
+    TRY(exec__store_append(&operator->rows, &chosen));
     return exec__account(&operator->base, operator->rows.bytes);
 }
 
@@ -425,7 +425,7 @@ static enum status virtual_next(struct fiber *f, struct operator_state *base,
     if (!operator->filled) {
         struct type *types;
         TRY(exec__node_types(base->execution, base->node, &types));
-        row_store_init(&operator->rows, types, base->node->column_count, &operator->arena);
+        exec__store_init(&operator->rows, types, base->node->column_count, &operator->arena);
         TRY(virtual_table_scan(f, environment->catalog, environment->schema,
                                environment->transaction, environment->session,
                                base->node->scan.table->virtual_table, &operator->arena,

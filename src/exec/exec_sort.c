@@ -125,7 +125,7 @@ struct sort_operator {
     const struct vector **vector_pointers;
     struct type *types;
     struct arena rows_arena, keys_arena;
-    struct row_store rows;
+    struct exec_store rows;
     struct sort_entries sort;
     struct buffer buffer;
     bool sorted;
@@ -142,17 +142,17 @@ static enum status shrink(struct fiber *f, struct sort_operator *operator) {
     uint64_t count = operator->sort.count<operator->wanted ? operator->sort.count :
                                                              operator->wanted;
     struct arena rows_arena = {0}, keys_arena = {0};
-    struct row_store rows;
+    struct exec_store rows;
     struct sort_entries sort = {.arena = &keys_arena};
     enum status status = STATUS_OK;
-    row_store_init(&rows, operator->types, operator->base.node->column_count, &rows_arena);
+    exec__store_init(&rows, operator->types, operator->base.node->column_count, &rows_arena);
     for (uint64_t i = 0; i < count; i++) {
         const struct sort_entry *entry = &operator->sort.entries[i];
-        struct batch one = *row_store_batch(&operator->rows, entry->row);
+        struct batch one = *exec__store_batch(&operator->rows, entry->row);
         uint16_t row = (uint16_t)(entry->row % VECTOR_SIZE);
         one.selection = &row;
         one.selected_count = 1;
-        TRY_OUT(row_store_append(&rows, &one));
+        TRY_OUT(exec__store_append(&rows, &one));
         TRY_OUT(sort_entries_add(&sort, slice_of(entry->key, entry->key_size), (uint32_t)i));
     }
 out:
@@ -198,7 +198,7 @@ static enum status take_batch(struct fiber *f, struct sort_operator *operator,
     struct batch chosen = *input;
     chosen.selection = selection;
     chosen.selected_count = kept;
-    TRY(row_store_append(&operator->rows, &chosen));
+    TRY(exec__store_append(&operator->rows, &chosen));
     TRY(exec__account(&operator->base, operator->rows.bytes + operator->keys_arena.size_total));
     if (operator->wanted != UINT64_MAX && operator->rows.row_count >= 2 * operator->wanted +
         2 * VECTOR_SIZE)
@@ -214,7 +214,7 @@ static enum status take_all(struct fiber *f, struct sort_operator *operator) {
     TRY(exec__row_limit(f, &operator->base, node->sort.limit, false, UINT64_MAX, &limit));
     TRY(exec__row_limit(f, &operator->base, node->sort.offset, true, 0, &offset));
     operator->wanted = limit <= TOP_N_MAX && offset <= TOP_N_MAX ? limit + offset : UINT64_MAX;
-    row_store_init(&operator->rows, operator->types, node->column_count, &operator->rows_arena);
+    exec__store_init(&operator->rows, operator->types, node->column_count, &operator->rows_arena);
     operator->sort =(struct sort_entries){.arena = &operator->keys_arena };
     while (operator->wanted> 0) {
         struct batch *input;
@@ -242,7 +242,7 @@ static enum status sort_next(struct fiber *f, struct operator_state *base,
     batch_reset(&operator->batch);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t number = operator->sort.entries[operator->at + i].row;
-        const struct batch *source = row_store_batch(&operator->rows, number);
+        const struct batch *source = exec__store_batch(&operator->rows, number);
         uint16_t row = (uint16_t)(number % VECTOR_SIZE);
         for (uint32_t c = 0; c < base->node->column_count; c++)
             vector_copy(&operator->batch.vectors[c], i, &source->vectors[c], &row, 1, NULL);

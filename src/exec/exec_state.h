@@ -206,7 +206,7 @@ void exec__subplans_release(struct execution *execution);
 /* ---- rows kept in memory ----------------------------------------------------------------- */
 
 /* Batches of copied rows, in order. */
-struct row_store {
+struct exec_store {
     struct arena *arena;
     const struct type *types;
     uint32_t column_count;
@@ -217,15 +217,16 @@ struct row_store {
     uint64_t bytes; /* vectors and long strings */
 };
 
-void row_store_init(struct row_store *store, const struct type *types, uint32_t column_count,
-                    struct arena *arena);
+void exec__store_init(struct exec_store *store, const struct type *types, uint32_t column_count,
+                      struct arena *arena);
 /* Append the selected rows of a batch. */
-enum status row_store_append(struct row_store *store, const struct batch *batch) MUST_USE;
-static inline struct batch *row_store_batch(const struct row_store *store, uint64_t row) {
+enum status exec__store_append(struct exec_store *store, const struct batch *batch) MUST_USE;
+static inline struct batch *exec__store_batch(const struct exec_store *store, uint64_t row) {
     return store->batches[row / VECTOR_SIZE];
 }
 /* One row as boxed values, appended. */
-enum status row_store_append_values(struct row_store *store, const struct value *values) MUST_USE;
+enum status exec__store_append_values(struct exec_store *store, const struct value *values)
+    MUST_USE;
 
 /* CHECK constraints of one full row: CHECK_VIOLATION with PostgreSQL's words. */
 enum status exec__check_row(struct fiber *f, struct exec_local *local, const struct table *table,

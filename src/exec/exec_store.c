@@ -4,13 +4,13 @@
 #include "base/base_memory.h"
 #include "exec/exec_state.h"
 
-void row_store_init(struct row_store *store, const struct type *types, uint32_t column_count,
-                    struct arena *arena) {
-    *store = (struct row_store){.arena = arena, .types = types, .column_count = column_count};
+void exec__store_init(struct exec_store *store, const struct type *types, uint32_t column_count,
+                      struct arena *arena) {
+    *store = (struct exec_store){.arena = arena, .types = types, .column_count = column_count};
 }
 
 /* The last batch, or a new one when that is full. */
-static enum status open_batch(struct row_store *store, struct batch **batch_out) {
+static enum status open_batch(struct exec_store *store, struct batch **batch_out) {
     if (store->batch_count > 0) {
         struct batch *last = store->batches[store->batch_count - 1];
         if (last->row_count < VECTOR_SIZE) {
@@ -36,7 +36,7 @@ static enum status open_batch(struct row_store *store, struct batch **batch_out)
     return arena_status(store->arena);
 }
 
-enum status row_store_append(struct row_store *store, const struct batch *source) {
+enum status exec__store_append(struct exec_store *store, const struct batch *source) {
     uint32_t done = 0;
     while (done < source->selected_count) {
         struct batch *target;
@@ -55,7 +55,7 @@ enum status row_store_append(struct row_store *store, const struct batch *source
     return arena_status(store->arena);
 }
 
-enum status row_store_append_values(struct row_store *store, const struct value *values) {
+enum status exec__store_append_values(struct exec_store *store, const struct value *values) {
     struct batch *target;
     TRY(open_batch(store, &target));
     uint32_t row = target->row_count;

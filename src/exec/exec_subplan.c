@@ -18,7 +18,7 @@ struct subplan_run {
     struct arena result_arena;
     struct value *bound; /* values of the last run */
     struct arena bound_arena;
-    struct row_store rows; /* ANY, ALL without bindings: all rows of the subplan */
+    struct exec_store rows; /* ANY, ALL without bindings: all rows of the subplan */
     struct arena row_arena;
     bool rows_kept, has_null_row;
     uint32_t *table; /* hash of single-column rows: row + 1 */
@@ -29,7 +29,7 @@ struct subplan_run {
 struct cte_run {
     bool opened, complete;
     struct operator_state *root;
-    struct row_store rows;
+    struct exec_store rows;
     struct arena arena;
 };
 
@@ -260,12 +260,12 @@ static enum status keep_rows(struct fiber *f, struct exec_local *local,
     struct type *types;
     struct batch *batch;
     TRY(exec__node_types(local->execution, subplan->root, &types));
-    row_store_init(&run->rows, types, subplan->root->column_count, &run->row_arena);
+    exec__store_init(&run->rows, types, subplan->root->column_count, &run->row_arena);
     for (;;) {
         TRY(exec__next(f, run->root, &batch));
         if (batch == NULL)
             break;
-        TRY(row_store_append(&run->rows, batch));
+        TRY(exec__store_append(&run->rows, batch));
         TRY(exec__account(run->root, run->rows.bytes));
     }
     if (is_hashable(subplan))
@@ -281,7 +281,7 @@ static bool hash_has(const struct subplan_run *run, const struct value *value) {
         if (run->hashes[number] != hash)
             continue;
         struct value other =
-            vector_get(&row_store_batch(&run->rows, number)->vectors[0], number % VECTOR_SIZE);
+            vector_get(&exec__store_batch(&run->rows, number)->vectors[0], number % VECTOR_SIZE);
         if (exec__value_order(value, &other) == 0)
             return true;
     }
@@ -397,12 +397,12 @@ static enum status cte_fill(struct fiber *f, struct execution *execution, uint32
         return STATUS_OK;
     TRY(exec__operator_open(f, execution, root, &run->root));
     TRY(exec__node_types(execution, root, &types));
-    row_store_init(&run->rows, types, root->column_count, &run->arena);
+    exec__store_init(&run->rows, types, root->column_count, &run->arena);
     for (;;) {
         TRY(exec__next(f, run->root, &batch));
         if (batch == NULL)
             break;
-        TRY(row_store_append(&run->rows, batch));
+        TRY(exec__store_append(&run->rows, batch));
         TRY(exec__account(run->root, run->rows.bytes));
     }
     run->complete = true;
@@ -414,7 +414,7 @@ static enum status cte_next(struct fiber *f, struct operator_state *base,
     struct cte_operator *operator=(struct cte_operator *) base;
     uint32_t number = base->node->cte_scan.cte;
     TRY(cte_fill(f, base->execution, number));
-    const struct row_store *rows = &base->execution->ctes[number].rows;
+    const struct exec_store *rows = &base->execution->ctes[number].rows;
     *batch_out = operator->at<rows->batch_count ? rows->batches[operator->at++] : NULL;
     return STATUS_OK;
 }
