@@ -74,7 +74,8 @@ static void send_numeric(struct numeric number, struct buffer *buffer) {
     append16(buffer, number.kind != NUMERIC_FINITE ? signs[number.kind]
                      : number.coefficient < 0      ? SIGN_NEGATIVE
                                                    : SIGN_POSITIVE);
-    append16(buffer, (uint16_t)number.scale);
+    bool infinite = number.kind == NUMERIC_INFINITY || number.kind == NUMERIC_MINUS_INFINITY;
+    append16(buffer, infinite ? 32 : (uint16_t)number.scale); /* 32 is what PostgreSQL says */
     for (int i = 0; i < count; i++)
         append16(buffer, digits[i]);
 }
@@ -93,9 +94,11 @@ static enum status send_sized(const struct value *value, struct buffer *buffer) 
     return STATUS_OK;
 }
 
-static enum status send_array(struct slice body, struct buffer *buffer) {
+static enum status send_array(struct slice body, bool is_vector, struct buffer *buffer) {
     struct array array;
     TRY(array_open(body, &array));
+    if (is_vector && array.count == 0) /* vectors always have their one dimension */
+        array.dimension_count = 1;
     append32(buffer, array.dimension_count);
     append32(buffer, array.nulls != NULL);
     append32(buffer, array.element_type.id);
@@ -129,7 +132,7 @@ static enum status send_record(struct slice body, struct buffer *buffer) {
 
 static enum status send_string(const struct value *value, struct buffer *buffer) {
     if (type_has_array_body(value->type.id))
-        return send_array(value->string, buffer);
+        return send_array(value->string, !type_info_get(value->type.id)->is_array, buffer);
     if (value->type.id == TYPE_RECORD)
         return send_record(value->string, buffer);
     const struct type_info *info = type_info_get(value->type.id);

@@ -114,7 +114,8 @@ int32_t timestamp_to_date(int64_t timestamp) {
 }
 
 int64_t timestamp_to_time(int64_t timestamp) {
-    return timestamp - floor_divide(timestamp, US_PER_DAY) * US_PER_DAY;
+    int64_t time = timestamp % US_PER_DAY;
+    return time < 0 ? time + US_PER_DAY : time;
 }
 
 enum status timestamp_to_timestamptz(int64_t timestamp, const struct timezone *timezone,

@@ -110,12 +110,12 @@ static bool is_stringish(uint32_t id) {
 static enum status text_of(const struct cast *cast, struct slice *text_out) {
     const struct value *from = cast->from;
     if (is_stringish(from->type.id)) {
-        *text_out = from->type.id == TYPE_BPCHAR && cast->to.id != TYPE_BPCHAR
-                        ? bpchar_trim(from->string)
-                        : from->string;
+        bool trim = from->type.id == TYPE_BPCHAR && cast->to.id != TYPE_BPCHAR &&
+                    is_stringish(cast->to.id);
+        *text_out = trim ? bpchar_trim(from->string) : from->string;
         return STATUS_OK;
     }
-    if (from->type.id == TYPE_BOOL) {
+    if (from->type.id == TYPE_BOOL && cast->to.id != TYPE_NAME) {
         *text_out = slice_of_text(from->boolean ? "true" : "false");
         return STATUS_OK;
     }
@@ -215,14 +215,19 @@ static enum status to_float(const struct cast *cast, struct value *out) {
 static enum status to_numeric(const struct cast *cast, struct value *out) {
     const struct value *from = cast->from;
     struct numeric number;
+    enum status status = STATUS_OK;
     if (is_integer(from->type.id) || from->type.id == TYPE_NUMERIC)
         number = numeric_from_value(from);
     else if (from->type.id == TYPE_FLOAT8)
-        TRY(numeric_from_float8(from->float64, &number));
+        status = numeric_from_float8(from->float64, &number);
     else if (from->type.id == TYPE_FLOAT4)
-        TRY(numeric_from_float4(from->float32, &number));
+        status = numeric_from_float4(from->float32, &number);
     else
         return no_cast(cast);
+    if (status == STATUS_NUMERIC_VALUE_OUT_OF_RANGE && cast->to.modifier >= 0)
+        number = numeric_make(power_of_10_128[38] - 1, 0); /* too large for the field as well */
+    else
+        TRY(status);
     return numeric_to_value(number, cast->to, out);
 }
 
@@ -282,6 +287,7 @@ static enum status to_time(const struct cast *cast, struct value *out) {
     } else if (from->type.id == TYPE_TIME) {
         out->int64 = from->int64;
     } else if (from->type.id == TYPE_TIMESTAMP || from->type.id == TYPE_TIMESTAMPTZ) {
+        out->is_null = !timestamp_is_finite(local);
         if (from->type.id == TYPE_TIMESTAMPTZ)
             local = timestamptz_to_timestamp(local, cast->context->timezone);
         out->int64 = timestamp_to_time(local);

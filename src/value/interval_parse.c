@@ -270,7 +270,8 @@ static enum outcome take_year_month(struct scan *scan, int sign, int64_t years) 
     double fraction;
     bool overflow = false;
     scan->at++;
-    if (!take_number(scan, &months, &fraction, &overflow) || fraction != 0)
+    if (!take_number(scan, &months, &fraction, &overflow) || fraction != 0 ||
+        next_is(scan, '-'))
         return BAD_FORMAT;
     if (overflow || months >= 12)
         return OVERFLOW;

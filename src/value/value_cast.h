@@ -26,7 +26,8 @@ bool cast_is_binary(uint32_t from, uint32_t to);
 
 /* Convert, and apply the target's modifier: varchar(n) and char(n) cut silently when
    `explicit_cast`, else refuse (STRING_DATA_RIGHT_TRUNCATION) unless the rest is spaces; numeric
-   rounds and may overflow; time types round. NULL stays NULL. The result is in the physical form
+   rounds and may overflow; time types round. NULL stays NULL, and an infinite timestamp has no
+   time: it becomes NULL there. The result is in the physical form
    of `to`. CANNOT_COERCE when there is no such cast. Strings of the result live in `arena` or are
    those of `value`. */
 enum status value_cast(const struct value_context *context, const struct value *value,

@@ -167,6 +167,15 @@ static bool moment_operation(const struct operation_case *test, enum status *sta
     } else if (strcmp(test->operation, "to_date") == 0) {
         out->type = TYPE_OF(DATE);
         *status = date_from_char(slice_of_text(test->a), slice_of_text(test->b), &out->int32);
+    } else if (strcmp(test->operation, "to_number") == 0) {
+        out->type = TYPE_OF(NUMERIC);
+        *status =
+            numeric_from_char(slice_of_text(test->a), slice_of_text(test->b), &out->numeric);
+    } else if (strcmp(test->operation, "to_char_number") == 0) {
+        struct buffer buffer = {0};
+        *status = numeric_to_char(number_of(test->a), slice_of_text(test->b), &buffer);
+        *out = value_string(TYPE_OF(TEXT), arena_copy_slice(&arena, buffer_slice(&buffer)));
+        buffer_release(&buffer);
     } else if (strncmp(test->operation, "to_char_", 8) == 0) {
         bool interval = strcmp(test->operation, "to_char_interval") == 0;
         struct value from = parse(test->a, interval ? TYPE_OF(INTERVAL) : TYPE_OF(TIMESTAMP));

@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/base_buffer.h"
+#include "base/base_memory.h"
+#include "base/base_random.h"
 #include "text_cases.h"
+#include "value/value_binary.h"
 #include "value/value_text.h"
 #include "zone_files.h"
 
@@ -49,10 +52,93 @@ static void texts_read_and_write_as_in_postgresql(void **state) {
     assert_int_equal(failures, 0);
 }
 
+/* Send gives PostgreSQL's bytes; receiving them gives the same text again. */
+static void check_binary(const struct text_case *test, const struct value *value,
+                         struct arena *arena, size_t *failures) {
+    struct buffer sent = {0}, hex = {0}, text = {0};
+    struct value back;
+    char name[TYPE_NAME_SIZE];
+    enum status status = binary_send(value, &sent);
+    if (test->binary == NULL) {
+        if (status == STATUS_OK)
+            (*failures)++;
+        goto out;
+    }
+    assert_ok(status);
+    for (size_t i = 0; i < sent.size; i++)
+        buffer_append_format(&hex, "%02x", sent.data[i]);
+    buffer_append_byte(&hex, 0);
+    if (strcmp((const char *)hex.data, test->binary) != 0) {
+        print_error("%s '%s': sent %s, wanted %s\n", type_name(value->type, name), test->input,
+                    (const char *)hex.data, test->binary);
+        (*failures)++;
+    }
+    assert_ok(binary_receive(buffer_slice(&sent), value->type, arena, &back));
+    assert_ok(text_output(&context, &back, &text));
+    if (!slice_equal(buffer_slice(&text), slice_of_text(test->output))) {
+        print_error("%s '%s': received as %.*s\n", type_name(value->type, name), test->input,
+                    (int)text.size, (const char *)text.data);
+        (*failures)++;
+    }
+out:
+    buffer_release(&sent);
+    buffer_release(&hex);
+    buffer_release(&text);
+}
+
+static void binary_forms_are_those_of_postgresql(void **state) {
+    size_t failures = 0;
+    for (size_t i = 0; i < sizeof text_cases / sizeof text_cases[0]; i++) {
+        const struct text_case *test = &text_cases[i];
+        struct arena arena = {0};
+        struct value value;
+        struct type type = type_make(test->type, test->modifier);
+        if (test->output == NULL)
+            continue;
+        assert_ok(text_input(&context, slice_of_text(test->input), type, &arena, &value));
+        check_binary(test, &value, &arena, &failures);
+        arena_release(&arena);
+    }
+    assert_int_equal(failures, 0);
+}
+
+/* Any bytes for any type: a value or an error, never a read outside. */
+static void garbage_is_refused_by_receive(void **state) {
+    struct random random;
+    random_seed(&random, 11);
+    for (int round = 0; round < 30000; round++) {
+        const struct text_case *test =
+            &text_cases[random_below(&random, sizeof text_cases / sizeof text_cases[0])];
+        struct arena arena = {0};
+        size_t size = random_below(&random, 40);
+        uint8_t *bytes = memory_alloc(size + 1);
+        for (size_t i = 0; i < size; i++)
+            bytes[i] = random_below(&random, 2) ? (uint8_t)random_below(&random, 4)
+                                                : (uint8_t)random_below(&random, 256);
+        uint8_t *exact = memory_alloc(size > 0 ? size : 1);
+        memcpy(exact, bytes, size);
+        if (size >= 12 && random_below(&random, 2)) /* a plausible array header */
+            memcpy(exact, "\0\0\0\1\0\0\0\1\0\0\0\27", 12);
+        struct value value;
+        struct buffer text = {0};
+        struct type type = type_make(test->type, test->modifier);
+        if (binary_receive(slice_of(exact, size), type, &arena, &value) == STATUS_OK)
+            assert_ok(text_output(&context, &value, &text));
+        /* The same bytes as text. */
+        (void)!text_input(&context, slice_of(exact, size), type, &arena, &value);
+        buffer_release(&text);
+        memory_free(bytes);
+        memory_free(exact);
+        arena_release(&arena);
+    }
+}
+
 int main(void) {
     timezone_loader_set(load_zone);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_read_and_write_as_in_postgresql),
+        cmocka_unit_test(binary_forms_are_those_of_postgresql),
+        cmocka_unit_test(garbage_is_refused_by_receive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
