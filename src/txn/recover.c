@@ -2,11 +2,13 @@
  * Recovery: replay the journal behind the partitions' checkpoints. Redo is by key, so a partition
  * whose checkpoint already holds effects of a commit takes them again without harm.
  *
- * Items are decoded where the journal is and applied in order, each partition by a worker fiber of
- * its own fed with batches, so that partitions on other cores replay side by side.
+ * Items are decoded where the journal is and gathered in a batch for each partition. When the
+ * batches are large enough, every partition sorts its own by key, forgets all but the last change
+ * of each key, and applies the rest in key order, partitions of different cores side by side.
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/base_bytes.h"
 #include "base/base_log.h"
@@ -14,14 +16,31 @@
 #include "txn/store.h"
 #include "txn/txn_format.h"
 
+enum { BATCH_BYTES_MAX = 16 << 20 }; /* of all partitions together, before they are applied */
+
+struct redo {
+    uint64_t prefix;   /* the key's first 8 bytes as a number that sorts like them */
+    uint32_t tree;
+    uint32_t sequence; /* in the batch */
+    bool is_delete;
+    struct slice key, value;
+};
+
+struct batch {
+    struct redo *items;
+    size_t count, capacity;
+    struct arena arena; /* the bytes */
+};
+
 struct recovery {
     struct store *store;
     uint64_t applied[PARTITIONS_MAX]; /* of each partition's checkpoint */
+    struct batch batches[PARTITIONS_MAX];
+    size_t batch_bytes;
     uint64_t number;                  /* of the record being decoded */
     uint64_t records, items;
     unsigned partition;
     struct tree_id tree;
-    struct tree *handle;              /* of the current partition and tree */
     uint8_t carry[2 * COMMIT_ITEM_SIZE_MAX];
     size_t carry_size;
 };
@@ -31,19 +50,90 @@ static enum status malformed(const struct recovery *recovery) {
                      recovery->number);
 }
 
+/* ---- batches ------------------------------------------------------------------------------ */
+
+static uint64_t key_prefix(struct slice key) {
+    uint8_t bytes[8] = {0};
+    if (key.size > 0)
+        memcpy(bytes, key.data, key.size < sizeof bytes ? key.size : sizeof bytes);
+    return get_be64(bytes);
+}
+
+static int redo_key_compare(const struct redo *a, const struct redo *b) {
+    if (a->tree != b->tree)
+        return a->tree < b->tree ? -1 : 1;
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    return slice_compare(a->key, b->key);
+}
+
+static int redo_compare(const void *x, const void *y) {
+    const struct redo *a = x, *b = y;
+    int order = redo_key_compare(a, b);
+    return order != 0 ? order : a->sequence < b->sequence ? -1 : 1;
+}
+
+static enum status batch_apply(struct fiber *f, struct partition *partition, void *argument) {
+    struct batch *batch = argument;
+    struct tree *tree = NULL;
+    qsort(batch->items, batch->count, sizeof *batch->items, redo_compare);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct redo *item = &batch->items[i];
+        if (i + 1 < batch->count && redo_key_compare(item, item + 1) == 0)
+            continue; /* a later change of the same key follows */
+        if (tree == NULL || tree->id.value != item->tree)
+            TRY(partition__tree(partition, (struct tree_id){item->tree}, &tree));
+        TRY(item->is_delete ? btree_delete(f, &tree->base, item->key, NULL)
+                            : btree_put(f, &tree->base, item->key, item->value, NULL));
+        if ((i & 63) == 0)
+            TRY(fiber_check(f));
+    }
+    batch->count = 0;
+    arena_reset(&batch->arena);
+    return STATUS_OK;
+}
+
+static enum status batches_apply(struct fiber *f, struct recovery *recovery) {
+    void *arguments[PARTITIONS_MAX];
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < recovery->store->partition_count; i++) {
+        arguments[i] = &recovery->batches[i];
+        if (recovery->batches[i].count > 0)
+            mask |= 1ull << i;
+    }
+    recovery->batch_bytes = 0;
+    return partition_call_all(f, recovery->store, mask, batch_apply, arguments);
+}
+
+static enum status batch_add(struct fiber *f, struct recovery *recovery, unsigned partition,
+                             uint32_t tree, bool is_delete, struct slice key, struct slice value) {
+    struct batch *batch = &recovery->batches[partition];
+    if (recovery->number <= recovery->applied[partition])
+        return STATUS_OK;
+    if (!memory_grow(&batch->items, &batch->capacity, batch->count + 1, sizeof *batch->items))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    batch->items[batch->count] = (struct redo){.prefix = key_prefix(key),
+                                               .tree = tree,
+                                               .sequence = (uint32_t)batch->count,
+                                               .is_delete = is_delete,
+                                               .key = arena_copy_slice(&batch->arena, key),
+                                               .value = arena_copy_slice(&batch->arena, value)};
+    batch->count++;
+    recovery->items++;
+    recovery->batch_bytes += key.size + value.size + sizeof(struct redo) + 32;
+    TRY(arena_status(&batch->arena));
+    return recovery->batch_bytes > BATCH_BYTES_MAX ? batches_apply(f, recovery) : STATUS_OK;
+}
+
+/* ---- items --------------------------------------------------------------------------------- */
+
 static enum status drop_redo(struct fiber *f, struct recovery *recovery, uint64_t tree) {
-    struct store *store = recovery->store;
     uint8_t key[4], value[8];
     put_be32(key, (uint32_t)tree);
     put_le64(value, recovery->number);
-    for (unsigned i = 0; i < store->partition_count; i++) {
-        struct tree *dropped;
-        if (recovery->number <= recovery->applied[i])
-            continue;
-        TRY(partition__tree(&store->partitions[i], (struct tree_id){TREE_DROPPED}, &dropped));
-        TRY(btree_put(f, &dropped->base, slice_of(key, sizeof key), slice_of(value, sizeof value),
-                      NULL));
-    }
+    for (unsigned i = 0; i < recovery->store->partition_count; i++)
+        TRY(batch_add(f, recovery, i, TREE_DROPPED, false, slice_of(key, sizeof key),
+                      slice_of(value, sizeof value)));
     return STATUS_OK;
 }
 
@@ -51,15 +141,8 @@ static enum status change_redo(struct fiber *f, struct recovery *recovery,
                                const struct commit_item *item) {
     if (recovery->partition >= recovery->store->partition_count || recovery->tree.value == 0)
         return malformed(recovery);
-    if (recovery->number <= recovery->applied[recovery->partition])
-        return STATUS_OK;
-    if (recovery->handle == NULL)
-        TRY(partition__tree(&recovery->store->partitions[recovery->partition], recovery->tree,
-                            &recovery->handle));
-    recovery->items++;
-    if (item->tag == COMMIT_DELETE)
-        return btree_delete(f, &recovery->handle->base, item->key, NULL);
-    return btree_put(f, &recovery->handle->base, item->key, item->value, NULL);
+    return batch_add(f, recovery, recovery->partition, recovery->tree.value,
+                     item->tag == COMMIT_DELETE, item->key, item->value);
 }
 
 static enum status item_redo(struct fiber *f, struct recovery *recovery,
@@ -69,13 +152,11 @@ static enum status item_redo(struct fiber *f, struct recovery *recovery,
         recovery->partition = item->number < PARTITIONS_MAX ? (unsigned)item->number
                                                             : PARTITIONS_MAX;
         recovery->tree.value = 0;
-        recovery->handle = NULL;
         return STATUS_OK;
     case COMMIT_TREE:
         if (item->number == 0 || item->number > UINT32_MAX)
             return malformed(recovery);
         recovery->tree.value = (uint32_t)item->number;
-        recovery->handle = NULL;
         return STATUS_OK;
     case COMMIT_DROP:
         if (item->number == 0 || item->number > UINT32_MAX)
@@ -94,7 +175,6 @@ static enum status record_begin(struct fiber *f, void *context, struct commit_nu
     recovery->number = number.value;
     recovery->partition = PARTITIONS_MAX;
     recovery->tree.value = 0;
-    recovery->handle = NULL;
     recovery->carry_size = 0;
     recovery->records++;
     return STATUS_OK;
@@ -145,6 +225,13 @@ static enum status record_end(struct fiber *f, void *context) {
     return recovery->carry_size == 0 ? STATUS_OK : malformed(recovery);
 }
 
+static void journal_give_up(struct fiber *f, struct store *store) {
+    struct error kept = *error_current();
+    journal_close(f, store->journal);
+    store->journal = NULL;
+    *error_current() = kept;
+}
+
 enum status recover__journal(struct fiber *f, struct store *store,
                              const struct store_options *options) {
     struct recovery *recovery = memory_alloc_zeroed(1, sizeof *recovery);
@@ -173,18 +260,34 @@ enum status recover__journal(struct fiber *f, struct store *store,
                                     .end = record_end,
                                     .context = recovery};
     int64_t start = clock_monotonic_ns();
+    for (unsigned i = 0; i < store->partition_count; i++) { /* nobody is inside yet */
+        store->partitions[i].target = i % store->core_count;
+        atomic_store(&store->partitions[i].core, i % store->core_count);
+    }
     enum status status = journal_open(f, &journal_options, &replay, &store->journal);
+    if (status == STATUS_OK && recovery->records > 0) {
+        status = batches_apply(f, recovery);
+        if (status != STATUS_OK)
+            journal_give_up(f, store);
+    }
+    fiber_shield(f);
+    for (unsigned i = 0; i < store->partition_count; i++)
+        partition__bring_home(f, store, i);
+    fiber_unshield(f);
     if (status == STATUS_OK && journal_newest(store->journal).value < from) {
         status = error_set(STATUS_DATA_CORRUPTED,
                            "journal ends at commit %" PRIu64 ", before the checkpoint at %" PRIu64,
                            journal_newest(store->journal).value, from);
-        journal_close(f, store->journal);
-        store->journal = NULL;
+        journal_give_up(f, store);
     }
     if (status == STATUS_OK && recovery->records > 0)
         LOG(LOG_INFO, "txn",
             "journal replayed: commits=%" PRIu64 " changes=%" PRIu64 " ms=%" PRId64,
             recovery->records, recovery->items, (clock_monotonic_ns() - start) / 1000000);
+    for (unsigned i = 0; i < store->partition_count; i++) {
+        arena_release(&recovery->batches[i].arena);
+        memory_free(recovery->batches[i].items);
+    }
     memory_free(recovery);
     return status;
 }
