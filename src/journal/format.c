@@ -124,8 +124,8 @@ bool journal_frame_decode(const uint8_t *frame, size_t size, uint64_t database_i
     if (!all_zero(frame + 50, JOURNAL_FRAME_HEADER_SIZE - 50) ||
         !all_zero(frame + used, size - used))
         return false;
-    bool records = frame[48] == JOURNAL_FRAME_RECORDS && frame[49] == 0 &&
-                   header_out->record_count > 0;
+    bool records =
+        frame[48] == JOURNAL_FRAME_RECORDS && frame[49] == 0 && header_out->record_count > 0;
     bool last = (frame[49] & JOURNAL_FRAGMENT_LAST) != 0;
     bool fragment = frame[48] == JOURNAL_FRAME_FRAGMENT && frame[49] <= 3 &&
                     header_out->record_count == (last ? 1u : 0u);

@@ -27,12 +27,12 @@ enum journal_sync {
 
 struct journal_options {
     const char *directory;
-    uint64_t segment_size;     /* bytes of one segment file; 0: 64 MiB */
-    uint64_t size_target;      /* bytes of all segments kept; 0: 1 GiB. A single record may exceed
-                                  it: segments are then added and removed again */
+    uint64_t segment_size; /* bytes of one segment file; 0: 64 MiB */
+    uint64_t size_target;  /* bytes of all segments kept; 0: 1 GiB. A single record may exceed
+                              it: segments are then added and removed again */
     enum journal_sync sync;
     bool create;
-    uint64_t database_id;      /* random number in every segment; a foreign segment is refused */
+    uint64_t database_id; /* random number in every segment; a foreign segment is refused */
 };
 
 /* Recovery hands out every record with a number > `from`, in order, in pieces: `begin` with number

@@ -35,8 +35,8 @@ struct frame {
 
 static void place_at_segment(const struct reader *reader, size_t segment, struct place *place) {
     const struct journal_segment_header *header = &reader->segments[segment].header;
-    *place = (struct place){segment, JOURNAL_BLOCK_SIZE, header->first_frame,
-                            header->previous_hash, header->first_number};
+    *place = (struct place){segment, JOURNAL_BLOCK_SIZE, header->first_frame, header->previous_hash,
+                            header->first_number};
 }
 
 /* ---- bytes -------------------------------------------------------------------------------- */
@@ -58,15 +58,15 @@ static enum status segment_switch(struct fiber *f, struct reader *reader, size_t
 }
 
 /* Bytes [offset, offset + size) of a segment, in the window. The range lies in the segment. */
-static enum status bytes_at(struct fiber *f, struct reader *reader, size_t segment,
-                            uint64_t offset, size_t size, const uint8_t **bytes_out) {
+static enum status bytes_at(struct fiber *f, struct reader *reader, size_t segment, uint64_t offset,
+                            size_t size, const uint8_t **bytes_out) {
     uint64_t segment_size = reader->segments[segment].header.size;
     ASSERT(offset + size <= segment_size && size <= WINDOW_SIZE);
     TRY(segment_switch(f, reader, segment));
     if (offset < reader->window_offset ||
         offset + size > reader->window_offset + reader->window_size) {
-        size_t want = segment_size - offset < WINDOW_SIZE ? (size_t)(segment_size - offset)
-                                                          : WINDOW_SIZE;
+        size_t want =
+            segment_size - offset < WINDOW_SIZE ? (size_t)(segment_size - offset) : WINDOW_SIZE;
         reader->window_size = 0;
         TRY(file_read_exact(f, reader->file, reader->window, want, offset));
         reader->window_offset = offset;
@@ -80,21 +80,20 @@ static enum status bytes_at(struct fiber *f, struct reader *reader, size_t segme
 
 /* The frame at a place of a segment if a valid one of that segment is there, wherever it belongs
    in the chain. */
-static enum status frame_at(struct fiber *f, struct reader *reader, size_t segment,
-                            uint64_t offset, bool *valid_out, struct frame *frame_out,
-                            size_t *size_out, uint64_t *hash_out) {
+static enum status frame_at(struct fiber *f, struct reader *reader, size_t segment, uint64_t offset,
+                            bool *valid_out, struct frame *frame_out, size_t *size_out,
+                            uint64_t *hash_out) {
     const struct journal_segment_header *header = &reader->segments[segment].header;
     const uint8_t *bytes;
     *valid_out = false;
     if (offset + JOURNAL_BLOCK_SIZE > header->size)
         return STATUS_OK;
     TRY(bytes_at(f, reader, segment, offset, JOURNAL_BLOCK_SIZE, &bytes));
-    if (!journal_frame_peek(bytes, header->sequence, size_out) ||
-        offset + *size_out > header->size)
+    if (!journal_frame_peek(bytes, header->sequence, size_out) || offset + *size_out > header->size)
         return STATUS_OK;
     TRY(bytes_at(f, reader, segment, offset, *size_out, &bytes));
-    *valid_out = journal_frame_decode(bytes, *size_out, header->database_id, &frame_out->header,
-                                      hash_out);
+    *valid_out =
+        journal_frame_decode(bytes, *size_out, header->database_id, &frame_out->header, hash_out);
     frame_out->payload = slice_of(bytes + JOURNAL_FRAME_HEADER_SIZE,
                                   *valid_out ? frame_out->header.payload_size : 0);
     return STATUS_OK;
@@ -105,9 +104,9 @@ static enum status damaged(const struct reader *reader, const struct place *plac
     char path[JOURNAL_PATH_SIZE];
     journal__segment_path(reader->directory, reader->segments[place->segment].header.sequence,
                           path);
-    enum status status = error_set(STATUS_DATA_CORRUPTED,
-                                   "journal segment \"%s\" is damaged at offset %" PRIu64, path,
-                                   place->offset);
+    enum status status =
+        error_set(STATUS_DATA_CORRUPTED, "journal segment \"%s\" is damaged at offset %" PRIu64,
+                  path, place->offset);
     error_detail("Frame %" PRIu64 " (commit %" PRIu64 ") %s.", place->frame, place->number, what);
     return status;
 }
@@ -219,8 +218,7 @@ static enum status large_deliver(struct fiber *f, struct reader *reader,
     struct frame frame;
     bool found = true;
     TRY(frame_next(f, reader, &place, &found, &frame));
-    TRY(replay->begin(f, replay->context, (struct commit_number){frame.header.first_number},
-                      size));
+    TRY(replay->begin(f, replay->context, (struct commit_number){frame.header.first_number}, size));
     for (;;) {
         ASSERT(found && size >= frame.payload.size);
         size -= frame.payload.size;
@@ -331,9 +329,9 @@ static size_t start_segment(const struct segment *segments, size_t count, uint64
     return start;
 }
 
-enum status journal__replay(struct fiber *f, const char *directory,
-                            const struct segment *segments, size_t count,
-                            const struct journal_replay *replay, struct replay_end *end_out) {
+enum status journal__replay(struct fiber *f, const char *directory, const struct segment *segments,
+                            size_t count, const struct journal_replay *replay,
+                            struct replay_end *end_out) {
     ASSERT(count > 0);
     struct reader reader = {.directory = directory, .segments = segments, .count = count};
     struct place place;

@@ -254,7 +254,8 @@ static enum status header_read(struct fiber *f, const char *path, uint64_t seque
     case JOURNAL_HEADER_VERSION_UNKNOWN:
         return error_set(STATUS_FEATURE_NOT_SUPPORTED,
                          "journal segment \"%s\" has format version %u, this program reads "
-                         "version %d", path, version, JOURNAL_FORMAT_VERSION);
+                         "version %d",
+                         path, version, JOURNAL_FORMAT_VERSION);
     case JOURNAL_HEADER_DAMAGED:
         return error_set(STATUS_DATA_CORRUPTED, "journal segment \"%s\" is damaged at offset 0",
                          path);
@@ -282,8 +283,8 @@ enum status journal__segments_read(struct fiber *f, const char *directory, uint6
     size_t name_count, count = 0;
     TRY(directory_list(f, directory, &names, &name_count));
     struct segment *segments = memory_alloc_zeroed(name_count + 1, sizeof *segments);
-    enum status status = segments != NULL ? STATUS_OK
-                                          : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    enum status status =
+        segments != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (size_t i = 0; i < name_count && status == STATUS_OK; i++) { /* names are sorted */
         uint64_t sequence;
         if (!name_is_segment(names[i], &sequence))
@@ -291,8 +292,8 @@ enum status journal__segments_read(struct fiber *f, const char *directory, uint6
         char path[JOURNAL_PATH_SIZE];
         journal__segment_path(directory, sequence, path);
         if (count > 0 && sequence != segments[count - 1].header.sequence + 1)
-            status = error_set(STATUS_DATA_CORRUPTED,
-                               "journal segment before \"%s\" is missing", path);
+            status =
+                error_set(STATUS_DATA_CORRUPTED, "journal segment before \"%s\" is missing", path);
         else
             status = header_read(f, path, sequence, database_id, &segments[count++].header);
         if (status == STATUS_OK && database_id == 0)

@@ -25,17 +25,17 @@ struct segment {
 
 /* One of the two buffers: a frame being filled or being written. */
 struct frame_buffer {
-    uint8_t *bytes;          /* buffer_size bytes, aligned for direct writes */
+    uint8_t *bytes; /* buffer_size bytes, aligned for direct writes */
     size_t payload_size;
     uint32_t record_count;
     uint64_t first_number;
     enum journal_frame_kind kind;
     unsigned fragment_flags;
-    bool ready;              /* the writer may take it */
+    bool ready; /* the writer may take it */
 };
 
 struct durable_waiter {
-    struct list node;        /* in journal.durable_waiters, any order */
+    struct list node; /* in journal.durable_waiters, any order */
     uint64_t number;
     struct condition condition;
 };
@@ -57,10 +57,10 @@ struct journal {
 
     struct segment *segments; /* oldest first; the last one is being written */
     size_t segment_count, segment_capacity;
-    struct file *file;        /* of the last segment */
-    uint64_t offset;          /* where the next frame goes in it */
+    struct file *file; /* of the last segment */
+    uint64_t offset;   /* where the next frame goes in it */
     uint64_t next_frame, previous_hash;
-    bool record_open;         /* the last frame written left a large record unfinished */
+    bool record_open; /* the last frame written left a large record unfinished */
 
     char (*spares)[JOURNAL_SPARE_NAME_SIZE];
     size_t spare_count, spare_capacity;
@@ -72,8 +72,8 @@ struct journal {
     unsigned filling;
     size_t buffer_size;
     struct fiber_mutex append_mutex;
-    struct condition room;    /* the filled buffer was taken, or segments were released */
-    struct condition work;    /* the writer waits for a ready buffer */
+    struct condition room; /* the filled buffer was taken, or segments were released */
+    struct condition work; /* the writer waits for a ready buffer */
     bool writer_idle, writing, stopping, abandoned;
     struct event writer_ended;
     struct fiber_mutex segments_mutex; /* recycling against adding */
@@ -107,9 +107,8 @@ struct replay_end {
     bool record_open;
     uint64_t frames, records;
 };
-enum status journal__replay(struct fiber *f, const char *directory,
-                            const struct segment *segments, size_t count,
-                            const struct journal_replay *replay, struct replay_end *end_out)
-    MUST_USE;
+enum status journal__replay(struct fiber *f, const char *directory, const struct segment *segments,
+                            size_t count, const struct journal_replay *replay,
+                            struct replay_end *end_out) MUST_USE;
 
 #endif

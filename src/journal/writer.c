@@ -282,8 +282,8 @@ static void frame_write(struct fiber *f, struct journal *journal, struct frame_b
         .fragment_flags = buffer->fragment_flags,
     };
     ASSERT(header.first_number == atomic_load(&journal->durable) + 1);
-    size_t size = journal_frame_encode(&header, journal->database_id, buffer->bytes,
-                                       &journal->previous_hash);
+    size_t size =
+        journal_frame_encode(&header, journal->database_id, buffer->bytes, &journal->previous_hash);
     ASSERT(journal->offset + size <= last->header.size);
     bool write_durable = journal->sync == JOURNAL_SYNC_WRITE_DURABLE;
     if (file_write(f, journal->file, buffer->bytes, size, journal->offset,
@@ -306,7 +306,7 @@ static void durable_publish(struct journal *journal, uint64_t durable) {
     atomic_store_explicit(&journal->durable, durable, memory_order_release);
     if (journal->on_durable != NULL)
         journal->on_durable(journal->on_durable_context, (struct commit_number){durable});
-    LIST_FOR_SAFE(&journal->durable_waiters, node) {
+    LIST_FOR_SAFE (&journal->durable_waiters, node) {
         struct durable_waiter *waiter = CONTAINER_OF(node, struct durable_waiter, node);
         if (waiter->number > durable)
             continue;

@@ -36,8 +36,7 @@ static void tree_note(void *context, struct tree_id tree, struct page_id root) {
 
 static void tree_damaged(struct check *check, struct tree_id tree) {
     char line[2 * ERROR_MESSAGE_SIZE + 128];
-    const char *name =
-        check->name_tree != NULL ? check->name_tree(check->context, tree) : NULL;
+    const char *name = check->name_tree != NULL ? check->name_tree(check->context, tree) : NULL;
     snprintf(line, sizeof line, "%s: tree %" PRIu32 "%s%s: %s %s", check->partition->name,
              tree.value, name != NULL ? " " : "", name != NULL ? name : "",
              error_current()->message, error_current()->detail);

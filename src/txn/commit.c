@@ -23,14 +23,14 @@ enum { RECORD_SMALL_MAX = 512 << 10, PIECE_SIZE = 256 << 10 };
 struct commit {
     struct transaction *transaction;
     struct store *store;
-    uint64_t mask;          /* partitions with changes, or locks to free */
+    uint64_t mask; /* partitions with changes, or locks to free */
     bool synchronous;
     uint64_t number;
     /* the encoder's place */
     struct buffer buffer;
-    unsigned partition;     /* next to encode */
+    unsigned partition; /* next to encode */
     bool drops_done, inside;
-    struct tree_id tree;    /* of the last item */
+    struct tree_id tree; /* of the last item */
     struct layer_cursor cursor;
 };
 
@@ -132,8 +132,8 @@ static enum status record_append(struct fiber *f, struct commit *commit) {
                 status = partition_encode(f, commit, SIZE_MAX);
         }
         if (status == STATUS_OK)
-            status = journal_append(f, commit->store->journal, buffer_slice(&commit->buffer),
-                                    &number);
+            status =
+                journal_append(f, commit->store->journal, buffer_slice(&commit->buffer), &number);
     }
     commit->number = number.value;
     return status;
@@ -143,9 +143,10 @@ static enum status record_append(struct fiber *f, struct commit *commit) {
 
 /* The journal has it and memory or disk refuse: nothing can take it back, recovery will redo it. */
 static _Noreturn void apply_fatal(const struct partition *partition, uint64_t number) {
-    log_fatal("txn", "cannot apply commit %" PRIu64 " on %s, stopping; it is in the journal and "
-              "will be applied at the next start: %s", number, partition->name,
-              error_current()->message);
+    log_fatal("txn",
+              "cannot apply commit %" PRIu64 " on %s, stopping; it is in the journal and "
+              "will be applied at the next start: %s",
+              number, partition->name, error_current()->message);
 }
 
 static enum status changes_apply(struct fiber *f, struct partition *partition, struct layer *own,

@@ -23,14 +23,14 @@ struct txn_cursor {
     struct transaction *transaction;
     struct partition *partition;
     struct tree *tree;
-    struct txn_range range;      /* bounds in `bounds` */
+    struct txn_range range; /* bounds in `bounds` */
     uint8_t *bounds;
     struct btree_cursor base;
     struct btree_pin pin;
     bool pinned, base_begun, base_done, done;
-    size_t step;                 /* entries to gather */
-    struct arena arena;          /* of the current step */
-    uint8_t *edge;               /* the last key of the step before; exclusive start of the next */
+    size_t step;        /* entries to gather */
+    struct arena arena; /* of the current step */
+    uint8_t *edge;      /* the last key of the step before; exclusive start of the next */
     size_t edge_size;
     bool edge_set;
     /* gathered from the base */
@@ -118,9 +118,8 @@ static enum status base_begin(struct fiber *f, struct txn_cursor *cursor) {
     if (!range->backward && range->lower.size == 0)
         return btree_cursor_seek(f, &cursor->base, BTREE_SEEK_FIRST, SLICE_EMPTY);
     if (!range->backward)
-        return btree_cursor_seek(f, &cursor->base,
-                                 range->lower_exclusive ? BTREE_SEEK_GT : BTREE_SEEK_GE,
-                                 range->lower);
+        return btree_cursor_seek(
+            f, &cursor->base, range->lower_exclusive ? BTREE_SEEK_GT : BTREE_SEEK_GE, range->lower);
     if (range->upper.size == 0)
         return btree_cursor_seek(f, &cursor->base, BTREE_SEEK_LAST, SLICE_EMPTY);
     return btree_cursor_seek(f, &cursor->base,
@@ -262,8 +261,7 @@ static enum status layer_clip(struct fiber *f, struct txn_cursor *cursor, struct
         return STATUS_OK;
     size_t count = 0;
     enum status status = layer_begin(f, cursor, layer, interval, &place);
-    while (status == STATUS_OK && place.valid &&
-           place.entry.tree.value == cursor->tree->id.value &&
+    while (status == STATUS_OK && place.valid && place.entry.tree.value == cursor->tree->id.value &&
            interval_holds(interval, place.entry.key)) {
         *touches = true;
         if (++count == CLIP_COUNT) {
@@ -296,8 +294,7 @@ static enum status layer_visit(struct fiber *f, struct txn_cursor *cursor, struc
     struct layer_cursor place;
     enum status status = layer_seek(f, layer, &place, cursor->tree->id, interval->low,
                                     interval->low_exclusive ? UINT64_MAX : 0);
-    while (status == STATUS_OK && place.valid &&
-           place.entry.tree.value == cursor->tree->id.value &&
+    while (status == STATUS_OK && place.valid && place.entry.tree.value == cursor->tree->id.value &&
            interval_holds(interval, place.entry.key)) {
         status = visit(cursor, &place.entry);
         if (status == STATUS_OK)
@@ -377,8 +374,7 @@ static enum status visit_history_key(struct txn_cursor *cursor, const struct lay
 
 static enum status visit_own(struct txn_cursor *cursor, const struct layer_entry *entry) {
     return ready_add(cursor, arena_copy_slice(&cursor->arena, entry->key),
-                     arena_copy_slice(&cursor->arena, entry->value),
-                     entry->flags != CHANGE_DELETE);
+                     arena_copy_slice(&cursor->arena, entry->value), entry->flags != CHANGE_DELETE);
 }
 
 /* A rising list of entries that live in the step's arena. */
@@ -407,10 +403,10 @@ static enum status lists_merge(struct txn_cursor *cursor, const struct entry_lis
     size_t u = 0, o = 0;
     ASSERT(cursor->ready_count == 0);
     while (u < under->count || o < over->count) {
-        int order = u == under->count  ? 1
-                    : o == over->count ? -1
-                                       : slice_compare(under->entries[u].entry.key,
-                                                       over->entries[o].entry.key);
+        int order = u == under->count ? 1
+                    : o == over->count
+                        ? -1
+                        : slice_compare(under->entries[u].entry.key, over->entries[o].entry.key);
         const struct merged *take = order < 0 ? &under->entries[u] : &over->entries[o];
         TRY(ready_add(cursor, take->entry.key, take->entry.value, take->present));
         u += order <= 0;

@@ -88,8 +88,8 @@ static bool cycle_search(const struct edges *edges, uint64_t start, bool *seen,
 }
 
 static bool same_wait(const struct lock_edge *a, const struct lock_edge *b) {
-    return a->waiter_id == b->waiter_id && a->holder_id == b->holder_id &&
-           a->serial == b->serial && a->partition == b->partition;
+    return a->waiter_id == b->waiter_id && a->holder_id == b->holder_id && a->serial == b->serial &&
+           a->partition == b->partition;
 }
 
 static bool cycle_persists(const struct cycle *cycle, const struct edges *edges) {
@@ -114,10 +114,11 @@ static enum status deadlock_report(struct store *store, const struct cycle *cycl
         else
             snprintf(what, sizeof what, "a row of tree %" PRIu32 " on partition %u", edge->name,
                      edge->partition);
-        size += (size_t)snprintf(detail + size, sizeof detail - size,
-                                 "%sProcess %" PRIu64 " waits for %s on %s; blocked by process "
-                                 "%" PRIu64 ".", i > 0 ? "\n" : "", edge->waiter_id, edge->mode,
-                                 what, edge->holder_id);
+        size +=
+            (size_t)snprintf(detail + size, sizeof detail - size,
+                             "%sProcess %" PRIu64 " waits for %s on %s; blocked by process "
+                             "%" PRIu64 ".",
+                             i > 0 ? "\n" : "", edge->waiter_id, edge->mode, what, edge->holder_id);
     }
     atomic_fetch_add_explicit(&store->deadlocks, 1, memory_order_relaxed);
     enum status status = error_set(STATUS_DEADLOCK_DETECTED, "deadlock detected");

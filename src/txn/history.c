@@ -89,8 +89,7 @@ static void filed(struct partition *partition, struct tree *tree, unsigned g, ui
 }
 
 static enum status entry_file(struct fiber *f, struct partition *partition, struct tree *tree,
-                              uint64_t number, struct slice key, bool present,
-                              struct slice value) {
+                              uint64_t number, struct slice key, bool present, struct slice value) {
     unsigned g = partition->younger;
     struct layer_entry entry = {.tree = tree->id,
                                 .commit = number,
@@ -127,8 +126,8 @@ static enum status change_fast(struct fiber *f, struct partition *partition, str
     partition->fast_puts++;
     enum status status = base_change(f, tree, change, &old);
     if (status == STATUS_OK && old.found)
-        status = entry_file(f, partition, tree, number, change->key, true,
-                            slice_of(bytes, old.size));
+        status =
+            entry_file(f, partition, tree, number, change->key, true, slice_of(bytes, old.size));
     else if (status == STATUS_OK && change->flags == CHANGE_PUT &&
              !absence_files_as_run(partition, tree, change->key, number))
         status = entry_file(f, partition, tree, number, change->key, false, SLICE_EMPTY);

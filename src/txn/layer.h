@@ -38,11 +38,11 @@ struct layer {
     struct layer_node *head[LAYER_LEVELS];
     struct layer_node *tail[LAYER_LEVELS]; /* last node of each level: rising keys go behind */
     unsigned level_count;
-    uint64_t count;       /* entries */
-    uint64_t bytes;       /* of keys and values put, roughly */
-    uint32_t random;      /* state of the level lottery */
+    uint64_t count;  /* entries */
+    uint64_t bytes;  /* of keys and values put, roughly */
+    uint32_t random; /* state of the level lottery */
     bool spilled;
-    struct btree btree;   /* when spilled */
+    struct btree btree; /* when spilled */
 };
 
 struct layer_entry {
@@ -71,7 +71,7 @@ struct layer_cursor {
     struct btree_cursor place; /* spilled */
     struct layer_entry entry;
     bool spilled, valid;
-    uint8_t *key;              /* spilled: the decoded key */
+    uint8_t *key; /* spilled: the decoded key */
 };
 /* Stand on the first entry >= (tree, key, commit). */
 enum status layer_seek(struct fiber *f, struct layer *layer, struct layer_cursor *cursor,

@@ -14,14 +14,12 @@ const struct lock_modes lock_modes_key = {
 /* The manual's table 13.2. */
 const struct lock_modes lock_modes_relation = {
     .mode_count = 8,
-    .conflicts = {0, M(8), M(7) | M(8), M(5) | M(6) | M(7) | M(8),
-                  M(4) | M(5) | M(6) | M(7) | M(8), M(3) | M(4) | M(6) | M(7) | M(8),
-                  M(3) | M(4) | M(5) | M(6) | M(7) | M(8),
+    .conflicts = {0, M(8), M(7) | M(8), M(5) | M(6) | M(7) | M(8), M(4) | M(5) | M(6) | M(7) | M(8),
+                  M(3) | M(4) | M(6) | M(7) | M(8), M(3) | M(4) | M(5) | M(6) | M(7) | M(8),
                   M(2) | M(3) | M(4) | M(5) | M(6) | M(7) | M(8),
                   M(1) | M(2) | M(3) | M(4) | M(5) | M(6) | M(7) | M(8)},
-    .names = {"", "AccessShareLock", "RowShareLock", "RowExclusiveLock",
-              "ShareUpdateExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock",
-              "AccessExclusiveLock"},
+    .names = {"", "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock",
+              "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"},
 };
 #undef M
 
@@ -196,7 +194,7 @@ static void grant(struct lock_table *table, struct lock *lock, struct transactio
 }
 
 static void queue_serve(struct lock_table *table, struct lock *lock) {
-    LIST_FOR_SAFE(&lock->queue, node) {
+    LIST_FOR_SAFE (&lock->queue, node) {
         struct lock_waiter *wait = CONTAINER_OF(node, struct lock_waiter, node);
         if (conflicts_with_holders(table, lock, wait->transaction, wait->mode) ||
             conflicts_with_queue(table, lock, node, wait->transaction, wait->mode))
@@ -271,7 +269,7 @@ static struct list *queue_place(const struct lock_table *table, struct lock *loc
                                 const struct transaction *transaction) {
     const struct lock_hold *hold = hold_of(lock, transaction);
     if (hold != NULL)
-        LIST_FOR(&lock->queue, node) {
+        LIST_FOR (&lock->queue, node) {
             struct lock_waiter *other = CONTAINER_OF(node, struct lock_waiter, node);
             if ((table->modes->conflicts[other->mode] & hold->modes) != 0)
                 return node;
@@ -282,9 +280,9 @@ static struct list *queue_place(const struct lock_table *table, struct lock *loc
 static enum status lock_wait_for(struct fiber *f, struct lock_table *table, struct lock *lock,
                                  struct list *place, const struct lock_request *request) {
     struct lock_waiter wait = {.transaction = request->transaction,
-                             .holds = request->holds,
-                             .mode = request->mode,
-                             .serial = ++table->wait_serial};
+                               .holds = request->holds,
+                               .mode = request->mode,
+                               .serial = ++table->wait_serial};
     list_insert_before(place, &wait.node);
     table->waiting++;
     enum status status = wait_granted(f, request, &wait);
@@ -387,7 +385,7 @@ static void lock_view_visit(const struct lock_table *table, const struct lock *l
             visit(context, &view);
         }
     view.granted = false;
-    LIST_FOR(&((struct lock *)lock)->queue, node) {
+    LIST_FOR (&((struct lock *)lock)->queue, node) {
         struct lock_waiter *wait = CONTAINER_OF(node, struct lock_waiter, node);
         view.mode = table->modes->names[wait->mode];
         view.transaction = transaction_id(wait->transaction);

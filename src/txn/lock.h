@@ -38,16 +38,16 @@ struct lock_waiter {
     struct lock_hold **holds; /* where the granted hold goes */
     unsigned mode;
     bool granted;
-    uint64_t serial;          /* of this wait, unique in the table */
+    uint64_t serial; /* of this wait, unique in the table */
     struct condition condition;
 };
 
 struct lock {
-    struct lock *next;        /* in the bucket */
+    struct lock *next; /* in the bucket */
     struct lock_hold *holds;
-    struct list queue;        /* of lock_wait */
+    struct list queue; /* of lock_wait */
     uint32_t hash;
-    uint32_t name;            /* tree or relation */
+    uint32_t name; /* tree or relation */
     uint32_t key_size;
     uint8_t key[];
 };
@@ -57,9 +57,9 @@ struct lock_table {
     struct lock **buckets;
     size_t bucket_count, lock_count;
     struct lock_hold *free_holds;
-    struct lock *free_locks;  /* with room for small keys */
+    struct lock *free_locks; /* with room for small keys */
     uint64_t wait_serial;
-    uint32_t waiting;         /* waits in progress */
+    uint32_t waiting; /* waits in progress */
 };
 
 enum status lock_table_init(struct lock_table *table, const struct lock_modes *modes) MUST_USE;

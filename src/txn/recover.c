@@ -19,7 +19,7 @@
 enum { BATCH_BYTES_MAX = 16 << 20 }; /* of all partitions together, before they are applied */
 
 struct redo {
-    uint64_t prefix;   /* the key's first 8 bytes as a number that sorts like them */
+    uint64_t prefix; /* the key's first 8 bytes as a number that sorts like them */
     uint32_t tree;
     uint32_t sequence; /* in the batch */
     bool is_delete;
@@ -37,7 +37,7 @@ struct recovery {
     uint64_t applied[PARTITIONS_MAX]; /* of each partition's checkpoint */
     struct batch batches[PARTITIONS_MAX];
     size_t batch_bytes;
-    uint64_t number;                  /* of the record being decoded */
+    uint64_t number; /* of the record being decoded */
     uint64_t records, items;
     unsigned partition;
     struct tree_id tree;
@@ -149,8 +149,8 @@ static enum status item_redo(struct fiber *f, struct recovery *recovery,
                              const struct commit_item *item) {
     switch (item->tag) {
     case COMMIT_PARTITION:
-        recovery->partition = item->number < PARTITIONS_MAX ? (unsigned)item->number
-                                                            : PARTITIONS_MAX;
+        recovery->partition =
+            item->number < PARTITIONS_MAX ? (unsigned)item->number : PARTITIONS_MAX;
         recovery->tree.value = 0;
         return STATUS_OK;
     case COMMIT_TREE:

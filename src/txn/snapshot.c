@@ -96,14 +96,14 @@ static void watermarks_advance(struct store *store) {
     uint64_t visible_before = visible;
     while (applied < newest && (*track(store, applied + 1) & TRACK_APPLIED) != 0)
         applied++;
-    while (visible < applied && (visible + 1 <= durable ||
-                                 (*track(store, visible + 1) & TRACK_ASYNCHRONOUS) != 0))
+    while (visible < applied &&
+           (visible + 1 <= durable || (*track(store, visible + 1) & TRACK_ASYNCHRONOUS) != 0))
         *track(store, ++visible) = 0;
     atomic_store_explicit(&store->applied, applied, memory_order_release);
     if (visible == visible_before)
         return;
     atomic_store(&store->visible, visible);
-    LIST_FOR_SAFE(&store->visible_waiters, node) {
+    LIST_FOR_SAFE (&store->visible_waiters, node) {
         struct visible_waiter *waiter = CONTAINER_OF(node, struct visible_waiter, node);
         if (waiter->number > visible)
             continue;

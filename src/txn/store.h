@@ -29,12 +29,12 @@ enum {
     STORE_PATH_SIZE = 1024,
     STORE_DIRECTORY_SIZE = 800,
     COMMIT_CORE = 0,
-    TRACKER_SIZE = 1 << 16,           /* commits between the oldest invisible and the newest */
-    LAYER_MEMORY_MAX = 512 << 10,     /* bytes of a write set before it spills */
-    HISTORY_MEMORY_MAX = 4 << 20,     /* bytes of a history generation before it spills */
-    HISTORY_ROTATE_COUNT = 512,       /* entries before it is worth dropping a generation */
-    TRANSACTIONS_POOLED = 64,         /* kept for reuse on each core */
-    TREE_DROPPED = 0x7FFFFFFF,        /* the tree that remembers dropped trees */
+    TRACKER_SIZE = 1 << 16,       /* commits between the oldest invisible and the newest */
+    LAYER_MEMORY_MAX = 512 << 10, /* bytes of a write set before it spills */
+    HISTORY_MEMORY_MAX = 4 << 20, /* bytes of a history generation before it spills */
+    HISTORY_ROTATE_COUNT = 512,   /* entries before it is worth dropping a generation */
+    TRANSACTIONS_POOLED = 64,     /* kept for reuse on each core */
+    TREE_DROPPED = 0x7FFFFFFF,    /* the tree that remembers dropped trees */
 };
 
 /* ---- trees and history -------------------------------------------------------------------- */
@@ -57,12 +57,12 @@ struct tree {
                                 that is not older sees the base as it is */
     uint64_t entry_count[2]; /* history entries in each generation */
     struct run_list runs[2];
-    uint64_t row_next;       /* 0: not known yet */
+    uint64_t row_next; /* 0: not known yet */
 };
 
 struct generation {
     struct layer layer;
-    uint64_t end;       /* largest commit in it */
+    uint64_t end; /* largest commit in it */
     uint64_t run_count;
 };
 
@@ -70,15 +70,15 @@ struct partition {
     struct store *store;
     unsigned number;
     _Atomic unsigned core;
-    unsigned inside;          /* calls in progress, on `core` */
-    unsigned target;          /* the core it shall live on once nobody is inside */
+    unsigned inside; /* calls in progress, on `core` */
+    unsigned target; /* the core it shall live on once nobody is inside */
     char name[24];
     struct pager *pager;
     struct tree **buckets;
     size_t bucket_count, tree_count;
     struct generation generations[2];
     unsigned younger;
-    unsigned fast_puts;       /* base changes in flight that file their history in memory */
+    unsigned fast_puts; /* base changes in flight that file their history in memory */
     bool spilling, clearing;
     struct condition spill_done, puts_done;
     uint64_t applied_newest;
@@ -116,8 +116,8 @@ struct store {
     struct partition *partitions;
 
     _Atomic uint64_t visible, applied;
-    uint8_t *tracker;               /* TRACKER_SIZE flags by commit number, core 0 */
-    struct list visible_waiters;    /* core 0 */
+    uint8_t *tracker;            /* TRACKER_SIZE flags by commit number, core 0 */
+    struct list visible_waiters; /* core 0 */
     struct lock_table relation_locks;
     struct snapshot_core snapshots[RUNTIME_CORES_MAX];
     _Atomic uint64_t transaction_next;
@@ -156,10 +156,10 @@ struct transaction {
     int64_t lock_timeout_ms;
     uint64_t snapshot;
     struct list active_node;
-    _Atomic uint64_t parts_mask;   /* partitions where it has written or locked */
-    _Atomic uint64_t depends_on;   /* newest commit whose effects it may have seen unreleased */
+    _Atomic uint64_t parts_mask; /* partitions where it has written or locked */
+    _Atomic uint64_t depends_on; /* newest commit whose effects it may have seen unreleased */
     struct lock_hold *relation_locks;
-    uint16_t relation_modes;       /* every mode it holds somewhere */
+    uint16_t relation_modes; /* every mode it holds somewhere */
     struct tree_id *drops;
     size_t drop_count, drop_capacity;
     struct transaction_part *parts[]; /* one for each partition; kept for reuse */

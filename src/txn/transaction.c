@@ -5,8 +5,8 @@
 /* ---- begin and free ------------------------------------------------------------------------- */
 
 static struct transaction *transaction_new(struct store *store) {
-    size_t size = sizeof(struct transaction) +
-                  store->partition_count * sizeof(struct transaction_part *);
+    size_t size =
+        sizeof(struct transaction) + store->partition_count * sizeof(struct transaction_part *);
     return memory_alloc_zeroed(1, size);
 }
 
@@ -93,9 +93,9 @@ enum status transaction__part(struct transaction *transaction, struct partition 
 
 void transaction__depend(struct transaction *transaction, uint64_t number) {
     uint64_t seen = atomic_load_explicit(&transaction->depends_on, memory_order_relaxed);
-    while (seen < number && !atomic_compare_exchange_weak_explicit(
-                                &transaction->depends_on, &seen, number, memory_order_relaxed,
-                                memory_order_relaxed))
+    while (seen < number &&
+           !atomic_compare_exchange_weak_explicit(&transaction->depends_on, &seen, number,
+                                                  memory_order_relaxed, memory_order_relaxed))
         continue;
 }
 
@@ -235,8 +235,7 @@ enum status transaction_statement_end(struct fiber *f, struct transaction *trans
 static enum status change_stage(struct fiber *f, struct transaction *transaction,
                                 struct partition *partition, const struct layer_entry *entry) {
     if (transaction->read_only)
-        return error_set(STATUS_READ_ONLY_TRANSACTION,
-                         "cannot write in a read-only transaction");
+        return error_set(STATUS_READ_ONLY_TRANSACTION, "cannot write in a read-only transaction");
     ASSERT(entry->tree.value != 0);
     if (entry->key.size > TXN_KEY_SIZE_MAX ||
         entry->key.size + entry->value.size > TXN_ENTRY_SIZE_MAX)
@@ -318,8 +317,7 @@ static enum status relation_lock_here(struct fiber *f, void *argument) {
 }
 
 enum status txn_lock_relation(struct fiber *f, struct transaction *transaction, uint32_t oid,
-                              enum relation_lock_mode mode, enum lock_wait wait,
-                              bool *locked_out) {
+                              enum relation_lock_mode mode, enum lock_wait wait, bool *locked_out) {
     struct relation_call call = {
         .store = transaction->store,
         .request = {.transaction = transaction,
@@ -361,8 +359,8 @@ void transaction_rollback(struct fiber *f, struct transaction *transaction) {
     fiber_shield(f);
     uint64_t mask = atomic_load_explicit(&transaction->parts_mask, memory_order_relaxed);
     for (; mask != 0; mask &= mask - 1) {
-        enum status status = partition_call(f, store, (unsigned)__builtin_ctzll(mask), part_forget,
-                                            transaction);
+        enum status status =
+            partition_call(f, store, (unsigned)__builtin_ctzll(mask), part_forget, transaction);
         ASSERT(status == STATUS_OK);
     }
     if (transaction->relation_locks != NULL) {

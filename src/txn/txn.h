@@ -47,14 +47,14 @@ enum { PARTITIONS_MAX = 64, PARTITION_CATALOG = 0 };
 
 struct store_options {
     const char *directory;
-    bool create;                   /* DUPLICATE_FILE if there is a database already */
-    unsigned partition_count;      /* at creation; 0: 8. At open: 0, or must match */
-    uint64_t memory_max;           /* bytes for pages of all partitions */
-    uint64_t journal_size_target;  /* bytes; 0: journal's default */
-    uint64_t journal_segment_size; /* bytes; 0: journal's default */
-    int journal_sync;              /* enum journal_sync */
-    int64_t checkpoint_interval_ms;/* 0: 60,000 */
-    int64_t deadlock_timeout_ms;   /* 0: 1,000 */
+    bool create;                    /* DUPLICATE_FILE if there is a database already */
+    unsigned partition_count;       /* at creation; 0: 8. At open: 0, or must match */
+    uint64_t memory_max;            /* bytes for pages of all partitions */
+    uint64_t journal_size_target;   /* bytes; 0: journal's default */
+    uint64_t journal_segment_size;  /* bytes; 0: journal's default */
+    int journal_sync;               /* enum journal_sync */
+    int64_t checkpoint_interval_ms; /* 0: 60,000 */
+    int64_t deadlock_timeout_ms;    /* 0: 1,000 */
 };
 
 /* Open or create: takes the directory's lock (OBJECT_IN_USE if held), reads the partitions'
@@ -161,14 +161,13 @@ struct txn_range {
     struct slice lower, upper; /* copied */
     bool lower_exclusive, upper_inclusive;
     bool backward;
-    bool newest;               /* see the newest versions instead (uniqueness checks) */
-    size_t key_stride;         /* keys are all of this size; 0: they vary */
+    bool newest;       /* see the newest versions instead (uniqueness checks) */
+    size_t key_stride; /* keys are all of this size; 0: they vary */
 };
 struct txn_cursor;
 enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
                             struct partition *partition, struct tree_id tree,
-                            const struct txn_range *range, struct txn_cursor **cursor_out)
-    MUST_USE;
+                            const struct txn_range *range, struct txn_cursor **cursor_out) MUST_USE;
 /* Next entries, at most count_max; *count_out 0 at the end. Slices are valid until the next call
    on the cursor or the next suspension, whichever comes first: consume them at once. */
 struct txn_entry {
@@ -196,8 +195,7 @@ enum status txn_put(struct fiber *f, struct transaction *transaction, struct par
                     struct tree_id tree, struct slice key, struct slice value, unsigned flags)
     MUST_USE;
 enum status txn_delete(struct fiber *f, struct transaction *transaction,
-                       struct partition *partition, struct tree_id tree, struct slice key)
-    MUST_USE;
+                       struct partition *partition, struct tree_id tree, struct slice key) MUST_USE;
 /* At commit, drop a whole tree on every partition (its pages are freed in the background once no
    snapshot needs them). */
 enum status txn_tree_drop(struct fiber *f, struct transaction *transaction, struct tree_id tree)

@@ -1,4 +1,5 @@
-/* What the journal's tests share: a directory, a runtime of one core, files read and written whole. */
+/* What the journal's tests share: a directory, a runtime of one core, files read and written whole.
+ */
 #ifndef JOURNAL_FIXTURE_H
 #define JOURNAL_FIXTURE_H
 
@@ -19,8 +20,7 @@ static char fixture_root[64];
 /* Run a body on a fiber of a fresh runtime, in a fresh directory. */
 static void fixture_run(fiber_function body, unsigned cores, enum runtime_backend backend) {
     struct runtime *runtime;
-    struct runtime_options options = {
-        .core_count = cores, .backend = backend, .random_seed = 7};
+    struct runtime_options options = {.core_count = cores, .backend = backend, .random_seed = 7};
     char command[128];
     snprintf(fixture_root, sizeof fixture_root, "/tmp/satori-test-XXXXXX");
     assert_non_null(mkdtemp(fixture_root));

@@ -5,9 +5,9 @@ enum { SEGMENT = 256 << 10 };
 /* ---- a naive model: record n is `size` bytes made from its number -------------------------- */
 
 struct seen {
-    uint64_t next;           /* number expected */
-    uint64_t size, at;       /* of the record being replayed */
-    uint64_t sizes[4096];    /* by number; what was appended */
+    uint64_t next;        /* number expected */
+    uint64_t size, at;    /* of the record being replayed */
+    uint64_t sizes[4096]; /* by number; what was appended */
     uint64_t count;
 };
 static struct seen seen;

@@ -92,8 +92,8 @@ static enum status transfers_body(struct fiber *f, void *argument) {
             transaction_rollback(f, transaction);
             continue;
         }
-        assert_ok(transaction_commit(f, transaction, random_below(&random, 2) == 0,
-                                     &session->last));
+        assert_ok(
+            transaction_commit(f, transaction, random_below(&random, 2) == 0, &session->last));
         session->transfers++;
         if (random_below(&random, 20) == 0)
             store_spread(f, session->store);

@@ -2,7 +2,8 @@
 
 #include "txn/lock.h"
 
-/* ---- relation modes: the manual's table 13.2 ------------------------------------------------------ */
+/* ---- relation modes: the manual's table 13.2
+ * ------------------------------------------------------ */
 
 static void relation_modes_conflict_as_the_manual_says(void **state) {
     /* Row: requested, column: held; in the order of the enumeration. */
@@ -51,7 +52,8 @@ static void relation_locks_exclude_and_end_with_the_transaction(void **state) {
     fixture_run(relation_body, 1);
 }
 
-/* ---- queues ----------------------------------------------------------------------------------------- */
+/* ---- queues
+ * ----------------------------------------------------------------------------------------- */
 
 /* What happened, in order: "a1 b2 ..." */
 static char trace[256];
@@ -190,7 +192,8 @@ static void waiting_ends_with_lock_timeout(void **state) {
     fixture_run(timeout_body, 1);
 }
 
-/* ---- deadlocks ---------------------------------------------------------------------------------------- */
+/* ---- deadlocks
+ * ---------------------------------------------------------------------------------------- */
 
 static void ring_run(struct fiber *f, struct store *store, unsigned count) {
     static const char *const keys[] = {"a", "b", "c", "d"};
@@ -274,7 +277,8 @@ static void deadlock_between_row_and_relation_is_found(void **state) {
     fixture_run(mixed_deadlock_body, 1);
 }
 
-/* ---- random use against the invariants ------------------------------------------------------------------ */
+/* ---- random use against the invariants
+ * ------------------------------------------------------------------ */
 
 struct churn {
     struct store *store;

@@ -6,7 +6,8 @@
 
 enum { ROWS = 20000 };
 
-/* ---- bulk ---------------------------------------------------------------------------------------- */
+/* ---- bulk
+ * ---------------------------------------------------------------------------------------- */
 
 struct bulk {
     struct transaction *transaction;
@@ -161,7 +162,8 @@ static void inserted_rows_take_runs_and_history_vanishes(void **state) {
     fixture_run(runs_body, 1);
 }
 
-/* ---- dropping trees ---------------------------------------------------------------------------------- */
+/* ---- dropping trees
+ * ---------------------------------------------------------------------------------- */
 
 static enum status drop_body(struct fiber *f, void *argument) {
     struct store *store = store_create(f);
@@ -200,7 +202,8 @@ static void dropped_tree_is_freed_when_nobody_sees_it(void **state) {
     fixture_run(drop_body, 1);
 }
 
-/* ---- row ids --------------------------------------------------------------------------------------------- */
+/* ---- row ids
+ * --------------------------------------------------------------------------------------------- */
 
 static enum status row_ids_there(struct fiber *f, struct partition *partition, void *argument) {
     return partition_row_ids(f, partition, (struct tree_id){9}, 10, argument);
@@ -228,7 +231,8 @@ static void row_ids_rise_behind_the_largest(void **state) {
     fixture_run(row_ids_body, 1);
 }
 
-/* ---- the directory ------------------------------------------------------------------------------------- */
+/* ---- the directory
+ * ------------------------------------------------------------------------------------- */
 
 static enum status directory_body(struct fiber *f, void *argument) {
     struct store *store, *second;
@@ -318,12 +322,13 @@ static void largest_entries_fit_everywhere(void **state) {
     fixture_run(limits_body, 1);
 }
 
-/* ---- formats --------------------------------------------------------------------------------------------- */
+/* ---- formats
+ * --------------------------------------------------------------------------------------------- */
 
 static void identity_has_its_golden_bytes(void **state) {
-    static const uint8_t golden[28] = {'S',  'A',  'T',  'O',  'R',  'I',  'D', 'B', 1, 0,
-                                       0,    0,    0x6e, 0x79, 0x2c, 0x70, 8,   7,   6, 5,
-                                       4,    3,    2,    1,    12,   0,    0,   0};
+    static const uint8_t golden[28] = {'S', 'A', 'T',  'O',  'R',  'I',  'D', 'B', 1, 0,
+                                       0,   0,   0x6e, 0x79, 0x2c, 0x70, 8,   7,   6, 5,
+                                       4,   3,   2,    1,    12,   0,    0,   0};
     uint8_t bytes[STORE_IDENTITY_SIZE];
     struct store_identity identity = {1, 0x0102030405060708, 12}, decoded;
     store_identity_encode(&identity, bytes);
@@ -341,8 +346,8 @@ static void identity_has_its_golden_bytes(void **state) {
 }
 
 static void commit_record_has_its_golden_bytes(void **state) {
-    static const uint8_t golden[] = {3, 9,   1,   2,   2,   0x80, 1,   4, 2, 'k',
-                                     '1', 3, 'v', 'a', 'l', 5,    1,   'x'};
+    static const uint8_t golden[] = {3,   9,   1, 2,   2,   0x80, 1, 4, 2,
+                                     'k', '1', 3, 'v', 'a', 'l',  5, 1, 'x'};
     const struct commit_item items[] = {
         {COMMIT_DROP, 9, {0}, {0}},
         {COMMIT_PARTITION, 2, {0}, {0}},

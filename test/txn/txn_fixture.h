@@ -111,11 +111,10 @@ static inline enum status get_there(struct fiber *f, struct partition *partition
                                                   o->arena, &o->found, &o->value);
 }
 
-static inline enum status lock_there(struct fiber *f, struct partition *partition,
-                                     void *argument) {
+static inline enum status lock_there(struct fiber *f, struct partition *partition, void *argument) {
     struct operation *o = argument;
-    return txn_lock_key(f, o->transaction, partition, o->tree, o->key, o->mode, o->wait,
-                        &o->locked, &o->waited);
+    return txn_lock_key(f, o->transaction, partition, o->tree, o->key, o->mode, o->wait, &o->locked,
+                        &o->waited);
 }
 
 static inline enum status state_there(struct fiber *f, struct partition *partition,
@@ -133,17 +132,15 @@ static inline void put(struct fiber *f, struct transaction *transaction, unsigne
     assert_ok(partition_call(f, transaction_store(transaction), partition, put_there, &o));
 }
 
-static inline void delete(struct fiber *f, struct transaction *transaction, unsigned partition,
-                          uint32_t tree, const char *key) {
-    struct operation o = {
-        .transaction = transaction, .tree = {tree}, .key = slice_of_text(key)};
+static inline void delete (struct fiber *f, struct transaction *transaction, unsigned partition,
+                           uint32_t tree, const char *key) {
+    struct operation o = {.transaction = transaction, .tree = {tree}, .key = slice_of_text(key)};
     assert_ok(partition_call(f, transaction_store(transaction), partition, delete_there, &o));
 }
 
 /* The value as text, "-" when absent; static. */
 static inline const char *get_any(struct fiber *f, struct transaction *transaction,
-                                  unsigned partition, uint32_t tree, const char *key,
-                                  bool newest) {
+                                  unsigned partition, uint32_t tree, const char *key, bool newest) {
     static char text[5000];
     struct arena arena = {0};
     struct operation o = {.transaction = transaction,
@@ -163,9 +160,9 @@ static inline const char *get(struct fiber *f, struct transaction *transaction, 
     return get_any(f, transaction, partition, tree, key, false);
 }
 
-static inline enum status lock(struct fiber *f, struct transaction *transaction,
-                               unsigned partition, const char *key, enum key_lock_mode mode,
-                               enum lock_wait wait, bool *waited_out) {
+static inline enum status lock(struct fiber *f, struct transaction *transaction, unsigned partition,
+                               const char *key, enum key_lock_mode mode, enum lock_wait wait,
+                               bool *waited_out) {
     struct operation o = {.transaction = transaction,
                           .tree = {1},
                           .key = slice_of_text(key),

@@ -22,7 +22,7 @@ static enum status commit_and_see_body(struct fiber *f, void *argument) {
     assert_string_equal(get(f, c, 0, 1, "k"), "v1");
     put(f, c, 0, 1, "k", "v2");
     next_statement(f, c);
-    delete(f, c, 1, 1, "other");
+    delete (f, c, 1, 1, "other");
     assert_int_equal(commit(f, c), 2);
     assert_string_equal(get(f, b, 0, 1, "k"), "-");
     commit(f, b);
@@ -102,8 +102,8 @@ struct model {
     struct store *store;
     struct model_key *keys; /* PARTITIONS * KEYS */
     uint32_t next_value;
-    bool spill;             /* write many entries, to leave memory */
-    bool stride;            /* 8-byte keys */
+    bool spill;  /* write many entries, to leave memory */
+    bool stride; /* 8-byte keys */
     int rounds;
     uint64_t acknowledged, acknowledged_at_checkpoint;
     uint64_t reads, commits;
@@ -149,9 +149,9 @@ struct scan {
     struct transaction *transaction;
     const uint32_t *expected; /* by rank, ascending; 0 absent */
     struct model *model;
-    unsigned from, to;        /* ranks, inclusive */
+    unsigned from, to; /* ranks, inclusive */
     bool backward;
-    struct seen *out;         /* or note what is read here */
+    struct seen *out; /* or note what is read here */
 };
 
 static unsigned rank_to_index[KEYS];
@@ -206,9 +206,8 @@ static enum status scan_there(struct fiber *f, struct partition *partition, void
                                     model_key_bytes(scan->model, rank_to_index[rank], bytes)));
             if (get_le32(entries[i].value.data) != scan->expected[rank])
                 fail_msg("snapshot %lu, partition %u, rank %u: %u instead of %u",
-                         transaction_snapshot(scan->transaction).value,
-                         partition_number(partition), rank, get_le32(entries[i].value.data),
-                         scan->expected[rank]);
+                         transaction_snapshot(scan->transaction).value, partition_number(partition),
+                         rank, get_le32(entries[i].value.data), scan->expected[rank]);
             rank += scan->backward ? -1u : 1u;
             steps--;
         }
@@ -230,9 +229,8 @@ static void expected_fill(struct model *model, uint64_t snapshot, unsigned parti
         unsigned index = rank_to_index[rank];
         expected[rank] = model_at(&model->keys[partition * KEYS + index], snapshot);
         if (own != NULL && own[partition * KEYS + index] != 0)
-            expected[rank] = own[partition * KEYS + index] == UINT32_MAX
-                                 ? 0
-                                 : own[partition * KEYS + index];
+            expected[rank] =
+                own[partition * KEYS + index] == UINT32_MAX ? 0 : own[partition * KEYS + index];
     }
 }
 
@@ -320,8 +318,7 @@ static void model_apply(struct model *model, const uint32_t *own, uint64_t numbe
             continue;
         assert_true(key->count < VERSIONS_MAX);
         assert_true(key->count == 0 || key->versions[key->count - 1].commit < number);
-        key->versions[key->count++] =
-            (struct version){number, own[i] == UINT32_MAX ? 0 : own[i]};
+        key->versions[key->count++] = (struct version){number, own[i] == UINT32_MAX ? 0 : own[i]};
     }
     model->commits++;
 }
@@ -374,10 +371,8 @@ static void model_verify_all(struct fiber *f, struct model *model) {
     for (unsigned partition = 0; partition < PARTITIONS; partition++) {
         uint32_t expected[KEYS];
         expected_fill(model, transaction_snapshot(transaction).value, partition, NULL, expected);
-        struct scan scan = {.transaction = transaction,
-                            .expected = expected,
-                            .model = model,
-                            .to = rank_count - 1};
+        struct scan scan = {
+            .transaction = transaction, .expected = expected, .model = model, .to = rank_count - 1};
         assert_ok(partition_call(f, model->store, partition, scan_there, &scan));
     }
     commit(f, transaction);
@@ -436,7 +431,8 @@ static void snapshots_read_what_the_model_says(void **state) {
     fixture_run(model_alone_body, 1);
 }
 
-/* ---- several fibers, and crashes ----------------------------------------------------------------- */
+/* ---- several fibers, and crashes
+ * ----------------------------------------------------------------- */
 
 /* What was read at a snapshot, to be compared when all commits are known. */
 struct seen {
@@ -465,8 +461,8 @@ static enum status see_there(struct fiber *f, struct partition *partition, void 
         assert_ok(txn_cursor_next(f, cursor, entries, 9, &count));
         for (size_t i = 0; i < count; i++) {
             uint8_t bytes[16];
-            while (!slice_equal(entries[i].key, model_key_bytes(scan->model, rank_to_index[rank],
-                                                                bytes))) {
+            while (!slice_equal(entries[i].key,
+                                model_key_bytes(scan->model, rank_to_index[rank], bytes))) {
                 rank += scan->backward ? -1u : 1u;
                 assert_true(rank < rank_count);
             }
@@ -528,7 +524,8 @@ static enum status writer_fiber(struct fiber *f, void *argument) {
                 fiber_yield(f);
             next_statement(f, transaction);
         }
-        /* One that scans at the last moment would have a log entry for each; now and then will do. */
+        /* One that scans at the last moment would have a log entry for each; now and then will do.
+         */
         struct commit_number number = {0};
         bool synchronous = random_below(&random, 4) != 0;
         assert_ok(transaction_commit(f, transaction, synchronous, &number));
