@@ -559,6 +559,141 @@ static void rows_may_be_longer_than_a_page(void **state) {
     fixture_run(wide_body);
 }
 
+/* ---- batches ---------------------------------------------------------------------------- */
+
+static enum status insert_ids(struct fiber *f, struct work *work, const int *ids, uint32_t count) {
+    struct type types[COLUMN_COUNT] = {TYPE_OF(INT4), TYPE_OF(INT4), TYPE_OF(TEXT),
+                                       TYPE_OF(TEXT)};
+    struct batch batch;
+    batch_init(&batch, types, COLUMN_COUNT, &work->arena);
+    for (uint32_t i = 0; i < count; i++) {
+        struct value row[COLUMN_COUNT];
+        fill_row(row, ids[i], -1, "b", slice_of_text("c"));
+        for (int c = 0; c < COLUMN_COUNT; c++) {
+            if (row[c].is_null)
+                vector_set_null(&batch.vectors[c], i);
+            else
+                vector_set(&batch.vectors[c], i, &row[c], &work->arena);
+        }
+    }
+    batch_set_count(&batch, count);
+    return table_insert_batch(f, &work->context, find_table(work, "m"), &batch, NULL);
+}
+
+static enum status batch_body(struct fiber *f, void *argument) {
+    enum { COUNT = 1000 };
+    static int ids[COUNT];
+    struct database database;
+    database_open(f, &database, true);
+    struct work work;
+    work_begin(f, &work, &database);
+    make_m(f, &work);
+    for (int own = 1; own >= 0; own--) { /* in the transaction that made the table, and later */
+        for (int i = 0; i < COUNT; i++)
+            ids[i] = i + (1 - own) * COUNT;
+        assert_ok(insert_ids(f, &work, ids, COUNT));
+        assert_int_equal(count_rows(f, &work, find_table(&work, "m")), (1 - own) * COUNT);
+        work_commit(f, &work);
+        work_begin(f, &work, &database);
+    }
+    assert_int_equal(count_rows(f, &work, find_table(&work, "m")), 2 * COUNT);
+    /* One key among rising ones is there. */
+    for (int i = 0; i < COUNT; i++)
+        ids[i] = i < 500 ? i - 500 : i == 500 ? 77 : i * 10;
+    assert_status(insert_ids(f, &work, ids, COUNT), STATUS_UNIQUE_VIOLATION);
+    assert_string_equal(error_current()->detail, "Key (id)=(77) already exists.");
+    work_rollback(f, &work);
+    /* Twice in one batch: side by side, and far apart. */
+    for (int apart = 0; apart < 2; apart++) {
+        work_begin(f, &work, &database);
+        for (int i = 0; i < COUNT; i++)
+            ids[i] = 5000 + i;
+        ids[apart ? 3 : 899] = 5900;
+        assert_status(insert_ids(f, &work, ids, COUNT), STATUS_UNIQUE_VIOLATION);
+        assert_string_equal(error_current()->detail, "Key (id)=(5900) already exists.");
+        work_rollback(f, &work);
+    }
+    work_begin(f, &work, &database); /* a falling order without duplicates */
+    for (int i = 0; i < COUNT; i++)
+        ids[i] = 9000 - i;
+    assert_ok(insert_ids(f, &work, ids, COUNT));
+    assert_status(insert_ids(f, &work, ids + 10, 1), STATUS_UNIQUE_VIOLATION);
+    work_rollback(f, &work);
+    check_all(f, &database);
+    database_close(f, &database);
+    return STATUS_OK;
+}
+
+static void a_batch_finds_every_duplicate(void **state) {
+    fixture_run(batch_body);
+}
+
+/* ---- what a lock tells ------------------------------------------------------------------- */
+
+static void change_b(struct fiber *f, struct database *database, int id, const char *b) {
+    struct work work;
+    work_begin(f, &work, database);
+    const struct table *table = find_table(&work, "m");
+    struct value old[COLUMN_COUNT], row[COLUMN_COUNT];
+    struct row_address address;
+    assert_true(get_by_id(f, &work, table, id, &address, old));
+    assert_int_equal(lock_row(f, &work, table, address, old), ROW_LOCKED);
+    memcpy(row, old, sizeof row);
+    row[2] = value_text(b == NULL ? "" : b);
+    if (b == NULL)
+        assert_ok(table_delete(f, &work.context, table, address, old));
+    else
+        assert_ok(table_update(f, &work.context, table, address, old, row, NULL));
+    assert_int_equal(lock_row(f, &work, table, address, NULL), ROW_ALREADY_STAGED);
+    work_commit(f, &work);
+}
+
+static enum status lock_body(struct fiber *f, void *argument) {
+    struct database database;
+    database_open(f, &database, true);
+    struct work work;
+    work_begin(f, &work, &database);
+    make_m(f, &work);
+    assert_ok(insert_ids(f, &work, (int[]){1, 2}, 2));
+    work_commit(f, &work);
+    for (int repeatable = 0; repeatable < 2; repeatable++) {
+        work_begin_with(f, &work, &database,
+                        repeatable ? ISOLATION_REPEATABLE_READ : ISOLATION_READ_COMMITTED);
+        const struct table *table = find_table(&work, "m");
+        struct value seen[COLUMN_COUNT], newest[COLUMN_COUNT];
+        struct row_address address, other;
+        assert_true(get_by_id(f, &work, table, 1, &address, seen));
+        assert_true(get_by_id(f, &work, table, 2, &other, seen));
+        change_b(f, &database, 1, repeatable ? "changed again" : "changed");
+        enum row_lock_outcome outcome;
+        enum status status = table_lock_row(f, &work.context, table, address, KEY_LOCK_EXCLUSIVE,
+                                            LOCK_WAIT, &outcome, newest);
+        if (repeatable) {
+            assert_int_equal(status, STATUS_SERIALIZATION_FAILURE);
+            assert_string_equal(error_current()->message,
+                                "could not serialize access due to concurrent update");
+        } else {
+            assert_ok(status);
+            assert_int_equal(outcome, ROW_LOCKED_CHANGED);
+            assert_true(text_is(&newest[2], "changed"));
+            change_b(f, &database, 2, NULL);
+            assert_int_equal(lock_row(f, &work, table, other, newest), ROW_DELETED);
+        }
+        work_rollback(f, &work);
+        if (!repeatable) {
+            work_begin(f, &work, &database);
+            assert_ok(insert_ids(f, &work, (int[]){2}, 1));
+            work_commit(f, &work);
+        }
+    }
+    database_close(f, &database);
+    return STATUS_OK;
+}
+
+static void a_lock_tells_what_happened_to_the_row(void **state) {
+    fixture_run(lock_body);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_changes_match_a_model),
@@ -567,6 +702,8 @@ int main(void) {
         cmocka_unit_test(an_inserter_waits_for_who_holds_the_key),
         cmocka_unit_test(large_values_come_back_and_go),
         cmocka_unit_test(rows_may_be_longer_than_a_page),
+        cmocka_unit_test(a_batch_finds_every_duplicate),
+        cmocka_unit_test(a_lock_tells_what_happened_to_the_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
