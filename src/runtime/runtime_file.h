@@ -10,6 +10,8 @@
 #ifndef RUNTIME_FILE_H
 #define RUNTIME_FILE_H
 
+#include "base/base_arena.h"
+#include "base/base_slice.h"
 #include "runtime/runtime.h"
 
 struct file;
@@ -55,6 +57,11 @@ enum status file_exists(struct fiber *f, const char *path, bool *exists_out) MUS
 enum status file_remove(struct fiber *f, const char *path) MUST_USE;
 /* Atomic replace; durable only after directory_sync of the directory. */
 enum status file_rename(struct fiber *f, const char *from, const char *to) MUST_USE;
+
+/* A small file of the system (time zones), where no fiber is at hand: reads at once, blocking the
+   caller's thread. UNDEFINED_FILE, or LIMIT_EXCEEDED beyond size_max bytes. Bytes in the arena. */
+enum status file_read_blocking(const char *path, size_t size_max, struct arena *arena,
+                               struct slice *bytes_out) MUST_USE;
 
 /* Creates one level, mode 0700. DUPLICATE_FILE if present. */
 enum status directory_create(struct fiber *f, const char *path) MUST_USE;
