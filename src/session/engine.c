@@ -1,10 +1,11 @@
 #include <ctype.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "base/base_log.h"
 #include "journal/journal.h"
 #include "runtime/runtime_file.h"
 #include "session/state.h"
+#include "value/value_timezone.h"
 
 enum { CONFIG_SIZE_MAX = 1 << 20, CLOSE_POLL_NS = 1000000 };
 
@@ -140,6 +141,31 @@ int64_t engine_setting_number(const struct engine *engine, const char *name) {
     return engine->defaults[id].number;
 }
 
+/* ---- time zones ---------------------------------------------------------------------------- */
+
+enum { ZONE_FILE_SIZE_MAX = 64 << 10, ZONE_PATH_SIZE = 128 };
+
+/* The system's zone files. `name` stays inside the folder: value looked at it. */
+static bool load_zone(const char *name, struct arena *arena, struct slice *bytes_out) {
+    char path[ZONE_PATH_SIZE];
+    int size = snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name);
+    if (size < 0 || (size_t)size >= sizeof path)
+        return false;
+    struct error error = *error_current();
+    bool found = file_read_blocking(path, ZONE_FILE_SIZE_MAX - 1, arena, bytes_out) == STATUS_OK;
+    *error_current() = error;
+    return found;
+}
+
+/* What is set up once for all engines of the process. */
+static void process_init(void) {
+    static atomic_flag done = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&done))
+        return;
+    session__virtual_tables_register();
+    timezone_loader_set(load_zone);
+}
+
 /* ---- open and close --------------------------------------------------------------------- */
 
 static enum status load_settings(struct fiber *f, struct engine *engine,
@@ -194,9 +220,7 @@ static enum status open_store(struct fiber *f, struct engine *engine,
 
 enum status engine_open(struct fiber *f, const struct engine_options *options,
                         struct engine **engine_out) {
-    static atomic_flag registered = ATOMIC_FLAG_INIT;
-    if (!atomic_flag_test_and_set(&registered))
-        session__virtual_tables_register();
+    process_init();
     *engine_out = NULL;
     struct engine *engine = memory_alloc_zeroed(1, sizeof *engine);
     if (engine == NULL)
