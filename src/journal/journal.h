@@ -88,6 +88,10 @@ void journal_on_durable(struct journal *journal,
 /* Records up to and including `number` are no longer needed: their segments may be recycled. */
 void journal_release(struct fiber *f, struct journal *journal, struct commit_number number);
 
+/* While `refuse` is set, appends to a full ring fail with DISK_FULL instead of waiting for a
+   release that will not come (checkpoints fail). On the journal's core. */
+void journal_refuse_when_full(struct journal *journal, bool refuse);
+
 struct journal_statistics {
     uint64_t bytes_written, frames, records, syncs;
     uint64_t bytes_used;  /* between the oldest needed record and the end */

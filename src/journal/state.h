@@ -74,6 +74,7 @@ struct journal {
     struct fiber_mutex append_mutex;
     struct condition room; /* the filled buffer was taken, or segments were released */
     struct condition work; /* the writer waits for a ready buffer */
+    bool refusing_when_full;
     bool writer_idle, writing, stopping, abandoned;
     struct event writer_ended;
     struct fiber_mutex segments_mutex; /* recycling against adding */

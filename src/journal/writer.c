@@ -23,6 +23,18 @@ static bool ring_full(const struct journal *journal) {
            journal->size_target;
 }
 
+static enum status refusal(void) {
+    enum status status = error_set(STATUS_DISK_FULL, "the journal is full");
+    error_detail("Checkpoints fail, so nothing of it can be released; see the server's log.");
+    return status;
+}
+
+void journal_refuse_when_full(struct journal *journal, bool refuse) {
+    journal->refusing_when_full = refuse;
+    if (refuse)
+        condition_wake_all(&journal->room);
+}
+
 static void buffer_ready(struct journal *journal) {
     filling(journal)->ready = true;
     if (journal->writer_idle) {
@@ -97,7 +109,9 @@ static enum status append_here(struct fiber *f, void *argument) {
     TRY(fiber_mutex_lock(f, &journal->append_mutex));
     enum status status = STATUS_OK;
     while (status == STATUS_OK && !record_fits(journal, size))
-        status = condition_wait(f, &journal->room);
+        status = journal->refusing_when_full && ring_full(journal)
+                     ? refusal()
+                     : condition_wait(f, &journal->room);
     if (status == STATUS_OK)
         *call->number_out = record_add(journal, call->record);
     fiber_mutex_unlock(f, &journal->append_mutex);
@@ -121,8 +135,11 @@ enum status journal_append(struct fiber *f, struct journal *journal, struct slic
 /* Wait until the filling buffer is empty. Only the ring's being full at the record's begin makes
    it wait for a checkpoint: once begun it may use as many segments as it needs. */
 static enum status room_wait(struct fiber *f, struct journal *journal, bool begun) {
-    while (filling(journal)->payload_size > 0 || (!begun && ring_full(journal)))
+    while (filling(journal)->payload_size > 0 || (!begun && ring_full(journal))) {
+        if (!begun && journal->refusing_when_full && ring_full(journal))
+            return refusal();
         TRY(condition_wait(f, &journal->room));
+    }
     return STATUS_OK;
 }
 

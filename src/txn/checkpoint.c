@@ -55,6 +55,7 @@ static enum status checkpoint_here(struct fiber *f, void *argument) {
         journal_release(f, store->journal, (struct commit_number){oldest});
         atomic_fetch_add_explicit(&store->checkpoints, 1, memory_order_relaxed);
     }
+    journal_refuse_when_full(store->journal, status != STATUS_OK);
     fiber_unshield(f);
     fiber_mutex_unlock(f, &store->checkpoint_mutex);
     return status;

@@ -238,6 +238,15 @@ static enum status full_body(struct fiber *f, void *argument) {
         assert_ok(fiber_sleep(f, 1000000));
     }
     assert_ok(task_group_wait(f, &group));
+    /* Nobody will make room: an error instead of waiting for ever. */
+    journal_refuse_when_full(journal, true);
+    enum status status = STATUS_OK;
+    uint8_t bytes[30000] = {0};
+    for (int i = 0; i < 200 && status == STATUS_OK; i++) {
+        struct commit_number number;
+        status = journal_append(f, journal, slice_of(bytes, sizeof bytes), &number);
+    }
+    assert_int_equal(status, STATUS_DISK_FULL);
     journal_close(f, journal);
     return STATUS_OK;
 }
