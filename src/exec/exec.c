@@ -77,10 +77,10 @@ void exec_close(struct fiber *f, struct execution *execution) {
     if (f != NULL)
         fiber_shield(f); /* scans are closed where they live, whatever happens */
     while (execution->operators != NULL) {
-        struct operator_state *operator= execution->operators;
-        execution->operators = operator->all_next;
-        operator->functions->close(f, operator);
-        arena_release(&operator->scratch);
+        struct operator_state *self = execution->operators;
+        execution->operators = self->all_next;
+        self->functions->close(f, self);
+        arena_release(&self->scratch);
     }
     exec__subplans_release(execution);
     if (f != NULL)
@@ -131,42 +131,41 @@ enum status exec__operator_open(struct fiber *f, struct execution *execution,
 enum status exec__operator_new(struct fiber *f, struct execution *execution,
                                const struct plan_node *node, size_t size,
                                const struct operator_functions *functions, void *operator_out) {
-    struct operator_state *operator= arena_alloc_zeroed(execution->environment.arena, size);
-    if (operator== NULL)
+    struct operator_state *self = arena_alloc_zeroed(execution->environment.arena, size);
+    if (self == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    operator->functions = functions;
-    operator->node = node;
-    operator->execution = execution;
-    operator->local = & execution->local;
-    operator->all_next = execution->operators;
-    execution->operators = operator;
-    memcpy(operator_out, &operator, sizeof operator);
+    self->functions = functions;
+    self->node = node;
+    self->execution = execution;
+    self->local = &execution->local;
+    self->all_next = execution->operators;
+    execution->operators = self;
+    memcpy(operator_out, &self, sizeof self);
     if (node->left != NULL)
-        TRY(exec__operator_open(f, execution, node->left, &operator->left));
+        TRY(exec__operator_open(f, execution, node->left, &self->left));
     if (node->right != NULL)
-        TRY(exec__operator_open(f, execution, node->right, &operator->right));
+        TRY(exec__operator_open(f, execution, node->right, &self->right));
     return STATUS_OK;
 }
 
-static struct explain_node_statistics *figures(const struct operator_state *operator) {
-    return operator->execution->node_statistics == NULL
+static struct explain_node_statistics *figures(const struct operator_state *self) {
+    return self->execution->node_statistics == NULL
                ? NULL
-               : & operator->execution->node_statistics[operator->node->id];
+               : &self->execution->node_statistics[self->node->id];
 }
 
-enum status exec__next(struct fiber *f, struct operator_state *operator,
-                       struct batch ** batch_out) {
+enum status exec__next(struct fiber *f, struct operator_state *self, struct batch **batch_out) {
     TRY(fiber_check(f));
-    arena_reset(&operator->scratch);
-    struct explain_node_statistics *node = figures(operator);
+    arena_reset(&self->scratch);
+    struct explain_node_statistics *node = figures(self);
     if (node == NULL) {
-        TRY(operator->functions->next(f, operator, batch_out));
-        return arena_status(&operator->scratch);
+        TRY(self->functions->next(f, self, batch_out));
+        return arena_status(&self->scratch);
     }
     int64_t begin = clock_monotonic_ns();
     if (node->loops == 0)
         node->loops = 1;
-    TRY(operator->functions->next(f, operator, batch_out));
+    TRY(self->functions->next(f, self, batch_out));
     int64_t spent = clock_monotonic_ns() - begin;
     node->total_ns += spent;
     if (node->batches == 0)
@@ -175,22 +174,22 @@ enum status exec__next(struct fiber *f, struct operator_state *operator,
         node->batches++;
         node->rows += (*batch_out)->selected_count;
     }
-    return arena_status(&operator->scratch);
+    return arena_status(&self->scratch);
 }
 
-enum status exec__reset(struct fiber *f, struct operator_state *operator) {
-    struct explain_node_statistics *node = figures(operator);
+enum status exec__reset(struct fiber *f, struct operator_state *self) {
+    struct explain_node_statistics *node = figures(self);
     if (node != NULL)
         node->loops++;
-    return operator->functions->reset(f, operator);
+    return self->functions->reset(f, self);
 }
 
-enum status exec__account(struct operator_state *operator, uint64_t bytes) {
-    operator->memory_held = bytes;
-    struct explain_node_statistics *node = figures(operator);
+enum status exec__account(struct operator_state *self, uint64_t bytes) {
+    self->memory_held = bytes;
+    struct explain_node_statistics *node = figures(self);
     if (node != NULL && bytes > node->memory_bytes)
         node->memory_bytes = bytes;
-    uint64_t limit = operator->execution->environment.memory_max;
+    uint64_t limit = self->execution->environment.memory_max;
     if (bytes <= limit)
         return STATUS_OK;
     enum status status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -199,8 +198,8 @@ enum status exec__account(struct operator_state *operator, uint64_t bytes) {
     return status;
 }
 
-void exec__count_removed(struct operator_state *operator, uint64_t rows) {
-    struct explain_node_statistics *node = figures(operator);
+void exec__count_removed(struct operator_state *self, uint64_t rows) {
+    struct explain_node_statistics *node = figures(self);
     if (node != NULL)
         node->removed_rows += rows;
 }

@@ -36,18 +36,18 @@ struct exec_session_functions {
 struct exec_environment {
     struct catalog *catalog;
     struct store *store;
-    struct schema *schema;             /* retained by the caller */
+    struct schema *schema; /* retained by the caller */
     struct transaction *transaction;
     const struct exec_session_functions *session_functions;
     void *session;
     const struct value_context *value_context; /* DateStyle, TimeZone ... (value_text.h) */
-    int64_t transaction_time_us;       /* now(): PostgreSQL epoch microseconds (2000-01-01 UTC) */
+    int64_t transaction_time_us; /* now(): PostgreSQL epoch microseconds (2000-01-01 UTC) */
     int64_t statement_time_us;
-    const struct value *parameters;    /* $1 is [0]; boxed, of the plan's parameter types */
+    const struct value *parameters; /* $1 is [0]; boxed, of the plan's parameter types */
     size_t parameter_count;
-    uint64_t memory_max;               /* bytes one operator may hold before it spills or fails */
-    bool collect_statistics;           /* EXPLAIN ANALYZE */
-    struct arena *arena;               /* the statement's; reset by the caller at the end */
+    uint64_t memory_max;     /* bytes one operator may hold before it spills or fails */
+    bool collect_statistics; /* EXPLAIN ANALYZE */
+    struct arena *arena;     /* the statement's; reset by the caller at the end */
 };
 
 struct execution;

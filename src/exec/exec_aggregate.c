@@ -64,43 +64,43 @@ struct aggregate_operator {
 
 /* ---- groups ------------------------------------------------------------------------------ */
 
-static enum status add_block(struct aggregate_operator *operator) {
-    if (operator->block_count == operator->block_capacity) {
-        uint32_t capacity = operator->block_capacity == 0 ? 16 : operator->block_capacity * 2;
-        uint8_t **grown = arena_alloc(&operator->arena, capacity * sizeof *grown);
+static enum status add_block(struct aggregate_operator *self) {
+    if (self->block_count == self->block_capacity) {
+        uint32_t capacity = self->block_capacity == 0 ? 16 : self->block_capacity * 2;
+        uint8_t **grown = arena_alloc(&self->arena, capacity * sizeof *grown);
         if (grown == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-        if (operator->block_count> 0)
-            memcpy(grown, operator->blocks, operator->block_count * sizeof * grown);
-        operator->blocks = grown;
-        operator->block_capacity = capacity;
+        if (self->block_count > 0)
+            memcpy(grown, self->blocks, self->block_count * sizeof *grown);
+        self->blocks = grown;
+        self->block_capacity = capacity;
     }
-    uint32_t groups = operator->base.node->aggregate.key_count == 0 ? 1 : GROUP_BLOCK;
-    uint8_t *block = arena_alloc_zeroed(&operator->arena, (size_t) operator->stride * groups + 16);
+    uint32_t groups = self->base.node->aggregate.key_count == 0 ? 1 : GROUP_BLOCK;
+    uint8_t *block = arena_alloc_zeroed(&self->arena, (size_t)self->stride * groups + 16);
     if (block == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    operator->blocks[operator->block_count++] = block;
+    self->blocks[self->block_count++] = block;
     return STATUS_OK;
 }
 
-static enum status grow_slots(struct aggregate_operator *operator) {
-    uint64_t size = operator->slots == NULL ? 1024 : (operator->mask + 1) * 2;
-    uint32_t *slots = arena_alloc_zeroed(&operator->arena, size * sizeof *slots);
-    uint64_t *hashes = arena_alloc(&operator->arena, size / 2 * sizeof *hashes);
+static enum status grow_slots(struct aggregate_operator *self) {
+    uint64_t size = self->slots == NULL ? 1024 : (self->mask + 1) * 2;
+    uint32_t *slots = arena_alloc_zeroed(&self->arena, size * sizeof *slots);
+    uint64_t *hashes = arena_alloc(&self->arena, size / 2 * sizeof *hashes);
     if (slots == NULL || hashes == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    if (operator->group_count> 0)
-        memcpy(hashes, operator->group_hashes, operator->group_count * sizeof * hashes);
-    operator->group_hashes = hashes;
-    operator->group_capacity =(uint32_t)(size / 2);
-    operator->mask = size - 1;
-    for (uint32_t g = 0; g < operator->group_count; g++) {
-        uint64_t at = hashes[g] & operator->mask;
+    if (self->group_count > 0)
+        memcpy(hashes, self->group_hashes, self->group_count * sizeof *hashes);
+    self->group_hashes = hashes;
+    self->group_capacity = (uint32_t)(size / 2);
+    self->mask = size - 1;
+    for (uint32_t g = 0; g < self->group_count; g++) {
+        uint64_t at = hashes[g] & self->mask;
         while (slots[at] != 0)
-            at = (at + 1) & operator->mask;
+            at = (at + 1) & self->mask;
         slots[at] = g + 1;
     }
-    operator->slots = slots;
+    self->slots = slots;
     return STATUS_OK;
 }
 
@@ -189,11 +189,11 @@ static void hash_keys(const struct vector *vector, const uint16_t *rows, uint32_
 }
 
 /* Are the keys of a row those of a group? */
-static bool same_group(const struct aggregate_operator *operator, uint32_t row, uint32_t group) {
-    const struct batch *stored = exec__store_batch(&operator->group_keys, group);
+static bool same_group(const struct aggregate_operator *self, uint32_t row, uint32_t group) {
+    const struct batch *stored = exec__store_batch(&self->group_keys, group);
     uint32_t there = group % VECTOR_SIZE;
-    for (uint32_t k = 0; k < operator->base.node->aggregate.key_count; k++) {
-        const struct vector *a = &operator->key_vectors[k], *b = &stored->vectors[k];
+    for (uint32_t k = 0; k < self->base.node->aggregate.key_count; k++) {
+        const struct vector *a = &self->key_vectors[k], *b = &stored->vectors[k];
         uint32_t at = vector_position(a, row);
         bool valid = validity_get(a->validity, at);
         if (valid != validity_get(b->validity, there))
@@ -222,51 +222,50 @@ static bool same_group(const struct aggregate_operator *operator, uint32_t row, 
     return true;
 }
 
-static enum status new_group(struct aggregate_operator *operator, const uint16_t * row,
-                             uint64_t hash, uint32_t *group_out) {
-    uint32_t group = operator->group_count;
-    struct batch keys = {.vectors = operator->key_vectors,
-                         .column_count = operator->base.node->aggregate.key_count,
+static enum status new_group(struct aggregate_operator *self, const uint16_t *row, uint64_t hash,
+                             uint32_t *group_out) {
+    uint32_t group = self->group_count;
+    struct batch keys = {.vectors = self->key_vectors,
+                         .column_count = self->base.node->aggregate.key_count,
                          .row_count = VECTOR_SIZE,
                          .selection = row,
                          .selected_count = 1};
     if (group == UINT32_MAX - 1)
         return error_set(STATUS_LIMIT_EXCEEDED, "too many groups");
-    TRY(exec__store_append(&operator->group_keys, &keys));
+    TRY(exec__store_append(&self->group_keys, &keys));
     if (group % GROUP_BLOCK == 0)
-        TRY(add_block(operator));
-    operator->group_hashes[group] = hash;
-    operator->group_count++;
+        TRY(add_block(self));
+    self->group_hashes[group] = hash;
+    self->group_count++;
     *group_out = group;
     return STATUS_OK;
 }
 
-static enum status find_groups(struct fiber *f, struct aggregate_operator *operator,
-                               const struct batch * input) {
-    const struct plan_node *node = operator->base.node;
+static enum status find_groups(struct fiber *f, struct aggregate_operator *self,
+                               const struct batch *input) {
+    const struct plan_node *node = self->base.node;
     const uint16_t *rows = batch_rows(input);
     uint32_t count = input->selected_count;
     for (uint32_t k = 0; k < node->aggregate.key_count; k++) {
-        TRY(exec__evaluate(f, operator->keys[k], input, rows, count, &operator->base.scratch,
-                           &operator->key_vectors[k]));
-        hash_keys(&operator->key_vectors[k], rows, count, k == 0, operator->hashes);
+        TRY(exec__evaluate(f, self->keys[k], input, rows, count, &self->base.scratch,
+                           &self->key_vectors[k]));
+        hash_keys(&self->key_vectors[k], rows, count, k == 0, self->hashes);
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (operator->group_count + 1 >= operator->group_capacity)
-            TRY(grow_slots(operator));
-        uint64_t hash = operator->hashes[i], at = hash & operator->mask;
-        for (;; at = (at + 1) & operator->mask) {
-            uint32_t slot = operator->slots[at];
+        if (self->group_count + 1 >= self->group_capacity)
+            TRY(grow_slots(self));
+        uint64_t hash = self->hashes[i], at = hash & self->mask;
+        for (;; at = (at + 1) & self->mask) {
+            uint32_t slot = self->slots[at];
             if (slot == 0) {
                 uint32_t group = 0;
-                TRY(new_group(operator, & rows[i], hash, &group));
-                operator->slots[at] = group + 1;
-                operator->groups[i] = group;
+                TRY(new_group(self, &rows[i], hash, &group));
+                self->slots[at] = group + 1;
+                self->groups[i] = group;
                 break;
             }
-            if (operator->group_hashes[slot - 1] == hash &&
-                same_group(operator, rows[i], slot - 1)) {
-                operator->groups[i] = slot - 1;
+            if (self->group_hashes[slot - 1] == hash && same_group(self, rows[i], slot - 1)) {
+                self->groups[i] = slot - 1;
                 break;
             }
         }
@@ -276,22 +275,22 @@ static enum status find_groups(struct fiber *f, struct aggregate_operator *opera
 
 /* ---- DISTINCT and ORDER BY inside -------------------------------------------------------- */
 
-static enum status keep_ordered(struct fiber *f, struct aggregate_operator *operator,
-                                struct running_aggregate * aggregate, const struct batch *input,
+static enum status keep_ordered(struct fiber *f, struct aggregate_operator *self,
+                                struct running_aggregate *aggregate, const struct batch *input,
                                 const uint16_t *rows, uint32_t count, const uint32_t *groups) {
     struct ordered_input *ordered = aggregate->ordered;
     for (uint32_t k = 0; k < ordered->key_count; k++)
-        TRY(exec__evaluate(f, ordered->keys[k], input, rows, count, &operator->base.scratch,
+        TRY(exec__evaluate(f, ordered->keys[k], input, rows, count, &self->base.scratch,
                            &ordered->vectors[k]));
     for (uint32_t i = 0; i < count; i++) {
         uint8_t group[4];
         put_be32(group, groups == NULL ? 0 : groups[i]);
-        buffer_clear(&operator->buffer);
-        buffer_append(&operator->buffer, group, sizeof group);
+        buffer_clear(&self->buffer);
+        buffer_append(&self->buffer, group, sizeof group);
         key_encode_row(ordered->columns, ordered->pointers, ordered->key_count, rows[i],
-                       &operator->buffer);
-        TRY(buffer_status(&operator->buffer));
-        TRY(sort_entries_add(&ordered->sort, buffer_slice(&operator->buffer),
+                       &self->buffer);
+        TRY(buffer_status(&self->buffer));
+        TRY(sort_entries_add(&ordered->sort, buffer_slice(&self->buffer),
                              (uint32_t)(ordered->rows.row_count + i)));
     }
     struct batch arguments = {.vectors = aggregate->vectors,
@@ -302,15 +301,14 @@ static enum status keep_ordered(struct fiber *f, struct aggregate_operator *oper
     return exec__store_append(&ordered->rows, &arguments);
 }
 
-static struct accumulate_call accumulate_call(struct fiber *f, struct aggregate_operator *operator,
-                                              const struct running_aggregate * aggregate) {
-    return (struct accumulate_call){.f = f,
-                                    .local = operator->base.local,
-                                    .aggregate = aggregate->plan,
-                                    .arena = &operator->arena,
-                                    .states = {.blocks = operator->blocks,
-                                               .stride = operator->stride,
-                                               .offset = aggregate->offset}};
+static struct accumulate_call accumulate_call(struct fiber *f, struct aggregate_operator *self,
+                                              const struct running_aggregate *aggregate) {
+    return (struct accumulate_call){
+        .f = f,
+        .local = self->base.local,
+        .aggregate = aggregate->plan,
+        .arena = &self->arena,
+        .states = {.blocks = self->blocks, .stride = self->stride, .offset = aggregate->offset}};
 }
 
 static bool same_key(const struct sort_entry *a, const struct sort_entry *b) {
@@ -318,11 +316,11 @@ static bool same_key(const struct sort_entry *a, const struct sort_entry *b) {
 }
 
 /* Feed the kept rows in order, leaving out repetitions for DISTINCT. */
-static enum status feed_ordered(struct fiber *f, struct aggregate_operator *operator,
-                                struct running_aggregate * aggregate) {
+static enum status feed_ordered(struct fiber *f, struct aggregate_operator *self,
+                                struct running_aggregate *aggregate) {
     struct ordered_input *ordered = aggregate->ordered;
     TRY(sort_entries_sort(f, &ordered->sort));
-    struct accumulate_call call = accumulate_call(f, operator, aggregate);
+    struct accumulate_call call = accumulate_call(f, self, aggregate);
     for (uint64_t i = 0; i < ordered->sort.count; i++) {
         const struct sort_entry *entry = &ordered->sort.entries[i];
         if (aggregate->plan->distinct && i > 0 && same_key(entry, entry - 1))
@@ -342,32 +340,32 @@ static enum status feed_ordered(struct fiber *f, struct aggregate_operator *oper
 
 /* ---- batches ----------------------------------------------------------------------------- */
 
-static enum status feed(struct fiber *f, struct aggregate_operator *operator,
-                        struct running_aggregate * aggregate, const struct batch *input) {
+static enum status feed(struct fiber *f, struct aggregate_operator *self,
+                        struct running_aggregate *aggregate, const struct batch *input) {
     const uint16_t *rows = batch_rows(input);
     uint32_t count = input->selected_count;
-    bool keyed = operator->base.node->aggregate.key_count> 0;
-    const uint32_t *groups = keyed ? operator->groups : NULL;
+    bool keyed = self->base.node->aggregate.key_count > 0;
+    const uint32_t *groups = keyed ? self->groups : NULL;
     uint32_t chosen_groups[VECTOR_SIZE];
     if (aggregate->filter != NULL) {
         uint32_t kept;
-        TRY(exec__select(f, aggregate->filter, input, rows, count,
-                         &operator->base.scratch, operator->selection, &kept));
+        TRY(exec__select(f, aggregate->filter, input, rows, count, &self->base.scratch,
+                         self->selection, &kept));
         for (uint32_t i = 0, k = 0; keyed && k < kept; i++)
-            if (rows[i] == operator->selection[k])
-                chosen_groups[k++] = operator->groups[i];
-        rows = operator->selection;
+            if (rows[i] == self->selection[k])
+                chosen_groups[k++] = self->groups[i];
+        rows = self->selection;
         count = kept;
         groups = keyed ? chosen_groups : NULL;
         if (count == 0)
             return STATUS_OK;
     }
     for (uint32_t a = 0; a < aggregate->plan->argument_count; a++)
-        TRY(exec__evaluate(f, aggregate->arguments[a], input, rows, count, &operator->base.scratch,
+        TRY(exec__evaluate(f, aggregate->arguments[a], input, rows, count, &self->base.scratch,
                            &aggregate->vectors[a]));
     if (aggregate->ordered != NULL)
-        return keep_ordered(f, operator, aggregate, input, rows, count, groups);
-    struct accumulate_call call = accumulate_call(f, operator, aggregate);
+        return keep_ordered(f, self, aggregate, input, rows, count, groups);
+    struct accumulate_call call = accumulate_call(f, self, aggregate);
     call.groups = groups;
     call.rows = rows;
     call.count = count;
@@ -375,85 +373,83 @@ static enum status feed(struct fiber *f, struct aggregate_operator *operator,
     return aggregate->accumulator->add(&call);
 }
 
-static void forget(struct aggregate_operator *operator) {
-    arena_release(&operator->arena);
-    operator->slots = NULL;
-    operator->group_hashes = NULL;
-    operator->blocks = NULL;
-    operator->group_count = operator->group_capacity = 0;
-    operator->block_count = operator->block_capacity = 0;
-    operator->mask = 0;
-    operator->filled = false;
-    operator->at = 0;
+static void forget(struct aggregate_operator *self) {
+    arena_release(&self->arena);
+    self->slots = NULL;
+    self->group_hashes = NULL;
+    self->blocks = NULL;
+    self->group_count = self->group_capacity = 0;
+    self->block_count = self->block_capacity = 0;
+    self->mask = 0;
+    self->filled = false;
+    self->at = 0;
 }
 
-static enum status begin(struct aggregate_operator *operator) {
-    const struct plan_node *node = operator->base.node;
-    exec__store_init(&operator->group_keys, operator->key_types, node->aggregate.key_count,
-                     &operator->arena);
+static enum status begin(struct aggregate_operator *self) {
+    const struct plan_node *node = self->base.node;
+    exec__store_init(&self->group_keys, self->key_types, node->aggregate.key_count, &self->arena);
     for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
-        struct ordered_input *ordered = operator->aggregates[i].ordered;
+        struct ordered_input *ordered = self->aggregates[i].ordered;
         if (ordered == NULL)
             continue;
-        exec__store_init(&ordered->rows,
-                         ordered->types, operator->aggregates[i].plan->argument_count,
-                         &operator->arena);
-        ordered->sort = (struct sort_entries){.arena = &operator->arena };
+        exec__store_init(&ordered->rows, ordered->types, self->aggregates[i].plan->argument_count,
+                         &self->arena);
+        ordered->sort = (struct sort_entries){.arena = &self->arena};
     }
     if (node->aggregate.key_count > 0)
-        return grow_slots(operator);
+        return grow_slots(self);
     if (!node->aggregate.is_distinct) {
-        TRY(add_block(operator));
-        operator->group_count = 1;
+        TRY(add_block(self));
+        self->group_count = 1;
     }
     return STATUS_OK;
 }
 
-static enum status fill(struct fiber *f, struct aggregate_operator *operator) {
-    const struct plan_node *node = operator->base.node;
-    TRY(begin(operator));
+static enum status fill(struct fiber *f, struct aggregate_operator *self) {
+    const struct plan_node *node = self->base.node;
+    TRY(begin(self));
     for (;;) {
         struct batch *input;
-        TRY(exec__next(f, operator->base.left, &input));
+        TRY(exec__next(f, self->base.left, &input));
         if (input == NULL)
             break;
         if (node->aggregate.key_count > 0)
-            TRY(find_groups(f, operator, input));
-        else if (operator->group_count == 0) {
-            TRY(add_block(operator)); /* DISTINCT of no columns */
-            operator->group_count = 1;
+            TRY(find_groups(f, self, input));
+        else if (self->group_count == 0) {
+            TRY(add_block(self)); /* DISTINCT of no columns */
+            self->group_count = 1;
         }
         for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
-            TRY(feed(f, operator, & operator->aggregates[i], input));
-        TRY(exec__account(&operator->base, operator->arena.size_total));
-        arena_reset(&operator->base.scratch);
+            TRY(feed(f, self, &self->aggregates[i], input));
+        TRY(exec__account(&self->base, self->arena.size_total));
+        arena_reset(&self->base.scratch);
     }
     for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
-        if (operator->aggregates[i].ordered != NULL)
-            TRY(feed_ordered(f, operator, & operator->aggregates[i]));
-    operator->filled = true;
+        if (self->aggregates[i].ordered != NULL)
+            TRY(feed_ordered(f, self, &self->aggregates[i]));
+    self->filled = true;
     return STATUS_OK;
 }
 
-static enum status finish_groups(struct fiber *f, struct aggregate_operator *operator,
-                                 uint32_t first, uint32_t count) {
-    const struct plan_node *node = operator->base.node;
+static enum status finish_groups(struct fiber *f, struct aggregate_operator *self, uint32_t first,
+                                 uint32_t count) {
+    const struct plan_node *node = self->base.node;
     uint32_t keys = node->aggregate.key_count;
     for (uint32_t k = 0; k < keys; k++)
         for (uint32_t i = 0; i < count;) { /* runs within one stored batch */
             uint32_t group = first + i, row = group % VECTOR_SIZE, run = VECTOR_SIZE - row;
             if (run > count - i)
                 run = count - i;
-            vector_copy(&operator->batch.vectors[k], i,
-                        &exec__store_batch(&operator->group_keys, group)->vectors[k],
+            vector_copy(&self->batch.vectors[k], i,
+                        &exec__store_batch(&self->group_keys, group)->vectors[k],
                         vector_identity + row, run, NULL);
             i += run;
         }
     for (uint32_t a = 0; a < node->aggregate.aggregate_count; a++) {
-        const struct running_aggregate *aggregate = &operator->aggregates[a];
-        struct vector *target = &operator->batch.vectors[keys + a];
-        struct accumulate_call call = accumulate_call(f, operator, aggregate);
-        call.arena = &operator->base.scratch;
+        const struct running_aggregate *aggregate = &self->aggregates[a];
+        struct vector *target = &self->batch.vectors[keys + a];
+        struct accumulate_call call = accumulate_call(f, self, aggregate);
+        call.arena = &self->base.scratch;
         for (uint32_t i = 0; i < count; i++) {
             struct value result = {.type = aggregate->plan->type};
             TRY(aggregate->accumulator->finish(&call, group_state(&call.states, first + i),
@@ -462,7 +458,7 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *ope
             if (result.is_null)
                 vector_set_null(target, i);
             else
-                vector_set(target, i, &result, &operator->base.scratch);
+                vector_set(target, i, &result, &self->base.scratch);
         }
     }
     return STATUS_OK;
@@ -470,28 +466,28 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *ope
 
 static enum status aggregate_next(struct fiber *f, struct operator_state *base,
                                   struct batch **batch_out) {
-    struct aggregate_operator *operator=(struct aggregate_operator *) base;
-    if (!operator->filled)
-        TRY(fill(f, operator));
+    struct aggregate_operator *self = (struct aggregate_operator *)base;
+    if (!self->filled)
+        TRY(fill(f, self));
     *batch_out = NULL;
-    while (operator->at<operator->group_count) {
-        uint32_t left = operator->group_count - operator->at;
+    while (self->at < self->group_count) {
+        uint32_t left = self->group_count - self->at;
         uint32_t count = left < VECTOR_SIZE ? left : VECTOR_SIZE;
-        batch_reset(&operator->batch);
-        TRY(finish_groups(f, operator, operator->at, count));
-        operator->at += count;
-        batch_set_count(&operator->batch, count);
-        if (operator->having != NULL) {
+        batch_reset(&self->batch);
+        TRY(finish_groups(f, self, self->at, count));
+        self->at += count;
+        batch_set_count(&self->batch, count);
+        if (self->having != NULL) {
             uint32_t kept;
-            TRY(exec__select(f, operator->having, &operator->batch, vector_identity, count,
-                             &base->scratch, operator->selection, &kept));
+            TRY(exec__select(f, self->having, &self->batch, vector_identity, count, &base->scratch,
+                             self->selection, &kept));
             exec__count_removed(base, count - kept);
             if (kept == 0)
                 continue;
-            operator->batch.selection = operator->selection;
-            operator->batch.selected_count = kept;
+            self->batch.selection = self->selection;
+            self->batch.selected_count = kept;
         }
-        *batch_out = &operator->batch;
+        *batch_out = &self->batch;
         return STATUS_OK;
     }
     return STATUS_OK;
@@ -503,9 +499,9 @@ static enum status aggregate_reset(struct fiber *f, struct operator_state *base)
 }
 
 static void aggregate_close(struct fiber *f, struct operator_state *base) {
-    struct aggregate_operator *operator=(struct aggregate_operator *) base;
-    forget(operator);
-    buffer_release(&operator->buffer);
+    struct aggregate_operator *self = (struct aggregate_operator *)base;
+    forget(self);
+    buffer_release(&self->buffer);
 }
 
 /* ---- open -------------------------------------------------------------------------------- */
@@ -563,28 +559,27 @@ enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
                                                         aggregate_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct aggregate_operator), &functions,
                            operator_out));
-    struct aggregate_operator *operator=(struct aggregate_operator *) * operator_out;
+    struct aggregate_operator *self = (struct aggregate_operator *)*operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t keys = node->aggregate.key_count, aggregates = node->aggregate.aggregate_count;
-    operator->keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
-    operator->key_vectors = arena_alloc_zeroed(arena, (keys + 1) * sizeof(struct vector));
-    operator->key_types = arena_alloc(arena, (keys + 1) * sizeof(struct type));
-    operator->aggregates =
+    self->keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
+    self->key_vectors = arena_alloc_zeroed(arena, (keys + 1) * sizeof(struct vector));
+    self->key_types = arena_alloc(arena, (keys + 1) * sizeof(struct type));
+    self->aggregates =
         arena_alloc_zeroed(arena, (aggregates + 1) * sizeof(struct running_aggregate));
-    operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
-    if (operator->keys == NULL || operator->key_vectors == NULL ||
-        operator->key_types == NULL ||
-        operator->aggregates == NULL)
+    self->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
+    if (self->keys == NULL || self->key_vectors == NULL || self->key_types == NULL ||
+        self->aggregates == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t k = 0; k < keys; k++) {
-        operator->key_types[k] = node->aggregate.keys[k]->type;
-        TRY(exec__compile(operator->base.local, node->aggregate.keys[k], &operator->keys[k]));
+        self->key_types[k] = node->aggregate.keys[k]->type;
+        TRY(exec__compile(self->base.local, node->aggregate.keys[k], &self->keys[k]));
     }
-    operator->stride = 16;
+    self->stride = 16;
     for (uint32_t i = 0; i < aggregates; i++)
-        TRY(open_aggregate(operator->base.local, &node->aggregate.aggregates[i],
-                           &operator->aggregates[i], &operator->stride));
+        TRY(open_aggregate(self->base.local, &node->aggregate.aggregates[i], &self->aggregates[i],
+                           &self->stride));
     if (node->aggregate.filter != NULL)
-        TRY(exec__compile(operator->base.local, node->aggregate.filter, &operator->having));
-    return exec__node_batch(execution, node, &operator->batch);
+        TRY(exec__compile(self->base.local, node->aggregate.filter, &self->having));
+    return exec__node_batch(execution, node, &self->batch);
 }

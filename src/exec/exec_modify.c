@@ -100,23 +100,23 @@ enum status exec__check_row(struct fiber *f, struct exec_local *local, const str
     return STATUS_OK;
 }
 
-static enum status check_batch(struct fiber *f, struct modify_operator *operator,
-                               const struct batch * batch) {
-    const struct plan_node *node = operator->base.node;
+static enum status check_batch(struct fiber *f, struct modify_operator *self,
+                               const struct batch *batch) {
+    const struct plan_node *node = self->base.node;
     const struct table *table = node->insert.table;
     for (uint32_t c = 0; c < node->insert.check_count; c++) {
         struct vector truth;
         const uint16_t *rows = batch_rows(batch);
-        TRY(exec__evaluate(f, operator->checks[c], batch, rows, batch->selected_count,
-                           &operator->base.scratch, &truth));
+        TRY(exec__evaluate(f, self->checks[c], batch, rows, batch->selected_count,
+                           &self->base.scratch, &truth));
         for (uint32_t i = 0; i < batch->selected_count; i++) {
             uint32_t at = vector_position(&truth, rows[i]);
             if (!validity_get(truth.validity, at) || ((const uint8_t *)truth.data)[at])
                 continue;
             for (uint32_t k = 0; k < table->column_count; k++)
-                operator->new_row[k] = vector_get(&batch->vectors[k], rows[i]);
-            return check_failed(operator->base.execution, table,
-                                &node->insert.checks[c], operator->new_row);
+                self->new_row[k] = vector_get(&batch->vectors[k], rows[i]);
+            return check_failed(self->base.execution, table, &node->insert.checks[c],
+                                self->new_row);
         }
     }
     return STATUS_OK;
@@ -124,70 +124,70 @@ static enum status check_batch(struct fiber *f, struct modify_operator *operator
 
 /* ---- RETURNING --------------------------------------------------------------------------- */
 
-static enum status return_row(struct fiber *f, struct modify_operator *operator,
-                              struct expression * const * expressions,
+static enum status return_row(struct fiber *f, struct modify_operator *self,
+                              struct expression *const *expressions,
                               const struct row_input *input) {
-    const struct plan_node *node = operator->base.node;
+    const struct plan_node *node = self->base.node;
     for (uint32_t i = 0; i < node->column_count; i++)
-        TRY(exec__scalar(f, operator->base.local, expressions[i], input, &operator->row_arena,
-                         &operator->output[i]));
-    TRY(exec__store_append_values(&operator->returned, operator->output));
-    return exec__account(&operator->base, operator->returned.bytes);
+        TRY(exec__scalar(f, self->base.local, expressions[i], input, &self->row_arena,
+                         &self->output[i]));
+    TRY(exec__store_append_values(&self->returned, self->output));
+    return exec__account(&self->base, self->returned.bytes);
 }
 
-static enum status next_returned(struct modify_operator *operator, struct batch ** batch_out) {
-    *batch_out = operator->returned_at<operator->returned.batch_count
-        ?
-        operator->returned.batches[operator->returned_at++] : NULL;
+static enum status next_returned(struct modify_operator *self, struct batch **batch_out) {
+    *batch_out = self->returned_at < self->returned.batch_count
+                     ? self->returned.batches[self->returned_at++]
+                     : NULL;
     return STATUS_OK;
 }
 
 /* ---- INSERT ------------------------------------------------------------------------------ */
 
-static enum status insert_batch(struct fiber *f, struct modify_operator *operator,
-                                struct batch * batch) {
-    const struct plan_node *node = operator->base.node;
-    TRY(check_batch(f, operator, batch));
-    TRY(table_insert_batch(f, &operator->context, node->insert.table, batch, NULL));
-    operator->base.execution->row_count += batch->selected_count;
+static enum status insert_batch(struct fiber *f, struct modify_operator *self,
+                                struct batch *batch) {
+    const struct plan_node *node = self->base.node;
+    TRY(check_batch(f, self, batch));
+    TRY(table_insert_batch(f, &self->context, node->insert.table, batch, NULL));
+    self->base.execution->row_count += batch->selected_count;
     if (node->insert.returning == NULL)
         return STATUS_OK;
     for (uint32_t i = 0; i < node->column_count; i++)
-        TRY(exec__evaluate(f, operator->returning[i], batch, batch_rows(batch),
-                           batch->selected_count, &operator->base.scratch, &operator->vectors[i]));
+        TRY(exec__evaluate(f, self->returning[i], batch, batch_rows(batch), batch->selected_count,
+                           &self->base.scratch, &self->vectors[i]));
     struct batch output = *batch;
-    output.vectors = operator->vectors;
+    output.vectors = self->vectors;
     output.column_count = node->column_count;
-    TRY(exec__store_append(&operator->returned, &output));
-    return exec__account(&operator->base, operator->returned.bytes);
+    TRY(exec__store_append(&self->returned, &output));
+    return exec__account(&self->base, self->returned.bytes);
 }
 
-static enum status update_row(struct fiber *f, struct modify_operator *operator,
+static enum status update_row(struct fiber *f, struct modify_operator *self,
                               struct row_address address, const struct value *old,
                               const struct assignment *assignments, uint32_t assignment_count,
                               const struct plan_check *checks, uint32_t check_count,
                               const struct row_input *input) {
-    const struct table *table = target_of(operator->base.node);
-    memcpy(operator->new_row, old, table->column_count * sizeof *old);
+    const struct table *table = target_of(self->base.node);
+    memcpy(self->new_row, old, table->column_count * sizeof *old);
     for (uint32_t i = 0; i < assignment_count; i++) {
         uint32_t column = (uint32_t)assignments[i].column_number - 1;
-        struct value *value = &operator->new_row[column];
-        TRY(exec__scalar(f, operator->base.local, assignments[i].value, input, &operator->row_arena,
+        struct value *value = &self->new_row[column];
+        TRY(exec__scalar(f, self->base.local, assignments[i].value, input, &self->row_arena,
                          value));
         value->type = table->columns[column].type;
     }
-    TRY(exec__check_row(f, operator->base.local, table, checks, check_count, operator->new_row,
-                        &operator->row_arena));
-    TRY(table_update(f, &operator->context, table, address, old, operator->new_row, NULL));
-    operator->base.execution->row_count++;
+    TRY(exec__check_row(f, self->base.local, table, checks, check_count, self->new_row,
+                        &self->row_arena));
+    TRY(table_update(f, &self->context, table, address, old, self->new_row, NULL));
+    self->base.execution->row_count++;
     return STATUS_OK;
 }
 
 /* The row that a proposed one conflicts with in the arbiter index. */
-static enum status find_conflicting(struct fiber *f, struct modify_operator *operator,
-                                    const struct value * row, bool *found_out,
+static enum status find_conflicting(struct fiber *f, struct modify_operator *self,
+                                    const struct value *row, bool *found_out,
                                     struct row_address *address_out) {
-    const struct plan_node *node = operator->base.node;
+    const struct plan_node *node = self->base.node;
     const struct index *arbiter = node->insert.arbiter;
     struct value key[INDEX_COLUMNS_MAX];
     *found_out = false;
@@ -196,25 +196,25 @@ static enum status find_conflicting(struct fiber *f, struct modify_operator *ope
         if (key[i].is_null)
             return STATUS_OK;
     }
-    return table_get_unique(f, &operator->context, node->insert.table, arbiter, key, NULL, 0,
-                            found_out, address_out, NULL);
+    return table_get_unique(f, &self->context, node->insert.table, arbiter, key, NULL, 0, found_out,
+                            address_out, NULL);
 }
 
-static enum status update_conflicting(struct fiber *f, struct modify_operator *operator,
-                                      const struct value * row) {
-    const struct plan_node *node = operator->base.node;
+static enum status update_conflicting(struct fiber *f, struct modify_operator *self,
+                                      const struct value *row) {
+    const struct plan_node *node = self->base.node;
     const struct table *table = node->insert.table;
     uint32_t columns = table->column_count;
     bool found, wanted = true;
     struct row_address address;
     enum row_lock_outcome outcome;
-    TRY(find_conflicting(f, operator, row, &found, &address));
+    TRY(find_conflicting(f, self, row, &found, &address));
     if (!found)
         /* It was committed after our snapshot, or by this very statement. */
         return error_set(STATUS_CARDINALITY_VIOLATION,
                          "ON CONFLICT DO UPDATE command cannot affect row a second time");
-    TRY(table_lock_row(f, &operator->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
-                       &outcome, operator->old_row));
+    TRY(table_lock_row(f, &self->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
+                       self->old_row));
     if (outcome == ROW_ALREADY_STAGED) {
         enum status status =
             error_set(STATUS_CARDINALITY_VIOLATION,
@@ -225,48 +225,47 @@ static enum status update_conflicting(struct fiber *f, struct modify_operator *o
     }
     if (outcome == ROW_DELETED)
         return STATUS_OK;
-    memcpy(operator->both, operator->old_row, columns * sizeof *row);
-    memcpy(operator->both + columns, row, columns * sizeof *row);
-    struct row_input input = {.values = operator->both, .value_count = columns * 2};
+    memcpy(self->both, self->old_row, columns * sizeof *row);
+    memcpy(self->both + columns, row, columns * sizeof *row);
+    struct row_input input = {.values = self->both, .value_count = columns * 2};
     if (node->insert.conflict_where != NULL)
-        TRY(exec__scalar_true(f, operator->base.local, node->insert.conflict_where, &input,
-                              &operator->row_arena, &wanted));
+        TRY(exec__scalar_true(f, self->base.local, node->insert.conflict_where, &input,
+                              &self->row_arena, &wanted));
     if (!wanted)
         return STATUS_OK;
-    TRY(update_row(f, operator, address, operator->old_row, node->insert.assignments,
+    TRY(update_row(f, self, address, self->old_row, node->insert.assignments,
                    node->insert.assignment_count, node->insert.checks, node->insert.check_count,
                    &input));
     if (node->insert.returning == NULL)
         return STATUS_OK;
-    struct row_input new_row = {.values = operator->new_row, .value_count = columns};
-    return return_row(f, operator, node->insert.returning, &new_row);
+    struct row_input new_row = {.values = self->new_row, .value_count = columns};
+    return return_row(f, self, node->insert.returning, &new_row);
 }
 
 /* ON CONFLICT: one row at a time. */
-static enum status insert_rows(struct fiber *f, struct modify_operator *operator,
-                               struct batch * batch) {
-    const struct plan_node *node = operator->base.node;
+static enum status insert_rows(struct fiber *f, struct modify_operator *self, struct batch *batch) {
+    const struct plan_node *node = self->base.node;
     const struct table *table = node->insert.table;
-    struct value *row = arena_alloc(&operator->base.scratch, table->column_count * sizeof *row);
+    struct value *row = arena_alloc(&self->base.scratch, table->column_count * sizeof *row);
     if (row == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < batch->selected_count; i++) {
         bool inserted;
-        arena_reset(&operator->row_arena);
+        arena_reset(&self->row_arena);
         for (uint32_t c = 0; c < table->column_count; c++) {
             row[c] = vector_get(&batch->vectors[c], batch_row(batch, i));
             row[c].type = table->columns[c].type;
         }
-        TRY(exec__check_row(f, operator->base.local, table, node->insert.checks,
-                            node->insert.check_count, row, &operator->row_arena));
-        TRY(table_insert_if_absent(f, &operator->context, table, row, &inserted, NULL));
+        TRY(exec__check_row(f, self->base.local, table, node->insert.checks,
+                            node->insert.check_count, row, &self->row_arena));
+        TRY(table_insert_if_absent(f, &self->context, table, row, &inserted, NULL));
         if (inserted) {
-            operator->base.execution->row_count++;
+            self->base.execution->row_count++;
             struct row_input input = {.values = row, .value_count = table->column_count};
             if (node->insert.returning != NULL)
-                TRY(return_row(f, operator, node->insert.returning, &input));
+                TRY(return_row(f, self, node->insert.returning, &input));
         } else if (node->insert.conflict == CONFLICT_UPDATE) {
-            TRY(update_conflicting(f, operator, row));
+            TRY(update_conflicting(f, self, row));
         }
         TRY(fiber_check(f));
     }
@@ -275,26 +274,26 @@ static enum status insert_rows(struct fiber *f, struct modify_operator *operator
 
 static enum status insert_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct modify_operator *operator=(struct modify_operator *) base;
-    while (!operator->worked) {
+    struct modify_operator *self = (struct modify_operator *)base;
+    while (!self->worked) {
         struct batch *input;
         TRY(exec__next(f, base->left, &input));
         if (input == NULL)
             break;
-        arena_reset(&operator->row_arena);
-        TRY(base->node->insert.conflict == CONFLICT_ERROR ? insert_batch(f, operator, input)
-                                                          : insert_rows(f, operator, input));
+        arena_reset(&self->row_arena);
+        TRY(base->node->insert.conflict == CONFLICT_ERROR ? insert_batch(f, self, input)
+                                                          : insert_rows(f, self, input));
         arena_reset(&base->scratch);
     }
-    operator->worked = true;
-    return next_returned(operator, batch_out);
+    self->worked = true;
+    return next_returned(self, batch_out);
 }
 
 /* ---- UPDATE, DELETE ---------------------------------------------------------------------- */
 
-static enum status modify_one(struct fiber *f, struct modify_operator *operator,
-                              const struct batch * batch, uint32_t row) {
-    const struct plan_node *node = operator->base.node;
+static enum status modify_one(struct fiber *f, struct modify_operator *self,
+                              const struct batch *batch, uint32_t row) {
+    const struct plan_node *node = self->base.node;
     const struct table *table = node->modify.table;
     struct value packed = vector_get(&batch->vectors[node->modify.address_column], row);
     if (packed.is_null)
@@ -302,48 +301,46 @@ static enum status modify_one(struct fiber *f, struct modify_operator *operator,
     struct row_address address = row_address_unpack(packed.int64);
     enum row_lock_outcome outcome;
     bool wanted = true;
-    TRY(table_lock_row(f, &operator->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
-                       &outcome, operator->old_row));
+    TRY(table_lock_row(f, &self->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
+                       self->old_row));
     if (outcome != ROW_LOCKED && outcome != ROW_LOCKED_CHANGED)
         return STATUS_OK;
-    struct row_input input = {.values = operator->old_row,
-                              .value_count = table->column_count,
-                              .batch = batch,
-                              .row = row};
+    struct row_input input = {
+        .values = self->old_row, .value_count = table->column_count, .batch = batch, .row = row};
     if (outcome == ROW_LOCKED_CHANGED && node->modify.recheck != NULL)
-        TRY(exec__scalar_true(f, operator->base.local, node->modify.recheck, &input,
-                              &operator->row_arena, &wanted));
+        TRY(exec__scalar_true(f, self->base.local, node->modify.recheck, &input, &self->row_arena,
+                              &wanted));
     if (!wanted)
         return STATUS_OK;
     if (node->kind == NODE_DELETE) {
-        TRY(table_delete(f, &operator->context, table, address, operator->old_row));
-        operator->base.execution->row_count++;
+        TRY(table_delete(f, &self->context, table, address, self->old_row));
+        self->base.execution->row_count++;
     } else {
-        TRY(update_row(f, operator, address, operator->old_row, node->modify.assignments,
+        TRY(update_row(f, self, address, self->old_row, node->modify.assignments,
                        node->modify.assignment_count, node->modify.checks, node->modify.check_count,
                        &input));
-        input.values = operator->new_row;
+        input.values = self->new_row;
     }
     return node->modify.returning == NULL ? STATUS_OK
-                                          : return_row(f, operator, node->modify.returning, &input);
+                                          : return_row(f, self, node->modify.returning, &input);
 }
 
 static enum status modify_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct modify_operator *operator=(struct modify_operator *) base;
-    while (!operator->worked) {
+    struct modify_operator *self = (struct modify_operator *)base;
+    while (!self->worked) {
         struct batch *input;
         TRY(exec__next(f, base->left, &input));
         if (input == NULL)
             break;
         for (uint32_t i = 0; i < input->selected_count; i++) {
-            arena_reset(&operator->row_arena);
-            TRY(modify_one(f, operator, input, batch_row(input, i)));
+            arena_reset(&self->row_arena);
+            TRY(modify_one(f, self, input, batch_row(input, i)));
             TRY(fiber_check(f));
         }
     }
-    operator->worked = true;
-    return next_returned(operator, batch_out);
+    self->worked = true;
+    return next_returned(self, batch_out);
 }
 
 static enum status modify_reset(struct fiber *f, struct operator_state *base) {
@@ -351,9 +348,9 @@ static enum status modify_reset(struct fiber *f, struct operator_state *base) {
 }
 
 static void modify_close(struct fiber *f, struct operator_state *base) {
-    struct modify_operator *operator=(struct modify_operator *) base;
-    arena_release(&operator->returned_arena);
-    arena_release(&operator->row_arena);
+    struct modify_operator *self = (struct modify_operator *)base;
+    arena_release(&self->returned_arena);
+    arena_release(&self->row_arena);
 }
 
 static enum status modify_open(struct fiber *f, struct execution *execution,
@@ -362,26 +359,25 @@ static enum status modify_open(struct fiber *f, struct execution *execution,
                                struct operator_state **operator_out) {
     TRY(exec__operator_new(f, execution, node, sizeof(struct modify_operator), functions,
                            operator_out));
-    struct modify_operator *operator=(struct modify_operator *) * operator_out;
+    struct modify_operator *self = (struct modify_operator *)*operator_out;
     const struct exec_environment *environment = &execution->environment;
-    operator->context =(struct table_context){.catalog = environment->catalog,
-                                              .store = environment->store,
-                                              .transaction = environment->transaction,
-                                              .arena = &operator->row_arena };
+    self->context = (struct table_context){.catalog = environment->catalog,
+                                           .store = environment->store,
+                                           .transaction = environment->transaction,
+                                           .arena = &self->row_arena};
     uint32_t columns = target_of(node)->column_count;
     struct arena *arena = environment->arena;
-    operator->old_row = arena_alloc_zeroed(arena, (columns + 1) * sizeof(struct value));
-    operator->new_row = arena_alloc_zeroed(arena, (columns + 1) * sizeof(struct value));
-    operator->both = arena_alloc_zeroed(arena, (columns * 2 + 1) * sizeof(struct value));
-    operator->output = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct value));
-    operator->vectors = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
-    if (operator->old_row == NULL || operator->new_row == NULL || operator->both == NULL ||
-        operator->output == NULL ||
-        operator->vectors == NULL)
+    self->old_row = arena_alloc_zeroed(arena, (columns + 1) * sizeof(struct value));
+    self->new_row = arena_alloc_zeroed(arena, (columns + 1) * sizeof(struct value));
+    self->both = arena_alloc_zeroed(arena, (columns * 2 + 1) * sizeof(struct value));
+    self->output = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct value));
+    self->vectors = arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
+    if (self->old_row == NULL || self->new_row == NULL || self->both == NULL ||
+        self->output == NULL || self->vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     struct type *types;
     TRY(exec__node_types(execution, node, &types));
-    exec__store_init(&operator->returned, types, node->column_count, &operator->returned_arena);
+    exec__store_init(&self->returned, types, node->column_count, &self->returned_arena);
     return STATUS_OK;
 }
 
@@ -389,19 +385,17 @@ enum status exec__open_insert(struct fiber *f, struct execution *execution,
                               const struct plan_node *node, struct operator_state **operator_out) {
     static const struct operator_functions functions = {insert_next, modify_reset, modify_close};
     TRY(modify_open(f, execution, node, &functions, operator_out));
-    struct modify_operator *operator=(struct modify_operator *) * operator_out;
+    struct modify_operator *self = (struct modify_operator *)*operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t checks = node->insert.check_count;
-    operator->checks = arena_alloc(arena, (checks + 1) * sizeof(struct compiled *));
-    operator->returning = arena_alloc(arena, (node->column_count + 1) * sizeof(struct compiled *));
-    if (operator->checks == NULL || operator->returning == NULL)
+    self->checks = arena_alloc(arena, (checks + 1) * sizeof(struct compiled *));
+    self->returning = arena_alloc(arena, (node->column_count + 1) * sizeof(struct compiled *));
+    if (self->checks == NULL || self->returning == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < checks; i++)
-        TRY(exec__compile(operator->base.local, node->insert.checks[i].condition,
-                          &operator->checks[i]));
+        TRY(exec__compile(self->base.local, node->insert.checks[i].condition, &self->checks[i]));
     for (uint32_t i = 0; node->insert.returning != NULL && i < node->column_count; i++)
-        TRY(exec__compile(operator->base.local, node->insert.returning[i],
-                          &operator->returning[i]));
+        TRY(exec__compile(self->base.local, node->insert.returning[i], &self->returning[i]));
     return STATUS_OK;
 }
 
@@ -423,41 +417,41 @@ struct lock_operator {
 };
 
 /* *keep_out false: the row is not for us. */
-static enum status lock_one(struct fiber *f, struct lock_operator *operator,
-                            const struct batch * input, uint32_t row, bool *keep_out) {
-    const struct plan_node *node = operator->base.node;
+static enum status lock_one(struct fiber *f, struct lock_operator *self, const struct batch *input,
+                            uint32_t row, bool *keep_out) {
+    const struct plan_node *node = self->base.node;
     bool changed = false;
     *keep_out = false;
     for (uint32_t c = 0; c < input->column_count; c++)
-        operator->values[c] = vector_get(&input->vectors[c], row);
+        self->values[c] = vector_get(&input->vectors[c], row);
     for (uint32_t t = 0; t < node->lock_rows.target_count; t++) {
         const struct lock_target *target = &node->lock_rows.targets[t];
         enum row_lock_outcome outcome;
-        struct value packed = operator->values[target->address_column];
+        struct value packed = self->values[target->address_column];
         if (packed.is_null)
             continue;
-        TRY(table_lock_row(f, &operator->context, target->table, row_address_unpack(packed.int64),
-                           target->mode, target->wait, &outcome, operator->newest[t]));
+        TRY(table_lock_row(f, &self->context, target->table, row_address_unpack(packed.int64),
+                           target->mode, target->wait, &outcome, self->newest[t]));
         if (outcome == ROW_DELETED || outcome == ROW_SKIPPED)
             return STATUS_OK;
         if (outcome != ROW_LOCKED_CHANGED)
             continue;
         changed = true;
         for (uint32_t c = 0; c < target->column_count; c++)
-            operator->values[target->columns[c].column] =
-            operator->newest[t][target->columns[c].number - 1];
+            self->values[target->columns[c].column] =
+                self->newest[t][target->columns[c].number - 1];
     }
-    struct row_input refreshed = {.values = operator->values, .value_count = input->column_count};
+    struct row_input refreshed = {.values = self->values, .value_count = input->column_count};
     *keep_out = true;
     if (changed && node->lock_rows.recheck != NULL)
-        TRY(exec__scalar_true(f, operator->base.local, node->lock_rows.recheck, &refreshed,
-                              &operator->row_arena, keep_out));
+        TRY(exec__scalar_true(f, self->base.local, node->lock_rows.recheck, &refreshed,
+                              &self->row_arena, keep_out));
     return STATUS_OK;
 }
 
 static enum status lock_next(struct fiber *f, struct operator_state *base,
                              struct batch **batch_out) {
-    struct lock_operator *operator=(struct lock_operator *) base;
+    struct lock_operator *self = (struct lock_operator *)base;
     *batch_out = NULL;
     for (;;) {
         struct batch *input;
@@ -465,28 +459,28 @@ static enum status lock_next(struct fiber *f, struct operator_state *base,
         TRY(exec__next(f, base->left, &input));
         if (input == NULL)
             return STATUS_OK;
-        batch_reset(&operator->batch);
+        batch_reset(&self->batch);
         for (uint32_t i = 0; i < input->selected_count; i++) {
             bool keep;
-            arena_reset(&operator->row_arena);
-            TRY(lock_one(f, operator, input, batch_row(input, i), &keep));
+            arena_reset(&self->row_arena);
+            TRY(lock_one(f, self, input, batch_row(input, i), &keep));
             if (!keep)
                 continue;
             for (uint32_t c = 0; c < base->node->column_count; c++) {
-                struct value *value = &operator->values[c];
-                value->type = operator->batch.vectors[c].type;
+                struct value *value = &self->values[c];
+                value->type = self->batch.vectors[c].type;
                 if (value->is_null)
-                    vector_set_null(&operator->batch.vectors[c], kept);
+                    vector_set_null(&self->batch.vectors[c], kept);
                 else
-                    vector_set(&operator->batch.vectors[c], kept, value, &base->scratch);
+                    vector_set(&self->batch.vectors[c], kept, value, &base->scratch);
             }
             kept++;
         }
         if (kept == 0)
             continue;
         base->execution->row_count += kept;
-        batch_set_count(&operator->batch, kept);
-        *batch_out = &operator->batch;
+        batch_set_count(&self->batch, kept);
+        *batch_out = &self->batch;
         return STATUS_OK;
     }
 }
@@ -505,25 +499,25 @@ enum status exec__open_lock_rows(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {lock_next, lock_reset, lock_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct lock_operator), &functions,
                            operator_out));
-    struct lock_operator *operator=(struct lock_operator *) * operator_out;
+    struct lock_operator *self = (struct lock_operator *)*operator_out;
     const struct exec_environment *environment = &execution->environment;
     struct arena *arena = environment->arena;
-    operator->context =(struct table_context){.catalog = environment->catalog,
-                                              .store = environment->store,
-                                              .transaction = environment->transaction,
-                                              .arena = &operator->row_arena };
+    self->context = (struct table_context){.catalog = environment->catalog,
+                                           .store = environment->store,
+                                           .transaction = environment->transaction,
+                                           .arena = &self->row_arena};
     uint32_t targets = node->lock_rows.target_count;
-    operator->values = arena_alloc(arena, (node->left->column_count + 1) * sizeof(struct value));
-    operator->newest = arena_alloc(arena, (targets + 1) * sizeof(struct value *));
-    if (operator->values == NULL || operator->newest == NULL)
+    self->values = arena_alloc(arena, (node->left->column_count + 1) * sizeof(struct value));
+    self->newest = arena_alloc(arena, (targets + 1) * sizeof(struct value *));
+    if (self->values == NULL || self->newest == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t t = 0; t < targets; t++) {
         uint32_t columns = node->lock_rows.targets[t].table->column_count;
-        operator->newest[t] = arena_alloc(arena, (columns + 1) * sizeof(struct value));
-        if (operator->newest[t] == NULL)
+        self->newest[t] = arena_alloc(arena, (columns + 1) * sizeof(struct value));
+        if (self->newest[t] == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     }
-    return exec__node_batch(execution, node, &operator->batch);
+    return exec__node_batch(execution, node, &self->batch);
 }
 
 /* ---- COPY -------------------------------------------------------------------------------- */
@@ -546,12 +540,12 @@ enum status exec_insert_open(struct fiber *f, const struct exec_environment *env
 
 enum status exec_insert_batch(struct fiber *f, struct exec_insert *insert, struct batch *batch) {
     struct execution *execution = insert->execution;
-    struct modify_operator *operator=(struct modify_operator *) execution->root;
+    struct modify_operator *self = (struct modify_operator *)execution->root;
     struct batch *none;
     if (batch->selected_count == 0)
         return STATUS_OK;
     exec__input_set(execution->input, batch);
-    operator->worked = false;
+    self->worked = false;
     return exec__next(f, execution->root, &none);
 }
 

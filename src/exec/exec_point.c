@@ -107,22 +107,35 @@ static enum status point_modify(struct fiber *f, struct execution *execution,
     TRY(point_key(f, execution, key, &null_key));
     if (null_key)
         return STATUS_OK;
-    TRY(table_get_unique(f, &context, point->table, point->index, key, NULL, 0, &found, &address,
-                         NULL));
-    if (!found)
-        return STATUS_OK;
     struct value *old = arena_alloc(arena, 2 * (columns + 1) * sizeof *old);
     if (old == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     struct value *new_row = old + columns + 1;
+    struct row_input input = {.values = old, .value_count = columns};
+    if (point->filter == NULL) {
+        TRY(table_get_unique(f, &context, point->table, point->index, key, NULL, 0, &found,
+                             &address, NULL));
+    } else {
+        /* Whether the row is meant is decided by the version that the snapshot sees. */
+        int16_t *numbers = arena_alloc(arena, (columns + 1) * sizeof *numbers);
+        if (numbers == NULL)
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        for (uint32_t i = 0; i < columns; i++)
+            numbers[i] = (int16_t)(i + 1);
+        TRY(table_get_unique(f, &context, point->table, point->index, key, numbers, columns, &found,
+                             &address, old));
+        if (found)
+            TRY(exec__scalar_true(f, &execution->local, point->filter, &input, arena, &wanted));
+    }
+    if (!found || !wanted)
+        return STATUS_OK;
     TRY(table_lock_row(f, &context, point->table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
                        old));
     if (outcome != ROW_LOCKED && outcome != ROW_LOCKED_CHANGED)
         return STATUS_OK;
-    struct row_input input = {.values = old, .value_count = columns};
-    if (point->filter != NULL)
-        TRY(exec__scalar_true(f, &execution->local, point->filter, &input, arena, &wanted));
-    if (wanted && outcome == ROW_LOCKED_CHANGED) {
+    if (outcome == ROW_LOCKED_CHANGED) {
+        if (point->filter != NULL)
+            TRY(exec__scalar_true(f, &execution->local, point->filter, &input, arena, &wanted));
         /* The newest version may no longer have the key we looked for. */
         for (uint32_t i = 0; wanted && i < point->index->column_count; i++) {
             const struct value *now = &old[point->index->columns[i].column_number - 1];

@@ -30,7 +30,7 @@ struct scan_operator {
     struct compiled *filter;
     uint16_t *selection;
     struct batch batch;
-    bool prepared, empty, merge;
+    bool prepared, empty, merge, unique_done;
     struct value *bounds; /* equal, then lower, upper */
     struct value *any;
     uint32_t any_count;
@@ -43,28 +43,28 @@ struct scan_operator {
 
 /* What is done inside partition_call. */
 struct scan_step {
-    struct scan_operator *operator;
+    struct scan_operator *self;
     struct stream *stream;
     struct batch *batch;
 };
 
 static enum status step_open(struct fiber *f, struct partition *partition, void *argument) {
     struct scan_step *step = argument;
-    struct scan_operator *operator= step->operator;
-    struct table_context context = operator->context;
-    struct table_scan_options options = operator->options;
+    struct scan_operator *self = step->self;
+    struct table_context context = self->context;
+    struct table_scan_options options = self->options;
     context.arena = &step->stream->arena;
-    if (operator->any_count> 0) {
+    if (self->any_count > 0) {
         /* The IN value is one more equality. */
         struct value *equal =
             arena_alloc(&step->stream->arena, (options.equal_count + 1) * sizeof *equal);
         if (equal == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
         memcpy(equal, options.equal, options.equal_count * sizeof *equal);
-        equal[options.equal_count++] = operator->any[step->stream->any];
+        equal[options.equal_count++] = self->any[step->stream->any];
         options.equal = equal;
     }
-    return table_scan_open(f, &context, operator->base.node->scan.table, partition, &options,
+    return table_scan_open(f, &context, self->base.node->scan.table, partition, &options,
                            &step->stream->scan);
 }
 
@@ -82,20 +82,20 @@ static enum status step_close(struct fiber *f, struct partition *partition, void
     return STATUS_OK;
 }
 
-static enum status stream_next(struct fiber *f, struct scan_operator *operator,
-                               struct stream * stream, struct batch **batch_out) {
-    struct scan_step step = {.operator= operator, .stream = stream };
-    TRY(partition_call(f, operator->context.store, stream->partition, step_next, &step));
+static enum status stream_next(struct fiber *f, struct scan_operator *self, struct stream *stream,
+                               struct batch **batch_out) {
+    struct scan_step step = {.self = self, .stream = stream};
+    TRY(partition_call(f, self->context.store, stream->partition, step_next, &step));
     *batch_out = step.batch;
     return STATUS_OK;
 }
 
-static void stream_close(struct fiber *f, struct scan_operator *operator, struct stream * stream) {
+static void stream_close(struct fiber *f, struct scan_operator *self, struct stream *stream) {
     if (stream->scan != NULL) {
-        struct scan_step step = {.operator= operator, .stream = stream };
+        struct scan_step step = {.self = self, .stream = stream};
         fiber_shield(f);
         enum status status =
-            partition_call(f, operator->context.store, stream->partition, step_close, &step);
+            partition_call(f, self->context.store, stream->partition, step_close, &step);
         fiber_unshield(f);
         ASSERT(status == STATUS_OK);
     }
@@ -104,94 +104,93 @@ static void stream_close(struct fiber *f, struct scan_operator *operator, struct
 
 /* ---- bounds ------------------------------------------------------------------------------ */
 
-static enum status bound(struct fiber *f, struct scan_operator *operator,
-                         const struct expression * expression, struct value *out) {
+static enum status bound(struct fiber *f, struct scan_operator *self,
+                         const struct expression *expression, struct value *out) {
     struct value value;
-    TRY(exec__scalar(f, operator->base.local, expression, NULL, &operator->base.scratch, &value));
-    *out = value_copy(&value, &operator->bound_arena);
+    TRY(exec__scalar(f, self->base.local, expression, NULL, &self->base.scratch, &value));
+    *out = value_copy(&value, &self->bound_arena);
     out->type = expression->type;
     if (value.is_null)
-        operator->empty = true;
+        self->empty = true;
     return STATUS_OK;
 }
 
-static enum status find_bounds(struct fiber *f, struct scan_operator *operator) {
-    const struct plan_node *node = operator->base.node;
-    arena_reset(&operator->bound_arena);
-    operator->empty = false;
+static enum status find_bounds(struct fiber *f, struct scan_operator *self) {
+    const struct plan_node *node = self->base.node;
+    arena_reset(&self->bound_arena);
+    self->empty = false;
     for (uint32_t i = 0; i < node->scan.equal_count; i++)
-        TRY(bound(f, operator, node->scan.equal[i], &operator->bounds[i]));
-    struct value *range = operator->bounds + node->scan.equal_count;
-    operator->options.equal = operator->bounds;
-    operator->options.equal_count = node->scan.equal_count;
-    operator->options.lower = operator->options.upper = NULL;
+        TRY(bound(f, self, node->scan.equal[i], &self->bounds[i]));
+    struct value *range = self->bounds + node->scan.equal_count;
+    self->options.equal = self->bounds;
+    self->options.equal_count = node->scan.equal_count;
+    self->options.lower = self->options.upper = NULL;
     if (node->scan.lower != NULL) {
-        TRY(bound(f, operator, node->scan.lower, &range[0]));
-        operator->options.lower = & range[0];
+        TRY(bound(f, self, node->scan.lower, &range[0]));
+        self->options.lower = &range[0];
     }
     if (node->scan.upper != NULL) {
-        TRY(bound(f, operator, node->scan.upper, &range[1]));
-        operator->options.upper = & range[1];
+        TRY(bound(f, self, node->scan.upper, &range[1]));
+        self->options.upper = &range[1];
     }
-    bool empty = operator->empty;
-    operator->any_count = 0;
+    bool empty = self->empty;
+    self->any_count = 0;
     for (uint32_t i = 0; i < node->scan.any_count; i++) {
-        struct value *value = &operator->any[operator->any_count];
-        TRY(bound(f, operator, node->scan.any[i], value));
+        struct value *value = &self->any[self->any_count];
+        TRY(bound(f, self, node->scan.any[i], value));
         bool known = !value->is_null;
-        for (uint32_t k = 0; known && k < operator->any_count; k++)
-            known = exec__value_order(&operator->any[k], value) != 0;
-        operator->any_count += known;
+        for (uint32_t k = 0; known && k < self->any_count; k++)
+            known = exec__value_order(&self->any[k], value) != 0;
+        self->any_count += known;
     }
-    operator->empty = empty ||(node->scan.any_count > 0 && operator->any_count == 0);
-    return arena_status(&operator->bound_arena);
+    self->empty = empty || (node->scan.any_count > 0 && self->any_count == 0);
+    return arena_status(&self->bound_arena);
 }
 
-static uint64_t partitions_of(struct scan_operator *operator, uint32_t any) {
-    const struct table *table = operator->base.node->scan.table;
-    struct table_scan_options options = operator->options;
+static uint64_t partitions_of(struct scan_operator *self, uint32_t any) {
+    const struct table *table = self->base.node->scan.table;
+    struct table_scan_options options = self->options;
     struct value equal[INDEX_COLUMNS_MAX];
     if (options.index == NULL)
-        return table_partitions(operator->context.store, table);
-    if (operator->any_count> 0) {
+        return table_partitions(self->context.store, table);
+    if (self->any_count > 0) {
         memcpy(equal, options.equal, options.equal_count * sizeof *equal);
-        equal[options.equal_count++] = operator->any[any];
+        equal[options.equal_count++] = self->any[any];
         options.equal = equal;
     }
-    return table_scan_partitions(operator->context.store, table, &options);
+    return table_scan_partitions(self->context.store, table, &options);
 }
 
-static enum status prepare(struct fiber *f, struct scan_operator *operator) {
-    TRY(find_bounds(f, operator));
-    operator->prepared = true;
-    operator->stream_count = operator->stream_at = 0;
-    if (operator->empty)
+static enum status prepare(struct fiber *f, struct scan_operator *self) {
+    TRY(find_bounds(f, self));
+    self->prepared = true;
+    self->stream_count = self->stream_at = 0;
+    if (self->empty)
         return STATUS_OK;
-    unsigned partitions = store_partition_count(operator->context.store);
-    uint32_t values = operator->any_count> 0 ? operator->any_count : 1;
-    operator->streams =
-        arena_alloc(&operator->bound_arena, (size_t)values *partitions * sizeof *operator->streams);
-    if (operator->streams == NULL)
+    unsigned partitions = store_partition_count(self->context.store);
+    uint32_t values = self->any_count > 0 ? self->any_count : 1;
+    self->streams =
+        arena_alloc(&self->bound_arena, (size_t)values * partitions * sizeof *self->streams);
+    if (self->streams == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t v = 0; v < values; v++) {
-        uint64_t set = partitions_of(operator, v);
+        uint64_t set = partitions_of(self, v);
         for (unsigned p = 0; p < partitions; p++)
             if (p < 64 ? set >> p & 1 : set == UINT64_MAX)
-                operator->streams[operator->stream_count++] =(struct stream){.partition = p,
-                                                                             .any = v};
+                self->streams[self->stream_count++] = (struct stream){.partition = p, .any = v};
     }
-    operator->merge = operator->base.node->scan.ordered && operator->stream_count> 1;
+    self->merge = self->base.node->scan.ordered && self->stream_count > 1;
     return STATUS_OK;
 }
 
 /* ---- merging ----------------------------------------------------------------------------- */
 
 /* Should stream a's row come before stream b's? */
-static bool comes_before(const struct scan_operator *operator, const struct stream * a,
+static bool comes_before(const struct scan_operator *self, const struct stream *a,
                          const struct stream *b) {
-    const struct index *index = operator->options.index;
+    const struct index *index = self->options.index;
     for (uint32_t i = 0; i < index->column_count; i++) {
-        uint32_t column = operator->merge_columns[i];
+        uint32_t column = self->merge_columns[i];
         const struct vector *x = &a->batch->vectors[column], *y = &b->batch->vectors[column];
         uint32_t row_x = batch_row(a->batch, a->at), row_y = batch_row(b->batch, b->at);
         bool null_x = vector_is_null(x, row_x), null_y = vector_is_null(y, row_y);
@@ -208,149 +207,200 @@ static bool comes_before(const struct scan_operator *operator, const struct stre
                 order = -order;
         }
         if (order != 0)
-            return operator->options.backward ? order > 0 : order<0;
+            return self->options.backward ? order > 0 : order < 0;
     }
     return a->partition < b->partition;
 }
 
 /* Make sure the stream stands on a row, or is done. */
-static enum status stream_fill(struct fiber *f, struct scan_operator *operator,
-                               struct stream * stream) {
+static enum status stream_fill(struct fiber *f, struct scan_operator *self, struct stream *stream) {
     while (!stream->done &&
            (stream->batch == NULL || stream->at == stream->batch->selected_count)) {
-        TRY(stream_next(f, operator, stream, &stream->batch));
+        TRY(stream_next(f, self, stream, &stream->batch));
         stream->at = 0;
         stream->done = stream->batch == NULL;
     }
     return STATUS_OK;
 }
 
-static enum status next_merged(struct fiber *f, struct scan_operator *operator,
-                               struct batch ** batch_out) {
+static enum status next_merged(struct fiber *f, struct scan_operator *self,
+                               struct batch **batch_out) {
     uint32_t count = 0;
-    batch_reset(&operator->merged);
+    batch_reset(&self->merged);
     while (count < VECTOR_SIZE) {
         struct stream *best = NULL;
-        for (uint32_t i = 0; i < operator->stream_count; i++) {
-            struct stream *stream = &operator->streams[i];
-            TRY(stream_fill(f, operator, stream));
-            if (!stream->done && (best == NULL || comes_before(operator, stream, best)))
+        for (uint32_t i = 0; i < self->stream_count; i++) {
+            struct stream *stream = &self->streams[i];
+            TRY(stream_fill(f, self, stream));
+            if (!stream->done && (best == NULL || comes_before(self, stream, best)))
                 best = stream;
         }
         if (best == NULL)
             break;
         uint16_t row = (uint16_t)batch_row(best->batch, best->at++);
-        for (uint32_t c = 0; c < operator->merged.column_count; c++)
-            vector_copy(&operator->merged.vectors[c], count, &best->batch->vectors[c], &row, 1,
-                        &operator->base.scratch);
+        for (uint32_t c = 0; c < self->merged.column_count; c++)
+            vector_copy(&self->merged.vectors[c], count, &best->batch->vectors[c], &row, 1,
+                        &self->base.scratch);
         count++;
         /* First rows early: a LIMIT above may need no more. */
-        if (count == 64 && operator->base.node->rows<1000)
+        if (count == 64 && self->base.node->rows < 1000)
             break;
     }
-    batch_set_count(&operator->merged, count);
-    *batch_out = count > 0 ? &operator->merged : NULL;
+    batch_set_count(&self->merged, count);
+    *batch_out = count > 0 ? &self->merged : NULL;
     return STATUS_OK;
 }
 
-static enum status next_in_turn(struct fiber *f, struct scan_operator *operator,
-                                struct batch ** batch_out) {
+static enum status next_in_turn(struct fiber *f, struct scan_operator *self,
+                                struct batch **batch_out) {
     *batch_out = NULL;
-    while (operator->stream_at<operator->stream_count) {
-        struct stream *stream = &operator->streams[operator->stream_at];
-        TRY(stream_next(f, operator, stream, batch_out));
+    while (self->stream_at < self->stream_count) {
+        struct stream *stream = &self->streams[self->stream_at];
+        TRY(stream_next(f, self, stream, batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
-        stream_close(f, operator, stream);
-        operator->stream_at++;
+        stream_close(f, self, stream);
+        self->stream_at++;
     }
+    return STATUS_OK;
+}
+
+/* All columns of a unique index are given: one lookup instead of a scan. */
+static enum status next_unique(struct fiber *f, struct scan_operator *self,
+                               struct batch **batch_out) {
+    const struct plan_node *node = self->base.node;
+    struct arena *arena = &self->base.scratch;
+    struct table_context context = self->context;
+    struct row_address address;
+    uint32_t count = node->column_count, stored = 0;
+    bool found;
+    *batch_out = NULL;
+    if (self->unique_done)
+        return STATUS_OK;
+    self->unique_done = true;
+    TRY(find_bounds(f, self));
+    if (self->empty)
+        return STATUS_OK;
+    struct value *values = arena_alloc(arena, (count + 1) * sizeof *values);
+    int16_t *numbers = arena_alloc(arena, (count + 1) * sizeof *numbers);
+    struct vector *vectors = arena_alloc_zeroed(arena, (count + 1) * sizeof *vectors);
+    if (values == NULL || numbers == NULL || vectors == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < count; i++)
+        if (node->scan.column_numbers[i] > 0)
+            numbers[stored++] = node->scan.column_numbers[i];
+    context.arena = arena;
+    TRY(table_get_unique(f, &context, node->scan.table, node->scan.index, self->bounds, numbers,
+                         stored, &found, &address, values));
+    if (!found)
+        return STATUS_OK;
+    for (uint32_t i = count; i-- > 0;) {
+        int16_t number = node->scan.column_numbers[i];
+        values[i] = number > 0    ? values[--stored]
+                    : number == 0 ? value_int8(row_address_pack(address))
+                                  : value_oid(node->scan.table->oid);
+        values[i].type = node->columns[i].type;
+        vector_init_constant(&vectors[i], &values[i], arena);
+    }
+    self->batch = (struct batch){.vectors = vectors, .column_count = count};
+    batch_set_count(&self->batch, 1);
+    if (self->filter != NULL) {
+        uint32_t kept;
+        TRY(exec__select(f, self->filter, &self->batch, vector_identity, 1, arena, self->selection,
+                         &kept));
+        exec__count_removed(&self->base, 1 - kept);
+        if (kept == 0)
+            return STATUS_OK;
+    }
+    *batch_out = &self->batch;
     return STATUS_OK;
 }
 
 static enum status scan_next(struct fiber *f, struct operator_state *base,
                              struct batch **batch_out) {
-    struct scan_operator *operator=(struct scan_operator *) base;
-    if (!operator->prepared)
-        TRY(prepare(f, operator));
+    struct scan_operator *self = (struct scan_operator *)base;
+    if (base->node->scan.is_unique && base->node->scan.any_count == 0)
+        return next_unique(f, self, batch_out);
+    if (!self->prepared)
+        TRY(prepare(f, self));
     for (;;) {
         struct batch *batch;
         TRY(fiber_check(f));
-        TRY(operator->merge ? next_merged(f, operator, & batch)
-                            : next_in_turn(f, operator, & batch));
+        TRY(self->merge ? next_merged(f, self, &batch) : next_in_turn(f, self, &batch));
         *batch_out = NULL;
         if (batch == NULL)
             return STATUS_OK;
         uint32_t count = batch->selected_count;
-        operator->batch = * batch;
-        operator->batch.column_count = base->node->column_count;
-        if (operator->filter != NULL) {
-            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count,
-                             &base->scratch, operator->selection, &count));
+        self->batch = *batch;
+        self->batch.column_count = base->node->column_count;
+        if (self->filter != NULL) {
+            TRY(exec__select(f, self->filter, batch, batch_rows(batch), count, &base->scratch,
+                             self->selection, &count));
             exec__count_removed(base, batch->selected_count - count);
-            operator->batch.selection = operator->selection;
-            operator->batch.selected_count = count;
+            self->batch.selection = self->selection;
+            self->batch.selected_count = count;
         }
         if (count > 0) {
-            *batch_out = &operator->batch;
+            *batch_out = &self->batch;
             return STATUS_OK;
         }
         arena_reset(&base->scratch);
     }
 }
 
-static void close_streams(struct fiber *f, struct scan_operator *operator) {
-    for (uint32_t i = operator->stream_at; i < operator->stream_count; i++)
-        stream_close(f, operator, & operator->streams[i]);
-    operator->stream_count = operator->stream_at = 0;
+static void close_streams(struct fiber *f, struct scan_operator *self) {
+    for (uint32_t i = self->stream_at; i < self->stream_count; i++)
+        stream_close(f, self, &self->streams[i]);
+    self->stream_count = self->stream_at = 0;
 }
 
 static enum status scan_reset(struct fiber *f, struct operator_state *base) {
-    struct scan_operator *operator=(struct scan_operator *) base;
-    close_streams(f, operator);
-    operator->prepared = false;
+    struct scan_operator *self = (struct scan_operator *)base;
+    close_streams(f, self);
+    self->prepared = self->unique_done = false;
     return STATUS_OK;
 }
 
 static void scan_close(struct fiber *f, struct operator_state *base) {
-    struct scan_operator *operator=(struct scan_operator *) base;
-    close_streams(f, operator);
-    arena_release(&operator->bound_arena);
+    struct scan_operator *self = (struct scan_operator *)base;
+    close_streams(f, self);
+    arena_release(&self->bound_arena);
 }
 
 /* ---- open -------------------------------------------------------------------------------- */
 
 /* The columns to read: the node's, and for merging the index's. */
-static enum status choose_columns(struct execution *execution, struct scan_operator *operator) {
-    const struct plan_node *node = operator->base.node;
+static enum status choose_columns(struct execution *execution, struct scan_operator *self) {
+    const struct plan_node *node = self->base.node;
     struct arena *arena = execution->environment.arena;
     uint32_t count = node->column_count, extra = 0;
     const struct index *index = node->scan.index;
     if (index != NULL && node->scan.ordered)
         extra = index->column_count;
-    operator->column_numbers = arena_alloc(arena, (count + extra + 1) * sizeof(int16_t));
-    operator->merge_columns = arena_alloc(arena, (extra + 1) * sizeof(uint32_t));
+    self->column_numbers = arena_alloc(arena, (count + extra + 1) * sizeof(int16_t));
+    self->merge_columns = arena_alloc(arena, (extra + 1) * sizeof(uint32_t));
     struct type *types = arena_alloc(arena, (count + extra + 1) * sizeof *types);
-    if (operator->column_numbers == NULL || operator->merge_columns == NULL || types == NULL)
+    if (self->column_numbers == NULL || self->merge_columns == NULL || types == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < count; i++) {
-        operator->column_numbers[i] = node->scan.column_numbers[i];
+        self->column_numbers[i] = node->scan.column_numbers[i];
         types[i] = node->columns[i].type;
     }
     for (uint32_t i = 0; i < extra; i++) {
         int16_t number = index->columns[i].column_number;
         uint32_t at = 0;
-        while (at < count && operator->column_numbers[at] != number)
+        while (at < count && self->column_numbers[at] != number)
             at++;
         if (at == count) {
-            operator->column_numbers[count] = number;
+            self->column_numbers[count] = number;
             types[count++] = node->scan.table->columns[number - 1].type;
         }
-        operator->merge_columns[i] = at;
+        self->merge_columns[i] = at;
     }
-    operator->options.column_numbers = operator->column_numbers;
-    operator->options.column_count = count;
+    self->options.column_numbers = self->column_numbers;
+    self->options.column_count = count;
     if (extra > 0 && store_partition_count(execution->environment.store) > 1)
-        batch_init(&operator->merged, types, count, arena);
+        batch_init(&self->merged, types, count, arena);
     return STATUS_OK;
 }
 
@@ -360,28 +410,28 @@ enum status exec__open_table_scan(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {scan_next, scan_reset, scan_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct scan_operator), &functions,
                            operator_out));
-    struct scan_operator *operator=(struct scan_operator *) * operator_out;
+    struct scan_operator *self = (struct scan_operator *)*operator_out;
     const struct exec_environment *environment = &execution->environment;
-    operator->context =(struct table_context){.catalog = environment->catalog,
-                                              .store = environment->store,
-                                              .transaction = environment->transaction};
-    operator->options =(struct table_scan_options){
+    self->context = (struct table_context){.catalog = environment->catalog,
+                                           .store = environment->store,
+                                           .transaction = environment->transaction};
+    self->options = (struct table_scan_options){
         .index = node->scan.index,
         .lower_exclusive = node->scan.lower_exclusive,
         .upper_exclusive = node->scan.upper_exclusive,
         .backward = node->scan.backward,
     };
-    operator->bounds =
-        arena_alloc(environment->arena, (node->scan.equal_count + 2) * sizeof *operator->bounds);
-    operator->any =
-        arena_alloc(environment->arena, ((size_t)node->scan.any_count + 1) * sizeof *operator->any);
-    if (operator->bounds == NULL || operator->any == NULL)
+    self->bounds =
+        arena_alloc(environment->arena, (node->scan.equal_count + 2) * sizeof *self->bounds);
+    self->any =
+        arena_alloc(environment->arena, ((size_t)node->scan.any_count + 1) * sizeof *self->any);
+    if (self->bounds == NULL || self->any == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    TRY(choose_columns(execution, operator));
+    TRY(choose_columns(execution, self));
     if (node->scan.filter == NULL)
         return STATUS_OK;
-    operator->selection = arena_alloc(environment->arena, VECTOR_SIZE * sizeof(uint16_t));
-    return exec__compile(operator->base.local, node->scan.filter, &operator->filter);
+    self->selection = arena_alloc(environment->arena, VECTOR_SIZE * sizeof(uint16_t));
+    return exec__compile(self->base.local, node->scan.filter, &self->filter);
 }
 
 /* ---- VIRTUAL_SCAN ------------------------------------------------------------------------ */
@@ -399,54 +449,54 @@ struct virtual_operator {
 };
 
 static enum status keep_batch(void *context, struct batch *batch) {
-    struct virtual_operator *operator= context;
-    const struct plan_node *node = operator->base.node;
+    struct virtual_operator *self = context;
+    const struct plan_node *node = self->base.node;
     struct batch chosen = *batch;
-    chosen.vectors = operator->vectors;
+    chosen.vectors = self->vectors;
     chosen.column_count = node->column_count;
     for (uint32_t i = 0; i < node->column_count; i++) {
         int16_t number = node->scan.column_numbers[i];
         if (number > 0) {
-            operator->vectors[i] = batch->vectors[number - 1];
+            self->vectors[i] = batch->vectors[number - 1];
             continue;
         }
         struct value value = value_int8(number == -1 ? node->scan.table->oid : 0);
         value.type = node->columns[i].type;
-        vector_init_constant(&operator->vectors[i], &value, &operator->base.scratch);
+        vector_init_constant(&self->vectors[i], &value, &self->base.scratch);
     }
-    TRY(exec__store_append(&operator->rows, &chosen));
-    return exec__account(&operator->base, operator->rows.bytes);
+    TRY(exec__store_append(&self->rows, &chosen));
+    return exec__account(&self->base, self->rows.bytes);
 }
 
 static enum status virtual_next(struct fiber *f, struct operator_state *base,
                                 struct batch **batch_out) {
-    struct virtual_operator *operator=(struct virtual_operator *) base;
+    struct virtual_operator *self = (struct virtual_operator *)base;
     const struct exec_environment *environment = &base->execution->environment;
-    if (!operator->filled) {
+    if (!self->filled) {
         struct type *types;
         TRY(exec__node_types(base->execution, base->node, &types));
-        exec__store_init(&operator->rows, types, base->node->column_count, &operator->arena);
+        exec__store_init(&self->rows, types, base->node->column_count, &self->arena);
         TRY(virtual_table_scan(f, environment->catalog, environment->schema,
                                environment->transaction, environment->session,
-                               base->node->scan.table->virtual_table, &operator->arena,
-                               keep_batch, operator));
-        operator->filled = true;
+                               base->node->scan.table->virtual_table, &self->arena, keep_batch,
+                               self));
+        self->filled = true;
     }
     *batch_out = NULL;
-    while (operator->at<operator->rows.batch_count) {
-        struct batch *batch = operator->rows.batches[operator->at++];
+    while (self->at < self->rows.batch_count) {
+        struct batch *batch = self->rows.batches[self->at++];
         uint32_t count = batch->selected_count;
-        operator->batch = * batch;
-        if (operator->filter != NULL) {
-            TRY(exec__select(f, operator->filter, batch, batch_rows(batch), count,
-                             &base->scratch, operator->selection, &count));
+        self->batch = *batch;
+        if (self->filter != NULL) {
+            TRY(exec__select(f, self->filter, batch, batch_rows(batch), count, &base->scratch,
+                             self->selection, &count));
             exec__count_removed(base, batch->selected_count - count);
-            operator->batch.selection = operator->selection;
-            operator->batch.selected_count = count;
+            self->batch.selection = self->selection;
+            self->batch.selected_count = count;
         }
         if (count == 0)
             continue;
-        *batch_out = &operator->batch;
+        *batch_out = &self->batch;
         return STATUS_OK;
     }
     return STATUS_OK;
@@ -467,13 +517,13 @@ enum status exec__open_virtual_scan(struct fiber *f, struct execution *execution
     static const struct operator_functions functions = {virtual_next, virtual_reset, virtual_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct virtual_operator), &functions,
                            operator_out));
-    struct virtual_operator *operator=(struct virtual_operator *) * operator_out;
+    struct virtual_operator *self = (struct virtual_operator *)*operator_out;
     struct arena *arena = execution->environment.arena;
-    operator->vectors = arena_alloc(arena, (node->column_count + 1) * sizeof(struct vector));
-    operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
-    if (operator->vectors == NULL)
+    self->vectors = arena_alloc(arena, (node->column_count + 1) * sizeof(struct vector));
+    self->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
+    if (self->vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     return node->scan.filter == NULL
                ? STATUS_OK
-               : exec__compile(operator->base.local, node->scan.filter, &operator->filter);
+               : exec__compile(self->base.local, node->scan.filter, &self->filter);
 }

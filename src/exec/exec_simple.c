@@ -3,11 +3,11 @@
 
 #include "exec/exec_state.h"
 
-static void close_nothing(struct fiber *f, struct operator_state *operator) {
+static void close_nothing(struct fiber *f, struct operator_state *self) {
 }
 
-static enum status reset_child(struct fiber *f, struct operator_state *operator) {
-    return exec__reset(f, operator->left);
+static enum status reset_child(struct fiber *f, struct operator_state *self) {
+    return exec__reset(f, self->left);
 }
 
 static enum status compile_all(struct exec_local *local, struct expression *const *expressions,
@@ -32,16 +32,16 @@ struct result_operator {
 
 static enum status result_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct result_operator *operator=(struct result_operator *) base;
+    struct result_operator *self = (struct result_operator *)base;
     const struct expression *filter = base->node->result.filter;
-    bool wanted = !operator->done;
+    bool wanted = !self->done;
     *batch_out = NULL;
     if (wanted && filter != NULL)
         TRY(exec__scalar_true(f, base->local, filter, NULL, &base->scratch, &wanted));
-    operator->done = true;
+    self->done = true;
     if (wanted) {
-        batch_set_count(&operator->batch, 1);
-        *batch_out = &operator->batch;
+        batch_set_count(&self->batch, 1);
+        *batch_out = &self->batch;
     }
     return STATUS_OK;
 }
@@ -68,51 +68,50 @@ struct values_operator {
     struct vector *single; /* one row only: constants, without room for 2,048 */
 };
 
-static enum status values_single(struct fiber *f, struct values_operator *operator,
-                                 struct batch ** batch_out) {
-    const struct plan_node *node = operator->base.node;
+static enum status values_single(struct fiber *f, struct values_operator *self,
+                                 struct batch **batch_out) {
+    const struct plan_node *node = self->base.node;
     for (uint32_t c = 0; c < node->column_count; c++) {
         struct value value;
-        TRY(exec__scalar(f, operator->base.local, node->values.rows[0][c], NULL,
-                         &operator->base.scratch, &value));
+        TRY(exec__scalar(f, self->base.local, node->values.rows[0][c], NULL, &self->base.scratch,
+                         &value));
         value.type = node->columns[c].type;
-        vector_init_constant(&operator->single[c], &value, &operator->base.scratch);
+        vector_init_constant(&self->single[c], &value, &self->base.scratch);
     }
-    operator->batch =(struct batch){.vectors = operator->single,
-                                    .column_count = node->column_count};
-    batch_set_count(&operator->batch, 1);
-    operator->at = 1;
-    *batch_out = &operator->batch;
+    self->batch = (struct batch){.vectors = self->single, .column_count = node->column_count};
+    batch_set_count(&self->batch, 1);
+    self->at = 1;
+    *batch_out = &self->batch;
     return STATUS_OK;
 }
 
 static enum status values_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct values_operator *operator=(struct values_operator *) base;
+    struct values_operator *self = (struct values_operator *)base;
     const struct plan_node *node = base->node;
-    uint32_t left = node->values.row_count - operator->at;
+    uint32_t left = node->values.row_count - self->at;
     *batch_out = NULL;
     if (left == 0)
         return STATUS_OK;
     if (node->values.row_count == 1)
-        return values_single(f, operator, batch_out);
+        return values_single(f, self, batch_out);
     uint32_t count = left < VECTOR_SIZE ? left : VECTOR_SIZE;
-    batch_reset(&operator->batch);
+    batch_reset(&self->batch);
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t c = 0; c < node->column_count; c++) {
             struct value value;
-            TRY(exec__scalar(f, base->local, node->values.rows[operator->at + i][c], NULL,
+            TRY(exec__scalar(f, base->local, node->values.rows[self->at + i][c], NULL,
                              &base->scratch, &value));
             if (value.is_null) {
-                vector_set_null(&operator->batch.vectors[c], i);
+                vector_set_null(&self->batch.vectors[c], i);
                 continue;
             }
             value.type = node->columns[c].type;
-            vector_set(&operator->batch.vectors[c], i, &value, NULL);
+            vector_set(&self->batch.vectors[c], i, &value, NULL);
         }
-    operator->at += count;
-    batch_set_count(&operator->batch, count);
-    *batch_out = &operator->batch;
+    self->at += count;
+    batch_set_count(&self->batch, count);
+    *batch_out = &self->batch;
     return STATUS_OK;
 }
 
@@ -146,12 +145,12 @@ enum status exec__open_values(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {values_next, values_reset, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct values_operator), &functions,
                            operator_out));
-    struct values_operator *operator=(struct values_operator *) * operator_out;
+    struct values_operator *self = (struct values_operator *)*operator_out;
     if (node->values.row_count != 1)
-        return exec__node_batch(execution, node, &operator->batch);
-    operator->single = arena_alloc(execution->environment.arena,
-                                   (node->column_count + 1) * sizeof *operator->single);
-    return operator->single != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        return exec__node_batch(execution, node, &self->batch);
+    self->single =
+        arena_alloc(execution->environment.arena, (node->column_count + 1) * sizeof *self->single);
+    return self->single != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
 }
 
 /* ---- FILTER ------------------------------------------------------------------------------ */
@@ -165,7 +164,7 @@ struct filter_operator {
 
 static enum status filter_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct filter_operator *operator=(struct filter_operator *) base;
+    struct filter_operator *self = (struct filter_operator *)base;
     for (;;) {
         struct batch *input;
         uint32_t count;
@@ -173,17 +172,17 @@ static enum status filter_next(struct fiber *f, struct operator_state *base,
         *batch_out = NULL;
         if (input == NULL)
             return STATUS_OK;
-        TRY(exec__select(f, operator->condition, input, batch_rows(input), input->selected_count,
-                         &base->scratch, operator->selection, &count));
+        TRY(exec__select(f, self->condition, input, batch_rows(input), input->selected_count,
+                         &base->scratch, self->selection, &count));
         exec__count_removed(base, input->selected_count - count);
         if (count == 0) {
             arena_reset(&base->scratch);
             continue;
         }
-        operator->batch = * input;
-        operator->batch.selection = operator->selection;
-        operator->batch.selected_count = count;
-        *batch_out = &operator->batch;
+        self->batch = *input;
+        self->batch.selection = self->selection;
+        self->batch.selected_count = count;
+        *batch_out = &self->batch;
         return STATUS_OK;
     }
 }
@@ -193,10 +192,10 @@ enum status exec__open_filter(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {filter_next, reset_child, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct filter_operator), &functions,
                            operator_out));
-    struct filter_operator *operator=(struct filter_operator *) * operator_out;
-    operator->selection =
-        arena_alloc(execution->environment.arena, VECTOR_SIZE * sizeof *operator->selection);
-    return exec__compile(operator->base.local, node->filter.condition, &operator->condition);
+    struct filter_operator *self = (struct filter_operator *)*operator_out;
+    self->selection =
+        arena_alloc(execution->environment.arena, VECTOR_SIZE * sizeof *self->selection);
+    return exec__compile(self->base.local, node->filter.condition, &self->condition);
 }
 
 /* ---- PROJECT ----------------------------------------------------------------------------- */
@@ -209,19 +208,19 @@ struct project_operator {
 
 static enum status project_next(struct fiber *f, struct operator_state *base,
                                 struct batch **batch_out) {
-    struct project_operator *operator=(struct project_operator *) base;
+    struct project_operator *self = (struct project_operator *)base;
     struct batch *input;
     TRY(exec__next(f, base->left, &input));
     *batch_out = NULL;
     if (input == NULL)
         return STATUS_OK;
     for (uint32_t i = 0; i < base->node->column_count; i++)
-        TRY(exec__evaluate(f, operator->expressions[i], input, batch_rows(input),
-                           input->selected_count, &base->scratch, &operator->batch.vectors[i]));
-    operator->batch.row_count = input->row_count;
-    operator->batch.selection = input->selection;
-    operator->batch.selected_count = input->selected_count;
-    *batch_out = &operator->batch;
+        TRY(exec__evaluate(f, self->expressions[i], input, batch_rows(input), input->selected_count,
+                           &base->scratch, &self->batch.vectors[i]));
+    self->batch.row_count = input->row_count;
+    self->batch.selection = input->selection;
+    self->batch.selected_count = input->selected_count;
+    *batch_out = &self->batch;
     return STATUS_OK;
 }
 
@@ -230,14 +229,14 @@ enum status exec__open_project(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {project_next, reset_child, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct project_operator), &functions,
                            operator_out));
-    struct project_operator *operator=(struct project_operator *) * operator_out;
-    operator->batch.column_count = node->column_count;
-    operator->batch.vectors = arena_alloc_zeroed(execution->environment.arena,
-                                                 (node->column_count + 1) * sizeof(struct vector));
-    if (operator->batch.vectors == NULL)
+    struct project_operator *self = (struct project_operator *)*operator_out;
+    self->batch.column_count = node->column_count;
+    self->batch.vectors = arena_alloc_zeroed(execution->environment.arena,
+                                             (node->column_count + 1) * sizeof(struct vector));
+    if (self->batch.vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    return compile_all(operator->base.local, node->project.expressions, node->column_count,
-                       &operator->expressions);
+    return compile_all(self->base.local, node->project.expressions, node->column_count,
+                       &self->expressions);
 }
 
 /* ---- LIMIT ------------------------------------------------------------------------------- */
@@ -250,14 +249,14 @@ struct limit_operator {
 };
 
 /* A row count; NULL and absent give `none`. */
-enum status exec__row_limit(struct fiber *f, struct operator_state *operator,
-                            const struct expression * expression, bool is_offset, uint64_t none,
+enum status exec__row_limit(struct fiber *f, struct operator_state *self,
+                            const struct expression *expression, bool is_offset, uint64_t none,
                             uint64_t *count_out) {
     struct value value;
     *count_out = none;
     if (expression == NULL)
         return STATUS_OK;
-    TRY(exec__scalar(f, operator->local, expression, NULL, &operator->scratch, &value));
+    TRY(exec__scalar(f, self->local, expression, NULL, &self->scratch, &value));
     if (value.is_null)
         return STATUS_OK;
     if (value.int64 < 0)
@@ -270,32 +269,32 @@ enum status exec__row_limit(struct fiber *f, struct operator_state *operator,
 
 static enum status limit_next(struct fiber *f, struct operator_state *base,
                               struct batch **batch_out) {
-    struct limit_operator *operator=(struct limit_operator *) base;
+    struct limit_operator *self = (struct limit_operator *)base;
     *batch_out = NULL;
-    if (!operator->known) {
-        TRY(exec__row_limit(f, base, base->node->limit.offset, true, 0, &operator->skip));
-        TRY(exec__row_limit(f, base, base->node->limit.limit, false, UINT64_MAX, &operator->left));
-        operator->known = true;
+    if (!self->known) {
+        TRY(exec__row_limit(f, base, base->node->limit.offset, true, 0, &self->skip));
+        TRY(exec__row_limit(f, base, base->node->limit.limit, false, UINT64_MAX, &self->left));
+        self->known = true;
     }
-    while (operator->left> 0) {
+    while (self->left > 0) {
         struct batch *input;
         TRY(exec__next(f, base->left, &input));
         if (input == NULL)
             return STATUS_OK;
-        if (operator->skip >= input->selected_count) {
-            operator->skip -= input->selected_count;
+        if (self->skip >= input->selected_count) {
+            self->skip -= input->selected_count;
             continue;
         }
-        uint32_t skip = (uint32_t) operator->skip, count = input->selected_count - skip;
-        operator->skip = 0;
-        if (count > operator->left)
-            count = (uint32_t) operator->left;
-        if (operator->left != UINT64_MAX)
-            operator->left -= count;
-        operator->batch = * input;
-        operator->batch.selection = batch_rows(input) + skip;
-        operator->batch.selected_count = count;
-        *batch_out = &operator->batch;
+        uint32_t skip = (uint32_t)self->skip, count = input->selected_count - skip;
+        self->skip = 0;
+        if (count > self->left)
+            count = (uint32_t)self->left;
+        if (self->left != UINT64_MAX)
+            self->left -= count;
+        self->batch = *input;
+        self->batch.selection = batch_rows(input) + skip;
+        self->batch.selected_count = count;
+        *batch_out = &self->batch;
         return STATUS_OK;
     }
     return STATUS_OK;
@@ -323,22 +322,22 @@ struct append_operator {
 
 static enum status append_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct append_operator *operator=(struct append_operator *) base;
+    struct append_operator *self = (struct append_operator *)base;
     *batch_out = NULL;
-    while (operator->at<base->node->append.child_count) {
-        TRY(exec__next(f, operator->children[operator->at], batch_out));
+    while (self->at < base->node->append.child_count) {
+        TRY(exec__next(f, self->children[self->at], batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
-        operator->at++;
+        self->at++;
     }
     return STATUS_OK;
 }
 
 static enum status append_reset(struct fiber *f, struct operator_state *base) {
-    struct append_operator *operator=(struct append_operator *) base;
-    operator->at = 0;
+    struct append_operator *self = (struct append_operator *)base;
+    self->at = 0;
     for (uint32_t i = 0; i < base->node->append.child_count; i++)
-        TRY(exec__reset(f, operator->children[i]));
+        TRY(exec__reset(f, self->children[i]));
     return STATUS_OK;
 }
 
@@ -347,14 +346,14 @@ enum status exec__open_append(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {append_next, append_reset, close_nothing};
     TRY(exec__operator_new(f, execution, node, sizeof(struct append_operator), &functions,
                            operator_out));
-    struct append_operator *operator=(struct append_operator *) * operator_out;
+    struct append_operator *self = (struct append_operator *)*operator_out;
     uint32_t count = node->append.child_count;
-    operator->children =
+    self->children =
         arena_alloc(execution->environment.arena, (count + 1) * sizeof(struct operator_state *));
-    if (operator->children == NULL)
+    if (self->children == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < count; i++)
-        TRY(exec__operator_open(f, execution, node->append.children[i], &operator->children[i]));
+        TRY(exec__operator_open(f, execution, node->append.children[i], &self->children[i]));
     return STATUS_OK;
 }
 
@@ -367,9 +366,9 @@ struct input_operator {
 
 static enum status input_next(struct fiber *f, struct operator_state *base,
                               struct batch **batch_out) {
-    struct input_operator *operator=(struct input_operator *) base;
-    *batch_out = operator->batch;
-    operator->batch = NULL;
+    struct input_operator *self = (struct input_operator *)base;
+    *batch_out = self->batch;
+    self->batch = NULL;
     return STATUS_OK;
 }
 
@@ -403,34 +402,34 @@ struct unique_operator {
     uint16_t *selection;
 };
 
-static bool same_keys(const struct unique_operator *operator, uint32_t row) {
-    for (uint32_t k = 0; k < operator->base.node->unique.key_count; k++) {
-        const struct value *before = &operator->previous[k];
-        bool null = vector_is_null(&operator->vectors[k], row);
+static bool same_keys(const struct unique_operator *self, uint32_t row) {
+    for (uint32_t k = 0; k < self->base.node->unique.key_count; k++) {
+        const struct value *before = &self->previous[k];
+        bool null = vector_is_null(&self->vectors[k], row);
         if (null || before->is_null) {
             if (null != before->is_null)
                 return false;
             continue;
         }
-        struct value value = vector_get(&operator->vectors[k], row);
+        struct value value = vector_get(&self->vectors[k], row);
         if (exec__value_order(&value, before) != 0)
             return false;
     }
     return true;
 }
 
-static void remember_keys(struct unique_operator *operator, uint32_t row) {
-    arena_reset(&operator->previous_arena);
-    for (uint32_t k = 0; k < operator->base.node->unique.key_count; k++) {
-        struct value value = vector_get(&operator->vectors[k], row);
-        operator->previous[k] = value_copy(&value, &operator->previous_arena);
+static void remember_keys(struct unique_operator *self, uint32_t row) {
+    arena_reset(&self->previous_arena);
+    for (uint32_t k = 0; k < self->base.node->unique.key_count; k++) {
+        struct value value = vector_get(&self->vectors[k], row);
+        self->previous[k] = value_copy(&value, &self->previous_arena);
     }
-    operator->has_previous = true;
+    self->has_previous = true;
 }
 
 static enum status unique_next(struct fiber *f, struct operator_state *base,
                                struct batch **batch_out) {
-    struct unique_operator *operator=(struct unique_operator *) base;
+    struct unique_operator *self = (struct unique_operator *)base;
     for (;;) {
         struct batch *input;
         uint32_t kept = 0;
@@ -440,19 +439,19 @@ static enum status unique_next(struct fiber *f, struct operator_state *base,
             return STATUS_OK;
         const uint16_t *rows = batch_rows(input);
         for (uint32_t k = 0; k < base->node->unique.key_count; k++)
-            TRY(exec__evaluate(f, operator->keys[k], input, rows, input->selected_count,
-                               &base->scratch, &operator->vectors[k]));
+            TRY(exec__evaluate(f, self->keys[k], input, rows, input->selected_count, &base->scratch,
+                               &self->vectors[k]));
         for (uint32_t i = 0; i < input->selected_count; i++)
-            if (!operator->has_previous || !same_keys(operator, rows[i])) {
-                operator->selection[kept++] = rows[i];
-                remember_keys(operator, rows[i]);
+            if (!self->has_previous || !same_keys(self, rows[i])) {
+                self->selection[kept++] = rows[i];
+                remember_keys(self, rows[i]);
             }
         if (kept == 0)
             continue;
-        operator->batch = * input;
-        operator->batch.selection = operator->selection;
-        operator->batch.selected_count = kept;
-        *batch_out = &operator->batch;
+        self->batch = *input;
+        self->batch.selection = self->selection;
+        self->batch.selected_count = kept;
+        *batch_out = &self->batch;
         return STATUS_OK;
     }
 }
@@ -471,13 +470,13 @@ enum status exec__open_unique(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {unique_next, unique_reset, unique_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct unique_operator), &functions,
                            operator_out));
-    struct unique_operator *operator=(struct unique_operator *) * operator_out;
+    struct unique_operator *self = (struct unique_operator *)*operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t count = node->unique.key_count;
-    operator->selection = arena_alloc(arena, VECTOR_SIZE * sizeof *operator->selection);
-    operator->vectors = arena_alloc_zeroed(arena, (count + 1) * sizeof *operator->vectors);
-    operator->previous = arena_alloc_zeroed(arena, (count + 1) * sizeof *operator->previous);
-    if (operator->vectors == NULL || operator->previous == NULL)
+    self->selection = arena_alloc(arena, VECTOR_SIZE * sizeof *self->selection);
+    self->vectors = arena_alloc_zeroed(arena, (count + 1) * sizeof *self->vectors);
+    self->previous = arena_alloc_zeroed(arena, (count + 1) * sizeof *self->previous);
+    if (self->vectors == NULL || self->previous == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    return compile_all(operator->base.local, node->unique.keys, count, &operator->keys);
+    return compile_all(self->base.local, node->unique.keys, count, &self->keys);
 }

@@ -137,18 +137,17 @@ struct sort_operator {
 };
 
 /* Keep the first `wanted` rows only. */
-static enum status shrink(struct fiber *f, struct sort_operator *operator) {
-    TRY(sort_entries_sort(f, &operator->sort));
-    uint64_t count = operator->sort.count<operator->wanted ? operator->sort.count :
-                                                             operator->wanted;
+static enum status shrink(struct fiber *f, struct sort_operator *self) {
+    TRY(sort_entries_sort(f, &self->sort));
+    uint64_t count = self->sort.count < self->wanted ? self->sort.count : self->wanted;
     struct arena rows_arena = {0}, keys_arena = {0};
     struct exec_store rows;
     struct sort_entries sort = {.arena = &keys_arena};
     enum status status = STATUS_OK;
-    exec__store_init(&rows, operator->types, operator->base.node->column_count, &rows_arena);
+    exec__store_init(&rows, self->types, self->base.node->column_count, &rows_arena);
     for (uint64_t i = 0; i < count; i++) {
-        const struct sort_entry *entry = &operator->sort.entries[i];
-        struct batch one = *exec__store_batch(&operator->rows, entry->row);
+        const struct sort_entry *entry = &self->sort.entries[i];
+        struct batch one = *exec__store_batch(&self->rows, entry->row);
         uint16_t row = (uint16_t)(entry->row % VECTOR_SIZE);
         one.selection = &row;
         one.selected_count = 1;
@@ -156,109 +155,106 @@ static enum status shrink(struct fiber *f, struct sort_operator *operator) {
         TRY_OUT(sort_entries_add(&sort, slice_of(entry->key, entry->key_size), (uint32_t)i));
     }
 out:
-    arena_release(&operator->rows_arena);
-    arena_release(&operator->keys_arena);
-    operator->rows_arena = rows_arena;
-    operator->keys_arena = keys_arena;
-    operator->rows = rows;
-    operator->rows.arena = & operator->rows_arena;
-    operator->sort = sort;
-    operator->sort.arena = & operator->keys_arena;
-    if (status == STATUS_OK && count > 0 && count == operator->wanted) {
-        operator->threshold = operator->sort.entries[count - 1];
-        operator->has_threshold = true;
+    arena_release(&self->rows_arena);
+    arena_release(&self->keys_arena);
+    self->rows_arena = rows_arena;
+    self->keys_arena = keys_arena;
+    self->rows = rows;
+    self->rows.arena = &self->rows_arena;
+    self->sort = sort;
+    self->sort.arena = &self->keys_arena;
+    if (status == STATUS_OK && count > 0 && count == self->wanted) {
+        self->threshold = self->sort.entries[count - 1];
+        self->has_threshold = true;
     }
     return status;
 }
 
-static enum status take_batch(struct fiber *f, struct sort_operator *operator,
-                              struct batch * input) {
-    const struct plan_node *node = operator->base.node;
+static enum status take_batch(struct fiber *f, struct sort_operator *self, struct batch *input) {
+    const struct plan_node *node = self->base.node;
     const uint16_t *rows = batch_rows(input);
     uint32_t key_count = node->sort.key_count, kept = 0;
     uint16_t selection[VECTOR_SIZE];
     for (uint32_t k = 0; k < key_count; k++)
-        TRY(exec__evaluate(f, operator->keys[k], input, rows, input->selected_count,
-                           &operator->base.scratch, &operator->vectors[k]));
+        TRY(exec__evaluate(f, self->keys[k], input, rows, input->selected_count,
+                           &self->base.scratch, &self->vectors[k]));
     for (uint32_t i = 0; i < input->selected_count; i++) {
         struct sort_entry entry;
-        buffer_clear(&operator->buffer);
-        key_encode_row(operator->columns, operator->vector_pointers, key_count, rows[i],
-                       &operator->buffer);
-        TRY(buffer_status(&operator->buffer));
-        if (operator->has_threshold) {
-            sort_entry_make(&entry, operator->buffer.data, (uint32_t) operator->buffer.size, 0);
-            if (sort_entry_compare(&entry, &operator->threshold) >= 0)
+        buffer_clear(&self->buffer);
+        key_encode_row(self->columns, self->vector_pointers, key_count, rows[i], &self->buffer);
+        TRY(buffer_status(&self->buffer));
+        if (self->has_threshold) {
+            sort_entry_make(&entry, self->buffer.data, (uint32_t)self->buffer.size, 0);
+            if (sort_entry_compare(&entry, &self->threshold) >= 0)
                 continue;
         }
-        TRY(sort_entries_add(&operator->sort, buffer_slice(&operator->buffer),
-                             (uint32_t)(operator->rows.row_count + kept)));
+        TRY(sort_entries_add(&self->sort, buffer_slice(&self->buffer),
+                             (uint32_t)(self->rows.row_count + kept)));
         selection[kept++] = rows[i];
     }
     struct batch chosen = *input;
     chosen.selection = selection;
     chosen.selected_count = kept;
-    TRY(exec__store_append(&operator->rows, &chosen));
-    TRY(exec__account(&operator->base, operator->rows.bytes + operator->keys_arena.size_total));
-    if (operator->wanted != UINT64_MAX && operator->rows.row_count >= 2 * operator->wanted +
-        2 * VECTOR_SIZE)
-        return shrink(f, operator);
-    if (operator->rows.row_count> UINT32_MAX - VECTOR_SIZE)
+    TRY(exec__store_append(&self->rows, &chosen));
+    TRY(exec__account(&self->base, self->rows.bytes + self->keys_arena.size_total));
+    if (self->wanted != UINT64_MAX && self->rows.row_count >= 2 * self->wanted + 2 * VECTOR_SIZE)
+        return shrink(f, self);
+    if (self->rows.row_count > UINT32_MAX - VECTOR_SIZE)
         return error_set(STATUS_LIMIT_EXCEEDED, "too many rows to sort");
     return STATUS_OK;
 }
 
-static enum status take_all(struct fiber *f, struct sort_operator *operator) {
-    const struct plan_node *node = operator->base.node;
+static enum status take_all(struct fiber *f, struct sort_operator *self) {
+    const struct plan_node *node = self->base.node;
     uint64_t limit, offset;
-    TRY(exec__row_limit(f, &operator->base, node->sort.limit, false, UINT64_MAX, &limit));
-    TRY(exec__row_limit(f, &operator->base, node->sort.offset, true, 0, &offset));
-    operator->wanted = limit <= TOP_N_MAX && offset <= TOP_N_MAX ? limit + offset : UINT64_MAX;
-    exec__store_init(&operator->rows, operator->types, node->column_count, &operator->rows_arena);
-    operator->sort =(struct sort_entries){.arena = &operator->keys_arena };
-    while (operator->wanted> 0) {
+    TRY(exec__row_limit(f, &self->base, node->sort.limit, false, UINT64_MAX, &limit));
+    TRY(exec__row_limit(f, &self->base, node->sort.offset, true, 0, &offset));
+    self->wanted = limit <= TOP_N_MAX && offset <= TOP_N_MAX ? limit + offset : UINT64_MAX;
+    exec__store_init(&self->rows, self->types, node->column_count, &self->rows_arena);
+    self->sort = (struct sort_entries){.arena = &self->keys_arena};
+    while (self->wanted > 0) {
         struct batch *input;
-        TRY(exec__next(f, operator->base.left, &input));
+        TRY(exec__next(f, self->base.left, &input));
         if (input == NULL)
             break;
-        TRY(take_batch(f, operator, input));
-        arena_reset(&operator->base.scratch);
+        TRY(take_batch(f, self, input));
+        arena_reset(&self->base.scratch);
     }
-    TRY(sort_entries_sort(f, &operator->sort));
-    operator->sorted = true;
+    TRY(sort_entries_sort(f, &self->sort));
+    self->sorted = true;
     return STATUS_OK;
 }
 
 static enum status sort_next(struct fiber *f, struct operator_state *base,
                              struct batch **batch_out) {
-    struct sort_operator *operator=(struct sort_operator *) base;
-    if (!operator->sorted)
-        TRY(take_all(f, operator));
+    struct sort_operator *self = (struct sort_operator *)base;
+    if (!self->sorted)
+        TRY(take_all(f, self));
     *batch_out = NULL;
-    uint64_t left = operator->sort.count - operator->at;
+    uint64_t left = self->sort.count - self->at;
     uint32_t count = left < VECTOR_SIZE ? (uint32_t)left : VECTOR_SIZE;
     if (count == 0)
         return STATUS_OK;
-    batch_reset(&operator->batch);
+    batch_reset(&self->batch);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = operator->sort.entries[operator->at + i].row;
-        const struct batch *source = exec__store_batch(&operator->rows, number);
+        uint32_t number = self->sort.entries[self->at + i].row;
+        const struct batch *source = exec__store_batch(&self->rows, number);
         uint16_t row = (uint16_t)(number % VECTOR_SIZE);
         for (uint32_t c = 0; c < base->node->column_count; c++)
-            vector_copy(&operator->batch.vectors[c], i, &source->vectors[c], &row, 1, NULL);
+            vector_copy(&self->batch.vectors[c], i, &source->vectors[c], &row, 1, NULL);
     }
-    operator->at += count;
-    batch_set_count(&operator->batch, count);
-    *batch_out = &operator->batch;
+    self->at += count;
+    batch_set_count(&self->batch, count);
+    *batch_out = &self->batch;
     return STATUS_OK;
 }
 
-static void sort_forget(struct sort_operator *operator) {
-    arena_release(&operator->rows_arena);
-    arena_release(&operator->keys_arena);
-    operator->sort =(struct sort_entries){0};
-    operator->sorted = operator->has_threshold = false;
-    operator->at = 0;
+static void sort_forget(struct sort_operator *self) {
+    arena_release(&self->rows_arena);
+    arena_release(&self->keys_arena);
+    self->sort = (struct sort_entries){0};
+    self->sorted = self->has_threshold = false;
+    self->at = 0;
 }
 
 static enum status sort_reset(struct fiber *f, struct operator_state *base) {
@@ -267,9 +263,9 @@ static enum status sort_reset(struct fiber *f, struct operator_state *base) {
 }
 
 static void sort_close(struct fiber *f, struct operator_state *base) {
-    struct sort_operator *operator=(struct sort_operator *) base;
-    sort_forget(operator);
-    buffer_release(&operator->buffer);
+    struct sort_operator *self = (struct sort_operator *)base;
+    sort_forget(self);
+    buffer_release(&self->buffer);
 }
 
 enum status exec__open_sort(struct fiber *f, struct execution *execution,
@@ -277,23 +273,23 @@ enum status exec__open_sort(struct fiber *f, struct execution *execution,
     static const struct operator_functions functions = {sort_next, sort_reset, sort_close};
     TRY(exec__operator_new(f, execution, node, sizeof(struct sort_operator), &functions,
                            operator_out));
-    struct sort_operator *operator=(struct sort_operator *) * operator_out;
+    struct sort_operator *self = (struct sort_operator *)*operator_out;
     struct arena *arena = execution->environment.arena;
     uint32_t count = node->sort.key_count;
-    operator->keys = arena_alloc(arena, (count + 1) * sizeof(struct compiled *));
-    operator->columns = arena_alloc(arena, (count + 1) * sizeof *operator->columns);
-    operator->vectors = arena_alloc_zeroed(arena, (count + 1) * sizeof *operator->vectors);
-    operator->vector_pointers = arena_alloc(arena, (count + 1) * sizeof(struct vector *));
-    if (operator->keys == NULL || operator->columns == NULL || operator->vectors == NULL ||
-        operator->vector_pointers == NULL)
+    self->keys = arena_alloc(arena, (count + 1) * sizeof(struct compiled *));
+    self->columns = arena_alloc(arena, (count + 1) * sizeof *self->columns);
+    self->vectors = arena_alloc_zeroed(arena, (count + 1) * sizeof *self->vectors);
+    self->vector_pointers = arena_alloc(arena, (count + 1) * sizeof(struct vector *));
+    if (self->keys == NULL || self->columns == NULL || self->vectors == NULL ||
+        self->vector_pointers == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t k = 0; k < count; k++) {
         const struct sort_key *key = &node->sort.keys[k];
-        TRY(exec__compile(operator->base.local, key->expression, &operator->keys[k]));
+        TRY(exec__compile(self->base.local, key->expression, &self->keys[k]));
         TRY(sort__key_column(key->expression->type, key->descending, key->nulls_first,
-                             &operator->columns[k]));
-        operator->vector_pointers[k] = & operator->vectors[k];
+                             &self->columns[k]));
+        self->vector_pointers[k] = &self->vectors[k];
     }
-    TRY(exec__node_types(execution, node, &operator->types));
-    return exec__node_batch(execution, node, &operator->batch);
+    TRY(exec__node_types(execution, node, &self->types));
+    return exec__node_batch(execution, node, &self->batch);
 }

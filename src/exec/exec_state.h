@@ -100,11 +100,10 @@ static inline const uint16_t *batch_rows(const struct batch *batch) {
 
 struct operator_functions {
     /* The next batch with at least one selected row, or NULL at the end (and again after it). */
-    enum status (*next)(struct fiber *f, struct operator_state *operator,
-                        struct batch ** batch_out);
+    enum status (*next)(struct fiber *f, struct operator_state *self, struct batch **batch_out);
     /* Begin again, with the slots as they are now. */
-    enum status (*reset)(struct fiber *f, struct operator_state *operator);
-    void (*close)(struct fiber *f, struct operator_state *operator);
+    enum status (*reset)(struct fiber *f, struct operator_state *self);
+    void (*close)(struct fiber *f, struct operator_state *self);
 };
 
 /* First member of every operator's own struct. */
@@ -122,17 +121,17 @@ enum status exec__operator_open(struct fiber *f, struct execution *execution,
                                 const struct plan_node *node, struct operator_state **operator_out)
     MUST_USE;
 /* Pull, with statistics and a look at the clock. */
-enum status exec__next(struct fiber *f, struct operator_state *operator, struct batch ** batch_out)
+enum status exec__next(struct fiber *f, struct operator_state *self, struct batch **batch_out)
     MUST_USE;
-enum status exec__reset(struct fiber *f, struct operator_state *operator) MUST_USE;
+enum status exec__reset(struct fiber *f, struct operator_state *self) MUST_USE;
 /* A zeroed operator of `size` bytes with its children opened. */
 enum status exec__operator_new(struct fiber *f, struct execution *execution,
                                const struct plan_node *node, size_t size,
                                const struct operator_functions *functions, void *operator_out)
     MUST_USE;
 /* `bytes` is what the operator holds now; OUT_OF_MEMORY when over the statement's limit. */
-enum status exec__account(struct operator_state *operator, uint64_t bytes) MUST_USE;
-void exec__count_removed(struct operator_state *operator, uint64_t rows);
+enum status exec__account(struct operator_state *self, uint64_t bytes) MUST_USE;
+void exec__count_removed(struct operator_state *self, uint64_t rows);
 
 typedef enum status (*operator_open)(struct fiber *f, struct execution *execution,
                                      const struct plan_node *node,
@@ -185,11 +184,11 @@ enum status exec__node_types(struct execution *execution, const struct plan_node
 /* A batch of the node's columns in the statement's arena. */
 enum status exec__node_batch(struct execution *execution, const struct plan_node *node,
                              struct batch *batch) MUST_USE;
-enum status exec__row_limit(struct fiber *f, struct operator_state *operator,
-                            const struct expression * expression, bool is_offset, uint64_t none,
+enum status exec__row_limit(struct fiber *f, struct operator_state *self,
+                            const struct expression *expression, bool is_offset, uint64_t none,
                             uint64_t *count_out) MUST_USE;
 /* What the INPUT node gives out next. */
-void exec__input_set(struct operator_state *operator, struct batch * batch);
+void exec__input_set(struct operator_state *self, struct batch *batch);
 
 /* ---- subplans ---------------------------------------------------------------------------- */
 

@@ -411,11 +411,11 @@ static enum status cte_fill(struct fiber *f, struct execution *execution, uint32
 
 static enum status cte_next(struct fiber *f, struct operator_state *base,
                             struct batch **batch_out) {
-    struct cte_operator *operator=(struct cte_operator *) base;
+    struct cte_operator *self = (struct cte_operator *)base;
     uint32_t number = base->node->cte_scan.cte;
     TRY(cte_fill(f, base->execution, number));
     const struct exec_store *rows = &base->execution->ctes[number].rows;
-    *batch_out = operator->at<rows->batch_count ? rows->batches[operator->at++] : NULL;
+    *batch_out = self->at < rows->batch_count ? rows->batches[self->at++] : NULL;
     return STATUS_OK;
 }
 

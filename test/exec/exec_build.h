@@ -135,9 +135,8 @@ static inline enum status run_plan(struct fiber *f, const struct plan *plan,
         for (uint32_t i = 0; i < batch->selected_count; i++) {
             if (rows->row_count == rows->capacity) {
                 rows->capacity = rows->capacity == 0 ? 64 : rows->capacity * 2;
-                struct value *grown =
-                    arena_alloc(&build_arena,
-                                rows->capacity * rows->column_count * sizeof *grown + 16);
+                struct value *grown = arena_alloc(
+                    &build_arena, rows->capacity * rows->column_count * sizeof *grown + 16);
                 if (rows->row_count > 0)
                     memcpy(grown, rows->values,
                            rows->row_count * rows->column_count * sizeof *grown);

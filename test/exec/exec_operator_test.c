@@ -44,7 +44,8 @@ FIBER_TEST(filter_keeps_true_rows) {
     struct expression *large =
         make_call2("int4gt", bool_type, make_constant(value_int4(10)), make_column(0, int4));
     struct expression *parts[] = {small, make_node(EXPRESSION_NOT, bool_type, 1, &large)};
-    struct plan_node *node = make_plan_node(NODE_FILTER, 3, (struct type[]){int4, text_type, money});
+    struct plan_node *node =
+        make_plan_node(NODE_FILTER, 3, (struct type[]){int4, text_type, money});
     node->left = source(values, count);
     node->filter.condition = make_node(EXPRESSION_AND, bool_type, 2, parts);
     for (uint32_t i = 0; i < count; i++)
@@ -157,8 +158,7 @@ FIBER_TEST(no_rows_give_one_row_of_totals) {
 
 static struct plan_node *sorted(struct plan_node *left, bool descending, bool nulls_first,
                                 const struct expression *limit) {
-    struct plan_node *node =
-        make_plan_node(NODE_SORT, 3, (struct type[]){int4, text_type, money});
+    struct plan_node *node = make_plan_node(NODE_SORT, 3, (struct type[]){int4, text_type, money});
     struct sort_key *keys = ARENA_ARRAY(&build_arena, struct sort_key, 2);
     keys[0] = (struct sort_key){make_column(0, int4), descending, nulls_first};
     keys[1] = (struct sort_key){make_column(1, text_type), false, false};
@@ -193,14 +193,14 @@ FIBER_TEST(sort_orders_rows_and_top_n_is_its_prefix) {
         for (uint32_t i = 1; i < count; i++)
             assert_true(order_of(&all.values[(i - 1) * 3], &all.values[i * 3], descending,
                                  nulls_first) <= 0);
-        assert_ok(run_node(f,
-                           sorted(source(values, count), descending, nulls_first,
-                                  make_constant(value_int8(37))),
-                           &top));
+        assert_ok(run_node(
+            f,
+            sorted(source(values, count), descending, nulls_first, make_constant(value_int8(37))),
+            &top));
         assert_true(top.row_count >= 37 && top.row_count <= count);
         for (uint32_t i = 0; i < 37; i++)
-            assert_int_equal(order_of(&all.values[i * 3], &top.values[i * 3], descending,
-                                      nulls_first), 0);
+            assert_int_equal(
+                order_of(&all.values[i * 3], &top.values[i * 3], descending, nulls_first), 0);
     }
     return STATUS_OK;
 }
@@ -397,8 +397,8 @@ FIBER_TEST(case_branches_are_lazy) {
         if (values[i].is_null)
             assert_true(rows.values[i].is_null);
         else
-            assert_int_equal(rows.values[i].int32, values[i].int32 == 0 ? -1
-                                                                       : 10 / values[i].int32);
+            assert_int_equal(rows.values[i].int32,
+                             values[i].int32 == 0 ? -1 : 10 / values[i].int32);
     }
     struct expression *divide = parts[2];
     assert_status(run_node(f, make_project(make_values(300, 1, types, values), 1, &divide), &rows),
@@ -425,10 +425,9 @@ FIBER_TEST(memory_limit_is_kept) {
 FIBER_TEST(series_is_generated) {
     types_init();
     struct expression *bounds[] = {make_constant(value_int4(1)), make_constant(value_int4(5000))};
-    struct plan_function function = {
-        .call = make_call("generate_series_int4", int4, 2, bounds), .column_count = 1};
-    struct plan_node *node =
-        make_plan_node(NODE_FUNCTION_SCAN, 2, (struct type[]){int4, int8});
+    struct plan_function function = {.call = make_call("generate_series_int4", int4, 2, bounds),
+                                     .column_count = 1};
+    struct plan_node *node = make_plan_node(NODE_FUNCTION_SCAN, 2, (struct type[]){int4, int8});
     struct result_rows rows;
     node->function_scan.function_count = 1;
     node->function_scan.functions = &function;

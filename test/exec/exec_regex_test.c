@@ -73,9 +73,9 @@ static void finds_what_postgresql_finds(void **state) {
                 fail_msg("%s ~ %s", cases[i].text, cases[i].pattern);
             bool found = regex_search(regex, text, 0, true, spans);
             if (found != (cases[i].found != NULL) ||
-                (found && !slice_equal(slice_of_text(cases[i].found),
-                                       slice_of(text.data + spans[0].start,
-                                                spans[0].end - spans[0].start))))
+                (found &&
+                 !slice_equal(slice_of_text(cases[i].found),
+                              slice_of(text.data + spans[0].start, spans[0].end - spans[0].start))))
                 fail_msg("%s in %s", cases[i].pattern, cases[i].text);
         }
         arena_release(&arena);
@@ -100,8 +100,8 @@ static void groups_are_found(void **state) {
 }
 
 static void bad_patterns_are_refused(void **state) {
-    static const char *const bad[] = {"(",  ")",      "[a",    "a**",  "*a",       "a{2,1}",
-                                      "a{", "[b-a]",  "\\",    "a{1",  "[[:foo:]]", "a{999}"};
+    static const char *const bad[] = {"(",  ")",     "[a", "a**", "*a",        "a{2,1}",
+                                      "a{", "[b-a]", "\\", "a{1", "[[:foo:]]", "a{999}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct arena arena = {0};
         struct regex *regex;

@@ -1,0 +1,90 @@
+/* Whole statements, end to end, against the answers of PostgreSQL 15. */
+#include <stdio.h>
+#include <string.h>
+
+#include "exec_sql_cases.h"
+#include "sql_runner.h"
+#include "test.h"
+
+static void answers_are_those_of_postgresql(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *session = sql_session_open(runner);
+    unsigned wrong = 0;
+    for (size_t i = 0; i < sizeof sql_cases / sizeof sql_cases[0]; i++) {
+        const char *got = sql_run(session, sql_cases[i].text);
+        bool fine = sql_cases[i].want != NULL ? strcmp(got, sql_cases[i].want) == 0
+                                              : strncmp(got, "ERROR", 5) != 0;
+        if (!fine) {
+            print_error("%s\n  gives\n%s  not\n%s", sql_cases[i].text, got,
+                        sql_cases[i].want != NULL ? sql_cases[i].want : "(success)\n");
+            wrong++;
+        }
+    }
+    sql_runner_close(runner);
+    assert_int_equal(wrong, 0);
+}
+
+static void checks_say_which_row_failed(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table t(a int primary key, b int check (b > 0))", "CREATE TABLE\n");
+    assert_sql(s, "insert into t values (1, 1), (2, 0)",
+               "ERROR 23514: new row for relation \"t\" violates check constraint \"t_b_check\"\n");
+    assert_sql(s, "insert into t values (1, 1), (2, null)", "INSERT 0 2\n");
+    assert_sql(s, "update t set b = b - 1 where a = 1",
+               "ERROR 23514: new row for relation \"t\" violates check constraint \"t_b_check\"\n");
+    assert_sql(s, "select * from t order by a", "1|1\n2|NULL\n");
+    sql_runner_close(runner);
+}
+
+/* READ COMMITTED: a row that changed while we waited is looked at again. */
+static void changed_rows_are_rechecked(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *a = sql_session_open(runner), *b = sql_session_open(runner);
+    assert_sql(a, "create table t(k int primary key, v int)", "CREATE TABLE\n");
+    assert_sql(a, "insert into t select x, 10 from generate_series(1, 3) x", "INSERT 0 3\n");
+    assert_sql(a, "begin", "BEGIN\n");
+    assert_sql(a, "update t set v = v + 1 where k = 1", "UPDATE 1\n");
+    assert_sql(a, "update t set v = 99 where k = 2", "UPDATE 1\n");
+    sql_start(b, "update t set v = v * 2 where v < 50");
+    assert_false(sql_done(b, 50));
+    assert_sql(a, "commit", "COMMIT\n");
+    assert_string_equal(sql_finish(b), "UPDATE 2\n");
+    assert_sql(b, "select k, v from t order by k", "1|22\n2|99\n3|20\n");
+    /* by key: the short path */
+    assert_sql(a, "begin", "BEGIN\n");
+    assert_sql(a, "update t set v = 1000 where k = 3", "UPDATE 1\n");
+    sql_start(b, "update t set v = v + 1 where k = 3 and v > 500");
+    sql_done(b, 50); /* need not wait */
+    assert_sql(a, "commit", "COMMIT\n");
+    assert_string_equal(sql_finish(b), "UPDATE 0\n"); /* its snapshot has v = 20 */
+    assert_sql(b, "select v from t where k = 3", "1000\n");
+    assert_sql(a, "begin", "BEGIN\n");
+    assert_sql(a, "update t set v = 5 where k = 3", "UPDATE 1\n");
+    sql_start(b, "update t set v = v + 1 where k = 3 and v > 500");
+    assert_false(sql_done(b, 50));
+    assert_sql(a, "commit", "COMMIT\n");
+    assert_string_equal(sql_finish(b), "UPDATE 0\n"); /* the newest version has v = 5 */
+    sql_runner_close(runner);
+}
+
+static void a_long_statement_can_be_cancelled(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    sql_start(s, "select count(*) from generate_series(1, 1000000000) a");
+    assert_false(sql_done(s, 100));
+    sql_cancel(s);
+    assert_string_equal(sql_finish(s), "ERROR 57014: canceling statement due to user request\n");
+    assert_sql(s, "select 1", "1\n");
+    sql_runner_close(runner);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_those_of_postgresql),
+        cmocka_unit_test(checks_say_which_row_failed),
+        cmocka_unit_test(changed_rows_are_rechecked),
+        cmocka_unit_test(a_long_statement_can_be_cancelled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
