@@ -28,9 +28,17 @@ static enum status open_chunk(struct chunk *chunk, const struct slice *rows, uin
     chunk->count = count;
     chunk->flags = 0;
     chunk->uniform = true;
+    struct row_parts parts = {0};
+    uint32_t header = 0; /* of the row before; never that of a good row */
     for (uint32_t i = 0; i < count; i++) {
-        struct row_parts parts;
-        TRY(row__open(schema, rows[i], &parts));
+        /* Rows mostly look like the one before: then only the size is new. */
+        if (rows[i].size >= ROW_HEADER_SIZE && get_le32(rows[i].data) == header &&
+            rows[i].size >= parts.bytes) {
+            parts.variable_size = rows[i].size - parts.bytes;
+        } else {
+            TRY(row__open(schema, rows[i], &parts));
+            header = get_le32(rows[i].data);
+        }
         chunk->rows[i] = rows[i].data;
         chunk->variable_size[i] = (uint32_t)parts.variable_size;
         chunk->columns[i] = (uint16_t)parts.columns;

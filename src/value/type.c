@@ -152,30 +152,19 @@ struct type type_make(uint32_t id, int32_t modifier) {
     return (struct type){.id = id, .modifier = modifier};
 }
 
-enum physical type_physical(struct type type) {
-    switch (type.id) {
-#define CASE(suffix, oid, array, typname, name, length, align, category, preferred, form)          \
-    case oid:                                                                                      \
-        if ((oid) == TYPE_NUMERIC && type.precision > 0)                                           \
-            return type.precision <= 18 ? PHYSICAL_INT64 : PHYSICAL_INT128;                        \
-        return PHYSICAL_##form;
-        TYPE_TABLE(CASE)
-#undef CASE
-    default:
-        return PHYSICAL_STRING; /* arrays */
-    }
-}
+const uint8_t type_physical_table[TYPE_ID_LIMIT] = {
+#define FORM(suffix, oid, array, typname, name, length, align, category, preferred, form)          \
+    [oid] = PHYSICAL_##form,
+    TYPE_TABLE(FORM)
+#undef FORM
+};
 
-size_t physical_size(enum physical physical) {
-    static const uint8_t sizes[PHYSICAL_COUNT] = {
-        [PHYSICAL_BOOL] = 1,     [PHYSICAL_INT16] = 2,     [PHYSICAL_INT32] = 4,
-        [PHYSICAL_INT64] = 8,    [PHYSICAL_INT128] = 16,   [PHYSICAL_FLOAT32] = 4,
-        [PHYSICAL_FLOAT64] = 8,  [PHYSICAL_STRING] = 16,   [PHYSICAL_INTERVAL] = 16,
-        [PHYSICAL_UUID] = 16,    [PHYSICAL_NUMERIC] = 32,
-    };
-    ASSERT((unsigned)physical < PHYSICAL_COUNT);
-    return sizes[physical];
-}
+const uint8_t physical_size_table[PHYSICAL_COUNT] = {
+    [PHYSICAL_BOOL] = 1,     [PHYSICAL_INT16] = 2,    [PHYSICAL_INT32] = 4,
+    [PHYSICAL_INT64] = 8,    [PHYSICAL_INT128] = 16,  [PHYSICAL_FLOAT32] = 4,
+    [PHYSICAL_FLOAT64] = 8,  [PHYSICAL_STRING] = 16,  [PHYSICAL_INTERVAL] = 16,
+    [PHYSICAL_UUID] = 16,    [PHYSICAL_NUMERIC] = 32,
+};
 
 bool type_is_string(uint32_t id) {
     return id == TYPE_TEXT || id == TYPE_VARCHAR || id == TYPE_BPCHAR || id == TYPE_NAME ||

@@ -40,6 +40,7 @@ struct string {
     };
 };
 _Static_assert(sizeof(struct string) == 16, "strings are 16 bytes");
+_Static_assert(sizeof(void *) == 8, "pointers take 8 of them");
 
 struct interval {
     int64_t us;
@@ -87,15 +88,30 @@ struct value {
 
 /* A view: strings over 12 bytes keep pointing at `data`. */
 static inline struct string string_of(const void *data, size_t size) {
-    struct string string = {.size = (uint32_t)size};
-    if (size <= STRING_INLINE_SIZE) {
-        memset(string.bytes, 0, sizeof string.bytes);
-        if (size > 0)
-            memcpy(string.bytes, data, size);
-    } else {
-        memcpy(string.prefix, data, 4);
-        string.pointer = (const uint8_t *)data;
+    const uint8_t *bytes = (const uint8_t *)data;
+    uint64_t words[2] = {0, 0}, low = 0;
+    uint32_t first = 0, last = 0;
+    struct string string;
+    /* Overlapping loads and two whole words: this is the inner loop of scans. */
+    if (size > STRING_INLINE_SIZE) {
+        memcpy(&first, bytes, 4);
+        low = first;
+        words[1] = (uint64_t)(uintptr_t)bytes;
+    } else if (size >= 8) {
+        memcpy(&low, bytes, 8);
+        memcpy(&last, bytes + size - 4, 4);
+        words[1] = low >> 32 | ((uint64_t)last >> 8 * (STRING_INLINE_SIZE - size)) << 32;
+    } else if (size >= 4) {
+        memcpy(&first, bytes, 4);
+        memcpy(&last, bytes + size - 4, 4);
+        low = first;
+        words[1] = (uint64_t)last >> 8 * (8 - size);
+    } else if (size > 0) {
+        low = bytes[0] | (uint64_t)bytes[size / 2] << 8 * (size / 2) |
+              (uint64_t)bytes[size - 1] << 8 * (size - 1);
     }
+    words[0] = (uint32_t)size | low << 32;
+    memcpy(&string, words, sizeof string);
     return string;
 }
 

@@ -8,8 +8,8 @@
  * power, which are inexact anyway, give fewer fractional digits than PostgreSQL (exp, ln, log and
  * power know about 31 significant digits).
  *
- * Scaled integers (the INT64 and INT128 forms of a known scale) go through numeric_from_scaled
- * and numeric_to_scaled; kernels of the executor work on them directly, with the result types
+ * Scaled integers (the INT64 and INT128 forms of a known scale) go through numeric_make
+ * and numeric_to_value; kernels of the executor work on them directly, with the result types
  * below, and use the slow functions here where no fast path exists.
  */
 #ifndef VALUE_NUMERIC_H

@@ -190,9 +190,20 @@ static inline bool type_equal(struct type a, struct type b) {
            a.scale == b.scale;
 }
 
-enum physical type_physical(struct type type);
+/* Form by id, where it is not STRING; and bytes of one value in a vector by form. */
+extern const uint8_t type_physical_table[TYPE_ID_LIMIT];
+extern const uint8_t physical_size_table[PHYSICAL_COUNT];
+
+static inline enum physical type_physical(struct type type) {
+    if (type.precision > 0) /* only numerics have it */
+        return type.precision <= 18 ? PHYSICAL_INT64 : PHYSICAL_INT128;
+    uint8_t physical = type.id < TYPE_ID_LIMIT ? type_physical_table[type.id] : 0;
+    return physical != 0 ? (enum physical)physical : PHYSICAL_STRING; /* arrays */
+}
 /* Bytes of one value in a vector. */
-size_t physical_size(enum physical physical);
+static inline size_t physical_size(enum physical physical) {
+    return physical_size_table[physical];
+}
 
 /* text, varchar, bpchar, name, unknown: values that are characters. */
 bool type_is_string(uint32_t id);
