@@ -84,7 +84,7 @@ static enum status renew_prepared(struct fiber *f, struct session *session,
         return STATUS_OK;
     TRY(session__revalidate(f, session, prepared->text, &prepared->statement));
     if (prepared->statement != before)
-        for (size_t i = 0; i < prepared->column_count; i++)
+        for (size_t i = 0; i < prepared->statement->column_count; i++)
             prepared->columns[i].name = prepared->statement->columns[i].name;
     return STATUS_OK;
 }
@@ -100,7 +100,7 @@ static enum status bind_statement(struct fiber *f, struct session *session, cons
         TRY(session__check_failed(session, prepared->statement->kind));
     TRY(renew_prepared(f, session, prepared));
     TRY(portal_create(f, session, portal_name, &portal));
-    enum status status = portal_set(portal, prepared->text, prepared->statement);
+    enum status status = portal_set(session, portal, prepared->text, prepared->statement);
     if (status == STATUS_OK)
         status = read_parameters(session, portal, prepared, parameters, parameter_count);
     if (status != STATUS_OK)

@@ -149,7 +149,8 @@ enum status session__portal_find(struct session *session, const char *name,
     return error_set(STATUS_INVALID_CURSOR_NAME, "portal \"%s\" does not exist", name);
 }
 
-enum status portal_set(struct portal *portal, const char *text, struct statement *statement) {
+enum status portal_set(struct session *session, struct portal *portal, const char *text,
+                       struct statement *statement) {
     portal->text = arena_copy_text(&portal->arena, text);
     if (portal->text == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -157,7 +158,7 @@ enum status portal_set(struct portal *portal, const char *text, struct statement
         return STATUS_OK;
     statement_retain(statement);
     portal->statement = statement;
-    return session__describe_columns(statement, &portal->arena, &portal->columns,
+    return session__describe_columns(session, statement, &portal->arena, &portal->columns,
                                      &portal->column_count);
 }
 
@@ -170,7 +171,7 @@ static bool is_plan(const struct statement *statement) {
 
 /* The names of the columns live in the statement; another one took its place. */
 static void renew_columns(struct portal *portal) {
-    for (size_t i = 0; i < portal->column_count; i++) {
+    for (size_t i = 0; i < portal->statement->column_count && i < portal->column_count; i++) {
         const struct plan_column *column = &portal->statement->columns[i];
         portal->columns[i].name = column->name;
         portal->columns[i].table_oid = column->table_oid;

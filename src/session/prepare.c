@@ -203,11 +203,44 @@ enum status session__lock(struct fiber *f, struct session *session, const char *
 
 /* ---- columns ---------------------------------------------------------------------------- */
 
-enum status session__describe_columns(const struct statement *statement, struct arena *arena,
+/* FETCH and EXECUTE return what their cursor or prepared statement does, which the binder cannot
+   know. NULL when there is none of that name; running it will say so. */
+static enum status describe_other(struct session *session, const struct statement *statement,
+                                  struct arena *arena, struct column_description **columns_out,
+                                  size_t *count_out) {
+    const struct column_description *columns = NULL;
+    size_t count = 0;
+    if (statement->kind == STATEMENT_FETCH) {
+        const struct portal *cursor = (const struct portal *)name_table_find(
+            &session->portals, statement->cursor.name);
+        columns = cursor == NULL ? NULL : cursor->columns;
+        count = cursor == NULL ? 0 : cursor->column_count;
+    } else {
+        const struct prepared *prepared = (const struct prepared *)name_table_find(
+            &session->statements, statement->prepared.name);
+        columns = prepared == NULL ? NULL : prepared->columns;
+        count = prepared == NULL ? 0 : prepared->column_count;
+    }
+    if (columns == NULL)
+        return STATUS_OK;
+    *columns_out = arena_alloc(arena, (count + 1) * sizeof *columns);
+    if (*columns_out == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    memcpy(*columns_out, columns, count * sizeof *columns);
+    for (size_t i = 0; i < count; i++)
+        (*columns_out)[i].name = arena_copy_text(arena, columns[i].name);
+    *count_out = count;
+    return arena_status(arena);
+}
+
+enum status session__describe_columns(struct session *session, const struct statement *statement,
+                                      struct arena *arena,
                                       struct column_description **columns_out,
                                       size_t *count_out) {
     *columns_out = NULL;
     *count_out = 0;
+    if (statement->kind == STATEMENT_FETCH || statement->kind == STATEMENT_EXECUTE)
+        return describe_other(session, statement, arena, columns_out, count_out);
     if (!statement->returns_rows)
         return STATUS_OK;
     size_t count = statement->column_count;
@@ -256,8 +289,9 @@ enum status session__prepared_find(struct session *session, const char *name,
                      name);
 }
 
-static enum status fill_prepared(struct prepared *prepared, const char *name, const char *text,
-                                 const uint32_t *types, size_t type_count) {
+static enum status fill_prepared(struct session *session, struct prepared *prepared,
+                                 const char *name, const char *text, const uint32_t *types,
+                                 size_t type_count) {
     struct arena *arena = &prepared->arena;
     prepared->named.name = arena_copy_text(arena, name);
     prepared->text = arena_copy_text(arena, text);
@@ -269,7 +303,7 @@ static enum status fill_prepared(struct prepared *prepared, const char *name, co
         memcpy(prepared->declared_types, types, type_count * sizeof *types);
     prepared->declared_count = type_count;
     if (prepared->statement != NULL)
-        TRY(session__describe_columns(prepared->statement, arena, &prepared->columns,
+        TRY(session__describe_columns(session, prepared->statement, arena, &prepared->columns,
                                       &prepared->column_count));
     return arena_status(arena);
 }
@@ -296,7 +330,7 @@ enum status session__prepared_make(struct fiber *f, struct session *session, con
     prepared->statement = statement;
     prepared->from_sql = from_sql;
     prepared->made_at_us = session->statement_time_us;
-    enum status status = fill_prepared(prepared, name, text, types, type_count);
+    enum status status = fill_prepared(session, prepared, name, text, types, type_count);
     if (status != STATUS_OK) {
         if (statement != NULL)
             statement_release(statement);

@@ -14,7 +14,7 @@ static enum status run_statement(struct fiber *f, struct session *session, const
     if (status == STATUS_OK)
         status = portal_create(f, session, "", &portal);
     if (status == STATUS_OK)
-        status = portal_set(portal, text, statement);
+        status = portal_set(session, portal, text, statement);
     statement_release(statement);
     TRY(status);
     portal->parameters = parameters;

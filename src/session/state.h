@@ -251,8 +251,9 @@ enum status session__revalidate(struct fiber *f, struct session *session, const 
 /* Take the statement's relation locks; bind it anew when the schema moved meanwhile. */
 enum status session__lock(struct fiber *f, struct session *session, const char *text,
                           struct statement **statement_io) MUST_USE;
-/* Names point into the statement. NULL when it returns no rows. */
-enum status session__describe_columns(const struct statement *statement, struct arena *arena,
+/* Names point into the statement (or the arena). NULL when it returns no rows. */
+enum status session__describe_columns(struct session *session, const struct statement *statement,
+                                      struct arena *arena,
                                       struct column_description **columns_out,
                                       size_t *count_out) MUST_USE;
 void plan_cache_destroy(struct plan_cache *cache);
@@ -273,8 +274,8 @@ void session__close_portals(struct fiber *f, struct session *session, bool with_
 enum status session__portal_find(struct session *session, const char *name,
                                  struct portal **portal_out) MUST_USE;
 /* Give it a statement (a reference of its own is taken) and its columns. */
-enum status portal_set(struct portal *portal, const char *text, struct statement *statement)
-    MUST_USE;
+enum status portal_set(struct session *session, struct portal *portal, const char *text,
+                       struct statement *statement) MUST_USE;
 /* Begin to run it, if that has not been done: locks, snapshot, execution; utility statements run
    to their end. */
 enum status portal_start(struct fiber *f, struct session *session, struct portal *portal)

@@ -62,7 +62,7 @@ static enum status run_execute(struct fiber *f, struct session *session, struct 
     char name[EXECUTE_NAME_SIZE];
     snprintf(name, sizeof name, "<execute %p>", (void *)portal);
     TRY(portal_create(f, session, name, &inner));
-    enum status status = portal_set(inner, prepared->text, prepared->statement);
+    enum status status = portal_set(session, inner, prepared->text, prepared->statement);
     if (status == STATUS_OK)
         status = execute_arguments(f, session, statement, prepared, inner);
     bool done;

@@ -28,7 +28,7 @@ static enum status declare(struct fiber *f, struct session *session, struct port
     cursor->is_cursor = true;
     cursor->with_hold = said->with_hold;
     cursor->scroll = said->scroll;
-    enum status status = portal_set(cursor, said->text, (struct statement *)said->query);
+    enum status status = portal_set(session, cursor, said->text, (struct statement *)said->query);
     for (size_t i = 0; status == STATUS_OK && said->binary && i < cursor->column_count; i++)
         cursor->columns[i].format = 1;
     if (status == STATUS_OK && said->scroll)

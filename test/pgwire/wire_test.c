@@ -467,6 +467,27 @@ static void malformed_bodies_are_errors_of_the_message(void **state) {
     wire_close(wire);
 }
 
+static void fetch_and_execute_describe_what_they_return(void **state) {
+    struct wire *wire = wire_login();
+    put_text(wire, 'Q', "begin; declare c cursor for select a, b from n order by a; fetch 1 from c");
+    put_text(wire, 'Q', "prepare q as select a, b from n where a = 2; execute q");
+    put_parse(wire, "", "fetch 1 from c");
+    put_target(wire, 'D', 'S', "");
+    put_bind(wire, "", "", NULL, 0);
+    put_execute(wire, "", 0);
+    put_parse(wire, "", "execute q");
+    put_target(wire, 'D', 'S', "");
+    put_bind(wire, "", "", NULL, 1);
+    put_execute(wire, "", 0);
+    put(wire, 'S', "", 0);
+    assert_answer(wire, 3,
+                  "C BEGIN\nC DECLARE CURSOR\nT 2\nD 1 row 1\nC FETCH 1\nZ T\n"
+                  "C PREPARE\nT 2\nD 2 row 2\nC SELECT 1\nZ T\n"
+                  "1\nt 0\nT 2\n2\nD 2 row 2\nC FETCH 1\n"
+                  "1\nt 0\nT 2\n2\nD \\00\\00\\00\\02 row 2\nC SELECT 1\nZ T\n");
+    wire_close(wire);
+}
+
 /* ---- copy ------------------------------------------------------------------------------------------ */
 
 static void copy_goes_both_ways(void **state) {
@@ -588,6 +609,7 @@ int main(void) {
         cmocka_unit_test(portals_stop_at_their_limit),
         cmocka_unit_test(statements_without_rows_have_no_data),
         cmocka_unit_test(malformed_bodies_are_errors_of_the_message),
+        cmocka_unit_test(fetch_and_execute_describe_what_they_return),
         cmocka_unit_test(copy_goes_both_ways),
         cmocka_unit_test(copy_fails_and_the_rest_is_forgotten),
         cmocka_unit_test(another_connection_cancels),
