@@ -13,54 +13,7 @@
 
 #include "base/base_bytes.h"
 #include "base/base_hash.h"
-#include "exec/exec_accumulate.h"
-#include "exec/exec_sort.h"
-
-/* Arguments of an aggregate with DISTINCT or ORDER BY. */
-struct ordered_input {
-    struct exec_store rows;
-    struct sort_entries sort;
-    struct key_column *columns; /* ORDER BY keys, then (DISTINCT) the arguments */
-    struct compiled **keys;
-    struct vector *vectors;
-    const struct vector **pointers;
-    uint32_t key_count;
-    struct type *types;
-};
-
-struct running_aggregate {
-    const struct plan_aggregate *plan;
-    const struct accumulator *accumulator;
-    struct compiled **arguments, *filter;
-    struct vector *vectors;
-    uint32_t offset;
-    struct ordered_input *ordered; /* NULL: fed as rows come */
-};
-
-struct aggregate_operator {
-    struct operator_state base;
-    struct compiled **keys;
-    struct vector *key_vectors;
-    struct type *key_types;
-    struct running_aggregate *aggregates;
-    uint32_t stride;
-    struct arena arena;
-    struct exec_store group_keys;
-    uint64_t *group_hashes;
-    uint32_t group_count, group_capacity;
-    uint32_t *slots;
-    uint64_t mask;
-    uint8_t **blocks;
-    uint32_t block_count, block_capacity;
-    bool filled;
-    uint32_t at;
-    struct batch batch;
-    struct compiled *having;
-    uint16_t *selection;
-    struct buffer buffer;
-    uint32_t groups[VECTOR_SIZE];
-    uint64_t hashes[VECTOR_SIZE];
-};
+#include "exec/exec_aggregate.h"
 
 /* ---- groups ------------------------------------------------------------------------------ */
 
@@ -241,6 +194,26 @@ static enum status new_group(struct aggregate_operator *self, const uint16_t *ro
     return STATUS_OK;
 }
 
+enum status exec__aggregate_group(struct aggregate_operator *self, const uint16_t *row,
+                                  uint64_t hash, uint32_t *group_out) {
+    if (self->group_count + 1 >= self->group_capacity)
+        TRY(grow_slots(self));
+    for (uint64_t at = hash & self->mask;; at = (at + 1) & self->mask) {
+        uint32_t slot = self->slots[at];
+        if (slot == 0) {
+            uint32_t group = 0;
+            TRY(new_group(self, row, hash, &group));
+            self->slots[at] = group + 1;
+            *group_out = group;
+            return STATUS_OK;
+        }
+        if (self->group_hashes[slot - 1] == hash && same_group(self, *row, slot - 1)) {
+            *group_out = slot - 1;
+            return STATUS_OK;
+        }
+    }
+}
+
 static enum status find_groups(struct fiber *f, struct aggregate_operator *self,
                                const struct batch *input) {
     const struct plan_node *node = self->base.node;
@@ -251,25 +224,8 @@ static enum status find_groups(struct fiber *f, struct aggregate_operator *self,
                            &self->key_vectors[k]));
         hash_keys(&self->key_vectors[k], rows, count, k == 0, self->hashes);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (self->group_count + 1 >= self->group_capacity)
-            TRY(grow_slots(self));
-        uint64_t hash = self->hashes[i], at = hash & self->mask;
-        for (;; at = (at + 1) & self->mask) {
-            uint32_t slot = self->slots[at];
-            if (slot == 0) {
-                uint32_t group = 0;
-                TRY(new_group(self, &rows[i], hash, &group));
-                self->slots[at] = group + 1;
-                self->groups[i] = group;
-                break;
-            }
-            if (self->group_hashes[slot - 1] == hash && same_group(self, rows[i], slot - 1)) {
-                self->groups[i] = slot - 1;
-                break;
-            }
-        }
-    }
+    for (uint32_t i = 0; i < count; i++)
+        TRY(exec__aggregate_group(self, &rows[i], self->hashes[i], &self->groups[i]));
     return STATUS_OK;
 }
 
@@ -301,8 +257,8 @@ static enum status keep_ordered(struct fiber *f, struct aggregate_operator *self
     return exec__store_append(&ordered->rows, &arguments);
 }
 
-static struct accumulate_call accumulate_call(struct fiber *f, struct aggregate_operator *self,
-                                              const struct running_aggregate *aggregate) {
+struct accumulate_call exec__accumulate_call(struct fiber *f, struct aggregate_operator *self,
+                                             const struct running_aggregate *aggregate) {
     return (struct accumulate_call){
         .f = f,
         .local = self->base.local,
@@ -320,7 +276,7 @@ static enum status feed_ordered(struct fiber *f, struct aggregate_operator *self
                                 struct running_aggregate *aggregate) {
     struct ordered_input *ordered = aggregate->ordered;
     TRY(sort_entries_sort(f, &ordered->sort));
-    struct accumulate_call call = accumulate_call(f, self, aggregate);
+    struct accumulate_call call = exec__accumulate_call(f, self, aggregate);
     for (uint64_t i = 0; i < ordered->sort.count; i++) {
         const struct sort_entry *entry = &ordered->sort.entries[i];
         if (aggregate->plan->distinct && i > 0 && same_key(entry, entry - 1))
@@ -365,7 +321,7 @@ static enum status feed(struct fiber *f, struct aggregate_operator *self,
                            &aggregate->vectors[a]));
     if (aggregate->ordered != NULL)
         return keep_ordered(f, self, aggregate, input, rows, count, groups);
-    struct accumulate_call call = accumulate_call(f, self, aggregate);
+    struct accumulate_call call = exec__accumulate_call(f, self, aggregate);
     call.groups = groups;
     call.rows = rows;
     call.count = count;
@@ -385,7 +341,7 @@ static void forget(struct aggregate_operator *self) {
     self->at = 0;
 }
 
-static enum status begin(struct aggregate_operator *self) {
+enum status exec__aggregate_begin(struct aggregate_operator *self) {
     const struct plan_node *node = self->base.node;
     exec__store_init(&self->group_keys, self->key_types, node->aggregate.key_count, &self->arena);
     for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
@@ -405,9 +361,15 @@ static enum status begin(struct aggregate_operator *self) {
     return STATUS_OK;
 }
 
-static enum status fill(struct fiber *f, struct aggregate_operator *self) {
+enum status exec__aggregate_fill(struct fiber *f, struct aggregate_operator *self) {
     const struct plan_node *node = self->base.node;
-    TRY(begin(self));
+    bool done;
+    TRY(exec__aggregate_begin(self));
+    TRY(exec__aggregate_parallel(f, self, &done));
+    if (done) {
+        self->filled = true;
+        return STATUS_OK;
+    }
     for (;;) {
         struct batch *input;
         TRY(exec__next(f, self->base.left, &input));
@@ -448,7 +410,7 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *sel
     for (uint32_t a = 0; a < node->aggregate.aggregate_count; a++) {
         const struct running_aggregate *aggregate = &self->aggregates[a];
         struct vector *target = &self->batch.vectors[keys + a];
-        struct accumulate_call call = accumulate_call(f, self, aggregate);
+        struct accumulate_call call = exec__accumulate_call(f, self, aggregate);
         call.arena = &self->base.scratch;
         for (uint32_t i = 0; i < count; i++) {
             struct value result = {.type = aggregate->plan->type};
@@ -468,7 +430,7 @@ static enum status aggregate_next(struct fiber *f, struct operator_state *base,
                                   struct batch **batch_out) {
     struct aggregate_operator *self = (struct aggregate_operator *)base;
     if (!self->filled)
-        TRY(fill(f, self));
+        TRY(exec__aggregate_fill(f, self));
     *batch_out = NULL;
     while (self->at < self->group_count) {
         uint32_t left = self->group_count - self->at;

@@ -175,6 +175,9 @@ static enum status prepare(struct fiber *f, struct scan_operator *self) {
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t v = 0; v < values; v++) {
         uint64_t set = partitions_of(self, v);
+        const struct execution *execution = self->base.execution;
+        if (execution->is_worker)
+            set &= 1ull << execution->worker_partition;
         for (unsigned p = 0; p < partitions; p++)
             if (p < 64 ? set >> p & 1 : set == UINT64_MAX)
                 self->streams[self->stream_count++] = (struct stream){.partition = p, .any = v};

@@ -47,6 +47,8 @@ struct execution {
     struct operator_state *input;     /* of a plan with an INPUT node */
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
     uint64_t row_count;
+    bool is_worker;            /* one of several that run a pipeline side by side ... */
+    unsigned worker_partition; /* ... over the rows of this partition */
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
     struct explain_statistics statistics;
     bool point_done, done;

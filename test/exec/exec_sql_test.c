@@ -1,5 +1,6 @@
 /* Whole statements, end to end, against the answers of PostgreSQL 15. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "exec_sql_cases.h"
@@ -68,6 +69,40 @@ static void changed_rows_are_rechecked(void **state) {
     sql_runner_close(runner);
 }
 
+/* Workers side by side give what one pass gives, own changes included. */
+static void parallel_groups_equal_serial_ones(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    static const char *const from[] = {"big", "(select * from big offset 0) x"};
+    char *answers[2];
+    assert_sql(s, "create table big(id int primary key, g text, v numeric(12,2), d float8)",
+               "CREATE TABLE\n");
+    assert_sql(s,
+               "insert into big select x, case when x % 11 = 0 then null else 'g' || x % 7 end,"
+               " x % 1000 / 4.0, x from generate_series(1, 120000) x",
+               "INSERT 0 120000\n");
+    assert_sql(s, "begin", "BEGIN\n");
+    assert_sql(s, "update big set v = v + 1 where id % 100 = 0", "UPDATE 1200\n");
+    for (int i = 0; i < 2; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "select g, count(*), sum(v), avg(v), min(id), max(g), stddev(v), avg(d),"
+                 " count(*) filter (where id > 5000) from %s where id > 10 group by g order by g",
+                 from[i]);
+        answers[i] = strdup(sql_run(s, text));
+    }
+    assert_true(strncmp(answers[0], "g0|", 3) == 0);
+    assert_string_equal(answers[0], answers[1]);
+    free(answers[0]);
+    free(answers[1]);
+    assert_sql(s, "select count(*), sum(id) from big", "120000|7200060000\n");
+    assert_sql(s, "select 1 / (min(id) - 1) from big", "ERROR 22012: division by zero\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    assert_sql(s, "select sum(10 / (id - 77)) from big", "ERROR 22012: division by zero\n");
+    assert_sql(s, "select count(*) from big", "120000\n");
+    sql_runner_close(runner);
+}
+
 static void a_long_statement_can_be_cancelled(void **state) {
     struct sql_runner *runner = sql_runner_open(1);
     struct sql_session *s = sql_session_open(runner);
@@ -84,6 +119,7 @@ int main(void) {
         cmocka_unit_test(answers_are_those_of_postgresql),
         cmocka_unit_test(checks_say_which_row_failed),
         cmocka_unit_test(changed_rows_are_rechecked),
+        cmocka_unit_test(parallel_groups_equal_serial_ones),
         cmocka_unit_test(a_long_statement_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
