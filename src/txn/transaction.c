@@ -331,6 +331,10 @@ enum status txn_lock_relation(struct fiber *f, struct transaction *transaction, 
     };
     TRY(core_call(f, COMMIT_CORE, relation_lock_here, &call));
     transaction->relation_modes |= (uint16_t)(1u << mode);
+    /* Writers give their locks back before new snapshots see them; who keeps writers out (to build
+       an index, say) must see all of them. */
+    if (mode >= RELATION_LOCK_SHARE_UPDATE_EXCLUSIVE)
+        transaction__depend(transaction, journal_newest(transaction->store->journal).value);
     if (locked_out != NULL)
         *locked_out = call.locked;
     return STATUS_OK;
