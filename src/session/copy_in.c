@@ -282,7 +282,7 @@ enum status session__run_copy(struct fiber *f, struct session *session, struct p
                               char tag[TAG_SIZE]) {
     uint64_t count = 0;
     TRY(session__transaction(f, session));
-    TRY(session__lock(f, session, portal->text, &portal->statement));
+    TRY(session__lock(f, session, portal->text, false, &portal->statement));
     TRY(session__statement_begin(f, session));
     session->schema_now = portal->statement->schema;
     if (portal->statement->copy.from)

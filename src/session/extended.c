@@ -82,7 +82,7 @@ static enum status renew_prepared(struct fiber *f, struct session *session,
     struct statement *before = prepared->statement;
     if (before == NULL || session->failed)
         return STATUS_OK;
-    TRY(session__revalidate(f, session, prepared->text, &prepared->statement));
+    TRY(session__revalidate(f, session, prepared->text, true, &prepared->statement));
     if (prepared->statement != before)
         for (size_t i = 0; i < prepared->statement->column_count; i++)
             prepared->columns[i].name = prepared->statement->columns[i].name;
@@ -101,6 +101,7 @@ static enum status bind_statement(struct fiber *f, struct session *session, cons
     TRY(renew_prepared(f, session, prepared));
     TRY(portal_create(f, session, portal_name, &portal));
     enum status status = portal_set(session, portal, prepared->text, prepared->statement);
+    portal->fixed_result = true;
     if (status == STATUS_OK)
         status = read_parameters(session, portal, prepared, parameters, parameter_count);
     if (status != STATUS_OK)

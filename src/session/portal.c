@@ -182,9 +182,12 @@ static void renew_columns(struct portal *portal) {
 static enum status start_plan(struct fiber *f, struct session *session, struct portal *portal) {
     struct statement *before = portal->statement;
     TRY(session__transaction(f, session));
-    TRY(session__lock(f, session, portal->text, &portal->statement));
-    if (portal->statement != before)
+    TRY(session__lock(f, session, portal->text, portal->fixed_result, &portal->statement));
+    if (portal->statement != before && portal->fixed_result)
         renew_columns(portal);
+    else if (portal->statement != before)
+        TRY(session__describe_columns(session, portal->statement, &portal->arena,
+                                      &portal->columns, &portal->column_count));
     TRY(session__check_read_only(session, portal->statement));
     TRY(session__statement_begin(f, session));
     session__environment(session, portal->statement, &portal->arena, portal->parameters,

@@ -160,7 +160,7 @@ static bool same_result(const struct statement *a, const struct statement *b) {
 }
 
 enum status session__revalidate(struct fiber *f, struct session *session, const char *text,
-                                struct statement **statement_io) {
+                                bool keep_result, struct statement **statement_io) {
     struct statement *old = *statement_io, *fresh;
     struct schema *schema = session__schema(session);
     bool good = old->schema_version == schema_version(schema);
@@ -170,7 +170,7 @@ enum status session__revalidate(struct fiber *f, struct session *session, const 
         return STATUS_OK;
     TRY(session__prepare_text(f, session, text, old->parameter_types, old->parameter_count,
                               &fresh));
-    bool fits = fresh != NULL && same_result(old, fresh) &&
+    bool fits = fresh != NULL && (!keep_result || same_result(old, fresh)) &&
                 fresh->parameter_count == old->parameter_count &&
                 same_types(fresh, old->parameter_types, old->parameter_count);
     if (!fits) {
@@ -185,7 +185,7 @@ enum status session__revalidate(struct fiber *f, struct session *session, const 
 }
 
 enum status session__lock(struct fiber *f, struct session *session, const char *text,
-                          struct statement **statement_io) {
+                          bool keep_result, struct statement **statement_io) {
     for (int i = 0; i < REBIND_MAX; i++) {
         const struct statement *statement = *statement_io;
         for (uint32_t at = 0; at < statement->lock_count; at++)
@@ -193,7 +193,7 @@ enum status session__lock(struct fiber *f, struct session *session, const char *
                                   statement->locks[at].mode, LOCK_WAIT, NULL));
         if (statement->lock_count > 0)
             TRY(catalog_settle(f, session->engine->catalog));
-        TRY(session__revalidate(f, session, text, statement_io));
+        TRY(session__revalidate(f, session, text, keep_result, statement_io));
         if (*statement_io == statement)
             return STATUS_OK;
     }

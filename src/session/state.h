@@ -133,6 +133,7 @@ struct portal {
     struct execution *execution;
     bool started, finished;
     bool running;  /* inside portal_run: not to be closed under its feet */
+    bool fixed_result; /* the client knows the columns: they must stay when it is bound anew */
     bool announce; /* describe the columns to the sink before the first row */
     bool is_cursor, with_hold, scroll; /* DECLARE */
     int64_t made_at_us;
@@ -245,12 +246,12 @@ enum status session__prepare_raw(struct fiber *f, struct session *session,
 /* A cached plan of exactly this text and these types that is good now; NULL when there is none. */
 struct statement *session__cached(struct fiber *f, struct session *session, const char *text,
                                   const uint32_t *types, size_t type_count);
-/* Make *statement_io fit the present schema (and keep its result). */
+/* Make *statement_io fit the present schema. keep_result: or fail when its columns change. */
 enum status session__revalidate(struct fiber *f, struct session *session, const char *text,
-                                struct statement **statement_io) MUST_USE;
+                                bool keep_result, struct statement **statement_io) MUST_USE;
 /* Take the statement's relation locks; bind it anew when the schema moved meanwhile. */
 enum status session__lock(struct fiber *f, struct session *session, const char *text,
-                          struct statement **statement_io) MUST_USE;
+                          bool keep_result, struct statement **statement_io) MUST_USE;
 /* Names point into the statement (or the arena). NULL when it returns no rows. */
 enum status session__describe_columns(struct session *session, const struct statement *statement,
                                       struct arena *arena,

@@ -184,7 +184,7 @@ enum status session__check_read_only(struct session *session,
 /* ---- statements ------------------------------------------------------------------------- */
 
 /* Isolation and read-only as the statement says. */
-static enum status set_properties(struct session *session,
+static enum status set_properties(struct fiber *f, struct session *session,
                                   const struct statement_transaction *said) {
     struct settings *settings = &session->settings;
     bool session_wide = said->session;
@@ -209,7 +209,11 @@ static enum status set_properties(struct session *session,
     }
     if (said->deferrable >= 0)
         TRY(settings_set(settings, deferrable, said->deferrable ? "on" : "off", !session_wide));
-    /* The store's transaction may have been made for SHOW or the like; make it anew. */
+    /* Binding this very statement may have made the store's transaction, with other properties. */
+    if (!session_wide && session->transaction != NULL && !session->statement_ran) {
+        transaction_rollback(f, session->transaction);
+        session->transaction = NULL;
+    }
     return STATUS_OK;
 }
 
@@ -220,7 +224,7 @@ static enum status begin_block(struct fiber *f, struct session *session,
                          "there is already a transaction in progress");
     start(session);
     session->in_block = true;
-    return set_properties(session, said);
+    return set_properties(f, session, said);
 }
 
 static enum status chain(struct fiber *f, struct session *session, bool was_block,
@@ -258,7 +262,7 @@ static enum status set_transaction(struct fiber *f, struct session *session,
                          "SET TRANSACTION can only be used in transaction blocks");
         return STATUS_OK;
     }
-    return set_properties(session, said);
+    return set_properties(f, session, said);
 }
 
 enum status session__run_transaction(struct fiber *f, struct session *session,

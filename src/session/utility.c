@@ -57,7 +57,7 @@ static enum status run_execute(struct fiber *f, struct session *session, struct 
         tag[0] = '\0';
         return STATUS_OK;
     }
-    TRY(session__revalidate(f, session, prepared->text, &prepared->statement));
+    TRY(session__revalidate(f, session, prepared->text, true, &prepared->statement));
     TRY(session__transaction(f, session));
     char name[EXECUTE_NAME_SIZE];
     snprintf(name, sizeof name, "<execute %p>", (void *)portal);
@@ -70,6 +70,7 @@ static enum status run_execute(struct fiber *f, struct session *session, struct 
         portal_close(f, session, inner);
         return status;
     }
+    inner->fixed_result = true;
     inner->announce = portal->announce;
     portal->announce = false;
     for (size_t i = 0; i < inner->column_count && i < portal->column_count; i++)
@@ -101,6 +102,7 @@ static enum status run_lock_table(struct fiber *f, struct session *session,
         return error_set(STATUS_NO_ACTIVE_TRANSACTION,
                          "LOCK TABLE can only be used in transaction blocks");
     TRY(session__transaction(f, session));
+    session->statement_ran = true; /* the transaction is to be kept */
     for (uint32_t i = 0; i < said->count; i++) {
         enum status status = txn_lock_relation(f, session->transaction, said->tables[i]->oid,
                                                said->lock_mode,

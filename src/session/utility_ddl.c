@@ -438,7 +438,7 @@ static enum status apply(struct change *change, const struct statement *statemen
 enum status session__run_ddl(struct fiber *f, struct session *session, struct portal *portal,
                              char tag[TAG_SIZE]) {
     TRY(session__transaction(f, session));
-    TRY(session__lock(f, session, portal->text, &portal->statement));
+    TRY(session__lock(f, session, portal->text, false, &portal->statement));
     TRY(session__statement_begin(f, session));
     struct change change = {
         .f = f,

@@ -54,7 +54,7 @@ static enum status explain_analyze(struct fiber *f, struct session *session,
     struct exec_environment environment;
     struct execution *execution;
     TRY(session__transaction(f, session));
-    TRY(session__lock(f, session, portal->text, &portal->statement));
+    TRY(session__lock(f, session, portal->text, false, &portal->statement));
     said = &portal->statement->explain;
     TRY(session__statement_begin(f, session));
     session__environment(session, said->inner, &portal->arena, portal->parameters,

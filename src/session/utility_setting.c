@@ -36,6 +36,15 @@ static enum status check_role(struct session *session, enum setting_id id, const
     return error_set(STATUS_INVALID_PARAMETER_VALUE, "role \"%s\" does not exist", value);
 }
 
+/* The store's transaction takes its properties when it is made: again, if nothing ran in it. */
+static void make_anew(struct fiber *f, struct session *session, enum setting_id id) {
+    if ((id == SETTING_TRANSACTION_ISOLATION || id == SETTING_TRANSACTION_READ_ONLY) &&
+        session->transaction != NULL && !session->statement_ran) {
+        transaction_rollback(f, session->transaction);
+        session->transaction = NULL;
+    }
+}
+
 static enum status run_set(struct fiber *f, struct session *session,
                            const struct statement_setting *said) {
     enum setting_id id = setting_find(said->name);
@@ -52,6 +61,7 @@ static enum status run_set(struct fiber *f, struct session *session,
     TRY(check_transaction_setting(session, id, &local));
     TRY(check_role(session, id, said->value));
     TRY(settings_set(&session->settings, id, said->value, local));
+    make_anew(f, session, id);
     return changed(f, session, id);
 }
 

@@ -109,6 +109,39 @@ static void schema_changes_roll_back(void **state) {
     assert_sql(t, "drop table r", "DROP TABLE\n");
 }
 
+static void isolation_is_that_of_the_block(void **state) {
+    assert_sql(s, "create table iso(a int primary key, b int); insert into iso values (1, 1)",
+               "CREATE TABLE\nINSERT 0 1\n");
+    assert_sql(s, "begin isolation level repeatable read", "BEGIN\n");
+    assert_sql(s, "select b from iso", "1\n");
+    assert_sql(t, "update iso set b = 2", "UPDATE 1\n");
+    assert_sql(s, "select b from iso", "1\n");
+    assert_sql(s, "update iso set b = 3",
+               "ERROR 40001: could not serialize access due to concurrent update\n");
+    assert_sql(s, "rollback; begin; set transaction isolation level repeatable read",
+               "ROLLBACK\nBEGIN\nSET\n");
+    assert_sql(s, "select b from iso", "2\n");
+    assert_sql(t, "update iso set b = 4", "UPDATE 1\n");
+    assert_sql(s, "select b from iso; commit; select b from iso; drop table iso",
+               "2\nCOMMIT\n4\nDROP TABLE\n");
+}
+
+static void readers_and_writers_wait_for_schema_changes(void **state) {
+    assert_sql(s, "create table rw(a int primary key, b int); insert into rw values (1, 1)",
+               "CREATE TABLE\nINSERT 0 1\n");
+    assert_sql(s, "begin; alter table rw add column c int default 7", "BEGIN\nALTER TABLE\n");
+    sql_start(t, "select * from rw");
+    assert_false(sql_done(t, 50));
+    assert_sql(s, "commit", "COMMIT\n");
+    assert_string_equal(sql_finish(t), "1|1|7\n");
+    assert_sql(s, "begin; update rw set b = 2", "BEGIN\nUPDATE 1\n");
+    sql_start(t, "create index on rw(b)");
+    assert_false(sql_done(t, 50));
+    assert_sql(s, "commit", "COMMIT\n");
+    assert_string_equal(sql_finish(t), "CREATE INDEX\n");
+    assert_sql(t, "select a from rw where b = 2; drop table rw", "1\nDROP TABLE\n");
+}
+
 /* ---- settings */
 
 static void settings_follow_the_transaction(void **state) {
@@ -296,6 +329,8 @@ int main(void) {
         CASE(begin_and_commit_warn),
         CASE(properties_are_set_before_the_first_query),
         CASE(schema_changes_roll_back),
+        CASE(isolation_is_that_of_the_block),
+        CASE(readers_and_writers_wait_for_schema_changes),
         CASE(settings_follow_the_transaction),
         CASE(timeouts_cancel_statements),
         CASE(prepared_statements_have_names),
