@@ -14,6 +14,7 @@
 
 #include "base/base_buffer.h"
 #include "base/base_bytes.h"
+#include "base/base_random.h"
 #include "pgwire/pgwire.h"
 #include "pgwire/pgwire_message.h"
 #include "sql_runner.h"
@@ -585,6 +586,32 @@ static void large_results_and_messages_pass(void **state) {
     wire_close(wire);
 }
 
+/* Any messages with any bodies after a good start: others never notice. */
+static void random_messages_hurt_nobody(void **state) {
+    static const char types[] = "QPBDECHSdcfFpX~";
+    struct wire *good = wire_login();
+    struct random random;
+    random_seed(&random, 7);
+    for (int i = 0; i < 60; i++) {
+        struct wire *wire = wire_login();
+        for (int m = 0; m < 20; m++) {
+            uint8_t body[32];
+            size_t size = random_below(&random, sizeof body);
+            for (size_t b = 0; b < size; b++)
+                body[b] = random_below(&random, 2) == 0 ? 0 : (uint8_t)random_next(&random);
+            put(wire, types[random_below(&random, sizeof types - 1)], body, size);
+        }
+        wire_send(wire);
+        shutdown(wire->socket, SHUT_WR);
+        while (wire_fill(wire))
+            wire->in_start = wire->in_end;
+        wire_close(wire);
+    }
+    put_text(good, 'Q', "select 1");
+    assert_answer(good, 1, "T 1\nD 1\nC SELECT 1\nZ I\n");
+    wire_close(good);
+}
+
 static void clients_that_vanish_leave_no_locks(void **state) {
     struct wire *wire = wire_login(), *other = wire_login();
     put_text(wire, 'Q', "begin; update n set b = 'held' where a = 1");
@@ -615,6 +642,7 @@ int main(void) {
         cmocka_unit_test(another_connection_cancels),
         cmocka_unit_test(idle_transactions_time_out),
         cmocka_unit_test(large_results_and_messages_pass),
+        cmocka_unit_test(random_messages_hurt_nobody),
         cmocka_unit_test(clients_that_vanish_leave_no_locks),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
