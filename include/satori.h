@@ -147,8 +147,7 @@ int64_t satori_int64(const struct satori_statement *statement, size_t column);
 double satori_double(const struct satori_statement *statement, size_t column);
 const char *satori_text(const struct satori_statement *statement, size_t column);
 /* For bytea the bytes themselves, for other types the text. */
-const void *satori_bytes(const struct satori_statement *statement, size_t column,
-                         size_t *size_out);
+const void *satori_bytes(const struct satori_statement *statement, size_t column, size_t *size_out);
 /* Rows inserted, updated or deleted by the last run. */
 uint64_t satori_changes(const struct satori_statement *statement);
 

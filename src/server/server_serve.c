@@ -42,9 +42,9 @@ static enum status open_listener(struct fiber *f, struct serve *serve) {
     if (listener_is_loopback(serve->listener))
         return STATUS_OK;
     listener_close(f, serve->listener);
-    enum status status = error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                                   "will not listen on %s: satori has no passwords and no TLS yet",
-                                   serve->listen);
+    enum status status =
+        error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                  "will not listen on %s: satori has no passwords and no TLS yet", serve->listen);
     error_hint("listen on a loopback address such as 127.0.0.1:5433 or on a Unix socket");
     return status;
 }
@@ -177,8 +177,8 @@ int server_main(int argc, char **argv) {
     const struct option_spec options[] = {
         {"--data", "DIR", "the data directory", &arguments.data},
         {"--create", NULL, "make a new database if the directory has none", &arguments.create},
-        {"--listen", "HOST:PORT", "where to serve (default 127.0.0.1:5433); port 0 picks a free one",
-         &arguments.listen},
+        {"--listen", "HOST:PORT",
+         "where to serve (default 127.0.0.1:5433); port 0 picks a free one", &arguments.listen},
         {"--cores", "N", "threads (default: one for each processor)", &arguments.cores},
         {"--memory", "SIZE", "memory the process may use (default: a quarter of the machine's)",
          &arguments.memory},
