@@ -32,8 +32,8 @@ struct engine_options {
     } *overrides;
     size_t override_count;
 };
-/* What a setting will be at start (SHOW's text), for what must be known before the engine opens: the
-   address, the number of cores. Needs no fiber; reads the file, changes nothing. */
+/* What a setting will be at start (as SHOW has it), for what must be known before the engine opens:
+   the address, the number of cores. Needs no fiber; reads the file, changes nothing. */
 enum status engine_start_setting(const struct engine_options *options, const char *name,
                                  char *text, size_t size) MUST_USE;
 /* Opens store and catalog, loads settings. Runs on core 0. */
