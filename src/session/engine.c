@@ -96,6 +96,7 @@ static enum status read_config(struct engine *engine, const char *path) {
         status = error_set(STATUS_CONFIG_FILE_ERROR, "%s is too large for a configuration", path);
     unsigned number = 0;
     if (status == STATUS_OK) {
+        bytes = arena_copy_slice(&arena, bytes); /* with a zero byte behind it */
         for (char *line = (char *)bytes.data; line != NULL && status == STATUS_OK;) {
             char *end = strchr(line, '\n');
             if (end != NULL)
