@@ -24,6 +24,7 @@ enum {
     COPY_INPUT_SIZE = 256 << 10, /* grows for longer records */
     COPY_CONTEXT_SIZE = 100,     /* bytes of a value or line shown in an error */
     COPY_SIGNATURE_SIZE = 11,
+    COPY_PADDED_SIZE_MAX = 4096, /* of char(n) padded without a look at memory */
 };
 extern const uint8_t copy_signature[COPY_SIGNATURE_SIZE]; /* "PGCOPY\n\377\r\n\0" */
 

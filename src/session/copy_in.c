@@ -1,6 +1,8 @@
 #include <stdio.h>
 
 #include "session/copy.h"
+#include "value/value_datetime.h"
+#include "value/value_numeric.h"
 
 const uint8_t copy_signature[COPY_SIGNATURE_SIZE] = {'P', 'G', 'C',  'O',  'P', 'Y',
                                                      '\n', 0xFF, '\r', '\n', 0};
@@ -75,6 +77,77 @@ static inline bool parse_digits(struct slice text, uint64_t limit, int64_t *numb
     return true;
 }
 
+/* [-]digits[.digits] as an integer of the scale. False: the general way, for errors and rounding
+   too. */
+static inline bool parse_scaled(struct slice text, struct type type, int64_t *number_out) {
+    const uint8_t *at = text.data, *end = text.data + text.size;
+    bool negative = at < end && *at == '-';
+    at += negative;
+    if (end - at > 19 || at == end || (unsigned)*at - '0' > 9)
+        return false;
+    uint64_t number = 0;
+    int missing = type.scale; /* fractional digits still to come */
+    for (; at < end && (unsigned)*at - '0' <= 9; at++)
+        number = number * 10 + ((unsigned)*at - '0');
+    if (at < end && *at == '.')
+        for (at++; at < end && (unsigned)*at - '0' <= 9; at++, missing--)
+            number = number * 10 + ((unsigned)*at - '0');
+    if (at < end || missing < 0 || type.precision < type.scale)
+        return false;
+    uint64_t limit = (uint64_t)power_of_10[type.precision];
+    if (number >= limit ||
+        __builtin_mul_overflow(number, (uint64_t)power_of_10[missing], &number) || number >= limit)
+        return false;
+    *number_out = negative ? -(int64_t)number : (int64_t)number;
+    return true;
+}
+
+/* yyyy-mm-dd, which means the same with every DateStyle. */
+static inline bool parse_date(struct slice text, int32_t *date_out) {
+    const uint8_t *at = text.data;
+    if (text.size != 10 || at[4] != '-' || at[7] != '-')
+        return false;
+    static const uint8_t places[8] = {0, 1, 2, 3, 5, 6, 8, 9};
+    unsigned digits[8];
+    for (unsigned i = 0; i < 8; i++) {
+        digits[i] = (unsigned)at[places[i]] - '0';
+        if (digits[i] > 9)
+            return false;
+    }
+    int year = (int)(digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3]);
+    int month = (int)(digits[4] * 10 + digits[5]), day = (int)(digits[6] * 10 + digits[7]);
+    if (year < 1 || month < 1 || month > 12 || day < 1 || day > 28) /* the ends of months: rarer */
+        return false;
+    *date_out = date_from_civil(year, month, day);
+    return true;
+}
+
+static inline bool is_ascii(struct slice text) {
+    uint8_t any = 0;
+    for (size_t i = 0; i < text.size; i++)
+        any |= text.data[i];
+    return any < 0x80;
+}
+
+/* char(n), padded. */
+static inline bool store_padded(struct copy_in *copy, struct type type, struct slice text,
+                                struct string *string_out) {
+    if (type.modifier <= 4)
+        return false;
+    size_t width = (size_t)type.modifier - 4;
+    if (text.size > width || width > COPY_PADDED_SIZE_MAX || !is_ascii(text))
+        return false;
+    if (text.size < width) {
+        uint8_t *padded = arena_alloc_aligned(&copy->arena, width, 1);
+        memset(padded, ' ', width);
+        if (text.size > 0)
+            memcpy(padded, text.data, text.size);
+        text = slice_of(padded, width);
+    }
+    *string_out = string_of(text.data, text.size);
+    return true;
+}
+
 /* The types that bulk data are mostly made of, without boxing. False: the general way. */
 static bool store_fast(struct copy_in *copy, const struct copy_column *column,
                        struct slice text) {
@@ -97,6 +170,16 @@ static bool store_fast(struct copy_in *copy, const struct copy_column *column,
             return false;
         ((int16_t *)vector->data)[row] = (int16_t)number;
         return true;
+    case TYPE_NUMERIC:
+        if (column->type.precision == 0 || column->type.precision > 18 ||
+            !parse_scaled(text, column->type, &number))
+            return false;
+        ((int64_t *)vector->data)[row] = number;
+        return true;
+    case TYPE_DATE:
+        return parse_date(text, &((int32_t *)vector->data)[row]);
+    case TYPE_BPCHAR:
+        return store_padded(copy, column->type, text, &((struct string *)vector->data)[row]);
     case TYPE_VARCHAR:
         /* varchar(n) has the modifier n + 4; bytes are at least as many as characters */
         if (column->type.modifier >= 0 && (int64_t)text.size > column->type.modifier - 4)

@@ -8,6 +8,9 @@
 
 #include <stdatomic.h>
 
+/* Rows for one partition from which on their unique keys are claimed (txn_lock_keys). */
+enum { CLAIM_ROWS_MIN = 32 };
+
 struct batch_call {
     const struct table_context *context;
     const struct table *table;
@@ -65,7 +68,18 @@ static enum status encode_keys(struct batch_call *call, struct row_writer *write
 
 static enum status lock_keys(struct fiber *f, struct batch_call *call, struct row_writer *writer,
                              const struct index *index, const struct key_list *list) {
-    for (uint32_t i = 0; i < call->row_count && !call->alone; i++) {
+    if (call->alone)
+        return STATUS_OK;
+    if (call->row_count >= CLAIM_ROWS_MIN) {
+        struct slice *keys;
+        uint32_t count = 0;
+        TRY(arena__array(&writer->arena, call->row_count, sizeof *keys, &keys));
+        for (uint32_t i = 0; i < call->row_count; i++)
+            if (!list->keys[i].has_null)
+                keys[count++] = key_bytes(writer, &list->keys[i]);
+        return txn_lock_keys(f, writer->transaction, writer->partition, index->tree, keys, count);
+    }
+    for (uint32_t i = 0; i < call->row_count; i++) {
         bool locked;
         if (!list->keys[i].has_null)
             TRY(txn_lock_key(f, writer->transaction, writer->partition, index->tree,

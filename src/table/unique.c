@@ -112,7 +112,3 @@ enum status row__check_not_null(const struct table *table, const struct value *r
     }
     return STATUS_OK;
 }
-
-enum status table_check_not_null(const struct table *table, const struct value *row) {
-    return row__check_not_null(table, row);
-}

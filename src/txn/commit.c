@@ -185,7 +185,7 @@ static enum status apply_there(struct fiber *f, struct partition *partition, voi
             partition->applied_newest = commit->number;
         history__rotate(f, partition, false);
     }
-    lock_release_all(&partition->locks, &part->locks);
+    lock_release_all(&partition->locks, &part->locks, &part->claims);
     layer_clear(f, &part->own);
     layer_clear(f, &part->staged);
     return STATUS_OK;
@@ -234,7 +234,7 @@ static bool holds_strong_relation_lock(const struct transaction *transaction) {
 }
 
 static void relations_unlock(struct transaction *transaction) {
-    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks);
+    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks, NULL);
 }
 
 /* Too many commits not yet visible: wait for some to become so. */

@@ -174,10 +174,11 @@ static enum status younger_spill(struct fiber *f, struct partition *partition) {
 enum status history__change(struct fiber *f, struct partition *partition, struct tree *tree,
                             uint64_t number, const struct layer_entry *change) {
     struct layer *layer = &partition->generations[partition->younger].layer;
-    if (!layer->spilled && !partition->spilling && layer->bytes > HISTORY_MEMORY_MAX) {
+    uint64_t bytes_max = partition->store->history_memory_max;
+    if (!layer->spilled && !partition->spilling && layer->bytes > bytes_max) {
         history__rotate(f, partition, false);
         layer = &partition->generations[partition->younger].layer;
-        if (!layer->spilled && !partition->spilling && layer->bytes > HISTORY_MEMORY_MAX)
+        if (!layer->spilled && !partition->spilling && layer->bytes > bytes_max)
             TRY(younger_spill(f, partition));
     }
     while (partition->spilling)

@@ -3,7 +3,13 @@
 #include "base/base_hash.h"
 #include "base/base_memory.h"
 
-enum { SMALL_KEY = 24, BUCKETS_FIRST = 64 };
+enum {
+    SMALL_KEY = 24,
+    BUCKETS_FIRST = 64,
+    CLAIM_SLOTS_FIRST = 1 << 10,
+    CLAIM_SLOTS_MAX = 1 << 22,
+    CLAIM_LOOKAHEAD = 32, /* keys whose slots are on their way from memory */
+};
 
 #define M(mode) (1u << (mode))
 const struct lock_modes lock_modes_key = {
@@ -25,12 +31,13 @@ const struct lock_modes lock_modes_relation = {
 
 enum status lock_table_init(struct lock_table *table, const struct lock_modes *modes) {
     *table = (struct lock_table){.modes = modes, .bucket_count = BUCKETS_FIRST};
+    list_init(&table->claims);
     table->buckets = memory_alloc_zeroed(BUCKETS_FIRST, sizeof *table->buckets);
     return table->buckets != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
 }
 
 void lock_table_release(struct lock_table *table) {
-    ASSERT(table->lock_count == 0 && table->waiting == 0);
+    ASSERT(table->lock_count == 0 && table->waiting == 0 && list_empty(&table->claims));
     while (table->free_holds != NULL) {
         struct lock_hold *hold = table->free_holds;
         table->free_holds = hold->next_of_lock;
@@ -47,9 +54,9 @@ void lock_table_release(struct lock_table *table) {
 
 /* ---- locks by name ------------------------------------------------------------------------- */
 
-static uint32_t name_hash(uint32_t name, struct slice key) {
+static uint64_t name_hash(uint32_t name, struct slice key) {
     uint64_t hash = key.size == 0 ? 0 : hash_bytes(key.data, key.size);
-    return (uint32_t)hash_combine(hash, name);
+    return hash_combine(hash, name);
 }
 
 static struct lock **lock_link(struct lock_table *table, uint32_t hash, uint32_t name,
@@ -208,7 +215,90 @@ static void queue_serve(struct lock_table *table, struct lock *lock) {
     }
 }
 
-void lock_release_all(struct lock_table *table, struct lock_hold **holds) {
+/* ---- claims ---------------------------------------------------------------------------------- */
+
+static uint32_t claim_tag(uint64_t hash) {
+    uint32_t tag = (uint32_t)(hash >> 32);
+    return tag != 0 ? tag : 1;
+}
+
+/* The slot that holds the hash, or the free one where it belongs. */
+static uint32_t *claim_slot(struct claim_segment *segment, uint64_t hash) {
+    uint32_t mask = segment->slot_count - 1, tag = claim_tag(hash), at = (uint32_t)hash & mask;
+    while (segment->slots[at] != 0 && segment->slots[at] != tag)
+        at = (at + 1) & mask;
+    return &segment->slots[at];
+}
+
+static bool claims_have(const struct lock_claims *claims, uint64_t hash) {
+    for (struct claim_segment *segment = claims->newest; segment != NULL; segment = segment->older)
+        if (*claim_slot(segment, hash) != 0)
+            return true;
+    return false;
+}
+
+/* Room for one claim more in the newest segment. */
+static enum status claims_reserve(struct lock_table *table, struct lock_claims *claims) {
+    struct claim_segment *newest = claims->newest;
+    if (newest != NULL && newest->used < newest->slot_count - newest->slot_count / 8)
+        return STATUS_OK;
+    size_t count = CLAIM_SLOTS_FIRST;
+    if (newest != NULL)
+        count = newest->slot_count < CLAIM_SLOTS_MAX ? newest->slot_count * 2 : CLAIM_SLOTS_MAX;
+    struct claim_segment *segment =
+        memory_alloc_zeroed(1, sizeof *segment + count * sizeof segment->slots[0]);
+    if (segment == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    segment->slot_count = (uint32_t)count;
+    segment->older = newest;
+    if (newest == NULL)
+        list_insert_before(&table->claims, &claims->node);
+    claims->newest = segment;
+    return STATUS_OK;
+}
+
+static void claims_release(struct lock_claims *claims) {
+    if (claims == NULL)
+        return;
+    claims->asked = 0;
+    if (claims->newest == NULL)
+        return;
+    list_remove(&claims->node);
+    while (claims->newest != NULL) {
+        struct claim_segment *segment = claims->newest;
+        claims->newest = segment->older;
+        memory_free(segment);
+    }
+}
+
+static bool claimed_by_others(const struct lock_table *table, uint64_t hash,
+                              const struct transaction *transaction) {
+    LIST_FOR (&((struct lock_table *)table)->claims, node) {
+        const struct lock_claims *claims = CONTAINER_OF(node, const struct lock_claims, node);
+        if (claims->transaction != transaction && claims_have(claims, hash))
+            return true;
+    }
+    return false;
+}
+
+/* Every other's claim on the key becomes a hold of the lock. All of them: if one is there by chance
+   only, we cannot know which. */
+static enum status claims_promote(struct lock_table *table, struct lock *lock, uint64_t hash,
+                                  const struct transaction *transaction) {
+    LIST_FOR (&table->claims, node) {
+        struct lock_claims *claims = CONTAINER_OF(node, struct lock_claims, node);
+        if (claims->transaction == transaction || !claims_have(claims, hash))
+            continue;
+        if (!hold_reserve(table))
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        grant(table, lock, claims->transaction, claims->holds, table->modes->mode_count);
+    }
+    return STATUS_OK;
+}
+
+void lock_release_all(struct lock_table *table, struct lock_hold **holds,
+                      struct lock_claims *claims) {
+    claims_release(claims);
     while (*holds != NULL) {
         struct lock_hold *hold = *holds;
         struct lock *lock = hold->lock;
@@ -299,7 +389,8 @@ static enum status lock_wait_for(struct fiber *f, struct lock_table *table, stru
 enum status lock_acquire(struct fiber *f, struct lock_table *table,
                          const struct lock_request *request, bool *locked_out, bool *waited_out) {
     ASSERT(request->mode >= 1 && request->mode <= table->modes->mode_count);
-    uint32_t hash = name_hash(request->name, request->key);
+    uint64_t full_hash = name_hash(request->name, request->key);
+    uint32_t hash = (uint32_t)full_hash;
     struct lock *lock = *lock_link(table, hash, request->name, request->key);
     *locked_out = true;
     *waited_out = false;
@@ -314,6 +405,15 @@ enum status lock_acquire(struct fiber *f, struct lock_table *table,
         lock = lock_create(table, hash, request->name, request->key);
     if (lock == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (__builtin_expect(!list_empty(&table->claims), 0)) {
+        enum status status = claims_promote(table, lock, full_hash, request->transaction);
+        if (status == STATUS_OK && !hold_reserve(table)) /* granting claims may have used it up */
+            status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        if (status != STATUS_OK) {
+            lock_forget_if_unused(table, lock);
+            return status;
+        }
+    }
     struct list *place = queue_place(table, lock, request->transaction);
     if (!conflicts_with_holders(table, lock, request->transaction, request->mode) &&
         !conflicts_with_queue(table, lock, place, request->transaction, request->mode)) {
@@ -328,6 +428,52 @@ enum status lock_acquire(struct fiber *f, struct lock_table *table,
     if (request->wait == LOCK_SKIP)
         return STATUS_OK;
     return error_set(STATUS_LOCK_NOT_AVAILABLE, "could not obtain lock");
+}
+
+/* Somebody has or wants the key: a lock of the ordinary kind. */
+static enum status claim_slowly(struct fiber *f, struct lock_table *table,
+                                const struct lock_request *request, struct slice key,
+                                bool *locked_out, bool *waited_out) {
+    struct lock_request one = *request;
+    one.key = key;
+    one.mode = table->modes->mode_count;
+    bool locked, waited;
+    TRY(lock_acquire(f, table, &one, &locked, &waited));
+    *locked_out &= locked;
+    *waited_out |= waited;
+    return STATUS_OK;
+}
+
+enum status lock_claim_keys(struct fiber *f, struct lock_table *table, struct lock_claims *claims,
+                            const struct lock_request *request, const struct slice *keys,
+                            size_t count, bool *locked_out, bool *waited_out) {
+    uint64_t hashes[CLAIM_LOOKAHEAD];
+    *locked_out = true;
+    *waited_out = false;
+    claims->transaction = request->transaction;
+    claims->holds = request->holds;
+    for (size_t i = 0; i < count; i++) {
+        if (i % CLAIM_LOOKAHEAD == 0) {
+            TRY(claims_reserve(table, claims));
+            const struct claim_segment *newest = claims->newest;
+            for (size_t k = i; k < count && k < i + CLAIM_LOOKAHEAD; k++) {
+                uint64_t hash = name_hash(request->name, keys[k]);
+                hashes[k - i] = hash;
+                __builtin_prefetch(&newest->slots[(uint32_t)hash & (newest->slot_count - 1)], 1);
+            }
+        }
+        uint64_t hash = hashes[i % CLAIM_LOOKAHEAD];
+        if (*lock_link(table, (uint32_t)hash, request->name, keys[i]) != NULL ||
+            claimed_by_others(table, hash, request->transaction)) {
+            TRY(claim_slowly(f, table, request, keys[i], locked_out, waited_out));
+            continue;
+        }
+        TRY(claims_reserve(table, claims));
+        uint32_t *slot = claim_slot(claims->newest, hash);
+        claims->newest->used += *slot == 0;
+        *slot = claim_tag(hash);
+    }
+    return STATUS_OK;
 }
 
 /* ---- looking ------------------------------------------------------------------------------- */

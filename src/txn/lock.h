@@ -5,6 +5,13 @@
  * A request is granted when its mode conflicts neither with what others hold nor with a waiter in
  * front of it. It queues at the end, except that a holder passes the waiters that wait for what it
  * holds already (they could not be served before it ends anyway).
+ *
+ * A bulk insert locks very many keys that mostly nobody else asks for, so it *claims* them: a claim
+ * is 4 bytes of the key's hash in a set of the transaction, and excludes everybody else. When
+ * somebody else asks for a claimed key, the claim becomes an ordinary lock first, held by the
+ * claimant, and the asker queues there. Two keys can look the same in a set (about one time in a
+ * thousand million): then somebody waits who need not have. A claim never spares its own
+ * transaction an ordinary lock, so what looks the same by chance never lets anybody in.
  */
 #ifndef TXN_LOCK_H
 #define TXN_LOCK_H
@@ -52,8 +59,25 @@ struct lock {
     uint8_t key[];
 };
 
+/* A set of hashes in open addressing, a chain of segments each twice as large as the one before:
+   nothing is ever moved. The slot is chosen by the low half of the hash, and holds the high half;
+   0 is free. A zeroed lock_claims is empty. */
+struct claim_segment {
+    struct claim_segment *older;
+    uint32_t slot_count, used; /* slot_count: a power of two */
+    uint32_t slots[];
+};
+struct lock_claims {
+    struct list node; /* in the table's list while newest != NULL */
+    struct transaction *transaction;
+    struct lock_hold **holds; /* where a claim goes that becomes a lock */
+    struct claim_segment *newest;
+    uint32_t asked; /* for the owner's use; 0 again when released */
+};
+
 struct lock_table {
     const struct lock_modes *modes;
+    struct list claims; /* of lock_claims that are not empty */
     struct lock **buckets;
     size_t bucket_count, lock_count;
     struct lock_hold *free_holds;
@@ -80,8 +104,16 @@ struct lock_request {
 enum status lock_acquire(struct fiber *f, struct lock_table *table,
                          const struct lock_request *request, bool *locked_out, bool *waited_out)
     MUST_USE;
-/* Give back everything in the list and wake who can go on. Never suspends. */
-void lock_release_all(struct lock_table *table, struct lock_hold **holds);
+/* Exclusive locks on `count` keys; all members of `request` but key and mode (the strongest) are
+   used. Suspends only to wait for others' locks. When it fails some keys are locked. *locked_out:
+   all are (LOCK_SKIP); *waited_out: any wait. */
+enum status lock_claim_keys(struct fiber *f, struct lock_table *table, struct lock_claims *claims,
+                            const struct lock_request *request, const struct slice *keys,
+                            size_t count, bool *locked_out, bool *waited_out) MUST_USE;
+/* Give back everything in the list and the set (may be NULL), and wake who can go on. Never
+   suspends. */
+void lock_release_all(struct lock_table *table, struct lock_hold **holds,
+                      struct lock_claims *claims);
 
 /* Who waits for whom right now. */
 struct lock_edge {

@@ -7,6 +7,8 @@
 #include "txn/store.h"
 #include "txn/txn_format.h"
 
+enum { MEMORY_TINY = 48 << 20, MEMORY_REST_MAX = 64 << 20 };
+
 enum { PARTITIONS_DEFAULT = 8 };
 
 static void path_of(const struct store *store, const char *name, char *path_out) {
@@ -153,13 +155,32 @@ static enum status options_apply(struct fiber *f, const struct store_options *op
     return STATUS_OK;
 }
 
+/* What pages may take: the rest is for write sets, history, statements and the program itself. Tiny
+   amounts, as in tests, are for pages alone. */
+static uint64_t page_memory(uint64_t memory_max) {
+    if (memory_max < MEMORY_TINY)
+        return memory_max;
+    uint64_t rest = memory_max / 8;
+    return memory_max - (rest < MEMORY_REST_MAX ? rest : MEMORY_REST_MAX);
+}
+
+/* For one generation of one partition. */
+static uint64_t history_memory(uint64_t memory_max, unsigned partition_count) {
+    uint64_t bytes = memory_max / HISTORY_MEMORY_SHARE / partition_count;
+    if (bytes < HISTORY_MEMORY_MIN)
+        return HISTORY_MEMORY_MIN;
+    return bytes < HISTORY_MEMORY_MAX ? bytes : HISTORY_MEMORY_MAX;
+}
+
 static enum status parts_open(struct fiber *f, const struct store_options *options,
                               struct store *store) {
     store->partitions = memory_alloc_zeroed(store->partition_count, sizeof *store->partitions);
     store->tracker = memory_alloc_zeroed(TRACKER_SIZE, 1);
     if (store->partitions == NULL || store->tracker == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    TRY(page_budget_create(options->memory_max, store->partition_count, &store->budget));
+    store->history_memory_max = history_memory(options->memory_max, store->partition_count);
+    TRY(page_budget_create(page_memory(options->memory_max), store->partition_count,
+                           &store->budget));
     TRY(lock_table_init(&store->relation_locks, &lock_modes_relation));
     for (unsigned i = 0; i < store->partition_count; i++)
         TRY(partition__open(f, store, i, options->create));

@@ -31,7 +31,11 @@ enum {
     COMMIT_CORE = 0,
     TRACKER_SIZE = 1 << 16,       /* commits between the oldest invisible and the newest */
     LAYER_MEMORY_MAX = 512 << 10, /* bytes of a write set before it spills */
-    HISTORY_MEMORY_MAX = 4 << 20, /* bytes of a history generation before it spills */
+    HISTORY_MEMORY_MAX = 4 << 20, /* bytes of a history generation before it spills; less when */
+    HISTORY_MEMORY_SHARE = 64,    /* all of them would be more than a 64th of the memory */
+    HISTORY_MEMORY_MIN = 64 << 10,
+    KEY_LOCKS_MAX = 256,           /* of a transaction on a partition; what it locks beyond is
+                                      claimed */
     HISTORY_ROTATE_COUNT = 512,   /* entries before it is worth dropping a generation */
     TRANSACTIONS_POOLED = 64,     /* kept for reuse on each core */
     TREE_DROPPED = 0x7FFFFFFF,    /* the tree that remembers dropped trees */
@@ -112,6 +116,7 @@ struct store {
     uint64_t journal_size_target;
     struct file *lock_file;
     struct page_budget *budget;
+    uint64_t history_memory_max; /* bytes of a history generation before it spills */
     struct journal *journal;
     struct partition *partitions;
 
@@ -143,6 +148,7 @@ struct transaction_part {
     struct layer own;    /* ended statements */
     struct layer staged; /* the running one */
     struct lock_hold *locks;
+    struct lock_claims claims;
 };
 
 struct transaction {

@@ -276,25 +276,34 @@ enum status txn_tree_drop(struct fiber *f, struct transaction *transaction, stru
 
 /* ---- locks --------------------------------------------------------------------------------- */
 
+static struct lock_request key_request(struct transaction *transaction,
+                                       struct transaction_part *part, struct tree_id tree) {
+    return (struct lock_request){
+        .transaction = transaction,
+        .holds = &part->locks,
+        .name = tree.value,
+        .timeout_ms = transaction->lock_timeout_ms,
+        .deadlock_timeout_ms = transaction->store->deadlock_timeout_ms,
+        .deadlock_check = deadlock__check,
+    };
+}
+
 enum status txn_lock_key(struct fiber *f, struct transaction *transaction,
                          struct partition *partition, struct tree_id tree, struct slice key,
                          enum key_lock_mode mode, enum lock_wait wait, bool *locked_out,
                          bool *waited_out) {
     struct transaction_part *part;
     TRY(transaction__part(transaction, partition, &part));
-    struct lock_request request = {
-        .transaction = transaction,
-        .holds = &part->locks,
-        .name = tree.value,
-        .key = key,
-        .mode = mode == KEY_LOCK_SHARE ? 1 : 2,
-        .wait = wait,
-        .timeout_ms = transaction->lock_timeout_ms,
-        .deadlock_timeout_ms = transaction->store->deadlock_timeout_ms,
-        .deadlock_check = deadlock__check,
-    };
+    struct lock_request request = key_request(transaction, part, tree);
+    request.key = key;
+    request.mode = mode == KEY_LOCK_SHARE ? 1 : 2;
+    request.wait = wait;
     bool locked, waited;
-    TRY(lock_acquire(f, &partition->locks, &request, &locked, &waited));
+    if (mode == KEY_LOCK_EXCLUSIVE && ++part->claims.asked > KEY_LOCKS_MAX)
+        TRY(lock_claim_keys(f, &partition->locks, &part->claims, &request, &key, 1, &locked,
+                            &waited));
+    else
+        TRY(lock_acquire(f, &partition->locks, &request, &locked, &waited));
     if (waited)
         transaction__depend(transaction, partition->applied_newest);
     if (locked_out != NULL)
@@ -302,6 +311,20 @@ enum status txn_lock_key(struct fiber *f, struct transaction *transaction,
     if (waited_out != NULL)
         *waited_out = waited;
     return STATUS_OK;
+}
+
+enum status txn_lock_keys(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, struct tree_id tree,
+                          const struct slice *keys, size_t count) {
+    struct transaction_part *part;
+    TRY(transaction__part(transaction, partition, &part));
+    struct lock_request request = key_request(transaction, part, tree);
+    bool locked, waited;
+    enum status status = lock_claim_keys(f, &partition->locks, &part->claims, &request, keys, count,
+                                         &locked, &waited);
+    if (waited)
+        transaction__depend(transaction, partition->applied_newest);
+    return status;
 }
 
 struct relation_call {
@@ -347,13 +370,13 @@ static enum status part_forget(struct fiber *f, struct partition *partition, voi
     struct transaction_part *part = transaction->parts[partition->number];
     layer_clear(f, &part->own);
     layer_clear(f, &part->staged);
-    lock_release_all(&partition->locks, &part->locks);
+    lock_release_all(&partition->locks, &part->locks, &part->claims);
     return STATUS_OK;
 }
 
 static enum status relations_unlock(struct fiber *f, void *argument) {
     struct transaction *transaction = argument;
-    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks);
+    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks, NULL);
     return STATUS_OK;
 }
 

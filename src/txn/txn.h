@@ -49,7 +49,7 @@ struct store_options {
     const char *directory;
     bool create;                    /* DUPLICATE_FILE if there is a database already */
     unsigned partition_count;       /* at creation; 0: 8. At open: 0, or must match */
-    uint64_t memory_max;            /* bytes for pages of all partitions */
+    uint64_t memory_max;            /* bytes for all; most of it for pages */
     uint64_t journal_size_target;   /* bytes; 0: journal's default */
     uint64_t journal_segment_size;  /* bytes; 0: journal's default */
     int journal_sync;               /* enum journal_sync */
@@ -215,6 +215,14 @@ enum status txn_lock_key(struct fiber *f, struct transaction *transaction,
                          enum key_lock_mode mode, enum lock_wait wait, bool *locked_out,
                          bool *waited_out) MUST_USE;
 
+/* KEY_LOCK_EXCLUSIVE with LOCK_WAIT on many keys, for a few bytes each; for keys about to be
+   inserted, which hardly anybody else asks for. When it fails, some are locked. These locks, and
+   a transaction's exclusive ones beyond some hundreds on a partition, show in store_locks_visit
+   only once somebody waits for them. */
+enum status txn_lock_keys(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, struct tree_id tree,
+                          const struct slice *keys, size_t count) MUST_USE;
+
 /* PostgreSQL's eight relation lock modes with its conflict table, held to the transaction's end,
    by the object's oid. Callable anywhere. */
 enum relation_lock_mode {
@@ -252,10 +260,6 @@ enum status partition_row_ids(struct fiber *f, struct partition *partition, stru
 /* Estimated number of entries of a tree on this partition. */
 enum status partition_tree_count(struct fiber *f, struct partition *partition, struct tree_id tree,
                                  uint64_t *count_out) MUST_USE;
-
-/* Bytes of the pages of a tree on this partition; may read a part of them. */
-enum status partition_tree_size(struct fiber *f, struct partition *partition, struct tree_id tree,
-                                uint64_t *bytes_out) MUST_USE;
 
 /* ---- check ------------------------------------------------------------------------------- */
 

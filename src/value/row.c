@@ -72,7 +72,8 @@ static enum status begin_row(struct row_writer *writer, size_t variable_bytes) {
     writer->bytes = writer->ends + schema->variable_count[n] * (writer->wide ? 4u : 2u);
     if (variable_bytes > ROW_SIZE_MAX - writer->bytes)
         return row_too_large();
-    uint8_t *row = buffer_reserve(writer->buffer, writer->bytes + variable_bytes);
+    uint8_t *row =
+        buffer_reserve(writer->buffer, writer->bytes + variable_bytes + STRING_INLINE_SIZE);
     if (row == NULL)
         return buffer_status(writer->buffer);
     memset(row, 0, writer->bytes);
@@ -108,6 +109,38 @@ static void write_external(struct row_writer *writer, uint32_t column,
     writer->flags |= ROW_FLAG_EXTERNAL;
 }
 
+/* Sizes known to the compiler: no calls. */
+static inline void copy_fixed(uint8_t *to, const void *from, size_t size) {
+    switch (size) {
+    case 1:
+        *to = *(const uint8_t *)from;
+        break;
+    case 2:
+        memcpy(to, from, 2);
+        break;
+    case 4:
+        memcpy(to, from, 4);
+        break;
+    case 8:
+        memcpy(to, from, 8);
+        break;
+    default:
+        memcpy(to, from, 16);
+        break;
+    }
+}
+
+/* begin_row has made room for the string, and STRING_INLINE_SIZE bytes that short ones may write
+   beyond their end. */
+static inline void write_string(struct row_writer *writer, const struct string *string) {
+    uint8_t *at = writer->buffer->data + writer->buffer->size;
+    if (string->size <= STRING_INLINE_SIZE)
+        memcpy(at, string_data(string), STRING_INLINE_SIZE);
+    else
+        memcpy(at, string_data(string), string->size);
+    writer->buffer->size += string->size;
+}
+
 /* `data` is the physical form; NULL means null. */
 static void write_column(struct row_writer *writer, uint32_t column, const void *data) {
     const struct row_schema *schema = writer->schema;
@@ -118,13 +151,12 @@ static void write_column(struct row_writer *writer, uint32_t column, const void 
     }
     if (row_column_is_fixed(schema, column)) {
         if (data != NULL)
-            memcpy(row_bytes(writer) + writer->fixed + schema->fixed_offset[column], data,
-                   physical_size(physical));
+            copy_fixed(row_bytes(writer) + writer->fixed + schema->fixed_offset[column], data,
+                       physical_size(physical));
         return;
     }
     if (data != NULL && physical == PHYSICAL_STRING) {
-        const struct string *string = data;
-        buffer_append(writer->buffer, string_data(string), string->size);
+        write_string(writer, data);
     } else if (data != NULL) {
         uint8_t packed[NUMERIC_PACKED_SIZE_MAX];
         struct numeric number;

@@ -38,18 +38,14 @@ struct stand {
 };
 
 static inline enum status stand_open(struct fiber *f, struct stand *stand, bool create) {
-    static char directory[sizeof stand->directory]; /* the pager must keep a copy of its own */
-    memcpy(directory, stand->directory, sizeof directory);
     struct pager_options options = {
-        .directory = directory,
+        .directory = stand->directory,
         .budget = stand->budget,
         .create = create,
         .name = "partition 0",
         .file_size_max = stand->file_size_max,
     };
-    enum status status = pager_open(f, &options, &stand->pager);
-    memset(directory, 0, sizeof directory);
-    return status;
+    return pager_open(f, &options, &stand->pager);
 }
 
 /* Closing does not checkpoint, so this is what a crash leaves. */

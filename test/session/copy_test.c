@@ -54,6 +54,20 @@ static void text_is_read(void **state) {
     assert_copied("copy c from stdin", DATA(""), "COPY 0\n", "");
 }
 
+/* Values that have a way of their own, and their neighbours that go the general way. */
+static void typed_fields_are_read(void **state) {
+    sql_run(s, "drop table if exists t; create table t(n numeric(6,2), d date, p char(3))");
+    static const char data[] = "1\t2024-02-28\ta\n-0.5\t2024-02-29\tabc\n1.\t28 Feb 2024\t\n"
+                               "9999.99\t0001-01-01\t\u00e4\n.125\t1999-12-31\tab  \n"
+                               "1e2\t2000-10-09\tx\n";
+    sql_copy_data(s, data, sizeof data - 1, 0);
+    assert_sql(s, "copy t from stdin", "COPY 6\n");
+    assert_sql(s, "select n, d, p || '|', octet_length(p) from t",
+               "1.00|2024-02-28|a||3\n-0.50|2024-02-29|abc||3\n1.00|2024-02-28|||3\n"
+               "9999.99|0001-01-01|\u00e4||4\n0.13|1999-12-31|ab||3\n100.00|2000-10-09|x||3\n");
+    sql_run(s, "drop table t");
+}
+
 static void csv_is_read(void **state) {
     assert_copied("copy c from stdin csv", DATA("1,one,1.5\n2,,\n3,\"\",\"3\"\n"), "COPY 3\n",
                   "1|one|1.50\n2|NULL|NULL\n3||3.00\n");
@@ -148,6 +162,7 @@ static void files_of_the_server_are_out_of_reach(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(text_is_read),
+        CASE(typed_fields_are_read),
         CASE(csv_is_read),
         CASE(wrong_data_are_refused),
         CASE(binary_is_read),

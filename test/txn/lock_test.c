@@ -277,6 +277,98 @@ static void deadlock_between_row_and_relation_is_found(void **state) {
     fixture_run(mixed_deadlock_body, 1);
 }
 
+/* ---- claims ---- */
+
+struct claim {
+    struct transaction *transaction;
+    const struct slice *keys;
+    size_t count;
+};
+
+static enum status claim_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct claim *claim = argument;
+    return txn_lock_keys(f, claim->transaction, partition, (struct tree_id){1}, claim->keys,
+                         claim->count);
+}
+
+static enum status claim_one(struct fiber *f, struct store *store, struct transaction *transaction,
+                             const char *key) {
+    struct slice slice = slice_of_text(key);
+    struct claim claim = {transaction, &slice, 1};
+    return partition_call(f, store, (unsigned)key[0] % 4, claim_there, &claim);
+}
+
+static bool lock_skips(struct fiber *f, struct store *store, struct transaction *transaction,
+                       const char *key) {
+    struct operation skip = {.transaction = transaction,
+                             .tree = {1},
+                             .key = slice_of_text(key),
+                             .mode = KEY_LOCK_SHARE,
+                             .wait = LOCK_SKIP};
+    assert_ok(partition_call(f, store, (unsigned)key[0] % 4, lock_there, &skip));
+    return !skip.locked;
+}
+
+static enum status claim_body(struct fiber *f, void *argument) {
+    enum { KEYS = 5000 }; /* several segments */
+    static char texts[KEYS][8];
+    static struct slice keys[KEYS];
+    struct store *store = store_create(f);
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(texts[i], sizeof texts[i], "c%d", i);
+        keys[i] = slice_of_text(texts[i]);
+    }
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct transaction *b = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct claim claim = {a, keys, KEYS};
+    for (int i = 0; i < 2; i++) /* again: nothing new */
+        assert_ok(partition_call(f, store, 'c' % 4, claim_there, &claim));
+    for (int i = 0; i < KEYS; i += 7) {
+        assert_true(lock_skips(f, store, b, texts[i]));
+        assert_false(lock_skips(f, store, a, texts[i]));
+    }
+    assert_false(lock_skips(f, store, b, "c5000"));
+    struct actor waiter = {store, "b", b, {"c1"}, KEY_LOCK_EXCLUSIVE, .rolls_back = true};
+    struct task_group group;
+    task_group_init(&group, f);
+    trace[0] = '\0';
+    assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, actor_body, &waiter));
+    assert_ok(fiber_sleep(f, 1000000));
+    assert_string_equal(trace, "");
+    transaction_rollback(f, a);
+    assert_ok(task_group_wait(f, &group));
+    assert_string_equal(trace, "bc1 ");
+    return store_close(f, store);
+}
+
+static void claimed_keys_exclude_and_are_waited_for(void **state) {
+    fixture_run(claim_body, 1);
+}
+
+/* One transaction locks far more than is kept as ordinary locks. */
+static enum status many_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct transaction *b = begin(f, store, ISOLATION_READ_COMMITTED);
+    char key[16];
+    for (int i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "m%d", i);
+        assert_ok(lock(f, a, 'm' % 4, key, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL));
+    }
+    for (int i = 0; i < 3000; i += 11) {
+        snprintf(key, sizeof key, "m%d", i);
+        assert_true(lock_skips(f, store, b, key));
+    }
+    transaction_rollback(f, a);
+    assert_false(lock_skips(f, store, b, "m2999"));
+    transaction_rollback(f, b);
+    return store_close(f, store);
+}
+
+static void many_locks_of_one_transaction_exclude(void **state) {
+    fixture_run(many_body, 1);
+}
+
 /* ---- random use against the invariants
  * ------------------------------------------------------------------ */
 
@@ -298,8 +390,10 @@ static enum status churn_body(struct fiber *f, void *argument) {
         for (int i = 0; i < 3 && status == STATUS_OK; i++) {
             char key[2] = {(char)('a' + random_below(&random, 6)), 0};
             unsigned index = (unsigned)(key[0] - 'a');
-            status = lock(f, transaction, (unsigned)key[0] % 4, key, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
-                          NULL);
+            status = random_below(&random, 2) == 0
+                         ? claim_one(f, churn->store, transaction, key)
+                         : lock(f, transaction, (unsigned)key[0] % 4, key, KEY_LOCK_EXCLUSIVE,
+                                LOCK_WAIT, NULL);
             bool again = false;
             for (unsigned j = 0; j < count; j++)
                 again = again || mine[j] == index;
@@ -362,6 +456,8 @@ int main(void) {
         cmocka_unit_test(waiters_are_served_in_order),
         cmocka_unit_test(holder_is_upgraded_before_waiters),
         cmocka_unit_test(waiting_ends_with_lock_timeout),
+        cmocka_unit_test(claimed_keys_exclude_and_are_waited_for),
+        cmocka_unit_test(many_locks_of_one_transaction_exclude),
         cmocka_unit_test(deadlock_over_partitions_costs_one_victim),
         cmocka_unit_test(deadlock_between_row_and_relation_is_found),
         cmocka_unit_test(exclusive_means_one_holder_and_nothing_leaks),
