@@ -52,7 +52,7 @@ struct satori_options {
     int create;          /* make the database if the directory has none */
     unsigned cores;      /* threads; 0: one for each processor, at most 64 */
     unsigned partitions; /* at creation only; 0: 8 */
-    uint64_t memory;     /* bytes for data pages and query memory; 0: a quarter of the machine's */
+    uint64_t memory;     /* bytes for data pages and query memory; 0: 256 MiB */
     int log_level;       /* 0: warnings and errors; 1: also information; 2: everything */
     const char *config_path; /* file of "name = value" settings; NULL none */
 };
@@ -147,8 +147,7 @@ int64_t satori_int64(const struct satori_statement *statement, size_t column);
 double satori_double(const struct satori_statement *statement, size_t column);
 const char *satori_text(const struct satori_statement *statement, size_t column);
 /* For bytea the bytes themselves, for other types the text. */
-const void *satori_bytes(const struct satori_statement *statement, size_t column,
-                         size_t *size_out);
+const void *satori_bytes(const struct satori_statement *statement, size_t column, size_t *size_out);
 /* Rows inserted, updated or deleted by the last run. */
 uint64_t satori_changes(const struct satori_statement *statement);
 

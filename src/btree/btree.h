@@ -124,6 +124,10 @@ enum status btree_load_end(struct fiber *f, struct btree_loader *loader) MUST_US
 enum status btree_estimate(struct fiber *f, struct btree *tree, struct slice lower,
                            struct slice upper, uint64_t *count_out) MUST_USE;
 
+/* Pages of the tree. Looks at one leaf for each node above the leaves; the few nodes higher up are
+   counted once for a level. */
+enum status btree_page_count(struct fiber *f, struct btree *tree, uint64_t *count_out) MUST_USE;
+
 /* Check order, fences, depth, fill and that no page is used twice; the first broken invariant is
    DATA_CORRUPTED naming tree, page and slot. */
 struct btree_check_result {

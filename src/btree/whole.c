@@ -265,3 +265,29 @@ enum status btree_check(struct fiber *f, struct btree *tree,
         TRY(fiber_check(f));
     }
 }
+
+/* ---- size ---- */
+
+enum status btree_page_count(struct fiber *f, struct btree *tree, uint64_t *count_out) {
+    uint8_t fence[BTREE_KEY_SIZE_MAX];
+    struct slice target = SLICE_EMPTY;
+    *count_out = 0;
+    for (;;) {
+        struct path path;
+        TRY(tree__descend(f, tree, DESCEND_AT, target, &path));
+        if (path.depth <= 1) {
+            *count_out += path.depth;
+            return STATUS_OK;
+        }
+        struct node parent = step_node(&path, path.depth - 2);
+        if (*count_out == 0)
+            *count_out = path.depth - 2;
+        *count_out += 1 + node_count(parent);
+        if (!node_has_upper(parent))
+            return STATUS_OK;
+        struct slice upper = node_upper(parent);
+        memcpy(fence, upper.data, upper.size);
+        target = slice_of(fence, upper.size);
+        TRY(fiber_check(f));
+    }
+}

@@ -248,8 +248,53 @@ BOXED_FUNCTION(pg_database_size_name) {
 BOXED_FUNCTION(pg_database_size_oid) {
     return database_size(call, result);
 }
+enum { SIZE_MAIN = 1, SIZE_LARGE = 2, SIZE_INDEXES = 4 };
+
+/* Bytes of the parts of a table, or of an index; null when there is no such relation. */
+static enum status relation_size(struct kernel_call *call, uint32_t oid, unsigned parts,
+                                 struct value *result) {
+    struct store *store = call->environment->store;
+    if (store == NULL || call->f == NULL)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "sizes need an open database");
+    const struct table *table = schema_table_by_oid(call->environment->schema, oid), *of;
+    const struct index *index = schema_index_by_oid(call->environment->schema, oid, &of);
+    uint64_t total = 0, bytes = 0;
+    if (table == NULL && index == NULL) {
+        result->is_null = schema_sequence_by_oid(call->environment->schema, oid) == NULL;
+        result->int64 = 0;
+        return STATUS_OK;
+    }
+    if (index != NULL && (parts & SIZE_MAIN) != 0)
+        TRY(table_tree_size(call->f, store, index->tree, &total));
+    if (table != NULL && table->kind == RELATION_TABLE) {
+        if ((parts & SIZE_MAIN) != 0) {
+            TRY(table_tree_size(call->f, store, table->row_tree, &bytes));
+            total += bytes;
+        }
+        if ((parts & SIZE_LARGE) != 0) {
+            TRY(table_tree_size(call->f, store, table->large_tree, &bytes));
+            total += bytes;
+        }
+        for (unsigned i = 0; (parts & SIZE_INDEXES) != 0 && i < table->index_count; i++) {
+            TRY(table_tree_size(call->f, store, table->indexes[i]->tree, &bytes));
+            total += bytes;
+        }
+    }
+    result->int64 = (int64_t)total;
+    return STATUS_OK;
+}
 BOXED_FUNCTION(pg_relation_size) {
-    return error_set(STATUS_FEATURE_NOT_SUPPORTED, "sizes of single tables are not known yet");
+    return relation_size(call, oid_of(&arguments[0]), SIZE_MAIN, result);
+}
+BOXED_FUNCTION(pg_table_size) {
+    return relation_size(call, oid_of(&arguments[0]), SIZE_MAIN | SIZE_LARGE, result);
+}
+BOXED_FUNCTION(pg_indexes_size) {
+    return relation_size(call, oid_of(&arguments[0]), SIZE_INDEXES, result);
+}
+BOXED_FUNCTION(pg_total_relation_size) {
+    return relation_size(call, oid_of(&arguments[0]), SIZE_MAIN | SIZE_LARGE | SIZE_INDEXES,
+                         result);
 }
 BOXED_FUNCTION(pg_relation_filenode) {
     result->int64 = arguments[0].int64;
@@ -343,9 +388,9 @@ static const struct kernel_entry entries[] = {
     BOXED(pg_database_size_oid),
     BOXED(pg_relation_size),
     AS(pg_relation_size_regclass, pg_relation_size),
-    AS(pg_total_relation_size, pg_relation_size),
-    AS(pg_table_size, pg_relation_size),
-    AS(pg_indexes_size, pg_relation_size),
+    BOXED(pg_total_relation_size),
+    BOXED(pg_table_size),
+    BOXED(pg_indexes_size),
     BOXED(pg_relation_filenode),
     BOXED(pg_size_pretty),
     BOXED(pg_size_pretty_numeric),

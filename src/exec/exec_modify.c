@@ -91,6 +91,8 @@ enum status exec__check_row(struct fiber *f, struct exec_local *local, const str
                             const struct plan_check *checks, uint32_t check_count,
                             const struct value *row, struct arena *arena) {
     struct row_input input = {.values = row, .value_count = table->column_count};
+    if (check_count > 0) /* without any, whoever writes the row looks */
+        TRY(table_check_not_null(table, row));
     for (uint32_t i = 0; i < check_count; i++) {
         struct value value;
         TRY(exec__scalar(f, local, checks[i].condition, &input, arena, &value));
@@ -144,11 +146,47 @@ static enum status next_returned(struct modify_operator *self, struct batch **ba
 
 /* ---- INSERT ------------------------------------------------------------------------------ */
 
+/* Some row of the batch breaks NOT NULL or a CHECK. PostgreSQL takes rows one after the other: the
+   first row at fault is the error, unless one before it breaks a unique key. */
+static enum status insert_until_failure(struct fiber *f, struct modify_operator *self,
+                                        const struct batch *batch) {
+    const struct plan_node *node = self->base.node;
+    const struct table *table = node->insert.table;
+    for (uint32_t i = 0; i < batch->selected_count; i++) {
+        uint32_t at = batch_row(batch, i);
+        for (uint32_t c = 0; c < table->column_count; c++)
+            self->new_row[c] = vector_get(&batch->vectors[c], at);
+        enum status status = table_check_not_null(table, self->new_row);
+        if (status == STATUS_OK)
+            status = exec__check_row(f, self->base.local, table, node->insert.checks,
+                                     node->insert.check_count, self->new_row, &self->row_arena);
+        if (status == STATUS_OK)
+            continue;
+        if (i == 0)
+            return status;
+        struct error found = *error_current();
+        struct batch before = *batch;
+        before.selection = batch_rows(batch);
+        before.selected_count = i;
+        error_clear();
+        TRY(table_insert_batch(f, &self->context, table, &before, NULL));
+        *error_current() = found;
+        return status;
+    }
+    return error_set(STATUS_INTERNAL_ERROR, "no row of the batch breaks a constraint");
+}
+
 static enum status insert_batch(struct fiber *f, struct modify_operator *self,
                                 struct batch *batch) {
     const struct plan_node *node = self->base.node;
-    TRY(check_batch(f, self, batch));
-    TRY(table_insert_batch(f, &self->context, node->insert.table, batch, NULL));
+    enum status status = check_batch(f, self, batch);
+    if (status == STATUS_OK)
+        status = table_insert_batch(f, &self->context, node->insert.table, batch, NULL);
+    if (status == STATUS_CHECK_VIOLATION || status == STATUS_NOT_NULL_VIOLATION) {
+        error_clear();
+        return insert_until_failure(f, self, batch);
+    }
+    TRY(status);
     self->base.execution->row_count += batch->selected_count;
     if (node->insert.returning == NULL)
         return STATUS_OK;

@@ -229,7 +229,8 @@ static inline struct batch *exec__store_batch(const struct exec_store *store, ui
 enum status exec__store_append_values(struct exec_store *store, const struct value *values)
     MUST_USE;
 
-/* CHECK constraints of one full row: CHECK_VIOLATION with PostgreSQL's words. */
+/* NOT NULL, then CHECK constraints of one full row: NOT_NULL_VIOLATION, CHECK_VIOLATION with
+   PostgreSQL's words. */
 enum status exec__check_row(struct fiber *f, struct exec_local *local, const struct table *table,
                             const struct plan_check *checks, uint32_t check_count,
                             const struct value *row, struct arena *arena) MUST_USE;

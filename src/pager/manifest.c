@@ -27,10 +27,11 @@ static char *join(const char *directory, const char *name) {
 }
 
 static enum status init(struct manifest *manifest, const char *directory) {
-    *manifest = (struct manifest){.directory = directory};
+    *manifest = (struct manifest){.directory = join(directory, ".")};
     manifest->path = join(directory, "manifest");
     manifest->path_new = join(directory, "manifest.new");
-    if (manifest->path == NULL || manifest->path_new == NULL) {
+    if (manifest->directory == NULL || manifest->path == NULL || manifest->path_new == NULL) {
+        memory_free(manifest->directory);
         memory_free(manifest->path);
         memory_free(manifest->path_new);
         *manifest = (struct manifest){0};
@@ -42,6 +43,7 @@ static enum status init(struct manifest *manifest, const char *directory) {
 void manifest_close(struct fiber *f, struct manifest *manifest) {
     if (manifest->file != NULL && file_close(f, manifest->file) != STATUS_OK)
         LOG(LOG_WARNING, "pager", "closing %s: %s", manifest->path, error_current()->message);
+    memory_free(manifest->directory);
     memory_free(manifest->path);
     memory_free(manifest->path_new);
     *manifest = (struct manifest){0};

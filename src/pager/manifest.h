@@ -6,8 +6,7 @@
 #include "runtime/runtime_file.h"
 
 struct manifest {
-    const char *directory; /* borrowed */
-    char *path, *path_new;
+    char *directory, *path, *path_new;
     struct file *file;
     uint64_t size;       /* end of the last good record */
     uint64_t live_size;  /* what a full checkpoint took when last known */

@@ -164,8 +164,8 @@ void satori_disconnect(struct satori_connection *connection) {
         return;
     while (connection->statements != NULL)
         satori_finalize(connection->statements);
-    enum status status = runtime_run(connection->database->runtime, 0, disconnect_on_core,
-                                     connection->session);
+    enum status status =
+        runtime_run(connection->database->runtime, 0, disconnect_on_core, connection->session);
     if (status != STATUS_OK)
         LOG(LOG_ERROR, "server", "disconnecting: %s", error_current()->message);
     memory_free(connection);
@@ -181,4 +181,3 @@ static enum status cancel_on_core(struct fiber *f, void *argument) {
 void satori_cancel(struct satori_connection *connection) {
     (void)!runtime_run(connection->database->runtime, 0, cancel_on_core, connection);
 }
-

@@ -44,9 +44,9 @@ static int play_event(const struct tape_event *event, const struct satori_receiv
     void *context = receiver->context;
     switch (event->kind) {
     case EVENT_COLUMNS:
-        return receiver->columns == NULL ? 0
-                                         : receiver->columns(context, event->count, event->texts,
-                                                             event->type_oids);
+        return receiver->columns == NULL
+                   ? 0
+                   : receiver->columns(context, event->count, event->texts, event->type_oids);
     case EVENT_ROW:
         return receiver->row == NULL
                    ? 0
@@ -86,9 +86,9 @@ int satori_query(struct satori_connection *connection, const char *sql,
     error_clear();
     if (connection->active_count > 0)
         return server__result(connection,
-                         error_set(STATUS_OBJECT_IN_USE,
-                                   "a prepared statement of this connection is still being "
-                                   "stepped: reset or finalize it first"));
+                              error_set(STATUS_OBJECT_IN_USE,
+                                        "a prepared statement of this connection is still being "
+                                        "stepped: reset or finalize it first"));
     struct conversation conversation = {.connection = connection, .sql = sql};
     server__tape_rewind(&conversation.tape);
     connection->conversation = &conversation;
@@ -111,4 +111,3 @@ int satori_execute(struct satori_connection *connection, const char *sql) {
     static const struct satori_receiver nobody;
     return satori_query(connection, sql, &nobody);
 }
-

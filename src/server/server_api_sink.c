@@ -182,4 +182,3 @@ const struct sink server__sink_functions = {
     .notice = sink_notice,
     .parameter_status = sink_parameter_status,
 };
-

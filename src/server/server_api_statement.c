@@ -22,12 +22,10 @@ static enum status prepare_on_core(struct fiber *f, void *argument) {
     TRY(session_parse(f, session, statement->name, call->sql, NULL, 0));
     const uint32_t *types;
     const struct column_description *columns;
-    TRY(session_describe_statement(f, session, statement->name, &types,
-                                   &statement->parameter_count, &columns,
-                                   &statement->column_count));
+    TRY(session_describe_statement(f, session, statement->name, &types, &statement->parameter_count,
+                                   &columns, &statement->column_count));
     statement->parameter_types = ARENA_ARRAY(arena, uint32_t, statement->parameter_count);
-    statement->columns =
-        ARENA_ARRAY(arena, struct column_description, statement->column_count);
+    statement->columns = ARENA_ARRAY(arena, struct column_description, statement->column_count);
     statement->parameters =
         memory_alloc_zeroed(statement->parameter_count, sizeof *statement->parameters);
     statement->texts = memory_alloc_zeroed(statement->column_count, sizeof *statement->texts);
@@ -72,8 +70,7 @@ int satori_prepare(struct satori_connection *connection, const char *sql,
     snprintf(statement->name, sizeof statement->name, "satori_%llu",
              (unsigned long long)++connection->name_next);
     struct prepare_call call = {statement, sql};
-    enum status status =
-        runtime_run(connection->database->runtime, 0, prepare_on_core, &call);
+    enum status status = runtime_run(connection->database->runtime, 0, prepare_on_core, &call);
     if (status == STATUS_OK && connection->active_count == 0)
         status = runtime_run(connection->database->runtime, 0, sync_on_core, connection);
     if (status != STATUS_OK) {
@@ -99,9 +96,8 @@ static int bind_bytes(struct satori_statement *statement, size_t index, const vo
     struct satori_connection *connection = statement->connection;
     error_clear();
     if (index == 0 || index > statement->parameter_count)
-        return server__result(connection,
-                         error_set(STATUS_UNDEFINED_PARAMETER, "there is no parameter $%zu",
-                                   index));
+        return server__result(
+            connection, error_set(STATUS_UNDEFINED_PARAMETER, "there is no parameter $%zu", index));
     uint8_t *copy = NULL;
     if (bytes != NULL) {
         copy = memory_alloc(size);

@@ -89,9 +89,9 @@ bool size_parse(const char *text, uint64_t *bytes_out) {
     static const struct {
         const char *unit;
         unsigned shift;
-    } units[] = {{"", 0},    {"b", 0},    {"k", 10},  {"kb", 10}, {"kib", 10}, {"m", 20}, {"mb", 20},
-                 {"mib", 20}, {"g", 30},   {"gb", 30}, {"gib", 30}, {"t", 40},   {"tb", 40},
-                 {"tib", 40}};
+    } units[] = {{"", 0},     {"b", 0},   {"k", 10},   {"kb", 10}, {"kib", 10},
+                 {"m", 20},   {"mb", 20}, {"mib", 20}, {"g", 30},  {"gb", 30},
+                 {"gib", 30}, {"t", 40},  {"tb", 40},  {"tib", 40}};
     size_t digits = strspn(text, "0123456789");
     char number[32];
     if (digits == 0 || digits >= sizeof number)

@@ -10,18 +10,18 @@ struct option_spec {
     const char *name;     /* "--data" */
     const char *argument; /* "DIR"; NULL: a flag */
     const char *meaning;
-    const char **value;   /* set to the text after it, or to "" for a flag */
+    const char **value; /* set to the text after it, or to "" for a flag */
 };
 
 struct command_line {
-    const char *usage;    /* "satori server --data DIR [options]" */
-    const char *about;    /* a paragraph */
+    const char *usage; /* "satori server --data DIR [options]" */
+    const char *about; /* a paragraph */
     const struct option_spec *options;
     size_t option_count;
     const char **operands; /* room for operand_max */
     size_t operand_max;
     size_t operand_count;
-    const char *more;      /* printed after the options in --help; NULL none */
+    const char *more; /* printed after the options in --help; NULL none */
 };
 
 enum command_outcome { COMMAND_RUN, COMMAND_HELPED, COMMAND_WRONG };

@@ -5,6 +5,7 @@
  * clients that come while the journal is replayed wait in its backlog.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base_log.h"
@@ -18,7 +19,8 @@
 
 struct serve {
     struct engine_options engine_options;
-    const char *listen;
+    char listen[256];
+    struct setting_override overrides[3];
     struct engine *engine;
     struct listener *listener;
     struct event stop;
@@ -42,9 +44,9 @@ static enum status open_listener(struct fiber *f, struct serve *serve) {
     if (listener_is_loopback(serve->listener))
         return STATUS_OK;
     listener_close(f, serve->listener);
-    enum status status = error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                                   "will not listen on %s: satori has no passwords and no TLS yet",
-                                   serve->listen);
+    enum status status =
+        error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                  "will not listen on %s: satori has no passwords and no TLS yet", serve->listen);
     error_hint("listen on a loopback address such as 127.0.0.1:5433 or on a Unix socket");
     return status;
 }
@@ -118,19 +120,20 @@ static int complain(const char *what, const char *text, const char *wanted) {
 }
 
 /* 0 when everything is in order, else the exit status. */
-static int read_arguments(const struct server_arguments *arguments, struct serve *serve,
-                          struct runtime_options *runtime) {
+static int read_arguments(const struct server_arguments *arguments, struct serve *serve) {
     uint64_t number;
     if (arguments->data == NULL)
         return complain("--data", "is missing", "name the data directory");
     serve->engine_options.directory = arguments->data;
     serve->engine_options.create_if_missing = arguments->create != NULL;
     serve->engine_options.config_path = arguments->config;
-    serve->listen = arguments->listen;
+    struct setting_override *override = serve->overrides;
+    if (arguments->listen != NULL)
+        *override++ = (struct setting_override){"listen", arguments->listen};
     if (arguments->cores != NULL) {
         if (!number_parse(arguments->cores, 1, RUNTIME_CORES_MAX, &number))
             return complain("--cores", arguments->cores, "a number from 1 to 64 is wanted");
-        runtime->core_count = (unsigned)number;
+        *override++ = (struct setting_override){"cores", arguments->cores};
     }
     if (arguments->partitions != NULL) {
         if (!number_parse(arguments->partitions, 1, 64, &number))
@@ -144,19 +147,39 @@ static int read_arguments(const struct server_arguments *arguments, struct serve
                             "a size of at least 32MB is wanted, such as 512MB or 4GB");
         serve->engine_options.memory_max = number;
     }
-    enum log_level level = LOG_INFO;
-    if (arguments->log_level != NULL && !log_level_parse(arguments->log_level, &level))
-        return complain("--log-level", arguments->log_level, "debug, info, warning or error");
-    log_level_set(level);
+    enum log_level level;
+    if (arguments->log_level != NULL) {
+        if (!log_level_parse(arguments->log_level, &level))
+            return complain("--log-level", arguments->log_level, "debug, info, warning or error");
+        *override++ = (struct setting_override){"log_level", arguments->log_level};
+    }
+    serve->engine_options.overrides = serve->overrides;
+    serve->engine_options.override_count = (size_t)(override - serve->overrides);
     return 0;
 }
 
-static int run(struct serve *serve, const struct runtime_options *options) {
+/* The settings that count before the engine opens. */
+static enum status read_settings(struct serve *serve, struct runtime_options *runtime) {
+    char text[32];
+    enum log_level level;
+    TRY(engine_start_setting(&serve->engine_options, "log_level", text, sizeof text));
+    if (log_level_parse(text, &level))
+        log_level_set(level);
+    TRY(engine_start_setting(&serve->engine_options, "cores", text, sizeof text));
+    runtime->core_count = (unsigned)strtoul(text, NULL, 10);
+    return engine_start_setting(&serve->engine_options, "listen", serve->listen,
+                                sizeof serve->listen);
+}
+
+static int run(struct serve *serve) {
+    struct runtime_options options = {0};
     log_clock_set(clock_wall_us);
     struct runtime *runtime = NULL;
-    enum status status = runtime_signals_handle(on_signal, serve);
+    enum status status = read_settings(serve, &options);
     if (status == STATUS_OK)
-        status = runtime_create(options, &runtime);
+        status = runtime_signals_handle(on_signal, serve);
+    if (status == STATUS_OK)
+        status = runtime_create(&options, &runtime);
     if (status == STATUS_OK)
         status = runtime_run(runtime, 0, serve_on_core, serve);
     struct error error = *error_current();
@@ -173,15 +196,14 @@ static int run(struct serve *serve, const struct runtime_options *options) {
 }
 
 int server_main(int argc, char **argv) {
-    struct server_arguments arguments = {.listen = "127.0.0.1:5433"};
+    struct server_arguments arguments = {0};
     const struct option_spec options[] = {
         {"--data", "DIR", "the data directory", &arguments.data},
         {"--create", NULL, "make a new database if the directory has none", &arguments.create},
-        {"--listen", "HOST:PORT", "where to serve (default 127.0.0.1:5433); port 0 picks a free one",
-         &arguments.listen},
+        {"--listen", "HOST:PORT",
+         "where to serve (default 127.0.0.1:5433); port 0 picks a free one", &arguments.listen},
         {"--cores", "N", "threads (default: one for each processor)", &arguments.cores},
-        {"--memory", "SIZE", "memory the process may use (default: a quarter of the machine's)",
-         &arguments.memory},
+        {"--memory", "SIZE", "memory the process may use (default 256MB)", &arguments.memory},
         {"--partitions", "N", "pieces a new database is cut into (default 8)",
          &arguments.partitions},
         {"--config", "FILE", "settings, one \"name = value\" a line", &arguments.config},
@@ -199,7 +221,6 @@ int server_main(int argc, char **argv) {
     if (outcome != COMMAND_RUN)
         return outcome == COMMAND_HELPED ? 0 : 2;
     struct serve serve = {0};
-    struct runtime_options runtime_options = {0};
-    int wrong = read_arguments(&arguments, &serve, &runtime_options);
-    return wrong != 0 ? wrong : run(&serve, &runtime_options);
+    int wrong = read_arguments(&arguments, &serve);
+    return wrong != 0 ? wrong : run(&serve);
 }

@@ -221,12 +221,12 @@ void shell__run_stream(struct shell *shell, FILE *input) {
 /* ---- the terminal ---------------------------------------------------------------------------- */
 
 static const char *const words[] = {
-    "ALTER TABLE",  "ANALYZE",     "AND",         "BEGIN",        "CHECKPOINT",   "COMMIT",
-    "COPY",         "CREATE INDEX", "CREATE TABLE", "DELETE FROM", "DISTINCT",     "DROP INDEX",
-    "DROP TABLE",   "EXPLAIN",     "FROM",        "GROUP BY",     "HAVING",       "INNER JOIN",
-    "INSERT INTO",  "LEFT JOIN",   "LIMIT",       "ORDER BY",     "PRIMARY KEY",  "RETURNING",
-    "ROLLBACK",     "SELECT",      "SET",         "SHOW",         "TRUNCATE",     "UPDATE",
-    "VACUUM",       "VALUES",      "WHERE",       NULL};
+    "ALTER TABLE", "ANALYZE",      "AND",          "BEGIN",       "CHECKPOINT",  "COMMIT",
+    "COPY",        "CREATE INDEX", "CREATE TABLE", "DELETE FROM", "DISTINCT",    "DROP INDEX",
+    "DROP TABLE",  "EXPLAIN",      "FROM",         "GROUP BY",    "HAVING",      "INNER JOIN",
+    "INSERT INTO", "LEFT JOIN",    "LIMIT",        "ORDER BY",    "PRIMARY KEY", "RETURNING",
+    "ROLLBACK",    "SELECT",       "SET",          "SHOW",        "TRUNCATE",    "UPDATE",
+    "VACUUM",      "VALUES",       "WHERE",        NULL};
 
 static struct shell *completing_shell; /* libedit's callbacks carry no context */
 static char **table_names;
@@ -317,7 +317,8 @@ static void run_terminal(struct shell *shell) {
         write_history(history);
 }
 
-/* ---- the command -------------------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------------------
+ */
 
 static void run_commands(struct shell *shell, const char *commands) {
     struct script script = {0};

@@ -22,7 +22,8 @@ static void literal(const char *name, char *text, size_t size) {
     size_t at = 0;
     bool quoted = false;
     text[at++] = '\'';
-    for (; *name != '\0' && *name != ';' && !isspace((unsigned char)*name) && at + 3 < size; name++) {
+    for (; *name != '\0' && *name != ';' && !isspace((unsigned char)*name) && at + 3 < size;
+         name++) {
         if (*name == '"') {
             quoted = !quoted;
             continue;
@@ -49,10 +50,11 @@ static void describe(struct shell *shell, const char *name) {
              quoted);
     if (!shell__run(shell, sql))
         return;
-    snprintf(sql, sizeof sql,
-             "select pg_catalog.pg_get_indexdef(i.indexrelid) as \"Indexes\" from "
-             "pg_catalog.pg_index i where i.indrelid = %s::regclass order by i.indisprimary desc, 1",
-             quoted);
+    snprintf(
+        sql, sizeof sql,
+        "select pg_catalog.pg_get_indexdef(i.indexrelid) as \"Indexes\" from "
+        "pg_catalog.pg_index i where i.indrelid = %s::regclass order by i.indisprimary desc, 1",
+        quoted);
     shell__run(shell, sql);
 }
 

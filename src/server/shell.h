@@ -19,11 +19,11 @@ struct shell {
     struct satori *database;
     struct satori_connection *connection;
     bool interactive, timing, expanded, quiet;
-    bool failed;      /* some statement failed */
-    bool done;        /* \q */
+    bool failed; /* some statement failed */
+    bool done;   /* \q */
     struct shell_result result;
-    FILE *input;      /* where COPY data come from; NULL when statements came from -c */
-    char *copy_line;  /* the line of COPY data handed out last */
+    FILE *input;     /* where COPY data come from; NULL when statements came from -c */
+    char *copy_line; /* the line of COPY data handed out last */
     size_t copy_capacity;
 };
 

@@ -7,8 +7,8 @@
 
 /* What the text is in the middle of; the letter psql shows in its prompt. */
 enum split_state {
-    SPLIT_DONE = ';',       /* a whole statement: its size with the semicolon is known */
-    SPLIT_EMPTY = '=',      /* nothing but white space and comments so far */
+    SPLIT_DONE = ';',  /* a whole statement: its size with the semicolon is known */
+    SPLIT_EMPTY = '=', /* nothing but white space and comments so far */
     SPLIT_STATEMENT = '-',
     SPLIT_QUOTE = '\'',
     SPLIT_IDENTIFIER = '"',

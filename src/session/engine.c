@@ -88,23 +88,16 @@ static enum status config_line(struct engine *engine, const char *path, unsigned
     return STATUS_OK;
 }
 
-static enum status read_config(struct fiber *f, struct engine *engine, const char *path) {
-    struct file *file;
-    TRY(file_open(f, path, FILE_READ_ONLY, &file));
-    uint64_t size = 0;
-    size_t got = 0;
-    char *text = NULL;
-    enum status status = file_size(f, file, &size);
-    if (status == STATUS_OK && size > CONFIG_SIZE_MAX)
+static enum status read_config(struct engine *engine, const char *path) {
+    struct arena arena = {0};
+    struct slice bytes;
+    enum status status = file_read_blocking(path, CONFIG_SIZE_MAX, &arena, &bytes);
+    if (status == STATUS_LIMIT_EXCEEDED)
         status = error_set(STATUS_CONFIG_FILE_ERROR, "%s is too large for a configuration", path);
-    if (status == STATUS_OK && (text = memory_alloc(size + 1)) == NULL)
-        status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    if (status == STATUS_OK)
-        status = file_read(f, file, text, size, 0, &got);
+    unsigned number = 0;
     if (status == STATUS_OK) {
-        text[got] = '\0';
-        unsigned number = 0;
-        for (char *line = text; line != NULL && status == STATUS_OK;) {
+        bytes = arena_copy_slice(&arena, bytes); /* with a zero byte behind it */
+        for (char *line = (char *)bytes.data; line != NULL && status == STATUS_OK;) {
             char *end = strchr(line, '\n');
             if (end != NULL)
                 *end++ = '\0';
@@ -112,11 +105,8 @@ static enum status read_config(struct fiber *f, struct engine *engine, const cha
             line = end;
         }
     }
-    memory_free(text);
-    struct error error = *error_current();
-    enum status closed = file_close(f, file);
-    *error_current() = error;
-    return status != STATUS_OK ? status : closed;
+    arena_release(&arena);
+    return status;
 }
 
 static enum status show_defaults(struct engine *engine) {
@@ -168,24 +158,21 @@ static void process_init(void) {
 
 /* ---- open and close --------------------------------------------------------------------- */
 
-static enum status load_settings(struct fiber *f, struct engine *engine,
-                                 const struct engine_options *options) {
+static enum status load_settings(struct engine *engine, const struct engine_options *options) {
     TRY(settings_defaults(engine->defaults));
     if (options->config_path != NULL)
-        TRY(read_config(f, engine, options->config_path));
+        TRY(read_config(engine, options->config_path));
+    for (size_t i = 0; i < options->override_count; i++) {
+        enum setting_id id = setting_find(options->overrides[i].name);
+        ASSERT(id != SETTING_COUNT);
+        TRY(set_default(engine, id, options->overrides[i].value));
+    }
     if (options->partition_count > 0)
         engine->defaults[SETTING_PARTITIONS].number = options->partition_count;
     if (options->memory_max > 0)
         engine->defaults[SETTING_MEMORY].number = (int64_t)(options->memory_max >> 10);
     if (options->session_count_max > 0)
         engine->defaults[SETTING_MAX_CONNECTIONS].number = options->session_count_max;
-    enum log_level level;
-    struct slice word = setting_option(SETTING_LOG_LEVEL,
-                                       engine->defaults[SETTING_LOG_LEVEL].number);
-    char text[16] = "";
-    memcpy(text, word.data, word.size);
-    if (options->config_path != NULL && log_level_parse(text, &level))
-        log_level_set(level);
     return show_defaults(engine);
 }
 
@@ -197,6 +184,20 @@ static void engine_free(struct engine *engine) {
         memory_free(engine->shown[id]);
     }
     memory_free(engine);
+}
+
+enum status engine_start_setting(const struct engine_options *options, const char *name, char *text,
+                                 size_t size) {
+    struct engine *engine = memory_alloc_zeroed(1, sizeof *engine);
+    if (engine == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    enum status status = load_settings(engine, options);
+    if (status == STATUS_OK)
+        snprintf(text, size, "%s", engine_setting(engine, name));
+    struct error error = *error_current();
+    engine_free(engine);
+    *error_current() = error;
+    return status;
 }
 
 static enum status open_store(struct fiber *f, struct engine *engine,
@@ -229,7 +230,7 @@ enum status engine_open(struct fiber *f, const struct engine_options *options,
     engine->pid_next = 1;
     engine->start_time_us = session__clock_us();
     list_init(&engine->sessions);
-    enum status status = load_settings(f, engine, options);
+    enum status status = load_settings(engine, options);
     if (status == STATUS_OK)
         status = open_store(f, engine, options);
     if (status == STATUS_OK)
@@ -300,14 +301,14 @@ static void signal_session(struct engine *engine, struct session *session, bool 
 void engine_shutdown(struct engine *engine) {
     atomic_store(&engine->stopping, true);
     engine__lock(engine);
-    LIST_FOR(&engine->sessions, node)
+    LIST_FOR (&engine->sessions, node)
         signal_session(engine, CONTAINER_OF(node, struct session, link), true);
     engine__unlock(engine);
 }
 
 void engine_cancel(struct fiber *f, struct engine *engine, int32_t pid, int32_t secret) {
     engine__lock(engine);
-    LIST_FOR(&engine->sessions, node) {
+    LIST_FOR (&engine->sessions, node) {
         struct session *session = CONTAINER_OF(node, struct session, link);
         if (session->pid == pid && session->secret == secret)
             signal_session(engine, session, false);
@@ -318,7 +319,7 @@ void engine_cancel(struct fiber *f, struct engine *engine, int32_t pid, int32_t 
 bool engine__signal(struct engine *engine, int32_t pid, bool terminate) {
     bool found = false;
     engine__lock(engine);
-    LIST_FOR(&engine->sessions, node) {
+    LIST_FOR (&engine->sessions, node) {
         struct session *session = CONTAINER_OF(node, struct session, link);
         if (session->pid == pid) {
             signal_session(engine, session, terminate);

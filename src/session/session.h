@@ -26,7 +26,16 @@ struct engine_options {
     uint64_t memory_max;        /* bytes, whole process goal; 0: setting's default */
     unsigned session_count_max; /* 0: setting's default */
     const char *config_path;    /* "name = value" lines; NULL none */
+    /* What the command line says about settings; wins over the file. */
+    const struct setting_override {
+        const char *name, *value;
+    } *overrides;
+    size_t override_count;
 };
+/* What a setting will be at start (as SHOW has it), for what must be known before the engine opens:
+   the address, the number of cores. Needs no fiber; reads the file, changes nothing. */
+enum status engine_start_setting(const struct engine_options *options, const char *name,
+                                 char *text, size_t size) MUST_USE;
 /* Opens store and catalog, loads settings. Runs on core 0. */
 enum status engine_open(struct fiber *f, const struct engine_options *options,
                         struct engine **engine_out) MUST_USE;

@@ -70,7 +70,10 @@ enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const str
                           double rows, struct plan_node **node_out) MUST_USE;
 enum status plan_resolve(struct frame *frame, const struct layout *layout,
                          const struct expression *expression, struct expression **out) MUST_USE;
-struct expression *plan_fold(struct planner *p, struct expression *expression);
+/* `expression` is fresh and its arguments are folded. Errors of constant expressions (class 22) are
+   reported here, whether or not a row will be read. */
+enum status plan_fold(struct planner *p, struct expression *expression, struct expression **out)
+    MUST_USE;
 enum status plan_slot(struct planner *p, struct outer_list *list,
                       const struct expression *variable, uint32_t *slot_out) MUST_USE;
 /* Bindings of `list`, their values over `layout`. */

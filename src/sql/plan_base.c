@@ -90,26 +90,48 @@ static bool cast_is_immutable(uint32_t from, uint32_t to) {
     return true;
 }
 
-static struct expression *evaluate(struct planner *p, struct expression *expression) {
+/* PostgreSQL reads dates and times by stable functions: their errors wait until they are run. */
+static bool reads_datetime(const struct expression *expression) {
+    if (expression->kind != EXPRESSION_CAST || !type_is_string(expression->arguments[0]->type.id))
+        return false;
+    switch (expression->type.id) {
+    case TYPE_DATE:
+    case TYPE_TIME:
+    case TYPE_TIMESTAMP:
+    case TYPE_INTERVAL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What cannot be computed now stays as it is. But data at fault (class 22) are an error even if no
+   row will come to it, as they are for PostgreSQL. */
+static enum status evaluate(struct planner *p, struct expression *expression,
+                            struct expression **out) {
     const struct sql_folding *folding = p->b->options->folding;
     struct value value;
+    enum status status;
+    *out = expression;
     if (expression->kind == EXPRESSION_CAST) {
-        if (!cast_is_immutable(expression->arguments[0]->type.id, expression->type.id) ||
-            value_cast(&p->b->values, &expression->arguments[0]->value, expression->type,
-                       expression->is_explicit, p->b->arena, &value) != STATUS_OK) {
-            error_clear();
-            return expression;
-        }
-        return expression_constant(p->b, &value, expression->location);
+        if (!cast_is_immutable(expression->arguments[0]->type.id, expression->type.id))
+            return STATUS_OK;
+        status = value_cast(&p->b->values, &expression->arguments[0]->value, expression->type,
+                            expression->is_explicit, p->b->arena, &value);
+    } else {
+        if (folding == NULL)
+            return STATUS_OK;
+        status = folding->evaluate(&p->b->values, expression, p->b->arena, &value);
+        value.type = expression->type;
     }
-    if (folding == NULL)
-        return expression;
-    if (folding->evaluate(&p->b->values, expression, p->b->arena, &value) != STATUS_OK) {
-        error_clear();
-        return expression;
+    if (status == STATUS_OK) {
+        *out = expression_constant(p->b, &value, expression->location);
+        return STATUS_OK;
     }
-    value.type = expression->type;
-    return expression_constant(p->b, &value, expression->location);
+    if (strncmp(status_sqlstate(status), "22", 2) == 0 && !reads_datetime(expression))
+        return status;
+    error_clear();
+    return STATUS_OK;
 }
 
 static bool is_widening_cast(const struct expression *expression) {
@@ -176,26 +198,104 @@ static struct expression *fold_junction(struct planner *p, struct expression *ju
     return expression_constant(p->b, &value, junction->location);
 }
 
-/* `expression` is fresh and its arguments are folded. */
-struct expression *plan_fold(struct planner *p, struct expression *expression) {
+static bool same_type(struct type a, struct type b) {
+    return a.id == b.id && a.modifier == b.modifier && a.scale == b.scale &&
+           type_physical(a) == type_physical(b);
+}
+
+static enum status fold_case(struct planner *p, struct expression *expression,
+                             struct expression **out) {
+    *out = expression;
+    if (expression->argument_count == 0) {
+        struct value value = value_null(expression->type);
+        *out = expression_constant(p->b, &value, expression->location);
+        return STATUS_OK;
+    }
+    if (expression->argument_count == 1 &&
+        same_type(expression->arguments[0]->type, expression->type)) {
+        *out = expression->arguments[0];
+        return STATUS_OK;
+    }
+    return all_constant(expression) ? evaluate(p, expression, out) : STATUS_OK;
+}
+
+static enum status fold_call(struct planner *p, struct expression *call, struct expression **out) {
+    *out = call;
+    if (call->function->shape == FUNCTION_SET)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < call->argument_count && call->function->nulls == FUNCTION_STRICT; i++)
+        if (call->arguments[i]->kind == EXPRESSION_CONSTANT && call->arguments[i]->value.is_null) {
+            struct value value = value_null(call->type);
+            *out = expression_constant(p->b, &value, call->location);
+            return STATUS_OK;
+        }
+    if (call->function->volatility == FUNCTION_IMMUTABLE && all_constant(call))
+        return evaluate(p, call, out);
+    *out = narrow_comparison(p, call);
+    return STATUS_OK;
+}
+
+enum status plan_fold(struct planner *p, struct expression *expression, struct expression **out) {
+    *out = expression;
     switch (expression->kind) {
     case EXPRESSION_AND:
     case EXPRESSION_OR:
-        return fold_junction(p, expression);
+        *out = fold_junction(p, expression);
+        return STATUS_OK;
     case EXPRESSION_CALL:
-        if (expression->function->volatility == FUNCTION_IMMUTABLE &&
-            expression->function->shape != FUNCTION_SET && all_constant(expression))
-            return evaluate(p, expression);
-        return narrow_comparison(p, expression);
+        return fold_call(p, expression, out);
+    case EXPRESSION_CASE:
+        return fold_case(p, expression, out);
     case EXPRESSION_CAST:
     case EXPRESSION_NOT:
     case EXPRESSION_TEST:
-    case EXPRESSION_CASE:
     case EXPRESSION_COALESCE:
-        return all_constant(expression) ? evaluate(p, expression) : expression;
+        return all_constant(expression) ? evaluate(p, expression, out) : STATUS_OK;
     default:
-        return expression;
+        return STATUS_OK;
     }
+}
+
+/* Does this operand decide the whole, whatever follows it? */
+static bool decides(enum expression_kind kind, const struct expression *operand) {
+    if (operand->kind != EXPRESSION_CONSTANT || operand->value.is_null)
+        return false;
+    return kind == EXPRESSION_COALESCE || (kind == EXPRESSION_AND && !operand->value.boolean) ||
+           (kind == EXPRESSION_OR && operand->value.boolean);
+}
+
+typedef enum status (*argument_fold)(void *context, const struct expression *argument,
+                                     struct expression **out);
+
+/* A copy of `expression` with its arguments folded, from left to right, then folded itself.
+   Operands after one that decides and arms of CASE that cannot be reached are left out before
+   anybody looks at them: `case when false then 1/0 end` is no error. */
+static enum status fold_copy(struct planner *p, const struct expression *expression,
+                             argument_fold fold, void *context, struct expression **out) {
+    struct expression *copy = ARENA_NEW(p->b->arena, struct expression);
+    uint32_t count = expression->argument_count, kept = 0;
+    *copy = *expression;
+    if (count > 0)
+        TRY(BIND_ARRAY(p->b, count, &copy->arguments));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct expression *operand;
+        TRY(fold(context, expression->arguments[i], &copy->arguments[kept]));
+        operand = copy->arguments[kept];
+        bool is_condition = expression->kind == EXPRESSION_CASE && i % 2 == 0 && i + 1 < count;
+        if (!is_condition || operand->kind != EXPRESSION_CONSTANT) {
+            kept++;
+            if (decides(expression->kind, operand))
+                break;
+            continue;
+        }
+        i++; /* to the arm's result */
+        if (operand->value.is_null || !operand->value.boolean)
+            continue;
+        TRY(fold(context, expression->arguments[i], &copy->arguments[kept++]));
+        break;
+    }
+    copy->argument_count = kept;
+    return plan_fold(p, copy, out);
 }
 
 /* ---- resolving -------------------------------------------------------------------------- */
@@ -263,6 +363,17 @@ static bool layout_has(const struct layout *layout, const struct expression *exp
     return false;
 }
 
+struct resolving {
+    struct frame *frame;
+    const struct layout *layout;
+};
+
+static enum status resolve_argument(void *context, const struct expression *argument,
+                                    struct expression **out) {
+    const struct resolving *resolving = context;
+    return plan_resolve(resolving->frame, resolving->layout, argument, out);
+}
+
 enum status plan_resolve(struct frame *frame, const struct layout *layout,
                          const struct expression *expression, struct expression **out) {
     struct planner *p = frame->p;
@@ -294,15 +405,8 @@ enum status plan_resolve(struct frame *frame, const struct layout *layout,
     default:
         break;
     }
-    struct expression *copy = ARENA_NEW(p->b->arena, struct expression);
-    *copy = *expression;
-    if (expression->argument_count > 0) {
-        TRY(BIND_ARRAY(p->b, expression->argument_count, &copy->arguments));
-        for (uint32_t i = 0; i < expression->argument_count; i++)
-            TRY(plan_resolve(frame, layout, expression->arguments[i], &copy->arguments[i]));
-    }
-    *out = plan_fold(p, copy);
-    return STATUS_OK;
+    struct resolving resolving = {frame, layout};
+    return fold_copy(p, expression, resolve_argument, &resolving, out);
 }
 
 /* ---- conditions ------------------------------------------------------------------------- */
@@ -338,17 +442,13 @@ static void collect_conjuncts(struct expression *expression, uint32_t *count,
 }
 
 /* Fold without resolving. */
-static struct expression *fold_tree(struct planner *p, struct expression *expression) {
+static enum status fold_tree(void *context, const struct expression *expression,
+                             struct expression **out) {
+    struct planner *p = context;
+    *out = (struct expression *)expression;
     if (fiber_stack_left() < (96u << 10) || expression->argument_count == 0)
-        return expression;
-    struct expression *copy = ARENA_NEW(p->b->arena, struct expression);
-    *copy = *expression;
-    copy->arguments = ARENA_ARRAY(p->b->arena, struct expression *, expression->argument_count);
-    if (copy->arguments == NULL)
-        return expression;
-    for (uint32_t i = 0; i < expression->argument_count; i++)
-        copy->arguments[i] = fold_tree(p, expression->arguments[i]);
-    return plan_fold(p, copy);
+        return STATUS_OK;
+    return fold_copy(p, expression, fold_tree, p, out);
 }
 
 enum status plan_conjuncts(struct planner *p, struct expression *expression, uint32_t *count_out,
@@ -357,7 +457,8 @@ enum status plan_conjuncts(struct planner *p, struct expression *expression, uin
     *out = NULL;
     if (expression == NULL)
         return STATUS_OK;
-    struct expression *folded = fold_tree(p, expression);
+    struct expression *folded;
+    TRY(fold_tree(p, expression, &folded));
     if (folded->kind == EXPRESSION_CONSTANT && !folded->value.is_null && folded->value.boolean)
         return STATUS_OK;
     TRY(BIND_ARRAY(p->b, count_conjuncts(folded), out));

@@ -149,8 +149,7 @@ static struct expression *bound_for(struct frame *frame, const struct expression
     if (!strings && !(type_is_oid_like(type.id) && type_is_oid_like(bound->type.id)))
         return NULL;
     *exact = type.id != TYPE_NAME;
-    return plan_fold(frame->p,
-                     expression_cast(frame->p->b, bound, type_plain(type.id), true));
+    return expression_cast(frame->p->b, bound, type_plain(type.id), true);
 }
 
 static bool match_condition(struct frame *frame, uint32_t relation, struct expression *qual,

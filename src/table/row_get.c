@@ -198,3 +198,19 @@ enum status table_row_count_estimate(struct fiber *f, const struct table_context
         *count_out += calls[i].count;
     return STATUS_OK;
 }
+
+static enum status size_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct count_call *call = argument;
+    return partition_tree_size(f, partition, call->tree, &call->count);
+}
+
+enum status table_tree_size(struct fiber *f, struct store *store, struct tree_id tree,
+                            uint64_t *bytes_out) {
+    *bytes_out = 0;
+    for (unsigned i = 0; i < store_partition_count(store); i++) {
+        struct count_call call = {.tree = tree};
+        TRY(partition_call(f, store, i, size_here, &call));
+        *bytes_out += call.count;
+    }
+    return STATUS_OK;
+}

@@ -59,10 +59,13 @@ enum status table_insert(struct fiber *f, const struct table_context *context,
                          const struct table *table, const struct value *row,
                          struct row_address *address_out) MUST_USE;
 /* The rows of a batch with column_count vectors in column order. addresses_out: NULL or one packed
-   address a row. Much cheaper a row than table_insert. */
+   address a row. Much cheaper a row than table_insert. After NOT_NULL_VIOLATION none of the rows
+   has been inserted. */
 enum status table_insert_batch(struct fiber *f, const struct table_context *context,
                                const struct table *table, const struct batch *batch,
                                int64_t *addresses_out) MUST_USE;
+/* NOT_NULL_VIOLATION for the first column of the row that is null and must not be. */
+enum status table_check_not_null(const struct table *table, const struct value *row) MUST_USE;
 /* ON CONFLICT DO NOTHING: *inserted_out false when a unique key was there already. */
 enum status table_insert_if_absent(struct fiber *f, const struct table_context *context,
                                    const struct table *table, const struct value *row,
@@ -141,6 +144,10 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
 /* Estimated rows now (counters of the trees); of those a bound index range holds. */
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
                                      const struct table *table, uint64_t *count_out) MUST_USE;
+
+/* Bytes of pages that a tree (of rows, of large values, of an index) takes on all partitions. */
+enum status table_tree_size(struct fiber *f, struct store *store, struct tree_id tree,
+                            uint64_t *bytes_out) MUST_USE;
 
 /* ---- check ---------------------------------------------------------------------------- */
 

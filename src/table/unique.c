@@ -112,3 +112,7 @@ enum status row__check_not_null(const struct table *table, const struct value *r
     }
     return STATUS_OK;
 }
+
+enum status table_check_not_null(const struct table *table, const struct value *row) {
+    return row__check_not_null(table, row);
+}

@@ -217,6 +217,16 @@ enum status partition_tree_count(struct fiber *f, struct partition *partition, s
     return STATUS_OK;
 }
 
+enum status partition_tree_size(struct fiber *f, struct partition *partition, struct tree_id id,
+                                uint64_t *bytes_out) {
+    struct tree *tree;
+    uint64_t pages;
+    TRY(partition__tree(partition, id, &tree));
+    TRY(btree_page_count(f, &tree->base, &pages));
+    *bytes_out = pages * PAGE_SIZE;
+    return STATUS_OK;
+}
+
 /* ---- dropped trees ------------------------------------------------------------------------- */
 
 /*

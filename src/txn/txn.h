@@ -261,6 +261,10 @@ enum status partition_row_ids(struct fiber *f, struct partition *partition, stru
 enum status partition_tree_count(struct fiber *f, struct partition *partition, struct tree_id tree,
                                  uint64_t *count_out) MUST_USE;
 
+/* Bytes of the pages of a tree on this partition; may read a part of them. */
+enum status partition_tree_size(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                uint64_t *bytes_out) MUST_USE;
+
 /* ---- check ------------------------------------------------------------------------------- */
 
 /* Check journal, every pager and tree. `name_tree` (may be NULL) turns a tree id into the user's

@@ -37,8 +37,8 @@ static void text_parameters(PGconn *conn) {
     CHECK(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(conn));
     CHECK(strcmp(PQcmdTuples(result), "1") == 0, "%s", PQcmdTuples(result));
     PQclear(result);
-    result = PQexecParams(conn, "select b, d is null, c from lp where a = $1", 1, NULL, values, NULL,
-                          NULL, 0);
+    result = PQexecParams(conn, "select b, d is null, c from lp where a = $1", 1, NULL, values,
+                          NULL, NULL, 0);
     CHECK(PQntuples(result) == 1, "%s", PQerrorMessage(conn));
     CHECK(strcmp(PQgetvalue(result, 0, 0), "hello") == 0, "%s", PQgetvalue(result, 0, 0));
     CHECK(strcmp(PQgetvalue(result, 0, 1), "t") == 0, "%s", PQgetvalue(result, 0, 1));
@@ -59,7 +59,8 @@ static void binary_parameters_and_results(PGconn *conn) {
     uint32_t back;
     memcpy(&back, PQgetvalue(result, 0, 0), 4);
     CHECK(ntohl(back) == 2 && PQfformat(result, 0) == 1, "%u", ntohl(back));
-    CHECK(PQgetlength(result, 0, 1) == 3 && memcmp(PQgetvalue(result, 0, 1), "\x00\xff\x01", 3) == 0,
+    CHECK(PQgetlength(result, 0, 1) == 3 &&
+              memcmp(PQgetvalue(result, 0, 1), "\x00\xff\x01", 3) == 0,
           "bytes differ");
     PQclear(result);
 }
@@ -213,7 +214,8 @@ static const struct {
     const char *name;
     void (*function)(PGconn *conn);
 } cases[] = {
-#define CASE(function) {#function, function}
+#define CASE(function)                                                                             \
+    { #function, function }
     CASE(text_parameters),
     CASE(binary_parameters_and_results),
     CASE(prepared_statements_infer_types),

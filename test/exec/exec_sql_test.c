@@ -38,6 +38,65 @@ static void checks_say_which_row_failed(void **state) {
     sql_runner_close(runner);
 }
 
+/* Rows are taken one after the other, NOT NULL before CHECK, unique keys last. */
+static void the_first_row_at_fault_is_reported(void **state) {
+    static const char *const null_a =
+        "ERROR 23502: null value in column \"a\" of relation \"v\" violates not-null constraint\n";
+    static const char *const null_b =
+        "ERROR 23502: null value in column \"b\" of relation \"v\" violates not-null constraint\n";
+    static const char *const check =
+        "ERROR 23514: new row for relation \"v\" violates check constraint \"v_b_check\"\n";
+    static const char *const unique =
+        "ERROR 23505: duplicate key value violates unique constraint \"v_pkey\"\n";
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table v(a int primary key, b int not null check (b > 0))",
+               "CREATE TABLE\n");
+    assert_sql(s, "insert into v values (1, 1)", "INSERT 0 1\n");
+    assert_sql(s, "insert into v values (1, 1), (2, null)", unique);
+    assert_sql(s, "insert into v values (1, 1), (2, -1)", unique);
+    assert_sql(s, "insert into v values (2, 1), (2, 1), (3, -1)", unique);
+    assert_sql(s, "insert into v values (2, 1), (3, null), (4, -1)", null_b);
+    assert_sql(s, "insert into v values (2, 1), (3, -1), (4, null)", check);
+    assert_sql(s, "insert into v values (2, 1), (3, -1), (2, 1)", check);
+    assert_sql(s, "insert into v values (2, 1), (3, null), (null, 1)", null_b);
+    assert_sql(s, "insert into v values (null, -1)", null_a);
+    assert_sql(s, "insert into v values (null, -1) on conflict do nothing", null_a);
+    assert_sql(s, "update v set b = -1, a = null", null_a);
+    assert_sql(s, "update v set b = -1, a = null where a = 1", null_a);
+    assert_sql(s, "select * from v", "1|1\n");
+    sql_runner_close(runner);
+}
+
+/* An immutable function of constants is run when the statement is planned, rows or not, unless it
+   stands where PostgreSQL's folding does not come either. */
+static void constants_at_fault_are_errors_without_rows(void **state) {
+    static const char *const zero = "ERROR 22012: division by zero\n";
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table e(a int primary key, b int)", "CREATE TABLE\n");
+    assert_sql(s, "select 3.14159 / round(0.00, 1) from e", zero);
+    assert_sql(s, "update e set b = (1 % length('')) where a = 7", zero);
+    assert_sql(s, "delete from e where b = 1 / 0", zero);
+    assert_sql(s, "insert into e select 1, 1 / 0 from e", zero);
+    assert_sql(s, "select case when b > 1 then 1 / 0 else 1 end from e", zero);
+    assert_sql(s, "select 1 from e where 1 / 0 > 1 and false", zero);
+    assert_sql(s, "select 1 from e where false and 1 / 0 > 1", "");
+    assert_sql(s, "select 1 from e where b = 1 or true or 1 / 0 > 1", "");
+    assert_sql(s, "select case when false then 1 / 0 when true then 2 else 1 / 0 end", "2\n");
+    assert_sql(s, "select case 1 when 1 then 'a' when 2 then (1 / 0)::text end", "a\n");
+    assert_sql(s, "select coalesce(1, 1 / 0), coalesce(null, 7)", "1|7\n");
+    assert_sql(s, "select coalesce(b, 1 / 0) from e", zero);
+    assert_sql(s, "select ('x' || 'y')::date from e", "");
+    assert_sql(s, "create table d(a int default 1 / 0, b int)", "CREATE TABLE\n");
+    assert_sql(s, "insert into d(b) values (1)", zero);
+    assert_sql(s, "insert into d values (1, 1)", "INSERT 0 1\n");
+    assert_sql(s, "select b / 0 + null, null = b, b in (null) from d", "NULL|NULL|NULL\n");
+    assert_sql(s, "select b from d where b = null or a = 1", "1\n");
+    assert_sql(s, "select case when true then 1.50::numeric(10,2) else 2.123 end from d", "1.50\n");
+    sql_runner_close(runner);
+}
+
 /* READ COMMITTED: a row that changed while we waited is looked at again. */
 static void changed_rows_are_rechecked(void **state) {
     struct sql_runner *runner = sql_runner_open(2);
@@ -118,6 +177,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_postgresql),
         cmocka_unit_test(checks_say_which_row_failed),
+        cmocka_unit_test(the_first_row_at_fault_is_reported),
+        cmocka_unit_test(constants_at_fault_are_errors_without_rows),
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
         cmocka_unit_test(a_long_statement_can_be_cancelled),

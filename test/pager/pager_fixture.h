@@ -38,14 +38,18 @@ struct stand {
 };
 
 static inline enum status stand_open(struct fiber *f, struct stand *stand, bool create) {
+    static char directory[sizeof stand->directory]; /* the pager must keep a copy of its own */
+    memcpy(directory, stand->directory, sizeof directory);
     struct pager_options options = {
-        .directory = stand->directory,
+        .directory = directory,
         .budget = stand->budget,
         .create = create,
         .name = "partition 0",
         .file_size_max = stand->file_size_max,
     };
-    return pager_open(f, &options, &stand->pager);
+    enum status status = pager_open(f, &options, &stand->pager);
+    memset(directory, 0, sizeof directory);
+    return status;
 }
 
 /* Closing does not checkpoint, so this is what a crash leaves. */

@@ -74,9 +74,14 @@ static void sizes_are_parsed_with_units(void **state) {
 
 static void command_lines_refuse_what_they_do_not_know(void **state) {
     const char *data = NULL, *flag = NULL, *operands[1];
-    const struct option_spec options[] = {{"--data", "DIR", "", &data}, {"--flag", NULL, "", &flag}};
-    struct command_line line = {.usage = "x", .about = "", .options = options, .option_count = 2,
-                                .operands = operands, .operand_max = 1};
+    const struct option_spec options[] = {{"--data", "DIR", "", &data},
+                                          {"--flag", NULL, "", &flag}};
+    struct command_line line = {.usage = "x",
+                                .about = "",
+                                .options = options,
+                                .option_count = 2,
+                                .operands = operands,
+                                .operand_max = 1};
     assert_int_equal(command_line_parse(&line, 4, (char *[]){"--data", "a", "--flag", "b"}),
                      COMMAND_RUN);
     assert_string_equal(data, "a");
