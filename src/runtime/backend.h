@@ -73,7 +73,8 @@ struct operation {
     const void *data;          /* write */
     size_t size;
     uint64_t offset;
-    unsigned flags;
+    unsigned flags; /* the kind's own; of reads: */
+#define OPERATION_MAYBE_CACHED 1u
     const char *path, *path_to;
     const struct iovec *vectors; /* send */
     unsigned vector_count;

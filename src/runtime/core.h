@@ -113,7 +113,8 @@ struct core {
     void *loop_stack_pointer;
     uint64_t round_end; /* ticks */
     uint8_t round_class;
-    bool round_break; /* somebody of a higher class woke up */
+    bool round_break; /* over before its time: somebody of a higher class woke up */
+    uint8_t round_switches;
     struct list ready[FIBER_CLASS_COUNT];
     uint64_t owed_ticks[FIBER_CLASS_COUNT]; /* what a lower class is due, see core_loop.c */
     struct timer_heap timers;

@@ -156,8 +156,10 @@ enum status fiber_check_slow(struct fiber *f) {
     struct core *c = f->core;
     TRY(fiber__interrupted(f));
     f->face.slice_end = c->round_end;
-    if (c->round_break || clock_ticks() >= c->round_end)
+    if (c->round_break || clock_ticks() >= c->round_end) {
+        c->round_break = true;
         fiber_yield(f);
+    }
     return fiber__interrupted(f);
 }
 

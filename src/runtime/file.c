@@ -11,6 +11,7 @@
 
 struct file {
     int fd;
+    bool is_direct;
     char path[];
 };
 
@@ -84,6 +85,7 @@ enum status file_open(struct fiber *f, const char *path, unsigned flags, struct 
         status = run_on_path(f, &o, flags & FILE_CREATE ? "create file" : "open file");
         fiber_unshield(f);
         file->fd = (int)o.result;
+        file->is_direct = (flags & FILE_DIRECT) != 0;
     }
     if (status != STATUS_OK) {
         memory_free(file);
@@ -130,7 +132,8 @@ enum status file_read(struct fiber *f, struct file *file, void *buffer, size_t s
                               .fd = file->fd,
                               .buffer = (uint8_t *)buffer + done,
                               .size = step,
-                              .offset = offset + done};
+                              .offset = offset + done,
+                              .flags = file->is_direct ? 0 : OPERATION_MAYBE_CACHED};
         TRY(operation__run(f, &o));
         if (o.result < 0)
             return transfer_failure(o.result, "read", file, o.offset);

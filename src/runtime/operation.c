@@ -20,6 +20,9 @@ enum status operation__run(struct fiber *f, struct operation *operation) {
         operation->waiting = true;
         fiber__wait(f, operation_interrupted, operation);
         ASSERT(operation->done);
+    } else if (clock_ticks() >= c->round_end) {
+        c->round_break = true; /* who never has to wait must give way all the same */
+        fiber_yield(f);
     }
     if (operation->result == -ECANCELED && operation->cancelled) {
         enum status reason = fiber__interrupted(f);
