@@ -403,7 +403,7 @@ static void an_error_skips_to_sync_and_undoes_the_batch(void **state) {
     put_parse(wire, "", "insert into n values (100, 'x')");
     put_bind(wire, "", "", NULL, 0);
     put_execute(wire, "", 0);
-    put_parse(wire, "", "select 1/0");
+    put_parse(wire, "", "select 1 / (a - 100) from n where a = 100");
     put_bind(wire, "", "", NULL, 0);
     put_execute(wire, "", 0);
     put_parse(wire, "", "select 'skipped'");
