@@ -352,11 +352,12 @@ static enum status bind_default_text(struct binder *b, const parse_node *node,
     b->clause = NULL;
     b->query = outer;
     TRY(bind_assign(b, column_name, type, value, value->location, &value));
-    /* What is stored is read again with the column's type: length casts need not be kept. */
-    struct expression *shown = value;
-    while (shown->kind == EXPRESSION_CAST && !shown->is_explicit &&
-           shown->type.id == type.id)
+    /* What is stored is read again with the column's type: casts to it need not be kept. */
+    const struct expression *shown = value->written != NULL ? value->written : value;
+    while (shown->kind == EXPRESSION_CAST && !shown->is_explicit) {
         shown = shown->arguments[0];
+        shown = shown->written != NULL ? shown->written : shown;
+    }
     *expression_out = value;
     return bind_canonical(b, shown, NULL, text_out);
 }

@@ -254,6 +254,8 @@ static enum status bind_nullif(struct binder *b, const PgQuery__AExpr *node,
     uint32_t own = first->type.id, used = compare->arguments[0]->type.id;
     if (own == TYPE_UNKNOWN || (own != used && (used == TYPE_NUMERIC || used == TYPE_FLOAT8)))
         first = compare->arguments[0];
+    if (own == TYPE_VARCHAR) /* compared, and given back, as text */
+        first = expression_cast(b, first, TYPE_OF(TEXT), false);
     struct expression **arguments = ARENA_ARRAY(b->arena, struct expression *, 3);
     arguments[0] = compare->arguments[0];
     arguments[1] = compare->arguments[1];
@@ -358,9 +360,11 @@ static enum status bind_in(struct binder *b, const PgQuery__AExpr *node, struct 
         struct value folded;
         if (values[i]->kind == EXPRESSION_CONSTANT &&
             value_cast(&b->values, &values[i]->value, wanted, true, b->arena, &folded) ==
-                STATUS_OK)
+                STATUS_OK) {
+            struct expression *cast = expression_cast(b, values[i], wanted, false);
             values[i] = expression_constant(b, &folded, values[i]->location);
-        else if (values[i]->type.id != wanted.id ||
+            values[i]->written = cast;
+        } else if (values[i]->type.id != wanted.id ||
                  type_physical(values[i]->type) != type_physical(wanted))
             values[i] = expression_cast(b, values[i], wanted, true);
     }

@@ -414,8 +414,8 @@ static void unify_sides(struct binder *b, const struct function **function,
     if (f->same != NULL) {
         *function = function_by_symbol(f->same);
         struct type type = type_plain((*function)->arguments[0]);
-        if (bind_coerce(b, *left, type, CAST_EXPLICIT, -1, left) != STATUS_OK ||
-            bind_coerce(b, *right, type, CAST_EXPLICIT, -1, right) != STATUS_OK)
+        if (bind_coerce(b, *left, type, CAST_IMPLICIT, -1, left) != STATUS_OK ||
+            bind_coerce(b, *right, type, CAST_IMPLICIT, -1, right) != STATUS_OK)
             error_clear();
         return;
     }
@@ -432,8 +432,8 @@ static void unify_sides(struct binder *b, const struct function **function,
     if (wide == TYPE_TEXT || wide == TYPE_NAME)
         return;
     b->depends_on_settings |= wide == TYPE_TIMESTAMPTZ;
-    if (bind_coerce(b, *left, type_plain(wide), CAST_EXPLICIT, -1, left) != STATUS_OK ||
-        bind_coerce(b, *right, type_plain(wide), CAST_EXPLICIT, -1, right) != STATUS_OK)
+    if (bind_coerce(b, *left, type_plain(wide), CAST_IMPLICIT, -1, left) != STATUS_OK ||
+        bind_coerce(b, *right, type_plain(wide), CAST_IMPLICIT, -1, right) != STATUS_OK)
         error_clear();
 }
 

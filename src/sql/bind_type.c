@@ -174,7 +174,9 @@ static enum status read_literal(struct binder *b, struct expression *literal, st
     if (sized && target.modifier >= 0) {
         struct value cut;
         if (value_cast(&b->values, &value, target, is_explicit, b->arena, &cut) == STATUS_OK) {
+            struct expression *whole = *out;
             *out = expression_constant(b, &cut, literal->location);
+            (*out)->written = whole;
         } else {
             error_clear();
             *out = expression_cast(b, *out, target, is_explicit);
@@ -208,14 +210,18 @@ static struct expression *make_cast(struct binder *b, struct expression *argumen
         struct value null = value_null(target);
         return expression_constant(b, &null, argument->location);
     }
+    struct expression *cast = expression_cast(b, argument, target, is_explicit);
     struct value folded;
-    if (foldable) {
-        if (value_cast(&b->values, &argument->value, target, is_explicit, b->arena, &folded) ==
-            STATUS_OK)
-            return expression_constant(b, &folded, argument->location);
+    if (!foldable)
+        return cast;
+    if (value_cast(&b->values, &argument->value, target, is_explicit, b->arena, &folded) !=
+        STATUS_OK) {
         error_clear();
+        return cast;
     }
-    return expression_cast(b, argument, target, is_explicit);
+    struct expression *constant = expression_constant(b, &folded, argument->location);
+    constant->written = cast;
+    return constant;
 }
 
 /* "numeric" without modifier keeps what is known of the source. */
@@ -303,7 +309,8 @@ enum status bind_assign(struct binder *b, const char *column_name, struct type t
 
 /* ---- common types ----------------------------------------------------------------------- */
 
-/* PostgreSQL's select_common_type: one category; a preferred type or one that the others reach. */
+/* PostgreSQL's select_common_type: one category; the first type unless it is cast implicitly to a
+   later one but not back (varchar and text are, so the first of them stays). */
 enum status bind_common_type(struct binder *b, uint32_t count, struct expression *const *items,
                              const char *what, struct type *type_out) {
     struct type chosen = TYPE_OF(UNKNOWN);
@@ -329,9 +336,6 @@ enum status bind_common_type(struct binder *b, uint32_t count, struct expression
         same_modifier = false;
         if (!mine->preferred && cast_allowed(chosen.id, type.id, CAST_IMPLICIT) &&
             !cast_allowed(type.id, chosen.id, CAST_IMPLICIT))
-            chosen = type;
-        else if (!mine->preferred && other->preferred &&
-                 cast_allowed(chosen.id, type.id, CAST_IMPLICIT))
             chosen = type;
     }
     if (chosen.id == TYPE_UNKNOWN)

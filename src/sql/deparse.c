@@ -8,6 +8,9 @@
 struct writer {
     struct buffer *buffer;
     const char *const *names;
+    bool as_written; /* constants with the casts they came from; without casts that PostgreSQL,
+                        which has operators of mixed widths, would not have made */
+    unsigned depth;  /* of CASE */
 };
 
 static void write_expression(struct writer *w, const struct expression *expression);
@@ -56,14 +59,23 @@ static void write_name(struct writer *w, const char *name) {
     buffer_append_byte(w->buffer, '"');
 }
 
+/* character without a length means one character when it is read again. */
+static const char *name_of(struct type type, char *room) {
+    return type.id == TYPE_BPCHAR && type.modifier < 0 ? "bpchar" : type_name(type, room);
+}
+
 static void write_constant(struct writer *w, const struct expression *expression) {
     const struct value *value = &expression->value;
     char name[TYPE_NAME_SIZE];
     struct type shown = type_plain(value->type.id);
+    if (w->as_written && expression->written != NULL) {
+        write_expression(w, expression->written);
+        return;
+    }
     if (value->is_null) {
         write_text(w, "NULL");
         if (value->type.id != TYPE_UNKNOWN)
-            buffer_append_format(w->buffer, "::%s", type_name(shown, name));
+            buffer_append_format(w->buffer, "::%s", name_of(shown, name));
         return;
     }
     static const struct value_context defaults;
@@ -80,7 +92,7 @@ static void write_constant(struct writer *w, const struct expression *expression
     } else {
         write_quoted(w, slice);
         if (value->type.id != TYPE_UNKNOWN)
-            buffer_append_format(w->buffer, "::%s", type_name(shown, name));
+            buffer_append_format(w->buffer, "::%s", name_of(shown, name));
     }
     buffer_release(&text);
 }
@@ -94,11 +106,36 @@ static void write_list(struct writer *w, uint32_t from, uint32_t count,
     }
 }
 
+static bool is_integer(uint32_t type) {
+    return type == TYPE_INT2 || type == TYPE_INT4 || type == TYPE_INT8;
+}
+
+/* Casts between what PostgreSQL compares and computes with as it is. */
+static bool is_needless(const struct expression *cast) {
+    if (cast->kind != EXPRESSION_CAST || cast->is_explicit)
+        return false;
+    uint32_t from = cast->arguments[0]->type.id, to = cast->type.id;
+    return (is_integer(from) && is_integer(to)) || (from == TYPE_FLOAT4 && to == TYPE_FLOAT8) ||
+           (from == TYPE_DATE && to == TYPE_TIMESTAMP);
+}
+
+static void write_operand(struct writer *w, const struct expression *operand) {
+    if (w->as_written && operand->written != NULL)
+        operand = operand->written;
+    if (w->as_written && is_needless(operand))
+        operand = operand->arguments[0];
+    /* The operators of text are those of varchar, behind a cast that PostgreSQL shows. */
+    bool varchar = w->as_written && operand->type.id == TYPE_VARCHAR;
+    write_text(w, varchar ? "(" : "");
+    write_expression(w, operand);
+    write_text(w, varchar ? ")::text" : "");
+}
+
 static void write_infix(struct writer *w, const char *symbol, const struct expression *expression) {
     write_text(w, "(");
-    write_expression(w, expression->arguments[0]);
+    write_operand(w, expression->arguments[0]);
     buffer_append_format(w->buffer, " %s ", symbol);
-    write_expression(w, expression->arguments[1]);
+    write_operand(w, expression->arguments[1]);
     write_text(w, ")");
 }
 
@@ -116,29 +153,52 @@ static void write_call(struct writer *w, const struct expression *expression) {
     }
     write_text(w, expression->function->name);
     write_text(w, "(");
-    write_list(w, 0, expression->argument_count, expression->arguments, ", ");
+    for (uint32_t i = 0; i < expression->argument_count; i++) {
+        bool text = i < expression->function->argument_count &&
+                    expression->function->arguments[i] == TYPE_TEXT &&
+                    expression->function->shape == FUNCTION_SCALAR;
+        write_text(w, i > 0 ? ", " : "");
+        if (text)
+            write_operand(w, expression->arguments[i]);
+        else
+            write_expression(w, expression->arguments[i]);
+    }
     write_text(w, ")");
 }
 
+/* What is stored has a line for each arm, as pg_get_expr gives it. */
+static void write_keyword(struct writer *w, const char *keyword) {
+    if (!w->as_written) {
+        buffer_append_format(w->buffer, " %s", keyword);
+        return;
+    }
+    buffer_append_format(w->buffer, "\n%*s%s", (int)w->depth * 4, "", keyword);
+}
+
 static void write_case(struct writer *w, const struct expression *expression) {
-    write_text(w, "CASE");
+    if (w->as_written)
+        write_keyword(w, "CASE");
+    else
+        write_text(w, "CASE");
+    w->depth++;
     uint32_t i = 0;
     for (; i + 1 < expression->argument_count; i += 2) {
-        write_text(w, " WHEN ");
+        write_keyword(w, "WHEN ");
         write_expression(w, expression->arguments[i]);
         write_text(w, " THEN ");
         write_expression(w, expression->arguments[i + 1]);
     }
     if (i < expression->argument_count) {
-        write_text(w, " ELSE ");
+        write_keyword(w, "ELSE ");
         write_expression(w, expression->arguments[i]);
     }
-    write_text(w, " END");
+    w->depth--;
+    write_keyword(w, "END");
 }
 
 static void write_in(struct writer *w, const struct expression *expression) {
     write_text(w, "(");
-    write_expression(w, expression->arguments[0]);
+    write_operand(w, expression->arguments[0]);
     write_text(w, expression->negated ? " <> ALL (ARRAY[" : " = ANY (ARRAY[");
     write_list(w, 1, expression->argument_count, expression->arguments, ", ");
     write_text(w, "]))");
@@ -166,7 +226,7 @@ static void write_cast(struct writer *w, const struct expression *expression) {
     write_text(w, "(");
     write_expression(w, expression->arguments[0]);
     struct type shown = expression->type;
-    buffer_append_format(w->buffer, ")::%s", type_name(shown, name));
+    buffer_append_format(w->buffer, ")::%s", name_of(shown, name));
 }
 
 static void write_named_list(struct writer *w, const char *name,
@@ -268,7 +328,7 @@ static void write_expression(struct writer *w, const struct expression *expressi
 
 enum status expression_deparse(const struct expression *expression, const char *const *names,
                                struct buffer *buffer) {
-    struct writer w = {buffer, names};
+    struct writer w = {.buffer = buffer, .names = names};
     write_expression(&w, expression);
     return buffer_status(buffer);
 }
@@ -276,7 +336,9 @@ enum status expression_deparse(const struct expression *expression, const char *
 enum status bind_canonical(struct binder *b, const struct expression *expression,
                            const char *const *names, const char **text_out) {
     struct buffer buffer = {0};
-    enum status status = expression_deparse(expression, names, &buffer);
+    struct writer w = {.buffer = &buffer, .names = names, .as_written = true};
+    write_expression(&w, expression);
+    enum status status = buffer_status(&buffer);
     if (status == STATUS_OK)
         *text_out = arena_format(b->arena, "%.*s", (int)buffer.size, (const char *)buffer.data);
     buffer_release(&buffer);

@@ -152,6 +152,47 @@ static struct expression *bound_for(struct frame *frame, const struct expression
     return expression_cast(frame->p->b, bound, type_plain(type.id), true);
 }
 
+/* An integer column widened for a comparison with a wider parameter or column: the index is on the
+   narrow type, so the bound is the wide value if it fits and NULL, which finds nothing, if not. */
+static const struct expression *widened_column(const struct expression *expression,
+                                               uint32_t relation) {
+    if (expression->kind != EXPRESSION_CAST || expression->is_explicit)
+        return NULL;
+    const struct expression *column = column_of(expression->arguments[0], relation);
+    uint32_t to = expression->type.id;
+    return column != NULL && ((column->type.id == TYPE_INT4 && to == TYPE_INT8) ||
+                              (column->type.id == TYPE_INT2 && (to == TYPE_INT4 || to == TYPE_INT8)))
+               ? column
+               : NULL;
+}
+
+static struct expression *integer_constant(const struct binder *b, struct type type, int64_t number) {
+    struct value value = type.id == TYPE_INT8 ? value_int8(number) : value_int4((int32_t)number);
+    return expression_constant(b, &value, -1);
+}
+
+static struct expression *bound_if_it_fits(struct frame *frame, const struct expression *column,
+                                           struct expression *bound, uint32_t relation) {
+    const struct binder *b = frame->p->b;
+    bool simple = bound->kind == EXPRESSION_PARAMETER || bound->kind == EXPRESSION_VARIABLE;
+    if (!simple || plan_relations_of(bound) & UINT64_C(1) << relation)
+        return NULL;
+    bool is_short = column->type.id == TYPE_INT2;
+    const struct function *least = comparison_function(COMPARISON_GE, bound->type.id);
+    const struct function *most = comparison_function(COMPARISON_LE, bound->type.id);
+    struct expression **arms = ARENA_ARRAY(b->arena, struct expression *, 2);
+    if (least == NULL || most == NULL || arms == NULL)
+        return NULL;
+    arms[0] = expression_and(
+        b,
+        expression_call(b, least, TYPE_OF(BOOL), -1, bound,
+                        integer_constant(b, bound->type, is_short ? INT16_MIN : INT32_MIN)),
+        expression_call(b, most, TYPE_OF(BOOL), -1, bound,
+                        integer_constant(b, bound->type, is_short ? INT16_MAX : INT32_MAX)));
+    arms[1] = expression_cast(b, bound, type_plain(column->type.id), true);
+    return expression_list(b, EXPRESSION_CASE, type_plain(column->type.id), -1, 2, arms);
+}
+
 static bool match_condition(struct frame *frame, uint32_t relation, struct expression *qual,
                             struct match *match) {
     *match = (struct match){0};
@@ -176,11 +217,14 @@ static bool match_condition(struct frame *frame, uint32_t relation, struct expre
     if (comparison == COMPARISON_NONE || comparison == COMPARISON_NE)
         return false;
     for (int side = 0; side < 2; side++) {
+        struct expression *bound = qual->arguments[1 - side];
         const struct expression *column = column_of(qual->arguments[side], relation);
-        if (column == NULL)
-            continue;
-        match->bound =
-            bound_for(frame, column, qual->arguments[1 - side], relation, &match->exact);
+        const struct expression *widened = widened_column(qual->arguments[side], relation);
+        if (column != NULL)
+            match->bound = bound_for(frame, column, bound, relation, &match->exact);
+        else if (widened != NULL && comparison == COMPARISON_EQ)
+            match->bound = bound_if_it_fits(frame, column = widened, bound, relation);
+        match->exact = match->exact || widened != NULL;
         if (match->bound == NULL)
             continue;
         match->column = column->variable.column;

@@ -133,6 +133,8 @@ struct expression {
     const struct function *function;
     uint32_t argument_count;
     struct expression **arguments;
+    /* CONSTANT: the cast it was made of, for texts that are stored as written; NULL: none. */
+    const struct expression *written;
     union {
         struct value value;            /* CONSTANT */
         const struct subplan *subplan; /* SUBPLAN */

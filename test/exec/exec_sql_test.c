@@ -97,6 +97,80 @@ static void constants_at_fault_are_errors_without_rows(void **state) {
     sql_runner_close(runner);
 }
 
+/* pg_get_constraintdef and pg_get_expr show casts as PostgreSQL would have made them. */
+static void stored_expressions_read_as_written(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s,
+               "create table c(a numeric(10,2) default 5 check (a > 0), b bigint default -5 "
+               "check (b > 0 and b < 100), c smallint default 1 check (c between 1 and 5), "
+               "d real check (d > 1), e varchar(5) default 'x' check (length(e) < 5), "
+               "f char(3) default 'a' check (f = 'abc'), g numeric(5,1) check (g in (1, 2)), "
+               "h int default 1 + 2 check (case when h > 1 then true else false end))",
+               "CREATE TABLE\n");
+    assert_sql(s,
+               "select pg_get_constraintdef(oid) from pg_constraint "
+               "where conrelid = 'c'::regclass order by conname",
+               "CHECK ((a > (0)::numeric))\n"
+               "CHECK (((b > 0) AND (b < 100)))\n"
+               "CHECK (((c >= 1) AND (c <= 5)))\n"
+               "CHECK ((d > (1)::double precision))\n"
+               "CHECK ((length((e)::text) < 5))\n"
+               "CHECK ((f = 'abc'::bpchar))\n"
+               "CHECK ((g = ANY (ARRAY[(1)::numeric, (2)::numeric])))\n"
+               "CHECK (\nCASE\n    WHEN (h > 1) THEN true\n    ELSE false\nEND)\n");
+    assert_sql(s,
+               "select pg_get_expr(adbin, adrelid) from pg_attrdef "
+               "where adrelid = 'c'::regclass order by adnum",
+               "5\n'-5'::integer\n1\n'x'::character varying\n'a'::bpchar\n(1 + 2)\n");
+    assert_sql(s, "insert into c(b, d, e, f, g) values (7, 2, 'abcd', 'abc', 2)", "INSERT 0 1\n");
+    assert_sql(s, "select * from c", "5.00|7|1|2|abcd|abc|2.0|3\n");
+    assert_sql(s, "insert into c(b) values (100)",
+               "ERROR 23514: new row for relation \"c\" violates check constraint \"c_b_check\"\n");
+    assert_sql(s, "insert into c(g) values (3)",
+               "ERROR 23514: new row for relation \"c\" violates check constraint \"c_b_check\"\n");
+    assert_sql(s, "insert into c(b, f, g) values (1, 'abc', 3)",
+               "ERROR 23514: new row for relation \"c\" violates check constraint \"c_g_check\"\n");
+    sql_runner_close(runner);
+}
+
+/* An int8 against an int4 key uses its index when it fits, and finds nothing when it does not. */
+static void wider_parameters_use_the_index(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table k(a int primary key, b smallint)", "CREATE TABLE\n");
+    assert_sql(s, "create index on k (b)", "CREATE INDEX\n");
+    assert_sql(s, "insert into k select x, x % 100 from generate_series(1, 1000) x",
+               "INSERT 0 1000\n");
+    assert_sql(s, "prepare p(bigint) as select b from k where a = $1", "PREPARE\n");
+    assert_sql(s, "execute p(105)", "5\n");
+    assert_sql(s, "execute p(5000000000)", "");
+    assert_sql(s, "execute p(-4294967191)", "");
+    assert_sql(s, "execute p(null)", "");
+    assert_sql(s, "prepare q(int) as select count(*) from k where b = $1", "PREPARE\n");
+    assert_sql(s, "execute q(5)", "10\n");
+    assert_sql(s, "execute q(65541)", "0\n");
+    assert_sql(s, "prepare u(bigint) as update k set b = 7 where a = $1", "PREPARE\n");
+    assert_sql(s, "execute u(9)", "UPDATE 1\n");
+    assert_sql(s, "execute u(4294967305)", "UPDATE 0\n");
+    sql_runner_close(runner);
+}
+
+/* Of varchar and text the first decides; NULLIF gives what it compared. */
+static void common_types_are_those_of_postgresql(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table w(v varchar(5), t text)", "CREATE TABLE\n");
+    assert_sql(s, "insert into w values ('a', 'bcdefgh')", "INSERT 0 1\n");
+    assert_sql(s,
+               "select pg_typeof(coalesce(v, t)), pg_typeof(coalesce(t, v)), "
+               "pg_typeof(nullif(v, 'x')), pg_typeof(case when true then t else v end), "
+               "coalesce(nullif(v, 'a'), t) from w",
+               "character varying|text|text|character varying|bcdefgh\n");
+    assert_sql(s, "select v from w union all select t from w order by 1", "a\nbcdefgh\n");
+    sql_runner_close(runner);
+}
+
 /* READ COMMITTED: a row that changed while we waited is looked at again. */
 static void changed_rows_are_rechecked(void **state) {
     struct sql_runner *runner = sql_runner_open(2);
@@ -179,6 +253,9 @@ int main(void) {
         cmocka_unit_test(checks_say_which_row_failed),
         cmocka_unit_test(the_first_row_at_fault_is_reported),
         cmocka_unit_test(constants_at_fault_are_errors_without_rows),
+        cmocka_unit_test(stored_expressions_read_as_written),
+        cmocka_unit_test(wider_parameters_use_the_index),
+        cmocka_unit_test(common_types_are_those_of_postgresql),
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
         cmocka_unit_test(a_long_statement_can_be_cancelled),
