@@ -301,11 +301,10 @@ static bool kernel_has_more(const struct uring_state *state) {
             (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/* Each turn of the multishot poll is one ring of the bell; the counter need not be read. */
+/* Each turn of the multishot poll is one ring of the bell; the counter is never read. Here least of
+   all: the core says already that it sleeps, and a bell rung since then would be lost. */
 static void arm_wake(struct core *c) {
     struct uring_state *state = c->backend_state;
-    uint64_t count;
-    (void)!read(state->event_fd, &count, sizeof count);
     struct io_uring_sqe *entry = next_entry(c);
     io_uring_prep_poll_multishot(entry, state->event_fd, POLLIN);
     io_uring_sqe_set_data64(entry, TAG_WAKE);
