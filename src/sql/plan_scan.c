@@ -110,11 +110,16 @@ struct match {
 
 static enum comparison commute(enum comparison comparison) {
     switch (comparison) {
-    case COMPARISON_LT: return COMPARISON_GT;
-    case COMPARISON_LE: return COMPARISON_GE;
-    case COMPARISON_GT: return COMPARISON_LT;
-    case COMPARISON_GE: return COMPARISON_LE;
-    default: return comparison;
+    case COMPARISON_LT:
+        return COMPARISON_GT;
+    case COMPARISON_LE:
+        return COMPARISON_GE;
+    case COMPARISON_GT:
+        return COMPARISON_LT;
+    case COMPARISON_GE:
+        return COMPARISON_LE;
+    default:
+        return comparison;
     }
 }
 
@@ -160,13 +165,15 @@ static const struct expression *widened_column(const struct expression *expressi
         return NULL;
     const struct expression *column = column_of(expression->arguments[0], relation);
     uint32_t to = expression->type.id;
-    return column != NULL && ((column->type.id == TYPE_INT4 && to == TYPE_INT8) ||
-                              (column->type.id == TYPE_INT2 && (to == TYPE_INT4 || to == TYPE_INT8)))
+    return column != NULL &&
+                   ((column->type.id == TYPE_INT4 && to == TYPE_INT8) ||
+                    (column->type.id == TYPE_INT2 && (to == TYPE_INT4 || to == TYPE_INT8)))
                ? column
                : NULL;
 }
 
-static struct expression *integer_constant(const struct binder *b, struct type type, int64_t number) {
+static struct expression *integer_constant(const struct binder *b, struct type type,
+                                           int64_t number) {
     struct value value = type.id == TYPE_INT8 ? value_int8(number) : value_int4((int32_t)number);
     return expression_constant(b, &value, -1);
 }
@@ -239,7 +246,7 @@ struct index_choice {
     uint32_t equal_count;
     struct match equal[INDEX_COLUMNS_MAX];
     struct match lower, upper, any;
-    uint64_t used;         /* conditions that the index makes true (by place; first 64) */
+    uint64_t used; /* conditions that the index makes true (by place; first 64) */
     double rows;
     bool unique;
 };
@@ -265,8 +272,8 @@ static void consider_index(struct frame *frame, uint32_t relation, const struct 
                 choice->equal[choice->equal_count++] = match;
                 choice->used |= bit;
                 equal = true;
-            } else if (!equal && (match.comparison == COMPARISON_GT ||
-                                  match.comparison == COMPARISON_GE)) {
+            } else if (!equal &&
+                       (match.comparison == COMPARISON_GT || match.comparison == COMPARISON_GE)) {
                 if (choice->lower.bound == NULL) {
                     choice->lower = match;
                     choice->used |= bit;
@@ -324,9 +331,8 @@ static void consider_index(struct frame *frame, uint32_t relation, const struct 
         choice->rows /= values > 1 ? values : 2;
     }
     if (choice->any.list != NULL) {
-        double each = index->unique && choice->equal_count + 1 == index->column_count
-                          ? 1
-                          : choice->rows / 20;
+        double each =
+            index->unique && choice->equal_count + 1 == index->column_count ? 1 : choice->rows / 20;
         choice->rows = fmin(choice->rows, each * (choice->any.list->argument_count - 1));
     } else if (choice->lower.bound != NULL && choice->upper.bound != NULL) {
         choice->rows *= 0.02;
@@ -385,8 +391,7 @@ static enum status scan_layout(struct frame *frame, uint32_t number, struct layo
                            : column == 0 ? TYPE_OF(INT8)
                                          : relation->columns[column - 1].type;
         numbers[layout->count] = (int16_t)column;
-        layout->items[layout->count++] =
-            expression_variable(b, 0, number, (int16_t)column, type);
+        layout->items[layout->count++] = expression_variable(b, 0, number, (int16_t)column, type);
     }
     *numbers_out = numbers;
     return STATUS_OK;
@@ -403,8 +408,7 @@ static enum status resolve_bound(struct frame *frame, const struct layout *empty
 
 static enum status apply_index(struct frame *frame, struct outer_list *outer,
                                const struct layout *layout, const struct index_choice *choice,
-                               uint32_t count, struct expression **quals,
-                               struct plan_node *node) {
+                               uint32_t count, struct expression **quals, struct plan_node *node) {
     struct layout empty = {.outer = outer};
     struct binder *b = frame->p->b;
     struct expression **equal, **any;
@@ -465,7 +469,7 @@ static enum status plan_table(struct frame *frame, uint32_t number, uint32_t cou
     struct plan_node *node = path->node;
     struct plan_column *columns = (struct plan_column *)node->columns;
     for (uint32_t i = 0; i < path->layout.count; i++) {
-        columns[i].name = numbers[i] > 0 ? relation->columns[numbers[i] - 1].name
+        columns[i].name = numbers[i] > 0    ? relation->columns[numbers[i] - 1].name
                           : numbers[i] == 0 ? "address"
                                             : "tableoid";
         columns[i].table_oid = table->oid;
@@ -571,8 +575,7 @@ static enum status plan_cte_scan(struct frame *frame, uint32_t number, struct pa
 }
 
 enum status plan_relation(struct frame *frame, uint32_t number, uint32_t count,
-                          struct expression **quals, struct outer_list *outer,
-                          struct path *path) {
+                          struct expression **quals, struct outer_list *outer, struct path *path) {
     struct planner *p = frame->p;
     const struct relation *relation = frame->query->relations[number];
     *path = (struct path){.relations = UINT64_C(1) << number, .relation = (int)number};
