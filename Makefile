@@ -4,7 +4,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:5433
 ONLY ?=
 
-.PHONY: help run build test bench lint fuzz sim format clean
+.PHONY: help run build test bench lint format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
