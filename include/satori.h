@@ -49,11 +49,11 @@ const char *satori_version(void);
 
 /* A zeroed struct means the defaults. */
 struct satori_options {
-    int create;          /* make the database if the directory has none */
-    unsigned cores;      /* threads; 0: one for each processor, at most 64 */
-    unsigned partitions; /* at creation only; 0: 8 */
-    uint64_t memory;     /* bytes for data pages and query memory; 0: 256 MiB */
-    int log_level;       /* 0: warnings and errors; 1: also information; 2: everything */
+    int create;              /* make the database if the directory has none */
+    unsigned cores;          /* threads; 0: one for each processor, at most 64 */
+    unsigned partitions;     /* at creation only; 0: 8 */
+    uint64_t memory;         /* bytes for data pages and query memory; 0: 256 MiB */
+    int log_level;           /* 0: warnings and errors; 1: also information; 2: everything */
     const char *config_path; /* file of "name = value" settings; NULL none */
 };
 

@@ -59,8 +59,7 @@ static enum status sink_rows(struct fiber *f, struct sink *sink, const struct ba
             if (value.is_null)
                 buffer_append_text(&session->text, "NULL");
             else
-                TRY(text_output(session_value_context(session->session), &value,
-                                &session->text));
+                TRY(text_output(session_value_context(session->session), &value, &session->text));
         }
         buffer_append_byte(&session->text, '\n');
     }
@@ -118,7 +117,8 @@ static void sink_parameter_status(struct fiber *f, struct sink *sink, const char
                                   const char *value) {
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------
+ */
 
 static enum status open_engine(struct fiber *f, void *argument) {
     struct sql_runner *runner = argument;
@@ -236,7 +236,8 @@ struct session *sql_session_inner(struct sql_session *session) {
     return session->session;
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------
+ */
 
 static void append_failure(struct sql_session *session, enum status status) {
     const struct error *error = error_current();
@@ -341,8 +342,8 @@ const char *sql_run_prepared(struct sql_session *session, const char *text,
     return (const char *)session->text.data;
 }
 
-void sql_assert(struct sql_session *session, const char *text, const char *want,
-                const char *file, int line) {
+void sql_assert(struct sql_session *session, const char *text, const char *want, const char *file,
+                int line) {
     const char *got = sql_run(session, text);
     if (strcmp(got, want) == 0)
         return;

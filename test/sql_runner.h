@@ -53,8 +53,8 @@ void sql_cancel(struct sql_session *session);
 const char *sql_run_prepared(struct sql_session *session, const char *text,
                              const char *const *parameters, size_t parameter_count);
 
-void sql_assert(struct sql_session *session, const char *text, const char *want,
-                const char *file, int line);
+void sql_assert(struct sql_session *session, const char *text, const char *want, const char *file,
+                int line);
 #define assert_sql(session, text, want) sql_assert((session), (text), (want), __FILE__, __LINE__)
 
 #endif

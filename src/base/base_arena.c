@@ -59,7 +59,7 @@ void *arena_alloc_slow(struct arena *arena, size_t size, size_t alignment) {
     size_t with_header;
     if (__builtin_add_overflow(size, sizeof(struct arena_block) + alignment, &with_header))
         return NULL;
-    size_t want = arena->newest == NULL ? BLOCK_SIZE_FIRST
+    size_t want = arena->newest == NULL                      ? BLOCK_SIZE_FIRST
                   : arena->newest->size < BLOCK_SIZE_MAX / 2 ? arena->newest->size * 2
                                                              : BLOCK_SIZE_MAX;
     if (want < with_header)

@@ -37,8 +37,8 @@ void *arena_alloc_slow(struct arena *arena, size_t size, size_t alignment);
 
 static inline void *arena_alloc_aligned(struct arena *arena, size_t size, size_t alignment) {
     uintptr_t at = ((uintptr_t)arena->next + alignment - 1) & ~(uintptr_t)(alignment - 1);
-    if (__builtin_expect(at != 0 && at <= (uintptr_t)arena->end &&
-                             size <= (uintptr_t)arena->end - at, 1)) {
+    if (__builtin_expect(
+            at != 0 && at <= (uintptr_t)arena->end && size <= (uintptr_t)arena->end - at, 1)) {
         arena->next = (uint8_t *)at + size;
         return (void *)at;
     }

@@ -198,8 +198,7 @@ void error_clear(void);
  */
 _Noreturn void assert_failed(const char *expression, const char *file, int line);
 #define ASSERT(expression)                                                                         \
-    (__builtin_expect(!!(expression), 1) ? (void)0                                                 \
-                                         : assert_failed(#expression, __FILE__, __LINE__))
+    (__builtin_expect(!!(expression), 1) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
 #ifdef SATORI_DEBUG
 #define DEBUG_ASSERT(expression) ASSERT(expression)
 #else

@@ -34,8 +34,7 @@ void btree_close(struct btree *tree) {
 
 static void load_count(struct btree *tree, const struct page *root) {
     struct node node = page_node(root);
-    tree->entry_count +=
-        node_level(node) == 0 ? node_count(node) : node_tree_entries(node);
+    tree->entry_count += node_level(node) == 0 ? node_count(node) : node_tree_entries(node);
     tree->count_loaded = true;
 }
 
@@ -250,9 +249,8 @@ static unsigned put_need(const struct path *path, struct slice key, struct slice
     if (path->depth == 0)
         return 1;
     struct node node = page_node(path_leaf(path));
-    return node_entry_size(node, key.size, value.size) <= node_free(node)
-               ? 1
-               : tree__reserve_for(path);
+    return node_entry_size(node, key.size, value.size) <= node_free(node) ? 1
+                                                                          : tree__reserve_for(path);
 }
 
 enum status btree_put(struct fiber *f, struct btree *tree, struct slice key, struct slice value,

@@ -23,10 +23,10 @@ enum {
    ones here. There is at most one handle of a tree at a time: all its users share it. */
 struct btree {
     struct pager *pager;
-    struct tree_id id;        /* {0}: temporary */
+    struct tree_id id; /* {0}: temporary */
     struct page_id root;
-    uint64_t change_count;    /* rises with every change; cursors compare it */
-    uint64_t entry_count;     /* exact for temporary trees; estimate (from the root) for durable */
+    uint64_t change_count; /* rises with every change; cursors compare it */
+    uint64_t entry_count;  /* exact for temporary trees; estimate (from the root) for durable */
     /* private */
     uint64_t structure_count;   /* rises when pages come, go or change their fences */
     bool count_loaded;          /* entry_count includes what the root said */
@@ -48,8 +48,8 @@ enum status btree_clear(struct fiber *f, struct btree *tree) MUST_USE;
    the old value is appended to *old_out ... see struct btree_old. LIMIT_EXCEEDED when too big. */
 struct btree_old {
     bool found;
-    uint8_t *bytes;  /* buffer of the caller, BTREE_ENTRY_SIZE_MAX bytes */
-    size_t size;     /* of the old value */
+    uint8_t *bytes; /* buffer of the caller, BTREE_ENTRY_SIZE_MAX bytes */
+    size_t size;    /* of the old value */
 };
 enum status btree_put(struct fiber *f, struct btree *tree, struct slice key, struct slice value,
                       struct btree_old *old_out) MUST_USE;
@@ -70,11 +70,11 @@ void btree_unpin(struct btree_pin *pin);
 /* A cursor stands on an entry, or off either end. Zero-initialise through btree_cursor_init. */
 struct btree_cursor {
     struct btree *tree;
-    struct page *leaf;       /* pinned while positioned */
+    struct page *leaf; /* pinned while positioned */
     uint16_t slot;
     bool positioned;
     uint64_t change_count;
-    uint8_t *key;            /* the whole key under the cursor, heap buffer */
+    uint8_t *key; /* the whole key under the cursor, heap buffer */
     size_t key_size, key_capacity;
 };
 enum btree_seek {

@@ -85,13 +85,12 @@ static unsigned count_below(struct node node, struct slice key, bool at_too) {
 }
 
 /* Last entry below (`at_too`: at or below) the key; `last`: of the whole tree. */
-static enum status find_backward(struct fiber *f, struct btree *tree, struct slice key,
-                                 bool at_too, bool last, struct place *place_out) {
+static enum status find_backward(struct fiber *f, struct btree *tree, struct slice key, bool at_too,
+                                 bool last, struct place *place_out) {
     uint8_t fence[BTREE_KEY_SIZE_MAX];
     struct path path;
     uint64_t changes = tree->change_count;
-    const enum descend_mode mode_first =
-        last ? DESCEND_LAST : at_too ? DESCEND_AT : DESCEND_BELOW;
+    const enum descend_mode mode_first = last ? DESCEND_LAST : at_too ? DESCEND_AT : DESCEND_BELOW;
     enum descend_mode mode = mode_first;
     struct slice target = key;
     bool exact = true;
@@ -111,8 +110,8 @@ static enum status find_backward(struct fiber *f, struct btree *tree, struct sli
             return STATUS_OK;
         struct page *leaf = path_leaf(&path);
         struct node node = page_node(leaf);
-        unsigned count = mode == DESCEND_LAST ? node_count(node)
-                                              : count_below(node, target, exact && at_too);
+        unsigned count =
+            mode == DESCEND_LAST ? node_count(node) : count_below(node, target, exact && at_too);
         if (count > 0) {
             *place_out = (struct place){leaf, count - 1};
             return STATUS_OK;

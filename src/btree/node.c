@@ -4,8 +4,12 @@
 
 enum { APPENDS_MAX = 255 };
 
-static void set_count(struct node node, unsigned count) { put_le16(node.at + 2, (uint16_t)count); }
-static void set_heap_start(struct node node, unsigned at) { put_le16(node.at + 4, (uint16_t)at); }
+static void set_count(struct node node, unsigned count) {
+    put_le16(node.at + 2, (uint16_t)count);
+}
+static void set_heap_start(struct node node, unsigned at) {
+    put_le16(node.at + 4, (uint16_t)at);
+}
 static void set_rubbish(struct node node, unsigned size) {
     put_le16(node.at + 6, (uint16_t)size);
 }
@@ -286,9 +290,8 @@ void node_append_range(struct node to, struct node from, unsigned first, unsigne
             uint8_t key[NODE_KEY_SIZE_MAX];
             ASSERT(node_key_size(from, slot) <= sizeof key);
             node_key_copy(from, slot, key);
-            write_record(to, at,
-                         slice_of(key + prefix_to, prefix_from.size + rest.size - prefix_to),
-                         value);
+            write_record(
+                to, at, slice_of(key + prefix_to, prefix_from.size + rest.size - prefix_to), value);
         }
     }
     ASSERT(node_heap_start(to) >= NODE_HEADER_SIZE + node_count(to) * NODE_SLOT_SIZE);

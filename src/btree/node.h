@@ -56,16 +56,30 @@ struct node {
     uint32_t size;
 };
 
-static inline unsigned node_level(struct node node) { return node.at[1]; }
-static inline unsigned node_count(struct node node) { return get_le16(node.at + 2); }
-static inline unsigned node_heap_start(struct node node) { return get_le16(node.at + 4); }
-static inline unsigned node_rubbish(struct node node) { return get_le16(node.at + 6); }
-static inline unsigned node_prefix_size(struct node node) { return get_le16(node.at + 8); }
-static inline unsigned node_appends(struct node node) { return node.at[14]; }
+static inline unsigned node_level(struct node node) {
+    return node.at[1];
+}
+static inline unsigned node_count(struct node node) {
+    return get_le16(node.at + 2);
+}
+static inline unsigned node_heap_start(struct node node) {
+    return get_le16(node.at + 4);
+}
+static inline unsigned node_rubbish(struct node node) {
+    return get_le16(node.at + 6);
+}
+static inline unsigned node_prefix_size(struct node node) {
+    return get_le16(node.at + 8);
+}
+static inline unsigned node_appends(struct node node) {
+    return node.at[14];
+}
 static inline void node_appends_set(struct node node, unsigned appends) {
     node.at[14] = (uint8_t)appends;
 }
-static inline uint64_t node_tree_entries(struct node node) { return get_le64(node.at + 16); }
+static inline uint64_t node_tree_entries(struct node node) {
+    return get_le64(node.at + 16);
+}
 static inline void node_tree_entries_set(struct node node, uint64_t count) {
     put_le64(node.at + 16, count);
 }

@@ -71,8 +71,8 @@ static struct slice overflow_separator(struct overflow *over, unsigned at) {
 }
 
 /* Would entries [first, end) fit between these fences? */
-static bool side_fits(const struct overflow *over, unsigned first, unsigned end,
-                      struct slice lower, const struct slice *upper) {
+static bool side_fits(const struct overflow *over, unsigned first, unsigned end, struct slice lower,
+                      const struct slice *upper) {
     size_t prefix_old = node_prefix_size(over->node);
     size_t prefix = upper != NULL ? common_prefix(lower, *upper) : 0;
     size_t size = NODE_HEADER_SIZE + lower.size + (upper != NULL ? upper->size : 0);
@@ -171,8 +171,8 @@ void tree__insert_split(struct fiber *f, struct btree *tree, struct path *path, 
     unsigned first_right = goes_left ? at - 1 : at;
     node_append_range(left, old, 0, first_right);
     node_append_range(right, old, first_right, count);
-    bool fits = goes_left ? node_insert(left, slot, key, value)
-                          : node_insert(right, slot - at, key, value);
+    bool fits =
+        goes_left ? node_insert(left, slot, key, value) : node_insert(right, slot - at, key, value);
     ASSERT(fits);
     node_appends_set(right, slot == count ? node_appends(old) : 0);
     bool append_known = tree->append_structure == tree->structure_count;

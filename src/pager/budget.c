@@ -14,15 +14,15 @@ enum { GUARANTEE_MAX = 64 * PAGE_SIZE, RESERVATION_ALIGNMENT = 2 << 20 };
 
 struct page_budget {
     uint64_t size_max, guarantee, fair_share;
-    uint64_t shared_max;           /* what is not guaranteed to anybody */
+    uint64_t shared_max; /* what is not guaranteed to anybody */
     uint8_t *blocks;
-    _Atomic uint32_t *next_free;   /* for each block, index + 1 of the one below */
+    _Atomic uint32_t *next_free; /* for each block, index + 1 of the one below */
     uint32_t block_count;
     _Alignas(64) _Atomic uint64_t shared_used;
     _Atomic uint64_t used;
-    _Atomic uint64_t wanted;       /* bytes refused to pagers below their fair share */
+    _Atomic uint64_t wanted;                 /* bytes refused to pagers below their fair share */
     _Alignas(64) _Atomic uint64_t free_head; /* counter << 32 | index + 1 */
-    _Atomic uint32_t block_next;   /* never used from here on */
+    _Atomic uint32_t block_next;             /* never used from here on */
 };
 
 enum status page_budget_create(uint64_t size_max, unsigned pager_count,
@@ -101,9 +101,8 @@ bool budget_take(struct budget_share *share, uint64_t size) {
 /* Count down what starving pagers want; it is a wish, so being inexact is fine. */
 static void wanted_lower(struct page_budget *budget, uint64_t size) {
     uint64_t wanted = atomic_load_explicit(&budget->wanted, memory_order_relaxed);
-    while (wanted > 0 &&
-           !atomic_compare_exchange_weak(&budget->wanted, &wanted,
-                                         wanted > size ? wanted - size : 0)) {
+    while (wanted > 0 && !atomic_compare_exchange_weak(&budget->wanted, &wanted,
+                                                       wanted > size ? wanted - size : 0)) {
     }
 }
 
@@ -121,8 +120,7 @@ void budget_give(struct budget_share *share, uint64_t size) {
 
 bool budget_must_yield(const struct budget_share *share) {
     const struct page_budget *budget = share->budget;
-    return __builtin_expect(
-               atomic_load_explicit(&budget->wanted, memory_order_relaxed) > 0, 0) &&
+    return __builtin_expect(atomic_load_explicit(&budget->wanted, memory_order_relaxed) > 0, 0) &&
            share->bytes > budget->fair_share;
 }
 

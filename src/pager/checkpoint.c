@@ -43,8 +43,8 @@ static void record_changed(struct pager *pager) {
     for (size_t i = 0; i < map->chunk_count; i++) {
         for (size_t word = 0; word < MAP_CHUNK_PAGES / 64; word++) {
             for (uint64_t bits = map->chunks[i]->changed[word]; bits != 0; bits &= bits - 1)
-                record_index(pager, i * MAP_CHUNK_PAGES + word * 64 +
-                                        (uint64_t)__builtin_ctzll(bits));
+                record_index(pager,
+                             i * MAP_CHUNK_PAGES + word * 64 + (uint64_t)__builtin_ctzll(bits));
         }
     }
 }
@@ -53,8 +53,8 @@ static void record_changed(struct pager *pager) {
 static bool prepare(struct pager *pager) {
     struct manifest_checkpoint *content = &pager->cut_content;
     content->full = manifest_outgrown(&pager->manifest, pager->durable.page_count);
-    uint64_t entries = content->full ? pager->durable.page_count
-                                     : page_map_changed_count(&pager->durable);
+    uint64_t entries =
+        content->full ? pager->durable.page_count : page_map_changed_count(&pager->durable);
     if (!memory_grow(&content->map, &content->map_capacity,
                      entries + pager->dirty_count + BATCH_PAGES, sizeof *content->map))
         return false;
@@ -97,7 +97,7 @@ void pager_checkpoint_begin(struct pager *pager, struct commit_number applied) {
     }
     adopt_in_flight(pager);
     ASSERT(list_empty(&pager->cut));
-    LIST_FOR_SAFE(&pager->dirty, node) {
+    LIST_FOR_SAFE (&pager->dirty, node) {
         struct frame *frame = CONTAINER_OF(node, struct frame, dirty_link);
         if (frame->page.temporary)
             continue;
@@ -117,8 +117,7 @@ static enum status write_and_publish(struct fiber *f, struct pager *pager) {
         TRY(flush__batch(f, pager, FLUSH_CUT, &count));
     } while (count > 0);
     if (pager->cut_incomplete)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory for a checkpoint of %s",
-                         pager->name);
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory for a checkpoint of %s", pager->name);
     ASSERT(list_empty(&pager->cut));
     TRY(file_sync(f, pager->file));
     return manifest_publish(f, &pager->manifest, &pager->cut_content);
@@ -126,8 +125,7 @@ static enum status write_and_publish(struct fiber *f, struct pager *pager) {
 
 enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) {
     if (pager->checkpoint_failed)
-        return error_set(STATUS_IO_ERROR, "checkpoints of %s stopped after a failure",
-                         pager->name);
+        return error_set(STATUS_IO_ERROR, "checkpoints of %s stopped after a failure", pager->name);
     ASSERT(pager->checkpoint_running);
     fiber_shield(f);
     enum status status = write_and_publish(f, pager);

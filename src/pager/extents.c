@@ -84,8 +84,13 @@ enum status extents_grow(struct extents *extents, uint64_t unit_count) {
 /* Bits at multiples of 2^order where 2^order ones begin. */
 static uint64_t aligned_runs(uint64_t free, unsigned order) {
     static const uint64_t starts[EXTENT_HINT_COUNT] = {
-        ~0ull, 0x5555555555555555ull, 0x1111111111111111ull, 0x0101010101010101ull,
-        0x0001000100010001ull, 0x0000000100000001ull, 1,
+        ~0ull,
+        0x5555555555555555ull,
+        0x1111111111111111ull,
+        0x0101010101010101ull,
+        0x0001000100010001ull,
+        0x0000000100000001ull,
+        1,
     };
     for (unsigned i = 0; i < order; i++)
         free &= free >> (1u << i);
@@ -131,9 +136,8 @@ bool extents_take(struct extents *extents, uint32_t units, uint64_t *offset_out)
     if (units > extents->free_count)
         return false;
     bool in_word = units <= WORD_BITS && (units & (units - 1)) == 0;
-    bool found = in_word
-                     ? take_within_word(extents, (unsigned)__builtin_ctz(units), offset_out)
-                     : take_long(extents, units, offset_out);
+    bool found = in_word ? take_within_word(extents, (unsigned)__builtin_ctz(units), offset_out)
+                         : take_long(extents, units, offset_out);
     if (!found)
         return false;
     set_run(extents->used, *offset_out, *offset_out + units);

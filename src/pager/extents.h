@@ -26,11 +26,11 @@ enum {
 
 struct extents {
     uint64_t *used, *fresh, *deferred, *publishing;
-    uint64_t word_capacity;               /* of each bitmap */
-    uint64_t unit_count;                  /* of the file */
-    uint64_t free_count;                  /* units not used */
-    uint64_t deferred_count;              /* units in deferred and publishing */
-    uint64_t hints[EXTENT_HINT_COUNT];    /* no aligned run of 2^i below this word */
+    uint64_t word_capacity;            /* of each bitmap */
+    uint64_t unit_count;               /* of the file */
+    uint64_t free_count;               /* units not used */
+    uint64_t deferred_count;           /* units in deferred and publishing */
+    uint64_t hints[EXTENT_HINT_COUNT]; /* no aligned run of 2^i below this word */
 };
 
 /* A zeroed struct extents is an empty file. */

@@ -77,7 +77,7 @@ static unsigned select_frames(struct pager *pager, enum flush_source source,
     if (source == FLUSH_COLD)
         return pool__cold_dirty(pager, frames);
     unsigned count = 0;
-    LIST_FOR(&pager->cut, node) {
+    LIST_FOR (&pager->cut, node) {
         if (count == BATCH_PAGES)
             break;
         struct frame *frame = CONTAINER_OF(node, struct frame, dirty_link);
@@ -157,8 +157,8 @@ static enum status write_runs(struct fiber *f, struct pager *pager) {
         while (end < pager->batch_count && extent_decode(pager->batch[end].extent, &next) &&
                next.offset == first.offset + size / PAGE_UNIT_SIZE)
             size += pager->batch[end++].size;
-        TRY(file_write(f, pager->file, pager->batch[i].image, size,
-                       first.offset * PAGE_UNIT_SIZE, FILE_WRITE_PLAIN));
+        TRY(file_write(f, pager->file, pager->batch[i].image, size, first.offset * PAGE_UNIT_SIZE,
+                       FILE_WRITE_PLAIN));
         pager->writes += end - i;
         i = end;
     }

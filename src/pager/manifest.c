@@ -149,8 +149,7 @@ static enum status write_checkpoint(struct writer *writer,
         .applied = checkpoint->applied,
         .page_id_end = checkpoint->page_id_end,
         .map_count = checkpoint->map_count,
-        .root_count =
-            checkpoint->roots_present ? checkpoint->root_count : MANIFEST_ROOTS_UNCHANGED,
+        .root_count = checkpoint->roots_present ? checkpoint->root_count : MANIFEST_ROOTS_UNCHANGED,
     };
     uint8_t *payload;
     TRY(record_begin(writer, MANIFEST_COMMIT_SIZE, &payload));
@@ -424,8 +423,8 @@ static enum status read_all(struct reader *reader) {
 static enum status settle(struct reader *reader) {
     struct manifest *manifest = reader->manifest;
     if (manifest->size < reader->file_size) {
-        LOG(LOG_INFO, "pager", "%s: cut off %llu bytes of an unfinished checkpoint",
-            manifest->path, (unsigned long long)(reader->file_size - manifest->size));
+        LOG(LOG_INFO, "pager", "%s: cut off %llu bytes of an unfinished checkpoint", manifest->path,
+            (unsigned long long)(reader->file_size - manifest->size));
         TRY(file_truncate(reader->f, manifest->file, manifest->size));
     }
     TRY(file_sync(reader->f, manifest->file));

@@ -17,8 +17,7 @@ void page_map_release(struct page_map *map) {
 
 static enum status add_chunk(struct page_map *map) {
     struct map_chunk *chunk = NULL;
-    if (memory_grow(&map->chunks, &map->chunk_capacity, map->chunk_count + 1,
-                    sizeof *map->chunks))
+    if (memory_grow(&map->chunks, &map->chunk_capacity, map->chunk_count + 1, sizeof *map->chunks))
         chunk = memory_alloc_zeroed(1, sizeof *chunk);
     if (chunk == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory for the page map");

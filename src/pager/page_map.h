@@ -27,8 +27,8 @@ struct map_chunk {
 struct page_map {
     struct map_chunk **chunks;
     size_t chunk_count, chunk_capacity;
-    uint64_t index_next;    /* all indexes below have an entry; at least 1 */
-    uint64_t free_first;    /* index of the first free entry, 0: none */
+    uint64_t index_next; /* all indexes below have an entry; at least 1 */
+    uint64_t free_first; /* index of the first free entry, 0: none */
     uint64_t free_count;
     uint64_t page_count;
 };

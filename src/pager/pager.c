@@ -206,23 +206,22 @@ static enum status verify(const struct pager *pager, struct page_id id, uint64_t
         problem = "it has another lifetime";
     if (problem == NULL)
         return STATUS_OK;
-    return error_set(STATUS_DATA_CORRUPTED,
-                     "invalid page %llu in file \"%s\" at offset %llu: %s",
+    return error_set(STATUS_DATA_CORRUPTED, "invalid page %llu in file \"%s\" at offset %llu: %s",
                      (unsigned long long)id.value, pager->path_pages,
                      (unsigned long long)extent.offset * PAGE_UNIT_SIZE, problem);
 }
 
 /* Fill an unused frame with the page's image; on success it is pinned once. */
-static enum status read_page(struct fiber *f, struct pager *pager, struct page_id id,
-                             uint64_t bits, struct frame *frame) {
+static enum status read_page(struct fiber *f, struct pager *pager, struct page_id id, uint64_t bits,
+                             struct frame *frame) {
     struct extent extent;
     extent_decode(bits, &extent);
     pool__install(pager, frame, id);
     frame->extent = bits;
     frame->reading = true;
     pager->reads++;
-    enum status status = file_read_exact(f, pager->file, frame->block, extent.size,
-                                         extent.offset * PAGE_UNIT_SIZE);
+    enum status status =
+        file_read_exact(f, pager->file, frame->block, extent.size, extent.offset * PAGE_UNIT_SIZE);
     frame->reading = false;
     if (status == STATUS_OK && !frame->orphan)
         status = verify(pager, id, bits, frame->block);

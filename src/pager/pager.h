@@ -27,10 +27,10 @@
 #include "runtime/runtime.h"
 
 enum {
-    PAGE_SIZE = 16384,           /* bytes of a tree page's image in the file */
-    PAGE_SIZE_MIN = 4096,        /* extents are multiples of this */
+    PAGE_SIZE = 16384,    /* bytes of a tree page's image in the file */
+    PAGE_SIZE_MIN = 4096, /* extents are multiples of this */
     PAGE_SIZE_MAX = 1 << 20,
-    PAGE_HEADER_SIZE = 64,       /* of the image, the pager's own: page.size is so much smaller */
+    PAGE_HEADER_SIZE = 64, /* of the image, the pager's own: page.size is so much smaller */
 };
 
 struct pager;

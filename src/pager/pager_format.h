@@ -97,15 +97,15 @@ enum {
 struct extent {
     uint64_t offset; /* first unit */
     uint32_t units;
-    uint32_t size;   /* of the page, header included */
+    uint32_t size; /* of the page, header included */
     uint8_t check;
 };
 
 #define EXTENT_OFFSET_MAX ((1ull << 40) - 1)
 
 static inline uint64_t extent_encode(const struct extent *extent) {
-    return 2ull | (uint64_t)(__builtin_ctz(extent->size) - 12) << 2 |
-           (uint64_t)extent->units << 6 | extent->offset << 16 | (uint64_t)extent->check << 56;
+    return 2ull | (uint64_t)(__builtin_ctz(extent->size) - 12) << 2 | (uint64_t)extent->units << 6 |
+           extent->offset << 16 | (uint64_t)extent->check << 56;
 }
 /* False when no extent looks like that. */
 bool extent_decode(uint64_t bits, struct extent *extent_out);

@@ -41,8 +41,8 @@
 #include "runtime/runtime_sync.h"
 
 enum {
-    RESERVE_MAX = 64,             /* frames set aside at most */
-    RESERVE_KEEP = 16,            /* frames that stay set aside */
+    RESERVE_MAX = 64,  /* frames set aside at most */
+    RESERVE_KEEP = 16, /* frames that stay set aside */
     BATCH_PAGES = 16,
     BATCH_SIZE = BATCH_PAGES * PAGE_SIZE,
     FILE_GROWTH_MIN = 1 << 20,
@@ -90,7 +90,7 @@ struct pager {
     struct budget_share share;
     struct frame **frames; /* the clock's face: all frames but orphans and the reserve */
     size_t frame_count, frame_capacity, clock_hand;
-    size_t frame_total;    /* with orphans and the reserve; the clock has room for all */
+    size_t frame_total; /* with orphans and the reserve; the clock has room for all */
     struct frame *reserve[RESERVE_MAX];
     unsigned reserve_count, reserve_keep;
     struct list dirty, cut;

@@ -24,7 +24,7 @@
 
 enum {
     INPUT_SIZE_BASE = 8 << 10,
-    OUTPUT_SIZE_HIGH = 64 << 10, /* flush beyond */
+    OUTPUT_SIZE_HIGH = 64 << 10,  /* flush beyond */
     BUFFER_SIZE_KEPT = 256 << 10, /* larger ones are given back when the client is quiet */
 };
 

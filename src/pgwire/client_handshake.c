@@ -18,8 +18,7 @@ static enum status refuse(struct fiber *f, struct client *client, enum status st
 /* One byte, no message around it. */
 static enum status answer_no(struct fiber *f, struct client *client) {
     if (!client__input_is_empty(client))
-        return error_set(STATUS_PROTOCOL_VIOLATION,
-                         "received unencrypted data after SSL request");
+        return error_set(STATUS_PROTOCOL_VIOLATION, "received unencrypted data after SSL request");
     buffer_append_byte(&client->output, 'N');
     return client__flush(f, client);
 }
@@ -40,8 +39,7 @@ struct startup {
     size_t unknown_count;
 };
 
-static enum status sort_parameters(const struct startup_message *message,
-                                   struct startup *startup) {
+static enum status sort_parameters(const struct startup_message *message, struct startup *startup) {
     *startup = (struct startup){.user = NULL};
     for (size_t i = 0; i < message->count; i++) {
         const char *name = message->names[i], *value = message->values[i];

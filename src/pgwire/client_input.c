@@ -52,8 +52,8 @@ enum status client__receive(struct fiber *f, struct client *client, bool first,
                             struct message *message_out) {
     for (;;) {
         size_t size, size_needed;
-        struct slice bytes = slice_of(client->input + client->input_start,
-                                      client->input_end - client->input_start);
+        struct slice bytes =
+            slice_of(client->input + client->input_start, client->input_end - client->input_start);
         enum status status = first ? message_frame_first(bytes, message_out, &size, &size_needed)
                                    : message_frame(bytes, message_out, &size, &size_needed);
         if (status != STATUS_OK) {

@@ -58,9 +58,21 @@ static enum status reader_finish(const struct reader *reader) {
 /* How long a message of this type may be; 0: no such type. */
 static uint32_t size_limit(char type) {
     switch (type) {
-    case 'Q': case 'P': case 'B': case 'd': case 'F':
+    case 'Q':
+    case 'P':
+    case 'B':
+    case 'd':
+    case 'F':
         return MESSAGE_SIZE_MAX;
-    case 'D': case 'E': case 'C': case 'H': case 'S': case 'X': case 'c': case 'f': case 'p':
+    case 'D':
+    case 'E':
+    case 'C':
+    case 'H':
+    case 'S':
+    case 'X':
+    case 'c':
+    case 'f':
+    case 'p':
         return SMALL_MESSAGE_SIZE_MAX;
     default:
         return 0;
@@ -195,8 +207,9 @@ enum status bind_parameter_count(struct slice body, uint16_t *count_out) {
 }
 
 static enum status read_format(const struct bind_head *head, size_t at, bool *binary_out) {
-    uint16_t format = head->format_count == 0 ? 0
-                      : get_be16(head->formats + 2 * (head->format_count == 1 ? 0 : at));
+    uint16_t format = head->format_count == 0
+                          ? 0
+                          : get_be16(head->formats + 2 * (head->format_count == 1 ? 0 : at));
     if (format > 1)
         return error_set(STATUS_INVALID_PARAMETER_VALUE, "unsupported format code: %u", format);
     *binary_out = format == 1;
@@ -228,13 +241,11 @@ enum status bind_decode(struct slice body, struct session_parameter *parameters,
             return reader_finish(&reader);
     }
     message_out->result_format_count = read_u16(&reader);
-    message_out->result_formats =
-        read_bytes(&reader, 2 * (size_t)message_out->result_format_count);
+    message_out->result_formats = read_bytes(&reader, 2 * (size_t)message_out->result_format_count);
     return reader_finish(&reader);
 }
 
-enum status target_decode(struct slice body, const char *what,
-                          struct target_message *message_out) {
+enum status target_decode(struct slice body, const char *what, struct target_message *message_out) {
     struct reader reader = reader_of(body);
     const uint8_t *kind = read_bytes(&reader, 1);
     message_out->name = read_text(&reader);

@@ -75,8 +75,8 @@ void message_append_negotiate(struct buffer *buffer, const char *const *options,
     message_end(buffer, start);
 }
 
-void message_append_row_description(struct buffer *buffer,
-                                    const struct column_description *columns, size_t count) {
+void message_append_row_description(struct buffer *buffer, const struct column_description *columns,
+                                    size_t count) {
     size_t start = message_begin(buffer, 'T');
     append_u16(buffer, (uint16_t)count);
     for (size_t i = 0; i < count; i++) {
@@ -139,8 +139,7 @@ static const char *routine_of(const struct error *error) {
                : NULL;
 }
 
-void message_append_error(struct buffer *buffer, const char *severity,
-                          const struct error *error) {
+void message_append_error(struct buffer *buffer, const char *severity, const struct error *error) {
     size_t start = message_begin(buffer, 'E');
     append_field(buffer, 'S', severity);
     append_field(buffer, 'V', severity);

@@ -145,8 +145,8 @@ void message_append_backend_key(struct buffer *buffer, int32_t pid, int32_t secr
 void message_append_ready(struct buffer *buffer, char transaction_status);
 /* Newest minor version served, and the start-up options that were not understood. */
 void message_append_negotiate(struct buffer *buffer, const char *const *options, size_t count);
-void message_append_row_description(struct buffer *buffer,
-                                    const struct column_description *columns, size_t count);
+void message_append_row_description(struct buffer *buffer, const struct column_description *columns,
+                                    size_t count);
 void message_append_parameter_description(struct buffer *buffer, const uint32_t *type_oids,
                                           size_t count);
 void message_append_complete(struct buffer *buffer, const char *tag);

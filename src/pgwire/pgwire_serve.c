@@ -75,7 +75,7 @@ static void say_farewell(struct fiber *f, struct server *server) {
         enum status status = fiber_sleep(f, 5000000);
         (void)status; /* shielded: it only sleeps */
     }
-    LIST_FOR(&server->guests, node)
+    LIST_FOR (&server->guests, node)
         connection_shutdown(((struct guest *)node)->connection);
     enum status status = task_group_wait(f, &server->group);
     (void)status; /* guests always end with OK */

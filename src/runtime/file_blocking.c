@@ -6,8 +6,8 @@
 #include "runtime/runtime_file.h"
 
 /* The whole of an open file, or a failure. */
-static enum status read_all(int descriptor, const char *path, size_t size_max,
-                            struct arena *arena, struct slice *bytes_out) {
+static enum status read_all(int descriptor, const char *path, size_t size_max, struct arena *arena,
+                            struct slice *bytes_out) {
     uint8_t *bytes = arena_alloc(arena, size_max + 1);
     if (bytes == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -32,8 +32,7 @@ enum status file_read_blocking(const char *path, size_t size_max, struct arena *
                                struct slice *bytes_out) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
-        return error_set(STATUS_UNDEFINED_FILE, "could not open \"%s\": %s", path,
-                         strerror(errno));
+        return error_set(STATUS_UNDEFINED_FILE, "could not open \"%s\": %s", path, strerror(errno));
     enum status status = read_all(descriptor, path, size_max, arena, bytes_out);
     close(descriptor);
     return status;

@@ -4,7 +4,7 @@
 #include "value/value_datetime.h"
 #include "value/value_numeric.h"
 
-const uint8_t copy_signature[COPY_SIGNATURE_SIZE] = {'P', 'G', 'C',  'O',  'P', 'Y',
+const uint8_t copy_signature[COPY_SIGNATURE_SIZE] = {'P',  'G',  'C',  'O',  'P', 'Y',
                                                      '\n', 0xFF, '\r', '\n', 0};
 
 /* ---- where an error is ------------------------------------------------------------------ */
@@ -33,8 +33,7 @@ static void context_batch(const struct copy_in *copy) {
     if (error_current()->context[0] != '\0')
         return;
     if (copy->row == 1)
-        error_context("COPY %s, line %llu", copy->table_name,
-                      (unsigned long long)copy->batch_line);
+        error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->batch_line);
     else
         error_context("COPY %s, lines %llu to %llu", copy->table_name,
                       (unsigned long long)copy->batch_line, (unsigned long long)copy->line);
@@ -149,8 +148,7 @@ static inline bool store_padded(struct copy_in *copy, struct type type, struct s
 }
 
 /* The types that bulk data are mostly made of, without boxing. False: the general way. */
-static bool store_fast(struct copy_in *copy, const struct copy_column *column,
-                       struct slice text) {
+static bool store_fast(struct copy_in *copy, const struct copy_column *column, struct slice text) {
     struct vector *vector = column->vector;
     uint32_t row = copy->row;
     int64_t number;
@@ -202,8 +200,8 @@ enum status copy__store_text(struct copy_in *copy, size_t column_at, const struc
     if (store_fast(copy, column, *text))
         return STATUS_OK;
     struct value value;
-    enum status status = text_input(&copy->session->value_context, *text, column->type,
-                                    &copy->arena, &value);
+    enum status status =
+        text_input(&copy->session->value_context, *text, column->type, &copy->arena, &value);
     if (status != STATUS_OK) {
         copy__context_value(copy, column_at, text);
         return status;

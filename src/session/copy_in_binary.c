@@ -86,9 +86,9 @@ enum status copy__binary_record(struct copy_in *copy, enum record_outcome *outco
         return STATUS_OK;
     }
     if (count < 0 || (size_t)count != copy->column_count) {
-        enum status status = error_set(STATUS_BAD_COPY_FILE_FORMAT,
-                                       "row field count is %d, expected %zu", count,
-                                       copy->column_count);
+        enum status status =
+            error_set(STATUS_BAD_COPY_FILE_FORMAT, "row field count is %d, expected %zu", count,
+                      copy->column_count);
         error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
         return status;
     }

@@ -42,8 +42,8 @@ static enum status strip_return(struct copy_in *copy, bool text_format, struct s
     if (copy->lines_end_crlf && ends_so)
         line->size--;
     if (text_format && line->size > 0 && memchr(line->data, '\r', line->size) != NULL) {
-        enum status status = error_set(STATUS_BAD_COPY_FILE_FORMAT,
-                                       "literal carriage return found in data");
+        enum status status =
+            error_set(STATUS_BAD_COPY_FILE_FORMAT, "literal carriage return found in data");
         error_hint("Use \"\\r\" to represent carriage return.");
         copy__context_line(copy, *line);
         return status;
@@ -98,17 +98,17 @@ static enum status too_few(const struct copy_in *copy, size_t count, struct slic
     return status;
 }
 
-static enum status check_header_field(const struct copy_in *copy, size_t column,
-                                      struct slice text, struct slice line) {
+static enum status check_header_field(const struct copy_in *copy, size_t column, struct slice text,
+                                      struct slice line) {
     if (column >= copy->column_count)
         return STATUS_OK; /* counted at the end */
     if (slice_equal(text, slice_of_text(copy->columns[column].name)))
         return STATUS_OK;
-    enum status status = error_set(
-        STATUS_BAD_COPY_FILE_FORMAT,
-        "column name mismatch in header line field %zu: got \"%.*s\", expected \"%s\"", column + 1,
-        (int)(text.size > 100 ? 100 : text.size), (const char *)text.data,
-        copy->columns[column].name);
+    enum status status =
+        error_set(STATUS_BAD_COPY_FILE_FORMAT,
+                  "column name mismatch in header line field %zu: got \"%.*s\", expected \"%s\"",
+                  column + 1, (int)(text.size > 100 ? 100 : text.size), (const char *)text.data,
+                  copy->columns[column].name);
     copy__context_line(copy, line);
     return status;
 }
@@ -130,7 +130,8 @@ static enum status end_line(struct copy_in *copy, size_t count, struct slice lin
         if (copy->said->header_match && count != copy->column_count) {
             enum status status = error_set(STATUS_BAD_COPY_FILE_FORMAT,
                                            "wrong number of fields in header line: got %zu, "
-                                           "expected %zu", count, copy->column_count);
+                                           "expected %zu",
+                                           count, copy->column_count);
             copy__context_line(copy, line);
             return status;
         }
@@ -176,12 +177,18 @@ static int hex_digit(uint8_t c) {
 static uint8_t unescape(const uint8_t **at, const uint8_t *end) {
     uint8_t c = *(*at)++;
     switch (c) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    case 'v': return '\v';
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'v':
+        return '\v';
     case 'x': {
         if (*at == end || hex_digit(**at) < 0)
             return 'x';
@@ -190,7 +197,14 @@ static uint8_t unescape(const uint8_t **at, const uint8_t *end) {
             number = number * 16 + hex_digit(*(*at)++);
         return (uint8_t)number;
     }
-    case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': {
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7': {
         int number = c - '0';
         for (int i = 0; i < 2 && *at < end && **at >= '0' && **at <= '7'; i++)
             number = number * 8 + *(*at)++ - '0';

@@ -16,8 +16,8 @@ struct copy_out {
 
 static enum status send_row(struct copy_out *copy) {
     TRY(buffer_status(&copy->row));
-    enum status status = copy->session->sink->copy_write(copy->f, copy->session->sink,
-                                                         buffer_slice(&copy->row));
+    enum status status =
+        copy->session->sink->copy_write(copy->f, copy->session->sink, buffer_slice(&copy->row));
     buffer_clear(&copy->row);
     return status;
 }
@@ -30,8 +30,8 @@ static void append_escaped(struct copy_out *copy, struct slice text) {
         uint8_t c = text.data[i];
         if (!copy->special[c])
             continue;
-        static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',
-                                       ['\v'] = 'v', ['\f'] = 'f', ['\r'] = 'r'};
+        static const char letters[] = {
+            ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\v'] = 'v', ['\f'] = 'f', ['\r'] = 'r'};
         buffer_append(&copy->row, text.data + from, i - from);
         buffer_append_byte(&copy->row, '\\');
         buffer_append_byte(&copy->row, c <= '\r' && c >= '\b' ? (uint8_t)letters[c] : c);
@@ -72,8 +72,9 @@ static void append_csv(struct copy_out *copy, struct slice text, bool force_quot
 static void append_text(struct copy_out *copy, struct slice text, uint32_t column) {
     const struct statement_copy *said = copy->said;
     if (said->format == COPY_CSV)
-        append_csv(copy, text, said->force_quote_all ||
-                                   (said->force_quote != NULL && said->force_quote[column]));
+        append_csv(copy, text,
+                   said->force_quote_all ||
+                       (said->force_quote != NULL && said->force_quote[column]));
     else
         append_escaped(copy, text);
 }
@@ -97,8 +98,7 @@ static enum status append_cell(struct copy_out *copy, const struct vector *vecto
     return STATUS_OK;
 }
 
-static enum status write_text_row(struct copy_out *copy, const struct batch *batch,
-                                  uint32_t row) {
+static enum status write_text_row(struct copy_out *copy, const struct batch *batch, uint32_t row) {
     for (uint32_t i = 0; i < batch->column_count; i++) {
         if (i > 0)
             buffer_append_byte(&copy->row, (uint8_t)copy->said->delimiter);

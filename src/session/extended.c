@@ -32,8 +32,8 @@ enum status session_parse(struct fiber *f, struct session *session, const char *
     if (status == STATUS_OK)
         status = check_text(f, session, text);
     if (status == STATUS_OK)
-        status = session__prepared_make(f, session, name, text, type_oids, type_count, false,
-                                        &prepared);
+        status =
+            session__prepared_make(f, session, name, text, type_oids, type_count, false, &prepared);
     return leave(f, session, status);
 }
 
@@ -64,7 +64,8 @@ static enum status read_parameters(struct session *session, struct portal *porta
     if (count != wanted)
         return error_set(STATUS_PROTOCOL_VIOLATION,
                          "bind message supplies %zu parameters, but prepared statement \"%s\" "
-                         "requires %zu", count, prepared->named.name, wanted);
+                         "requires %zu",
+                         count, prepared->named.name, wanted);
     struct value *values = arena_alloc(&portal->arena, (count + 1) * sizeof *values);
     if (values == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -90,8 +91,9 @@ static enum status renew_prepared(struct fiber *f, struct session *session,
 }
 
 static enum status bind_statement(struct fiber *f, struct session *session, const char *portal_name,
-                        const char *statement_name, const struct session_parameter *parameters,
-                        size_t parameter_count) {
+                                  const char *statement_name,
+                                  const struct session_parameter *parameters,
+                                  size_t parameter_count) {
     struct prepared *prepared;
     struct portal *portal;
     TRY(session__apply_settings(session));
@@ -117,8 +119,8 @@ enum status session_bind(struct fiber *f, struct session *session, const char *p
                  bind_statement(f, session, portal, statement, parameters, parameter_count));
 }
 
-static enum status bind_formats(struct session *session, const char *name,
-                                const int16_t *formats, size_t count) {
+static enum status bind_formats(struct session *session, const char *name, const int16_t *formats,
+                                size_t count) {
     struct portal *portal;
     TRY(session__portal_find(session, name, &portal));
     if (portal->columns == NULL && count <= 1)
@@ -193,8 +195,8 @@ static enum status execute(struct fiber *f, struct session *session, const char 
     bool ends = portal->statement->kind == STATEMENT_COMMIT ||
                 portal->statement->kind == STATEMENT_ROLLBACK;
     if (portal->started && ends)
-        return error_set(STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                         "portal \"%s\" cannot be run", name);
+        return error_set(STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE, "portal \"%s\" cannot be run",
+                         name);
     struct deadline before = session__deadline_begin(f, session);
     bool done;
     enum status status = portal_run(f, session, portal, row_limit, &done);

@@ -23,8 +23,7 @@ struct plan_cache {
 void plan_key_hash(struct plan_key *key) {
     key->hash = hash_bytes(key->text, key->text_size);
     key->hash = hash_combine(key->hash, hash_bytes(key->types, 4 * key->type_count));
-    key->hash = hash_combine(key->hash,
-                             hash_bytes(key->search_path, strlen(key->search_path)));
+    key->hash = hash_combine(key->hash, hash_bytes(key->search_path, strlen(key->search_path)));
 }
 
 struct plan_cache *plan_cache_create(void) {
@@ -66,12 +65,11 @@ size_t plan_cache_count(const struct plan_cache *cache) {
 static bool entry_matches(const struct entry *entry, const struct plan_key *key) {
     size_t types_size = 4 * key->type_count;
     return entry->hash == key->hash && entry->text_size == key->text_size &&
-           entry->type_count == key->type_count &&
-           entry->path_size == strlen(key->search_path) &&
+           entry->type_count == key->type_count && entry->path_size == strlen(key->search_path) &&
            (types_size == 0 || memcmp(entry->key, key->types, types_size) == 0) &&
            memcmp(entry->key + types_size, key->text, key->text_size) == 0 &&
-           memcmp(entry->key + types_size + key->text_size, key->search_path,
-                  entry->path_size) == 0;
+           memcmp(entry->key + types_size + key->text_size, key->search_path, entry->path_size) ==
+               0;
 }
 
 static struct entry *entry_find(struct plan_cache *cache, const struct plan_key *key) {

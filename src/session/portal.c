@@ -28,8 +28,7 @@ static struct stored_batch *kept_rows_room(struct kept_rows *store, const struct
 static enum status kept_rows_check(const struct kept_rows *store) {
     TRY(arena_status(&store->arena));
     if (store->arena.size_total > STORED_ROWS_SIZE_MAX)
-        return error_set(STATUS_LIMIT_EXCEEDED,
-                         "rows kept for a cursor or portal exceed %d MB",
+        return error_set(STATUS_LIMIT_EXCEEDED, "rows kept for a cursor or portal exceed %d MB",
                          STORED_ROWS_SIZE_MAX >> 20);
     return STATUS_OK;
 }
@@ -186,8 +185,8 @@ static enum status start_plan(struct fiber *f, struct session *session, struct p
     if (portal->statement != before && portal->fixed_result)
         renew_columns(portal);
     else if (portal->statement != before)
-        TRY(session__describe_columns(session, portal->statement, &portal->arena,
-                                      &portal->columns, &portal->column_count));
+        TRY(session__describe_columns(session, portal->statement, &portal->arena, &portal->columns,
+                                      &portal->column_count));
     TRY(session__check_read_only(session, portal->statement));
     TRY(session__statement_begin(f, session));
     session__environment(session, portal->statement, &portal->arena, portal->parameters,

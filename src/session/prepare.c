@@ -130,8 +130,7 @@ static enum status prepare_anew(struct fiber *f, struct session *session, const 
     struct binding_inputs inputs;
     *statement_out = NULL;
     TRY(bind_inputs(f, session, types, type_count, &inputs));
-    enum status status =
-        sql_prepare_text(f, text, inputs.schema, &inputs.options, statement_out);
+    enum status status = sql_prepare_text(f, text, inputs.schema, &inputs.options, statement_out);
     session->schema_now = NULL;
     schema_release(inputs.schema);
     return status;
@@ -176,8 +175,7 @@ enum status session__revalidate(struct fiber *f, struct session *session, const 
     if (!fits) {
         if (fresh != NULL)
             statement_release(fresh);
-        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                         "cached plan must not change result type");
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "cached plan must not change result type");
     }
     statement_release(old);
     *statement_io = fresh;
@@ -211,8 +209,8 @@ static enum status describe_other(struct session *session, const struct statemen
     const struct column_description *columns = NULL;
     size_t count = 0;
     if (statement->kind == STATEMENT_FETCH) {
-        const struct portal *cursor = (const struct portal *)name_table_find(
-            &session->portals, statement->cursor.name);
+        const struct portal *cursor =
+            (const struct portal *)name_table_find(&session->portals, statement->cursor.name);
         columns = cursor == NULL ? NULL : cursor->columns;
         count = cursor == NULL ? 0 : cursor->column_count;
     } else {
@@ -234,8 +232,7 @@ static enum status describe_other(struct session *session, const struct statemen
 }
 
 enum status session__describe_columns(struct session *session, const struct statement *statement,
-                                      struct arena *arena,
-                                      struct column_description **columns_out,
+                                      struct arena *arena, struct column_description **columns_out,
                                       size_t *count_out) {
     *columns_out = NULL;
     *count_out = 0;
@@ -276,9 +273,9 @@ void prepared_destroy(struct session *session, struct prepared *prepared) {
 
 enum status session__prepared_find(struct session *session, const char *name,
                                    struct prepared **prepared_out) {
-    struct prepared *prepared = *name == '\0'
-        ? session->unnamed_statement
-        : (struct prepared *)name_table_find(&session->statements, name);
+    struct prepared *prepared =
+        *name == '\0' ? session->unnamed_statement
+                      : (struct prepared *)name_table_find(&session->statements, name);
     *prepared_out = prepared;
     if (prepared != NULL)
         return STATUS_OK;
@@ -296,8 +293,7 @@ static enum status fill_prepared(struct session *session, struct prepared *prepa
     prepared->named.name = arena_copy_text(arena, name);
     prepared->text = arena_copy_text(arena, text);
     prepared->declared_types = arena_alloc(arena, (type_count + 1) * sizeof *types);
-    if (prepared->text == NULL || prepared->named.name == NULL ||
-        prepared->declared_types == NULL)
+    if (prepared->text == NULL || prepared->named.name == NULL || prepared->declared_types == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     if (type_count > 0)
         memcpy(prepared->declared_types, types, type_count * sizeof *types);

@@ -1,5 +1,5 @@
-#include "sql/sql_normalize.h"
 #include "session/state.h"
+#include "sql/sql_normalize.h"
 #include "value/value_cast.h"
 
 /* Simple query: one text, its statements one after the other. */
@@ -109,8 +109,7 @@ static enum status run_parsed(struct fiber *f, struct session *session,
         const struct raw_statement *raw = &raws->items[i];
         struct statement *statement;
         TRY(session__check_failed(session, raw_statement_kind(raw)));
-        TRY(session__prepare_raw(f, session, raw, raws->count == 1 ? raw->text : NULL,
-                                 &statement));
+        TRY(session__prepare_raw(f, session, raw, raws->count == 1 ? raw->text : NULL, &statement));
         TRY(run_statement(f, session, text_of(session, raw), statement, NULL, 0,
                           i + 1 == raws->count));
         TRY(arena_status(&session->arena));

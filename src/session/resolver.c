@@ -93,8 +93,7 @@ static enum status unknown_name(uint32_t type_id, struct slice name) {
     case TYPE_REGROLE:
         return error_set(STATUS_UNDEFINED_OBJECT, "role \"%.*s\" does not exist", size, text);
     default:
-        return error_set(STATUS_UNDEFINED_FUNCTION, "function \"%.*s\" does not exist", size,
-                         text);
+        return error_set(STATUS_UNDEFINED_FUNCTION, "function \"%.*s\" does not exist", size, text);
     }
 }
 
@@ -152,8 +151,8 @@ static enum status resolver_find(void *data, uint32_t type_id, struct slice name
 static void append_identifier(struct buffer *buffer, const char *name) {
     bool plain = *name == '_' || (*name >= 'a' && *name <= 'z');
     for (const char *at = name; *at != '\0' && plain; at++)
-        plain = *at == '_' || (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') ||
-                *at == '$';
+        plain =
+            *at == '_' || (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || *at == '$';
     if (plain) {
         buffer_append_text(buffer, name);
         return;

@@ -82,8 +82,7 @@ enum status session__check_failed(const struct session *session, enum statement_
     if (!session->failed ||
         (kind != STATEMENT_NONE && statement_allowed_in_failed_transaction(kind)))
         return STATUS_OK;
-    return error_set(STATUS_IN_FAILED_TRANSACTION, "%s",
-                     status_text(STATUS_IN_FAILED_TRANSACTION));
+    return error_set(STATUS_IN_FAILED_TRANSACTION, "%s", status_text(STATUS_IN_FAILED_TRANSACTION));
 }
 
 /* ---- what functions ask of the session -------------------------------------------------- */

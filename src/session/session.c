@@ -79,8 +79,10 @@ static enum status set_options(struct session *session, const char *text) {
         else if (strncmp(at, "--", 2) == 0)
             word = out = at += 2;
         else
-            return error_set(STATUS_SYNTAX_ERROR, "invalid command-line argument for server "
-                             "process: %s", at);
+            return error_set(STATUS_SYNTAX_ERROR,
+                             "invalid command-line argument for server "
+                             "process: %s",
+                             at);
         while (*at != '\0' && *at != ' ') {
             at += *at == '\\' && at[1] != '\0';
             *out++ = *at++;
@@ -99,8 +101,7 @@ static enum status set_options(struct session *session, const char *text) {
     return STATUS_OK;
 }
 
-static enum status start_settings(struct session *session,
-                                  const struct session_options *options) {
+static enum status start_settings(struct session *session, const struct session_options *options) {
     TRY(settings_init(&session->settings, session->engine->defaults));
     TRY(settings_set_text(&session->settings, SETTING_SESSION_AUTHORIZATION, session->user));
     for (size_t i = 0; i < options->setting_count; i++) {
@@ -120,8 +121,7 @@ static enum status enlist(struct session *session) {
     TRY(secret_random(&secret, sizeof secret));
     session->secret = (int32_t)secret;
     engine__lock(engine);
-    bool full = engine->session_count >=
-                (uint64_t)engine->defaults[SETTING_MAX_CONNECTIONS].number;
+    bool full = engine->session_count >= (uint64_t)engine->defaults[SETTING_MAX_CONNECTIONS].number;
     if (!full) {
         session->pid = engine->pid_next;
         engine->pid_next = engine->pid_next == INT32_MAX ? 1 : engine->pid_next + 1;
@@ -244,8 +244,7 @@ enum status session__apply_settings(struct session *session) {
     context->float_rounded = digits <= 0;
     context->extra_float_digits = (int8_t)(digits <= 0 ? digits : 0);
     context->resolver = &session->resolver;
-    TRY(timezone_find(slice_of_text(setting_text(settings, SETTING_TIMEZONE)),
-                      &context->timezone));
+    TRY(timezone_find(slice_of_text(setting_text(settings, SETTING_TIMEZONE)), &context->timezone));
     arena_reset(&session->settings_arena);
     char **items;
     size_t count;

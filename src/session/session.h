@@ -27,15 +27,13 @@ struct engine_options {
     unsigned session_count_max; /* 0: setting's default */
     const char *config_path;    /* "name = value" lines; NULL none */
     /* What the command line says about settings; wins over the file. */
-    const struct setting_override {
-        const char *name, *value;
-    } *overrides;
+    const struct setting_override { const char *name, *value; } * overrides;
     size_t override_count;
 };
 /* What a setting will be at start (as SHOW has it), for what must be known before the engine opens:
    the address, the number of cores. Needs no fiber; reads the file, changes nothing. */
-enum status engine_start_setting(const struct engine_options *options, const char *name,
-                                 char *text, size_t size) MUST_USE;
+enum status engine_start_setting(const struct engine_options *options, const char *name, char *text,
+                                 size_t size) MUST_USE;
 /* Opens store and catalog, loads settings. Runs on core 0. */
 enum status engine_open(struct fiber *f, const struct engine_options *options,
                         struct engine **engine_out) MUST_USE;
@@ -66,9 +64,9 @@ struct session;
 struct column_description {
     const char *name;
     struct type type;
-    uint32_t table_oid;   /* 0 when not a plain column */
+    uint32_t table_oid; /* 0 when not a plain column */
     int16_t column_number;
-    int16_t format;       /* 0 text, 1 binary: as session_bind_formats asked; else 0 */
+    int16_t format; /* 0 text, 1 binary: as session_bind_formats asked; else 0 */
 };
 
 enum { SESSION_PARAMETERS_MAX = 65535 };

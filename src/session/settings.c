@@ -95,9 +95,8 @@ static enum status check_supported(enum setting_id id, const struct setting_valu
                          "standard_conforming_strings = off is not supported");
     if ((id == SETTING_TRANSACTION_ISOLATION || id == SETTING_DEFAULT_TRANSACTION_ISOLATION) &&
         value->number == 0) {
-        enum status status =
-            error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                      "transaction isolation level SERIALIZABLE is not supported");
+        enum status status = error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                                       "transaction isolation level SERIALIZABLE is not supported");
         error_hint("Use REPEATABLE READ.");
         return status;
     }
@@ -128,8 +127,7 @@ enum status settings_set(struct settings *settings, enum setting_id id, const ch
     return STATUS_OK;
 }
 
-enum status settings_set_initial(struct settings *settings, enum setting_id id,
-                                 const char *text) {
+enum status settings_set_initial(struct settings *settings, enum setting_id id, const char *text) {
     TRY(may_change(id));
     struct setting_value value, copy;
     TRY(setting_parse(id, text, &value));
@@ -208,8 +206,8 @@ enum status settings_set_custom(struct settings *settings, const char *name, con
     if (custom == NULL) {
         enum status status = setting_value_copy(&name_source, &name_copy);
         if (status == STATUS_OK &&
-            !memory_grow(&settings->custom, &settings->custom_capacity,
-                         settings->custom_count + 1, sizeof *settings->custom))
+            !memory_grow(&settings->custom, &settings->custom_capacity, settings->custom_count + 1,
+                         sizeof *settings->custom))
             status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
         if (status != STATUS_OK) {
             setting_value_release(&copy);

@@ -11,8 +11,9 @@
 const struct setting_info setting_infos[SETTING_COUNT] = {
 #define SETTING(identifier, name, type, context, reported, default_text, minimum, maximum, unit,   \
                 options, meaning)                                                                  \
-    [SETTING_##identifier] = {name, SETTING_##type, CONTEXT_##context, reported, default_text,     \
-                              minimum, maximum, unit, options, meaning},
+    [SETTING_##identifier] = {name,         SETTING_##type, CONTEXT_##context, reported,           \
+                              default_text, minimum,        maximum,           unit,               \
+                              options,      meaning},
 #include "session/session_setting.def"
 #undef SETTING
 };
@@ -42,8 +43,7 @@ void setting_value_release(struct setting_value *value) {
     *value = (struct setting_value){0};
 }
 
-enum status setting_value_copy(const struct setting_value *value,
-                               struct setting_value *copy_out) {
+enum status setting_value_copy(const struct setting_value *value, struct setting_value *copy_out) {
     *copy_out = (struct setting_value){.number = value->number};
     if (value->text == NULL)
         return STATUS_OK;
@@ -83,13 +83,13 @@ struct unit {
     const char *name;
     double factor;
 };
-static const struct unit memory_units[] = {
-    {"B", 1}, {"kB", 1024}, {"8kB", 8192}, {"MB", 1048576}, {"GB", 1073741824},
-    {"TB", 1099511627776.0}, {NULL, 0}};
-static const struct unit time_units[] = {{"us", 1},           {"ms", 1000},
-                                         {"s", 1000000},      {"min", 60000000},
-                                         {"h", 3600000000.0}, {"d", 86400000000.0},
-                                         {NULL, 0}};
+static const struct unit memory_units[] = {{"B", 1},           {"kB", 1024},
+                                           {"8kB", 8192},      {"MB", 1048576},
+                                           {"GB", 1073741824}, {"TB", 1099511627776.0},
+                                           {NULL, 0}};
+static const struct unit time_units[] = {
+    {"us", 1},           {"ms", 1000},         {"s", 1000000}, {"min", 60000000},
+    {"h", 3600000000.0}, {"d", 86400000000.0}, {NULL, 0}};
 
 static const struct unit *unit_find(const struct unit *family, const char *name) {
     for (const struct unit *unit = family; unit->name != NULL; unit++)
@@ -156,8 +156,7 @@ static bool next_option(const char **at, struct slice *name_out, struct slice *m
     struct slice option = slice_of(*at, size);
     const uint8_t *equal = memchr(option.data, '=', size);
     *name_out = equal == NULL ? option : slice_of(option.data, (size_t)(equal - option.data));
-    *meaning_out = equal == NULL ? option
-                                 : slice_of(equal + 1, size - name_out->size - 1);
+    *meaning_out = equal == NULL ? option : slice_of(equal + 1, size - name_out->size - 1);
     *at += size + ((*at)[size] == '|');
     return true;
 }
@@ -228,13 +227,14 @@ static enum status parse_client_encoding(const char *text, struct setting_value 
         return set_heap_text(value_out, "UTF8");
     if (strcmp(word, "sqlascii") == 0)
         return set_heap_text(value_out, "SQL_ASCII");
-    static const char *const known[] = {"latin", "iso8859", "win", "euc", "sjis", "big5", "gb",
-                                        "koi8", "johab", "uhc", "mule", "abc", "tcvn"};
+    static const char *const known[] = {"latin", "iso8859", "win", "euc",  "sjis", "big5", "gb",
+                                        "koi8",  "johab",   "uhc", "mule", "abc",  "tcvn"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strncmp(word, known[i], strlen(known[i])) == 0) {
             enum status status = error_set(STATUS_FEATURE_NOT_SUPPORTED,
                                            "invalid value for parameter \"client_encoding\": "
-                                           "\"%s\"", text);
+                                           "\"%s\"",
+                                           text);
             error_detail("Conversion between %s and UTF8 is not supported.", text);
             return status;
         }

@@ -39,9 +39,9 @@
 
 enum {
     NAME_BUCKETS = 64,
-    QUERY_TEXT_SIZE = 1024,           /* shown in pg_stat_activity */
+    QUERY_TEXT_SIZE = 1024, /* shown in pg_stat_activity */
     TAG_SIZE = 96,
-    PREPARED_MAX = 10000,             /* statements and portals of one session */
+    PREPARED_MAX = 10000, /* statements and portals of one session */
     PORTALS_MAX = 1000,
     STORED_ROWS_SIZE_MAX = 256 << 20, /* rows kept for a suspended portal or a cursor */
     REBIND_MAX = 20,                  /* schema changes that one statement runs after */
@@ -113,9 +113,9 @@ struct prepared {
     char *text;
     uint32_t *declared_types;
     size_t declared_count;
-    bool from_sql;      /* by PREPARE */
+    bool from_sql; /* by PREPARE */
     int64_t made_at_us;
-    struct statement *statement; /* NULL: an empty text */
+    struct statement *statement;        /* NULL: an empty text */
     struct column_description *columns; /* NULL: returns no rows */
     size_t column_count;
 };
@@ -132,9 +132,9 @@ struct portal {
     struct exec_environment environment;
     struct execution *execution;
     bool started, finished;
-    bool running;  /* inside portal_run: not to be closed under its feet */
+    bool running;      /* inside portal_run: not to be closed under its feet */
     bool fixed_result; /* the client knows the columns: they must stay when it is bound anew */
-    bool announce; /* describe the columns to the sink before the first row */
+    bool announce;     /* describe the columns to the sink before the first row */
     bool is_cursor, with_hold, scroll; /* DECLARE */
     int64_t made_at_us;
     struct kept_rows stored;
@@ -172,8 +172,8 @@ struct session {
 
     struct transaction *transaction;
     bool in_block, failed, has_ddl;
-    bool statement_open; /* transaction_statement_begin without its end yet */
-    bool statement_ran; /* in this transaction: too late for SET TRANSACTION ISOLATION */
+    bool statement_open;           /* transaction_statement_begin without its end yet */
+    bool statement_ran;            /* in this transaction: too late for SET TRANSACTION ISOLATION */
     struct schema *private_schema; /* while has_ddl */
     int64_t transaction_time_us;   /* 0: no transaction yet */
     int64_t statement_time_us;
@@ -254,8 +254,7 @@ enum status session__lock(struct fiber *f, struct session *session, const char *
                           bool keep_result, struct statement **statement_io) MUST_USE;
 /* Names point into the statement (or the arena). NULL when it returns no rows. */
 enum status session__describe_columns(struct session *session, const struct statement *statement,
-                                      struct arena *arena,
-                                      struct column_description **columns_out,
+                                      struct arena *arena, struct column_description **columns_out,
                                       size_t *count_out) MUST_USE;
 void plan_cache_destroy(struct plan_cache *cache);
 void prepared_destroy(struct session *session, struct prepared *prepared);
@@ -279,8 +278,7 @@ enum status portal_set(struct session *session, struct portal *portal, const cha
                        struct statement *statement) MUST_USE;
 /* Begin to run it, if that has not been done: locks, snapshot, execution; utility statements run
    to their end. */
-enum status portal_start(struct fiber *f, struct session *session, struct portal *portal)
-    MUST_USE;
+enum status portal_start(struct fiber *f, struct session *session, struct portal *portal) MUST_USE;
 /* Start if need be, hand out at most `limit` rows (0: all) to the sink. *done_out: no more rows,
    and portal->tag is the command tag. */
 enum status portal_run(struct fiber *f, struct session *session, struct portal *portal,
@@ -311,11 +309,9 @@ enum status session__statement_end(struct fiber *f, struct session *session) MUS
 /* The statement's deadline by statement_timeout; returns the one before. */
 struct deadline session__deadline_begin(struct fiber *f, struct session *session);
 /* What every message does after a failure: roll back, forget the cancellation. */
-enum status session__failed(struct fiber *f, struct session *session, enum status status)
-    MUST_USE;
+enum status session__failed(struct fiber *f, struct session *session, enum status status) MUST_USE;
 /* 25P02 when the transaction has failed and the statement does not end it. */
-enum status session__check_failed(const struct session *session, enum statement_kind kind)
-    MUST_USE;
+enum status session__check_failed(const struct session *session, enum statement_kind kind) MUST_USE;
 
 /* ---- utility.c and its siblings: statements without a plan of their own. Rows of those that
    return some go to portal->stored. */
@@ -325,8 +321,8 @@ enum status session__run_ddl(struct fiber *f, struct session *session, struct po
                              char tag[TAG_SIZE]) MUST_USE;
 enum status session__run_setting(struct fiber *f, struct session *session, struct portal *portal,
                                  char tag[TAG_SIZE]) MUST_USE;
-enum status session__run_explain(struct fiber *f, struct session *session,
-                                 struct portal *portal) MUST_USE;
+enum status session__run_explain(struct fiber *f, struct session *session, struct portal *portal)
+    MUST_USE;
 enum status session__run_cursor(struct fiber *f, struct session *session, struct portal *portal,
                                 char tag[TAG_SIZE]) MUST_USE;
 enum status session__run_copy(struct fiber *f, struct session *session, struct portal *portal,

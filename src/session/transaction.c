@@ -6,9 +6,8 @@
 /* ---- beginning -------------------------------------------------------------------------- */
 
 static enum isolation isolation_of(const struct settings *settings) {
-    return setting_number(settings, SETTING_TRANSACTION_ISOLATION) <= 1
-               ? ISOLATION_REPEATABLE_READ
-               : ISOLATION_READ_COMMITTED;
+    return setting_number(settings, SETTING_TRANSACTION_ISOLATION) <= 1 ? ISOLATION_REPEATABLE_READ
+                                                                        : ISOLATION_READ_COMMITTED;
 }
 
 /* The first thing of a transaction: its time and its properties. */
@@ -121,8 +120,8 @@ static enum status commit_store(struct fiber *f, struct session *session) {
 
 enum status session__commit(struct fiber *f, struct session *session) {
     if (session->transaction != NULL) {
-        enum status status = session->portals.count == 0 ? STATUS_OK
-                                                         : store_held_cursors(f, session);
+        enum status status =
+            session->portals.count == 0 ? STATUS_OK : store_held_cursors(f, session);
         if (status == STATUS_OK)
             status = session__settle_open_portal(f, session, false);
         if (status == STATUS_OK)
@@ -160,8 +159,7 @@ static enum status refuse_read_only(const char *what) {
                      what);
 }
 
-enum status session__check_read_only(struct session *session,
-                                     const struct statement *statement) {
+enum status session__check_read_only(struct session *session, const struct statement *statement) {
     start(session);
     if (!setting_number(&session->settings, SETTING_TRANSACTION_READ_ONLY))
         return STATUS_OK;
@@ -188,12 +186,12 @@ static enum status set_properties(struct fiber *f, struct session *session,
                                   const struct statement_transaction *said) {
     struct settings *settings = &session->settings;
     bool session_wide = said->session;
-    enum setting_id isolation = session_wide ? SETTING_DEFAULT_TRANSACTION_ISOLATION
-                                             : SETTING_TRANSACTION_ISOLATION;
-    enum setting_id read_only = session_wide ? SETTING_DEFAULT_TRANSACTION_READ_ONLY
-                                             : SETTING_TRANSACTION_READ_ONLY;
-    enum setting_id deferrable = session_wide ? SETTING_DEFAULT_TRANSACTION_DEFERRABLE
-                                              : SETTING_TRANSACTION_DEFERRABLE;
+    enum setting_id isolation =
+        session_wide ? SETTING_DEFAULT_TRANSACTION_ISOLATION : SETTING_TRANSACTION_ISOLATION;
+    enum setting_id read_only =
+        session_wide ? SETTING_DEFAULT_TRANSACTION_READ_ONLY : SETTING_TRANSACTION_READ_ONLY;
+    enum setting_id deferrable =
+        session_wide ? SETTING_DEFAULT_TRANSACTION_DEFERRABLE : SETTING_TRANSACTION_DEFERRABLE;
     if (said->isolation != NULL) {
         if (!session_wide && session->statement_ran)
             return error_set(STATUS_ACTIVE_TRANSACTION,
@@ -232,8 +230,10 @@ static enum status chain(struct fiber *f, struct session *session, bool was_bloc
     if (!said->chain)
         return STATUS_OK;
     if (!was_block)
-        return error_set(STATUS_NO_ACTIVE_TRANSACTION, "%s AND CHAIN can only be used in "
-                         "transaction blocks", "COMMIT");
+        return error_set(STATUS_NO_ACTIVE_TRANSACTION,
+                         "%s AND CHAIN can only be used in "
+                         "transaction blocks",
+                         "COMMIT");
     start(session);
     session->in_block = true;
     return STATUS_OK;

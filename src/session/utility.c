@@ -11,8 +11,8 @@
 static enum status run_prepare(struct fiber *f, struct session *session,
                                const struct statement_prepared *said) {
     struct prepared *prepared;
-    return session__prepared_make(f, session, said->name, said->text, said->types,
-                                  said->type_count, true, &prepared);
+    return session__prepared_make(f, session, said->name, said->text, said->types, said->type_count,
+                                  true, &prepared);
 }
 
 static enum status execute_arguments(struct fiber *f, struct session *session,
@@ -21,9 +21,9 @@ static enum status execute_arguments(struct fiber *f, struct session *session,
     const struct statement_prepared *said = &statement->prepared;
     size_t wanted = prepared->statement == NULL ? 0 : prepared->statement->parameter_count;
     if (said->argument_count != wanted) {
-        enum status status = error_set(STATUS_SYNTAX_ERROR,
-                                       "wrong number of parameters for prepared statement \"%s\"",
-                                       said->name);
+        enum status status =
+            error_set(STATUS_SYNTAX_ERROR,
+                      "wrong number of parameters for prepared statement \"%s\"", said->name);
         error_detail("Expected %zu parameters but got %u.", wanted, said->argument_count);
         return status;
     }
@@ -104,9 +104,9 @@ static enum status run_lock_table(struct fiber *f, struct session *session,
     TRY(session__transaction(f, session));
     session->statement_ran = true; /* the transaction is to be kept */
     for (uint32_t i = 0; i < said->count; i++) {
-        enum status status = txn_lock_relation(f, session->transaction, said->tables[i]->oid,
-                                               said->lock_mode,
-                                               said->no_wait ? LOCK_NO_WAIT : LOCK_WAIT, NULL);
+        enum status status =
+            txn_lock_relation(f, session->transaction, said->tables[i]->oid, said->lock_mode,
+                              said->no_wait ? LOCK_NO_WAIT : LOCK_WAIT, NULL);
         if (status == STATUS_LOCK_NOT_AVAILABLE && said->no_wait)
             return error_set(status, "could not obtain lock on relation \"%s\"",
                              said->tables[i]->name);
@@ -161,8 +161,7 @@ static enum status analyze(struct fiber *f, struct session *session,
 static enum status run_vacuum(struct fiber *f, struct session *session,
                               const struct statement *statement) {
     if (session->in_block)
-        return error_set(STATUS_ACTIVE_TRANSACTION,
-                         "VACUUM cannot run inside a transaction block");
+        return error_set(STATUS_ACTIVE_TRANSACTION, "VACUUM cannot run inside a transaction block");
     if (statement->objects.analyze)
         TRY(analyze(f, session, statement));
     TRY(session__finish_implicit(f, session));

@@ -61,8 +61,7 @@ struct fetch {
 
 static enum status hand_out(struct fetch *fetch, const struct batch *batch) {
     fetch->count += batch->selected_count;
-    return fetch->portal == NULL ? STATUS_OK
-                                 : kept_rows_append(&fetch->portal->stored, batch);
+    return fetch->portal == NULL ? STATUS_OK : kept_rows_append(&fetch->portal->stored, batch);
 }
 
 /* The next `count` rows of a cursor that has only been read forward. */
@@ -144,8 +143,8 @@ static enum status run_fetch(struct fiber *f, struct session *session, struct po
     struct portal *cursor = fetch.cursor;
     bool plain = said->direction == FETCH_FORWARD && said->count > 0;
     if (!plain && !cursor->scroll) {
-        enum status status = error_set(STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                                       "cursor can only scan forward");
+        enum status status =
+            error_set(STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward");
         error_hint("Declare it with SCROLL option to enable backward scan.");
         return status;
     }

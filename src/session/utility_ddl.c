@@ -29,9 +29,9 @@ static enum status renew(struct change *change) {
 static enum status find_table(const struct change *change, uint32_t oid,
                               const struct table **table_out) {
     *table_out = schema_table_by_oid(change->schema, oid);
-    return *table_out != NULL ? STATUS_OK
-                              : error_set(STATUS_UNDEFINED_TABLE,
-                                          "relation with OID %u does not exist", oid);
+    return *table_out != NULL
+               ? STATUS_OK
+               : error_set(STATUS_UNDEFINED_TABLE, "relation with OID %u does not exist", oid);
 }
 
 static void skip_notice(struct change *change, const char *what, const char *name) {
@@ -47,8 +47,8 @@ static enum status add_sequences(struct change *change, const struct sequence *s
                                  uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t oid;
-        TRY(catalog_create_sequence(change->f, change->catalog, change->transaction,
-                                    change->schema, &sequences[i], &oid));
+        TRY(catalog_create_sequence(change->f, change->catalog, change->transaction, change->schema,
+                                    &sequences[i], &oid));
         TRY(renew(change));
     }
     return STATUS_OK;
@@ -72,8 +72,8 @@ static enum status add_checks(struct change *change, uint32_t table_oid,
     for (uint32_t i = 0; i < count; i++) {
         const struct table *table;
         TRY(find_table(change, table_oid, &table));
-        TRY(catalog_add_constraint(change->f, change->catalog, change->transaction,
-                                   change->schema, table, &specs[i]));
+        TRY(catalog_add_constraint(change->f, change->catalog, change->transaction, change->schema,
+                                   table, &specs[i]));
         TRY(renew(change));
     }
     return STATUS_OK;
@@ -220,8 +220,7 @@ static enum status alter(struct change *change, const struct statement *statemen
         break;
     }
     case ALTER_RENAME_TABLE:
-        TRY(catalog_rename_table(f, catalog, transaction, change->schema, table,
-                                 action->new_name));
+        TRY(catalog_rename_table(f, catalog, transaction, change->schema, table, action->new_name));
         break;
     case ALTER_ADD_INDEX:
     case ALTER_NOTHING:
@@ -283,8 +282,7 @@ static enum status alter_sequence(struct change *change, const struct statement 
         old->start != new->start || old->type.id != new->type.id)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED,
                          "ALTER SEQUENCE can only RESTART a sequence yet");
-    return said->restart ? sequence_set(change->f, change->catalog, old, said->restart_value,
-                                        false)
+    return said->restart ? sequence_set(change->f, change->catalog, old, said->restart_value, false)
                          : STATUS_OK;
 }
 
@@ -307,8 +305,7 @@ static enum status create_schema(struct change *change, const struct statement *
 static enum status drop_table(struct change *change, uint32_t oid) {
     const struct table *table;
     TRY(find_table(change, oid, &table));
-    TRY(catalog_drop_table(change->f, change->catalog, change->transaction, change->schema,
-                           table));
+    TRY(catalog_drop_table(change->f, change->catalog, change->transaction, change->schema, table));
     return renew(change);
 }
 
@@ -344,8 +341,7 @@ static enum status drop_index(struct change *change, uint32_t oid) {
     const struct index *index = schema_index_by_oid(change->schema, oid, &table);
     if (index == NULL)
         return STATUS_OK;
-    TRY(catalog_drop_index(change->f, change->catalog, change->transaction, change->schema,
-                           index));
+    TRY(catalog_drop_index(change->f, change->catalog, change->transaction, change->schema, index));
     return renew(change);
 }
 
@@ -396,8 +392,8 @@ static enum status empty_tables(struct change *change, const struct statement *s
     for (uint32_t i = 0; i < said->count; i++) {
         const struct table *table;
         TRY(find_table(change, said->tables[i]->oid, &table));
-        TRY(catalog_truncate(change->f, change->catalog, change->transaction, change->schema,
-                             table, said->restart_identity));
+        TRY(catalog_truncate(change->f, change->catalog, change->transaction, change->schema, table,
+                             said->restart_identity));
         TRY(renew(change));
     }
     return STATUS_OK;

@@ -38,8 +38,7 @@ static enum status explain_execution(struct portal *portal, const struct stateme
                                      const struct execution *execution, int64_t started_ns) {
     struct buffer text = {0};
     double milliseconds = (double)(clock_monotonic_ns() - started_ns) / 1e6;
-    enum status status =
-        explain_plan(said, said->inner->plan, exec_statistics(execution), &text);
+    enum status status = explain_plan(said, said->inner->plan, exec_statistics(execution), &text);
     if (said->format == EXPLAIN_FORMAT_TEXT && said->summary)
         buffer_append_format(&text, "Execution Time: %.3f ms\n", milliseconds);
     if (status == STATUS_OK)
@@ -74,8 +73,7 @@ static enum status explain_analyze(struct fiber *f, struct session *session,
     return session__statement_end(f, session);
 }
 
-enum status session__run_explain(struct fiber *f, struct session *session,
-                                 struct portal *portal) {
+enum status session__run_explain(struct fiber *f, struct session *session, struct portal *portal) {
     const struct statement_explain *said = &portal->statement->explain;
     if (said->inner->plan == NULL)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED, "EXPLAIN of %s is not supported",

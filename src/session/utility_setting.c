@@ -85,8 +85,8 @@ static enum status run_reset(struct fiber *f, struct session *session, const cha
     return session__apply_settings(session);
 }
 
-static enum status append_shown(struct portal *portal, const struct buffer *text,
-                                const char *name, const char *meaning) {
+static enum status append_shown(struct portal *portal, const struct buffer *text, const char *name,
+                                const char *meaning) {
     TRY(buffer_status(text));
     struct value row[3] = {
         value_text(name),

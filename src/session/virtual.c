@@ -23,11 +23,11 @@ static struct value instant(int64_t microseconds) {
 /* ---- pg_settings ------------------------------------------------------------------------ */
 
 static const struct virtual_column settings_columns[] = {
-    {"name", TYPE_TEXT},       {"setting", TYPE_TEXT},    {"unit", TYPE_TEXT},
-    {"category", TYPE_TEXT},   {"short_desc", TYPE_TEXT}, {"extra_desc", TYPE_TEXT},
-    {"context", TYPE_TEXT},    {"vartype", TYPE_TEXT},    {"source", TYPE_TEXT},
-    {"min_val", TYPE_TEXT},    {"max_val", TYPE_TEXT},    {"enumvals", TYPE_TEXT_ARRAY},
-    {"boot_val", TYPE_TEXT},   {"reset_val", TYPE_TEXT},  {"sourcefile", TYPE_TEXT},
+    {"name", TYPE_TEXT},       {"setting", TYPE_TEXT},         {"unit", TYPE_TEXT},
+    {"category", TYPE_TEXT},   {"short_desc", TYPE_TEXT},      {"extra_desc", TYPE_TEXT},
+    {"context", TYPE_TEXT},    {"vartype", TYPE_TEXT},         {"source", TYPE_TEXT},
+    {"min_val", TYPE_TEXT},    {"max_val", TYPE_TEXT},         {"enumvals", TYPE_TEXT_ARRAY},
+    {"boot_val", TYPE_TEXT},   {"reset_val", TYPE_TEXT},       {"sourcefile", TYPE_TEXT},
     {"sourceline", TYPE_INT4}, {"pending_restart", TYPE_BOOL},
 };
 
@@ -40,8 +40,8 @@ static size_t add_text(struct buffer *texts, enum setting_id id,
     return start;
 }
 
-static enum status settings_row(struct session *session, enum setting_id id,
-                                struct buffer *texts, struct virtual_sink *sink) {
+static enum status settings_row(struct session *session, enum setting_id id, struct buffer *texts,
+                                struct virtual_sink *sink) {
     static const char *const contexts[] = {"internal", "postmaster", "user"};
     static const char *const types[] = {"bool", "integer", "real", "string", "enum"};
     const struct setting_info *info = &setting_infos[id];
@@ -78,7 +78,8 @@ static enum status settings_row(struct session *session, enum setting_id id,
         value_bool(false),
     };
     _Static_assert(sizeof values / sizeof values[0] ==
-                       sizeof settings_columns / sizeof settings_columns[0], "one each");
+                       sizeof settings_columns / sizeof settings_columns[0],
+                   "one each");
     return sink->row(sink, values);
 }
 
@@ -96,14 +97,27 @@ static enum status settings_rows(struct fiber *f, struct catalog *catalog,
 /* ---- pg_stat_activity ------------------------------------------------------------------- */
 
 static const struct virtual_column activity_columns[] = {
-    {"datid", TYPE_OID},          {"datname", TYPE_NAME},         {"pid", TYPE_INT4},
-    {"leader_pid", TYPE_INT4},    {"usesysid", TYPE_OID},         {"usename", TYPE_NAME},
-    {"application_name", TYPE_TEXT}, {"client_addr", TYPE_TEXT},  {"client_hostname", TYPE_TEXT},
-    {"client_port", TYPE_INT4},   {"backend_start", TYPE_TIMESTAMPTZ},
-    {"xact_start", TYPE_TIMESTAMPTZ}, {"query_start", TYPE_TIMESTAMPTZ},
-    {"state_change", TYPE_TIMESTAMPTZ}, {"wait_event_type", TYPE_TEXT},
-    {"wait_event", TYPE_TEXT},    {"state", TYPE_TEXT},           {"backend_xid", TYPE_XID},
-    {"backend_xmin", TYPE_XID},   {"query_id", TYPE_INT8},        {"query", TYPE_TEXT},
+    {"datid", TYPE_OID},
+    {"datname", TYPE_NAME},
+    {"pid", TYPE_INT4},
+    {"leader_pid", TYPE_INT4},
+    {"usesysid", TYPE_OID},
+    {"usename", TYPE_NAME},
+    {"application_name", TYPE_TEXT},
+    {"client_addr", TYPE_TEXT},
+    {"client_hostname", TYPE_TEXT},
+    {"client_port", TYPE_INT4},
+    {"backend_start", TYPE_TIMESTAMPTZ},
+    {"xact_start", TYPE_TIMESTAMPTZ},
+    {"query_start", TYPE_TIMESTAMPTZ},
+    {"state_change", TYPE_TIMESTAMPTZ},
+    {"wait_event_type", TYPE_TEXT},
+    {"wait_event", TYPE_TEXT},
+    {"state", TYPE_TEXT},
+    {"backend_xid", TYPE_XID},
+    {"backend_xmin", TYPE_XID},
+    {"query_id", TYPE_INT8},
+    {"query", TYPE_TEXT},
     {"backend_type", TYPE_TEXT},
 };
 
@@ -168,7 +182,8 @@ static enum status activity_row(const struct activity *activity, struct virtual_
         value_text("client backend"),
     };
     _Static_assert(sizeof values / sizeof values[0] ==
-                       sizeof activity_columns / sizeof activity_columns[0], "one each");
+                       sizeof activity_columns / sizeof activity_columns[0],
+                   "one each");
     return sink->row(sink, values);
 }
 
@@ -176,7 +191,7 @@ static enum status activity_row(const struct activity *activity, struct virtual_
 static bool next_activity(struct engine *engine, int32_t after, struct activity *activity) {
     const struct session *best = NULL;
     engine__lock(engine);
-    LIST_FOR(&engine->sessions, node) {
+    LIST_FOR (&engine->sessions, node) {
         const struct session *session = CONTAINER_OF(node, struct session, link);
         if (session->pid > after && (best == NULL || session->pid < best->pid))
             best = session;
@@ -202,8 +217,12 @@ static enum status activity_rows(struct fiber *f, struct catalog *catalog,
 /* ---- pg_prepared_statements, pg_cursors ------------------------------------------------- */
 
 static const struct virtual_column prepared_columns[] = {
-    {"name", TYPE_TEXT},       {"statement", TYPE_TEXT},    {"prepare_time", TYPE_TIMESTAMPTZ},
-    {"parameter_types", TYPE_TEXT}, {"from_sql", TYPE_BOOL}, {"generic_plans", TYPE_INT8},
+    {"name", TYPE_TEXT},
+    {"statement", TYPE_TEXT},
+    {"prepare_time", TYPE_TIMESTAMPTZ},
+    {"parameter_types", TYPE_TEXT},
+    {"from_sql", TYPE_BOOL},
+    {"generic_plans", TYPE_INT8},
     {"custom_plans", TYPE_INT8},
 };
 

@@ -36,18 +36,18 @@ struct bound_column {
 
 struct relation {
     enum relation_source source;
-    const char *alias;          /* shown name */
+    const char *alias; /* shown name */
     const struct table *table;
-    struct query *query;        /* QUERY */
-    struct cte *cte;            /* CTE */
+    struct query *query; /* QUERY */
+    struct cte *cte;     /* CTE */
     uint32_t function_count;
-    struct expression **calls;  /* FUNCTION: EXPRESSION_CALL each */
+    struct expression **calls; /* FUNCTION: EXPRESSION_CALL each */
     bool ordinality;
     bool lateral;
-    uint32_t column_count;      /* without system columns */
+    uint32_t column_count; /* without system columns */
     struct bound_column *columns;
-    bool *used;                 /* column 1.. at [column]; [0] the address. Set when a variable
-                                   is made */
+    bool *used; /* column 1.. at [column]; [0] the address. Set when a variable
+                   is made */
     bool uses_tableoid;
 };
 
@@ -57,10 +57,10 @@ struct cte {
     uint32_t column_count;
     struct bound_column *columns;
     uint32_t references;
-    int materialize;            /* 1 always, -1 never, 0 default */
-    int plan_index;             /* -1 before planned */
+    int materialize; /* 1 always, -1 never, 0 default */
+    int plan_index;  /* -1 before planned */
     struct cte *next;
-    uint32_t level;             /* depth of the query that owns it */
+    uint32_t level; /* depth of the query that owns it */
 };
 
 /* FROM: a leaf is one relation, else a join of two. */
@@ -82,15 +82,15 @@ struct scope_item {
     uint32_t column_count;
     struct scope_column *columns;
     bool name_visible, columns_visible;
-    bool lateral_blocked;       /* named but not yet allowed (FROM items to the left, no LATERAL) */
-    int relation;               /* -1: a join */
+    bool lateral_blocked; /* named but not yet allowed (FROM items to the left, no LATERAL) */
+    int relation;         /* -1: a join */
     struct scope_item *next;
 };
 
 struct target {
     const char *name;
     struct expression *expression;
-    bool junk;                  /* needed for sorting only */
+    bool junk; /* needed for sorting only */
     uint32_t table_oid;
     int16_t attribute_number;
 };
@@ -108,7 +108,7 @@ struct bound_aggregate {
     struct expression *filter;
     uint32_t order_count;
     struct sort_key *order;
-    uint32_t level;             /* query it belongs to */
+    uint32_t level; /* query it belongs to */
 };
 
 struct bound_sublink {
@@ -117,8 +117,8 @@ struct bound_sublink {
     uint32_t left_count;
     struct expression **left;
     const struct function **functions;
-    struct expression **casts;  /* right side of each comparison, over the subquery's targets as
-                                   VARIABLE level 0 relation 0; NULL when equal */
+    struct expression **casts; /* right side of each comparison, over the subquery's targets as
+                                  VARIABLE level 0 relation 0; NULL when equal */
 };
 
 struct lock_clause {
@@ -130,11 +130,11 @@ struct lock_clause {
 enum set_operation { SET_NONE, SET_UNION, SET_INTERSECT, SET_EXCEPT };
 
 struct query {
-    struct query *parent;       /* for binding */
-    uint32_t depth;             /* 0 the outermost */
+    struct query *parent; /* for binding */
+    uint32_t depth;       /* 0 the outermost */
     uint32_t relation_count;
     struct relation *relations[RELATIONS_MAX];
-    struct scope_item *scope;   /* visible while binding, first to last */
+    struct scope_item *scope; /* visible while binding, first to last */
     struct scope_item **scope_end;
     struct cte *ctes;
 
@@ -143,7 +143,7 @@ struct query {
     struct expression *where;
     uint32_t target_count, target_capacity;
     struct target *targets;
-    bool grouped;               /* GROUP BY, HAVING or aggregates */
+    bool grouped; /* GROUP BY, HAVING or aggregates */
     bool has_aggregates, has_set_functions;
     uint32_t group_count;
     struct expression **groups;
@@ -161,7 +161,7 @@ struct query {
     bool set_all;
     struct query *left, *right;
 
-    uint32_t values_count;      /* VALUES: rows of target_count expressions */
+    uint32_t values_count; /* VALUES: rows of target_count expressions */
     struct expression ***values;
 };
 
@@ -169,12 +169,12 @@ struct query {
 struct modify {
     enum statement_kind kind;
     const struct table *table;
-    uint32_t relation;          /* UPDATE, DELETE: of `query` */
-    struct query *query;        /* INSERT: rows in column order of the insert list; UPDATE, DELETE:
-                                   relations, where */
-    struct expression **row;    /* INSERT: full row, one for each table column, over the query's
-                                   targets (VARIABLE level 0 relation 0 column i + 1) */
-    bool copy;                  /* INSERT: rows come from outside */
+    uint32_t relation;       /* UPDATE, DELETE: of `query` */
+    struct query *query;     /* INSERT: rows in column order of the insert list; UPDATE, DELETE:
+                                relations, where */
+    struct expression **row; /* INSERT: full row, one for each table column, over the query's
+                                targets (VARIABLE level 0 relation 0 column i + 1) */
+    bool copy;               /* INSERT: rows come from outside */
     uint32_t copy_count;
     const int16_t *copy_numbers;
     uint32_t assignment_count;
@@ -183,10 +183,10 @@ struct modify {
     const struct index *arbiter;
     struct expression *conflict_where;
     uint32_t check_count;
-    struct plan_check *checks;  /* VARIABLE relation 0 column = attribute number */
-    uint32_t returning_count;   /* over relation `relation` (INSERT: 0) and the others of query */
+    struct plan_check *checks; /* VARIABLE relation 0 column = attribute number */
+    uint32_t returning_count;  /* over relation `relation` (INSERT: 0) and the others of query */
     struct target *returning;
-    struct query *scope_query;  /* INSERT: names of RETURNING and ON CONFLICT */
+    struct query *scope_query; /* INSERT: names of RETURNING and ON CONFLICT */
 };
 
 struct binder {
@@ -202,25 +202,25 @@ struct binder {
     size_t text_offset, text_size; /* the statement within text */
     uint32_t *parameter_types;
     size_t parameter_count, parameter_capacity;
-    bool parameters_fixed;      /* no $n allowed (utility statements) */
+    bool parameters_fixed; /* no $n allowed (utility statements) */
     struct plan_lock *locks;
     size_t lock_count, lock_capacity;
     bool depends_on_settings;
-    struct query *query;        /* innermost */
-    const char *clause;         /* "WHERE", "GROUP BY" ... where aggregates or set functions are
-                                   refused; NULL: allowed */
+    struct query *query; /* innermost */
+    const char *clause;  /* "WHERE", "GROUP BY" ... where aggregates or set functions are
+                            refused; NULL: allowed */
     bool set_functions_allowed;
     bool in_aggregate;
-    const char *recursive_name; /* of the WITH RECURSIVE query being bound */
-    bool keep_unknown;          /* the next SELECT leaves literals of unknown type (INSERT) */
+    const char *recursive_name;  /* of the WITH RECURSIVE query being bound */
+    bool keep_unknown;           /* the next SELECT leaves literals of unknown type (INSERT) */
     const char *default_context; /* DEFAULT is allowed */
 };
 
 /* ---- errors, memory --------------------------------------------------------------------- */
 
 /* error_set with the character position of byte `location` (-1: none). */
-enum status bind_error(const struct binder *b, int location, enum status status,
-                       const char *format, ...) PRINTF_LIKE(4, 5) MUST_USE;
+enum status bind_error(const struct binder *b, int location, enum status status, const char *format,
+                       ...) PRINTF_LIKE(4, 5) MUST_USE;
 void bind_position(const struct binder *b, int location);
 /* "X is not supported", 0A000. */
 enum status bind_unsupported(const struct binder *b, int location, const char *format, ...)
@@ -374,7 +374,7 @@ enum status plan_modify(struct binder *b, struct modify *modify, struct plan **p
 double plan_table_rows(const struct binder *b, const struct table *table);
 
 /* Parse one expression ("SELECT <text>") for stored texts; on the current stack. */
-enum status parse_on_stack(const char *text, struct arena *arena,
-                           PgQuery__ParseResult **result_out) MUST_USE;
+enum status parse_on_stack(const char *text, struct arena *arena, PgQuery__ParseResult **result_out)
+    MUST_USE;
 
 #endif

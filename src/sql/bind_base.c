@@ -16,8 +16,8 @@ void bind_position(const struct binder *b, int location) {
     error_position(characters);
 }
 
-enum status bind_error(const struct binder *b, int location, enum status status,
-                       const char *format, ...) {
+enum status bind_error(const struct binder *b, int location, enum status status, const char *format,
+                       ...) {
     char message[ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
@@ -61,41 +61,67 @@ int node_location(const parse_node *node) {
     if (node == NULL)
         return -1;
     switch (node->node_case) {
-    case PG_QUERY__NODE__NODE_A_CONST: return node->a_const->location;
+    case PG_QUERY__NODE__NODE_A_CONST:
+        return node->a_const->location;
     case PG_QUERY__NODE__NODE_A_EXPR: {
         int left = node_location(node->a_expr->lexpr);
         return left >= 0 && left < node->a_expr->location ? left : node->a_expr->location;
     }
-    case PG_QUERY__NODE__NODE_COLUMN_REF: return node->column_ref->location;
-    case PG_QUERY__NODE__NODE_PARAM_REF: return node->param_ref->location;
-    case PG_QUERY__NODE__NODE_FUNC_CALL: return node->func_call->location;
+    case PG_QUERY__NODE__NODE_COLUMN_REF:
+        return node->column_ref->location;
+    case PG_QUERY__NODE__NODE_PARAM_REF:
+        return node->param_ref->location;
+    case PG_QUERY__NODE__NODE_FUNC_CALL:
+        return node->func_call->location;
     case PG_QUERY__NODE__NODE_TYPE_CAST: {
         int argument = node_location(node->type_cast->arg);
         int own = node->type_cast->location;
         return argument >= 0 && (own < 0 || argument < own) ? argument : own;
     }
-    case PG_QUERY__NODE__NODE_CASE_EXPR: return node->case_expr->location;
-    case PG_QUERY__NODE__NODE_COALESCE_EXPR: return node->coalesce_expr->location;
-    case PG_QUERY__NODE__NODE_MIN_MAX_EXPR: return node->min_max_expr->location;
-    case PG_QUERY__NODE__NODE_SUB_LINK: return node->sub_link->location;
-    case PG_QUERY__NODE__NODE_ROW_EXPR: return node->row_expr->location;
-    case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: return node->a_array_expr->location;
-    case PG_QUERY__NODE__NODE_NULL_TEST: return node_location(node->null_test->arg);
-    case PG_QUERY__NODE__NODE_BOOLEAN_TEST: return node_location(node->boolean_test->arg);
-    case PG_QUERY__NODE__NODE_BOOL_EXPR: return node->bool_expr->location;
-    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return node->sqlvalue_function->location;
-    case PG_QUERY__NODE__NODE_SET_TO_DEFAULT: return node->set_to_default->location;
-    case PG_QUERY__NODE__NODE_A_INDIRECTION: return node_location(node->a_indirection->arg);
-    case PG_QUERY__NODE__NODE_COLLATE_CLAUSE: return node_location(node->collate_clause->arg);
-    case PG_QUERY__NODE__NODE_RES_TARGET: return node->res_target->location;
-    case PG_QUERY__NODE__NODE_RANGE_VAR: return node->range_var->location;
-    case PG_QUERY__NODE__NODE_NAMED_ARG_EXPR: return node->named_arg_expr->location;
-    case PG_QUERY__NODE__NODE_GROUPING_SET: return node->grouping_set->location;
-    case PG_QUERY__NODE__NODE_GROUPING_FUNC: return node->grouping_func->location;
-    case PG_QUERY__NODE__NODE_XML_EXPR: return node->xml_expr->location;
-    case PG_QUERY__NODE__NODE_DEF_ELEM: return node->def_elem->location;
-    case PG_QUERY__NODE__NODE_SORT_BY: return node_location(node->sort_by->node);
-    default: return -1;
+    case PG_QUERY__NODE__NODE_CASE_EXPR:
+        return node->case_expr->location;
+    case PG_QUERY__NODE__NODE_COALESCE_EXPR:
+        return node->coalesce_expr->location;
+    case PG_QUERY__NODE__NODE_MIN_MAX_EXPR:
+        return node->min_max_expr->location;
+    case PG_QUERY__NODE__NODE_SUB_LINK:
+        return node->sub_link->location;
+    case PG_QUERY__NODE__NODE_ROW_EXPR:
+        return node->row_expr->location;
+    case PG_QUERY__NODE__NODE_A_ARRAY_EXPR:
+        return node->a_array_expr->location;
+    case PG_QUERY__NODE__NODE_NULL_TEST:
+        return node_location(node->null_test->arg);
+    case PG_QUERY__NODE__NODE_BOOLEAN_TEST:
+        return node_location(node->boolean_test->arg);
+    case PG_QUERY__NODE__NODE_BOOL_EXPR:
+        return node->bool_expr->location;
+    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION:
+        return node->sqlvalue_function->location;
+    case PG_QUERY__NODE__NODE_SET_TO_DEFAULT:
+        return node->set_to_default->location;
+    case PG_QUERY__NODE__NODE_A_INDIRECTION:
+        return node_location(node->a_indirection->arg);
+    case PG_QUERY__NODE__NODE_COLLATE_CLAUSE:
+        return node_location(node->collate_clause->arg);
+    case PG_QUERY__NODE__NODE_RES_TARGET:
+        return node->res_target->location;
+    case PG_QUERY__NODE__NODE_RANGE_VAR:
+        return node->range_var->location;
+    case PG_QUERY__NODE__NODE_NAMED_ARG_EXPR:
+        return node->named_arg_expr->location;
+    case PG_QUERY__NODE__NODE_GROUPING_SET:
+        return node->grouping_set->location;
+    case PG_QUERY__NODE__NODE_GROUPING_FUNC:
+        return node->grouping_func->location;
+    case PG_QUERY__NODE__NODE_XML_EXPR:
+        return node->xml_expr->location;
+    case PG_QUERY__NODE__NODE_DEF_ELEM:
+        return node->def_elem->location;
+    case PG_QUERY__NODE__NODE_SORT_BY:
+        return node_location(node->sort_by->node);
+    default:
+        return -1;
     }
 }
 
@@ -123,8 +149,7 @@ struct expression *expression_list(const struct binder *b, enum expression_kind 
 
 struct expression *expression_constant(const struct binder *b, const struct value *value,
                                        int location) {
-    struct expression *expression =
-        expression_make(b, EXPRESSION_CONSTANT, value->type, location);
+    struct expression *expression = expression_make(b, EXPRESSION_CONSTANT, value->type, location);
     expression->value = *value;
     return expression;
 }
@@ -147,8 +172,7 @@ struct expression *expression_call(const struct binder *b, const struct function
         arguments[count++] = first;
     if (second != NULL)
         arguments[count++] = second;
-    struct expression *call =
-        expression_list(b, EXPRESSION_CALL, type, location, count, arguments);
+    struct expression *call = expression_list(b, EXPRESSION_CALL, type, location, count, arguments);
     call->function = function;
     return call;
 }
@@ -290,8 +314,7 @@ struct variable_walk {
 static bool visit_variable(const struct expression *expression, void *context) {
     struct variable_walk *walk = context;
     if (expression->kind == EXPRESSION_VARIABLE)
-        return expression->variable.level == walk->level &&
-               walk->visit(expression, walk->context);
+        return expression->variable.level == walk->level && walk->visit(expression, walk->context);
     if (expression->kind == EXPRESSION_SUBLINK)
         return query_walk_variables(expression->sublink->query, walk->level + 1, walk->visit,
                                     walk->context);

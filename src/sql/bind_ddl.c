@@ -7,8 +7,8 @@
 /* A table being defined. */
 struct definition {
     const char *table_name;
-    const struct table *existing;      /* ALTER TABLE */
-    uint32_t column_count;             /* CREATE */
+    const struct table *existing; /* ALTER TABLE */
+    uint32_t column_count;        /* CREATE */
     struct column_spec *columns;
     uint32_t sequence_count, index_count, check_count;
     struct sequence *sequences;
@@ -55,7 +55,8 @@ static int column_number(const struct definition *d, const char *name) {
 static enum status scratch_table(struct binder *b, const struct definition *d,
                                  struct table *table) {
     uint32_t old = d->existing != NULL ? d->existing->column_count : 0;
-    *table = (struct table){.name = d->table_name, .kind = RELATION_TABLE,
+    *table = (struct table){.name = d->table_name,
+                            .kind = RELATION_TABLE,
                             .column_count = (uint16_t)(old + d->column_count)};
     TRY(BIND_ARRAY(b, table->column_count, &table->columns));
     for (uint32_t i = 0; i < old; i++)
@@ -109,8 +110,11 @@ static enum status add_key(struct binder *b, const PgQuery__Constraint *node, st
                            const char *column) {
     struct index_spec *index = &d->indexes[d->index_count++];
     bool primary = node->contype == PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY;
-    *index = (struct index_spec){.name = copy_name(b, node->conname), .table_name = d->table_name,
-                                 .unique = true, .primary = primary, .as_constraint = true};
+    *index = (struct index_spec){.name = copy_name(b, node->conname),
+                                 .table_name = d->table_name,
+                                 .unique = true,
+                                 .primary = primary,
+                                 .as_constraint = true};
     if (node->deferrable || node->initdeferred)
         return bind_unsupported(b, node->location, "a deferrable constraint");
     if (node->indexname != NULL && node->indexname[0] != '\0')
@@ -297,9 +301,9 @@ static const char *sequence_name(struct binder *b, const struct definition *d,
             column_size--;
     }
     for (int i = 0;; i++) {
-        const char *name = arena_format(b->arena, i == 0 ? "%.*s_%.*s_seq" : "%.*s_%.*s_seq%d",
-                                        (int)table_size, d->table_name, (int)column_size, column,
-                                        i);
+        const char *name =
+            arena_format(b->arena, i == 0 ? "%.*s_%.*s_seq" : "%.*s_%.*s_seq%d", (int)table_size,
+                         d->table_name, (int)column_size, column, i);
         bool taken = schema_sequence(b->schema, schema_name, name) != NULL ||
                      schema_table(b->schema, schema_name, name) != NULL;
         for (uint32_t k = 0; k < d->sequence_count; k++)
@@ -329,7 +333,7 @@ static uint32_t serial_type(const PgQuery__TypeName *name) {
     static const struct {
         const char *name;
         uint32_t type;
-    } serials[] = {{"serial", TYPE_INT4}, {"serial4", TYPE_INT4}, {"bigserial", TYPE_INT8},
+    } serials[] = {{"serial", TYPE_INT4},  {"serial4", TYPE_INT4},     {"bigserial", TYPE_INT8},
                    {"serial8", TYPE_INT8}, {"smallserial", TYPE_INT2}, {"serial2", TYPE_INT2}};
     if (name->n_names == 1 && name->n_array_bounds == 0)
         for (size_t i = 0; i < sizeof serials / sizeof serials[0]; i++)
@@ -472,10 +476,9 @@ static enum status table_options(struct binder *b, size_t count, parse_node **op
         const PgQuery__DefElem *option = options[i]->def_elem;
         if (strcmp(option->defname, "partition_by") == 0) {
             const parse_node *value = option->arg;
-            const char *name = NODE_IS(value, STRING) ? value->string->sval
-                               : NODE_IS(value, TYPE_NAME)
-                                   ? node_text(value->type_name->names[0])
-                                   : NULL;
+            const char *name = NODE_IS(value, STRING)      ? value->string->sval
+                               : NODE_IS(value, TYPE_NAME) ? node_text(value->type_name->names[0])
+                                                           : NULL;
             if (name == NULL)
                 return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
                                   "partition_by must name a column");
@@ -520,8 +523,8 @@ static enum status bind_create_table(struct binder *b, const PgQuery__CreateStmt
     struct expression *ignored;
     for (size_t i = 0; i < node->n_table_elts; i++)
         if (NODE_IS(node->table_elts[i], COLUMN_DEF))
-            TRY(define_column(b, node->table_elts[i]->column_def, &d,
-                              create->spec.namespace_name, &ignored));
+            TRY(define_column(b, node->table_elts[i]->column_def, &d, create->spec.namespace_name,
+                              &ignored));
         else if (NODE_IS(node->table_elts[i], TABLE_LIKE_CLAUSE))
             return bind_unsupported(b, node->relation->location, "CREATE TABLE LIKE");
     for (size_t i = 0; i < node->n_table_elts; i++)
@@ -566,14 +569,13 @@ static enum status bind_create_as(struct binder *b, const PgQuery__CreateTableAs
     for (uint32_t i = 0; i < plan->root->column_count; i++) {
         const struct plan_column *column = &plan->root->columns[i];
         struct column_spec *spec = &create->spec.columns[i];
-        spec->name = i < node->into->n_col_names
-                         ? copy_name(b, node_text(node->into->col_names[i]))
-                         : column->name;
+        spec->name = i < node->into->n_col_names ? copy_name(b, node_text(node->into->col_names[i]))
+                                                 : column->name;
         spec->type = type_make(column->type.id, column->type.modifier);
         for (uint32_t k = 0; k < i; k++)
             if (strcmp(create->spec.columns[k].name, spec->name) == 0)
-                return error_set(STATUS_DUPLICATE_COLUMN,
-                                 "column \"%s\" specified more than once", spec->name);
+                return error_set(STATUS_DUPLICATE_COLUMN, "column \"%s\" specified more than once",
+                                 spec->name);
     }
     return table_options(b, node->into->n_options, node->into->options, create);
 }
@@ -653,9 +655,9 @@ static enum status alter_add_column(struct binder *b, const PgQuery__AlterTableC
                              "column \"%s\" of relation \"%s\" already exists", node->colname,
                              table->name);
         action->skip = true;
-        action->notice = arena_format(b->arena,
-                                      "column \"%s\" of relation \"%s\" already exists, skipping",
-                                      node->colname, table->name);
+        action->notice =
+            arena_format(b->arena, "column \"%s\" of relation \"%s\" already exists, skipping",
+                         node->colname, table->name);
         return STATUS_OK;
     }
     struct definition d = {.table_name = table->name, .existing = table};
@@ -708,8 +710,7 @@ static enum status alter_add_constraint(struct binder *b, const PgQuery__Constra
     for (uint32_t i = 0; d.index_count > 0 && d.indexes[0].primary && i < table->index_count; i++)
         if (table->indexes[i]->primary)
             return error_set(STATUS_INVALID_TABLE_DEFINITION,
-                             "multiple primary keys for table \"%s\" are not allowed",
-                             table->name);
+                             "multiple primary keys for table \"%s\" are not allowed", table->name);
     action->kind = d.index_count > 0 ? ALTER_ADD_INDEX : ALTER_ADD_CHECK;
     action->index_count = d.index_count;
     action->indexes = d.indexes;
@@ -748,9 +749,9 @@ static enum status alter_drop_column(struct binder *b, const PgQuery__AlterTable
     if (!command->missing_ok)
         return alter_column(b, table, command->name, &action->old_column);
     action->skip = true;
-    action->notice = arena_format(b->arena,
-                                  "column \"%s\" of relation \"%s\" does not exist, skipping",
-                                  command->name, table->name);
+    action->notice =
+        arena_format(b->arena, "column \"%s\" of relation \"%s\" does not exist, skipping",
+                     command->name, table->name);
     return STATUS_OK;
 }
 
@@ -880,8 +881,8 @@ static enum status bind_create_schema(struct binder *b, const PgQuery__CreateSch
     if (names[0] == NULL)
         return bind_unsupported(b, -1, "CREATE SCHEMA AUTHORIZATION");
     if (strncmp(names[0], "pg_", 3) == 0) {
-        enum status status = error_set(STATUS_RESERVED_NAME, "unacceptable schema name \"%s\"",
-                                       names[0]);
+        enum status status =
+            error_set(STATUS_RESERVED_NAME, "unacceptable schema name \"%s\"", names[0]);
         error_detail("The prefix \"pg_\" is reserved for system schemas.");
         return status;
     }
@@ -916,14 +917,13 @@ static struct drop_name dropped_name(const parse_node *node) {
 static enum status drop_missing(struct binder *b, const PgQuery__DropStmt *node,
                                 struct statement_objects *objects, const char **notices,
                                 const char *what, struct drop_name name) {
-    bool schema_missing = name.schema_name != NULL &&
-                          schema_namespace(b->schema, name.schema_name) == NULL;
+    bool schema_missing =
+        name.schema_name != NULL && schema_namespace(b->schema, name.schema_name) == NULL;
     if (node->missing_ok) {
         notices[objects->notice_count++] =
-            schema_missing ? arena_format(b->arena, "schema \"%s\" does not exist, skipping",
-                                          name.schema_name)
-                           : arena_format(b->arena, "%s \"%s\" does not exist, skipping", what,
-                                          name.name);
+            schema_missing
+                ? arena_format(b->arena, "schema \"%s\" does not exist, skipping", name.schema_name)
+                : arena_format(b->arena, "%s \"%s\" does not exist, skipping", what, name.name);
         return STATUS_OK;
     }
     if (schema_missing || strcmp(what, "schema") == 0)
@@ -1047,7 +1047,8 @@ enum status bind_ddl(struct binder *b, const parse_node *node, struct statement 
         return bind_create_table(b, node->create_stmt, statement);
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
         return bind_create_as(b, node->create_table_as_stmt, statement);
-    case PG_QUERY__NODE__NODE_INDEX_STMT: return bind_create_index(b, node->index_stmt, statement);
+    case PG_QUERY__NODE__NODE_INDEX_STMT:
+        return bind_create_index(b, node->index_stmt, statement);
     case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
         return bind_create_sequence(b, node->create_seq_stmt, statement);
     case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT:
@@ -1056,10 +1057,13 @@ enum status bind_ddl(struct binder *b, const parse_node *node, struct statement 
         return bind_create_schema(b, node->create_schema_stmt, statement);
     case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
         return bind_alter_table(b, node->alter_table_stmt, statement);
-    case PG_QUERY__NODE__NODE_RENAME_STMT: return bind_rename(b, node->rename_stmt, statement);
-    case PG_QUERY__NODE__NODE_DROP_STMT: return bind_drop(b, node->drop_stmt, statement);
+    case PG_QUERY__NODE__NODE_RENAME_STMT:
+        return bind_rename(b, node->rename_stmt, statement);
+    case PG_QUERY__NODE__NODE_DROP_STMT:
+        return bind_drop(b, node->drop_stmt, statement);
     case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
         return bind_truncate(b, node->truncate_stmt, statement);
-    default: return bind_unsupported(b, -1, "this statement");
+    default:
+        return bind_unsupported(b, -1, "this statement");
     }
 }

@@ -73,8 +73,8 @@ static enum status bind_constant(struct binder *b, const PgQuery__AConst *consta
 static enum status bind_parameter(struct binder *b, const PgQuery__ParamRef *ref,
                                   struct expression **out) {
     if (b->parameters_fixed || ref->number < 1 || ref->number > 65535)
-        return bind_error(b, ref->location, STATUS_UNDEFINED_PARAMETER,
-                          "there is no parameter $%d", ref->number);
+        return bind_error(b, ref->location, STATUS_UNDEFINED_PARAMETER, "there is no parameter $%d",
+                          ref->number);
     size_t index = (size_t)ref->number - 1;
     if (index >= b->parameter_count) {
         if (index >= b->parameter_capacity) {
@@ -104,8 +104,8 @@ static void interval_unit(struct binder *b, const PgQuery__TypeName *name,
     static const struct {
         int mask;
         const char *unit;
-    } units[] = {{1 << 2, "year"}, {1 << 1, "month"}, {1 << 3, "day"},   {1 << 10, "hour"},
-                 {1 << 11, "minute"}, {1 << 12, "second"}};
+    } units[] = {{1 << 2, "year"},  {1 << 1, "month"},   {1 << 3, "day"},
+                 {1 << 10, "hour"}, {1 << 11, "minute"}, {1 << 12, "second"}};
     if (name->n_typmods == 0 || literal->kind != EXPRESSION_CONSTANT || literal->value.is_null ||
         literal->type.id != TYPE_UNKNOWN || !NODE_IS(name->typmods[0], A_CONST))
         return;
@@ -144,14 +144,13 @@ static enum status bind_cast(struct binder *b, const PgQuery__TypeCast *cast,
 
 /* ---- operators -------------------------------------------------------------------------- */
 
-static enum status two_sides(struct binder *b, const PgQuery__AExpr *node,
-                             struct expression **left, struct expression **right) {
+static enum status two_sides(struct binder *b, const PgQuery__AExpr *node, struct expression **left,
+                             struct expression **right) {
     *left = NULL;
     if (node->lexpr != NULL)
         TRY(bind_expression(b, node->lexpr, left));
     return bind_expression(b, node->rexpr, right);
 }
-
 
 static enum status make_junction(struct binder *b, enum expression_kind kind,
                                  struct expression *left, struct expression *right,
@@ -208,9 +207,8 @@ static enum status bind_binary(struct binder *b, const PgQuery__AExpr *node,
         if (left->argument_count != right->argument_count)
             return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
                               "unequal number of entries in row expressions");
-        return bind_row_comparison(b, schema, strcmp(name, "!=") == 0 ? "<>" : name,
-                                   node->location, left->argument_count, left->arguments,
-                                   right->arguments, out);
+        return bind_row_comparison(b, schema, strcmp(name, "!=") == 0 ? "<>" : name, node->location,
+                                   left->argument_count, left->arguments, right->arguments, out);
     }
     /* -(constant): keep literals literal. */
     TRY(bind_operator(b, schema, name, node->location, left, right, out));
@@ -301,8 +299,8 @@ static enum status bind_in(struct binder *b, const PgQuery__AExpr *node, struct 
                 if (items[i]->argument_count != left->argument_count)
                     return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
                                       "unequal number of entries in row expressions");
-                struct expression **copy = ARENA_ARRAY(b->arena, struct expression *,
-                                                       left->argument_count);
+                struct expression **copy =
+                    ARENA_ARRAY(b->arena, struct expression *, left->argument_count);
                 memcpy(copy, left->arguments, left->argument_count * sizeof *copy);
                 TRY(bind_row_comparison(b, NULL, negated ? "<>" : "=", node->location,
                                         left->argument_count, copy, items[i]->arguments, &one));
@@ -326,8 +324,7 @@ static enum status bind_in(struct binder *b, const PgQuery__AExpr *node, struct 
     if (!any_known && left->type.id != TYPE_UNKNOWN) {
         list_type = type_plain(left->type.id == TYPE_VARCHAR ? TYPE_TEXT : left->type.id);
         for (uint32_t i = 0; i < count; i++)
-            TRY(bind_coerce(b, items[i], list_type, CAST_IMPLICIT, items[i]->location,
-                            &values[i]));
+            TRY(bind_coerce(b, items[i], list_type, CAST_IMPLICIT, items[i]->location, &values[i]));
     } else {
         TRY(bind_coerce_all(b, any_known && left->type.id == TYPE_UNKNOWN ? count : count, values,
                             "IN", &list_type));
@@ -344,8 +341,8 @@ static enum status bind_in(struct binder *b, const PgQuery__AExpr *node, struct 
         for (uint32_t i = 0; i < count && same; i++)
             same = values[i]->type.precision > 0 && values[i]->type.scale <= all[0]->type.scale &&
                    values[i]->kind == EXPRESSION_CONSTANT;
-        wanted = same ? type_numeric_derived(NUMERIC_DIGITS_MAX, all[0]->type.scale)
-                      : TYPE_OF(NUMERIC);
+        wanted =
+            same ? type_numeric_derived(NUMERIC_DIGITS_MAX, all[0]->type.scale) : TYPE_OF(NUMERIC);
         all[0] = left->type.id == TYPE_NUMERIC ? left : all[0];
         if (type_physical(all[0]->type) != type_physical(wanted) ||
             all[0]->type.scale != wanted.scale)
@@ -365,7 +362,7 @@ static enum status bind_in(struct binder *b, const PgQuery__AExpr *node, struct 
             values[i] = expression_constant(b, &folded, values[i]->location);
             values[i]->written = cast;
         } else if (values[i]->type.id != wanted.id ||
-                 type_physical(values[i]->type) != type_physical(wanted))
+                   type_physical(values[i]->type) != type_physical(wanted))
             values[i] = expression_cast(b, values[i], wanted, true);
     }
     *out = expression_list(b, EXPRESSION_IN, TYPE_OF(BOOL), node->location, count + 1, all);
@@ -399,8 +396,8 @@ static enum status bind_any_all(struct binder *b, const PgQuery__AExpr *node,
         return bind_error(b, node->location, STATUS_WRONG_OBJECT_TYPE,
                           "op ANY/ALL (array) requires operator to yield boolean");
     uint32_t wanted = compare->arguments[1]->type.id;
-    if (wanted != element && !(wanted == TYPE_TEXT && type_is_string(element) &&
-                               element != TYPE_BPCHAR)) {
+    if (wanted != element &&
+        !(wanted == TYPE_TEXT && type_is_string(element) && element != TYPE_BPCHAR)) {
         uint32_t array = type_info_get(wanted)->array_id;
         right = expression_cast(b, right, type_plain(array), false);
     }
@@ -409,10 +406,9 @@ static enum status bind_any_all(struct binder *b, const PgQuery__AExpr *node,
     if (arguments[0]->type.id == TYPE_NUMERIC && arguments[0]->type.precision > 0)
         arguments[0] = expression_cast(b, arguments[0], TYPE_OF(NUMERIC), false);
     arguments[1] = right;
-    *out = expression_list(b,
-                           node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY ? EXPRESSION_ANY
-                                                                               : EXPRESSION_ALL,
-                           TYPE_OF(BOOL), node->location, 2, arguments);
+    *out = expression_list(
+        b, node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY ? EXPRESSION_ANY : EXPRESSION_ALL,
+        TYPE_OF(BOOL), node->location, 2, arguments);
     (*out)->function = compare->function;
     return STATUS_OK;
 }
@@ -483,8 +479,8 @@ static enum status bind_bool(struct binder *b, const PgQuery__BoolExpr *node,
                                 : node->boolop == PG_QUERY__BOOL_EXPR_TYPE__OR_EXPR
                                     ? EXPRESSION_OR
                                     : EXPRESSION_NOT;
-    *out = expression_list(b, kind, TYPE_OF(BOOL), node->location, (uint32_t)node->n_args,
-                           arguments);
+    *out =
+        expression_list(b, kind, TYPE_OF(BOOL), node->location, (uint32_t)node->n_args, arguments);
     return STATUS_OK;
 }
 
@@ -554,8 +550,10 @@ static enum status bind_test(struct binder *b, const parse_node *argument_node, 
     struct expression *argument;
     TRY(bind_expression(b, argument_node, &argument));
     if (test != TEST_NULL && test != TEST_NOT_NULL) {
-        static const char *const what[] = {"", "", "IS TRUE", "IS NOT TRUE", "IS FALSE",
-                                           "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN"};
+        static const char *const what[] = {"",           "",
+                                           "IS TRUE",    "IS NOT TRUE",
+                                           "IS FALSE",   "IS NOT FALSE",
+                                           "IS UNKNOWN", "IS NOT UNKNOWN"};
         TRY(bind_boolean(b, argument, what[test], &argument));
     } else if (argument->kind == EXPRESSION_ROW) {
         return bind_unsupported(b, location, "IS NULL of a row");
@@ -671,8 +669,8 @@ static enum status bind_indirection(struct binder *b, const PgQuery__AIndirectio
         TRY(bind_bound(b, indices->uidx, &arguments[used++]));
     }
     struct type type = slice ? base->type : type_plain(type_info_get(base->type.id)->element_id);
-    *out = expression_list(b, slice ? EXPRESSION_SLICE : EXPRESSION_SUBSCRIPT, type,
-                           base->location, used, arguments);
+    *out = expression_list(b, slice ? EXPRESSION_SLICE : EXPRESSION_SUBSCRIPT, type, base->location,
+                           used, arguments);
     return STATUS_OK;
 }
 
@@ -752,28 +750,41 @@ static enum status bind_default_mark(struct binder *b, const parse_node *node,
     if (b->default_context == NULL)
         return bind_error(b, node->set_to_default->location, STATUS_SYNTAX_ERROR,
                           "DEFAULT is not allowed in this context");
-    *out = expression_make(b, EXPRESSION_DEFAULT, TYPE_OF(UNKNOWN),
-                           node->set_to_default->location);
+    *out = expression_make(b, EXPRESSION_DEFAULT, TYPE_OF(UNKNOWN), node->set_to_default->location);
     return STATUS_OK;
 }
 
 static enum status bind_any_node(struct binder *b, const parse_node *node,
                                  struct expression **out) {
     switch (node->node_case) {
-    case PG_QUERY__NODE__NODE_A_CONST: return bind_constant(b, node->a_const, out);
-    case PG_QUERY__NODE__NODE_COLUMN_REF: return bind_column_ref(b, node->column_ref, out);
-    case PG_QUERY__NODE__NODE_PARAM_REF: return bind_parameter(b, node->param_ref, out);
-    case PG_QUERY__NODE__NODE_A_EXPR: return bind_operator_node(b, node->a_expr, out);
-    case PG_QUERY__NODE__NODE_BOOL_EXPR: return bind_bool(b, node->bool_expr, out);
-    case PG_QUERY__NODE__NODE_TYPE_CAST: return bind_cast(b, node->type_cast, out);
-    case PG_QUERY__NODE__NODE_FUNC_CALL: return bind_function_call(b, node->func_call, out);
-    case PG_QUERY__NODE__NODE_CASE_EXPR: return bind_case(b, node->case_expr, out);
-    case PG_QUERY__NODE__NODE_SUB_LINK: return bind_sublink(b, node->sub_link, out);
-    case PG_QUERY__NODE__NODE_ROW_EXPR: return bind_row(b, node->row_expr, out);
-    case PG_QUERY__NODE__NODE_COLLATE_CLAUSE: return bind_collate(b, node->collate_clause, out);
-    case PG_QUERY__NODE__NODE_A_INDIRECTION: return bind_indirection(b, node->a_indirection, out);
-    case PG_QUERY__NODE__NODE_BOOLEAN_TEST: return bind_boolean_test(b, node->boolean_test, out);
-    case PG_QUERY__NODE__NODE_SET_TO_DEFAULT: return bind_default_mark(b, node, out);
+    case PG_QUERY__NODE__NODE_A_CONST:
+        return bind_constant(b, node->a_const, out);
+    case PG_QUERY__NODE__NODE_COLUMN_REF:
+        return bind_column_ref(b, node->column_ref, out);
+    case PG_QUERY__NODE__NODE_PARAM_REF:
+        return bind_parameter(b, node->param_ref, out);
+    case PG_QUERY__NODE__NODE_A_EXPR:
+        return bind_operator_node(b, node->a_expr, out);
+    case PG_QUERY__NODE__NODE_BOOL_EXPR:
+        return bind_bool(b, node->bool_expr, out);
+    case PG_QUERY__NODE__NODE_TYPE_CAST:
+        return bind_cast(b, node->type_cast, out);
+    case PG_QUERY__NODE__NODE_FUNC_CALL:
+        return bind_function_call(b, node->func_call, out);
+    case PG_QUERY__NODE__NODE_CASE_EXPR:
+        return bind_case(b, node->case_expr, out);
+    case PG_QUERY__NODE__NODE_SUB_LINK:
+        return bind_sublink(b, node->sub_link, out);
+    case PG_QUERY__NODE__NODE_ROW_EXPR:
+        return bind_row(b, node->row_expr, out);
+    case PG_QUERY__NODE__NODE_COLLATE_CLAUSE:
+        return bind_collate(b, node->collate_clause, out);
+    case PG_QUERY__NODE__NODE_A_INDIRECTION:
+        return bind_indirection(b, node->a_indirection, out);
+    case PG_QUERY__NODE__NODE_BOOLEAN_TEST:
+        return bind_boolean_test(b, node->boolean_test, out);
+    case PG_QUERY__NODE__NODE_SET_TO_DEFAULT:
+        return bind_default_mark(b, node, out);
     case PG_QUERY__NODE__NODE_A_ARRAY_EXPR:
         return bind_array_elements(b, node->a_array_expr, 0, out);
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION:

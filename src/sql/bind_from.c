@@ -20,8 +20,7 @@ const struct table *bind_search_table(const struct binder *b, const char *schema
 enum status bind_find_table(struct binder *b, const PgQuery__RangeVar *name, bool missing_ok,
                             const struct table **table_out) {
     const char *schema_name = name->schemaname[0] != '\0' ? name->schemaname : NULL;
-    const char *database = b->options->database_name != NULL ? b->options->database_name
-                                                             : "satori";
+    const char *database = b->options->database_name != NULL ? b->options->database_name : "satori";
     if (name->catalogname[0] != '\0' && strcmp(name->catalogname, database) != 0)
         return bind_error(b, name->location, STATUS_FEATURE_NOT_SUPPORTED,
                           "cross-database references are not implemented: \"%s.%s.%s\"",
@@ -34,8 +33,8 @@ enum status bind_find_table(struct binder *b, const PgQuery__RangeVar *name, boo
         return bind_unsupported(b, name->location, "WITH RECURSIVE");
     int location = b->query != NULL ? name->location : -1; /* as PostgreSQL: none for DDL */
     if (schema_name != NULL)
-        return bind_error(b, location, STATUS_UNDEFINED_TABLE,
-                          "relation \"%s.%s\" does not exist", schema_name, name->relname);
+        return bind_error(b, location, STATUS_UNDEFINED_TABLE, "relation \"%s.%s\" does not exist",
+                          schema_name, name->relname);
     return bind_error(b, location, STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist",
                       name->relname);
 }
@@ -131,15 +130,14 @@ enum status bind_add_table(struct binder *b, const struct table *table, const Pg
     TRY(BIND_ARRAY(b, 1, &relation));
     relation->source = RELATION_OF_TABLE;
     relation->table = table;
-    relation->alias =
-        alias != NULL ? arena_copy_text(b->arena, alias->aliasname) : table->name;
+    relation->alias = alias != NULL ? arena_copy_text(b->arena, alias->aliasname) : table->name;
     relation->column_count = table->column_count;
     TRY(BIND_ARRAY(b, table->column_count, &relation->columns));
     for (uint32_t i = 0; i < table->column_count; i++)
         if (!table->columns[i].dropped)
-            relation->columns[i] = (struct bound_column){
-                table->columns[i].name, table->columns[i].type, table->oid,
-                table->columns[i].number};
+            relation->columns[i] =
+                (struct bound_column){table->columns[i].name, table->columns[i].type, table->oid,
+                                      table->columns[i].number};
     return add_relation(b, relation, alias, alias == NULL ? table->namespace_name : NULL, -1,
                         relation_out, scope_out);
 }
@@ -165,9 +163,8 @@ static enum status bind_range_var(struct binder *b, const PgQuery__RangeVar *nam
         TRY(BIND_ARRAY(b, 1, &relation));
         relation->source = RELATION_OF_CTE;
         relation->cte = cte;
-        relation->alias = name->alias != NULL
-                              ? arena_copy_text(b->arena, name->alias->aliasname)
-                              : cte->name;
+        relation->alias =
+            name->alias != NULL ? arena_copy_text(b->arena, name->alias->aliasname) : cte->name;
         relation->column_count = cte->column_count;
         relation->columns = cte->columns;
         cte->references++;
@@ -199,8 +196,8 @@ static bool visit_any(const struct expression *expression, void *context) {
 static enum status bind_range_subselect(struct binder *b, const PgQuery__RangeSubselect *node,
                                         struct join_item *item) {
     if (node->alias == NULL) {
-        enum status status = bind_error(b, -1, STATUS_SYNTAX_ERROR,
-                                        "subquery in FROM must have an alias");
+        enum status status =
+            bind_error(b, -1, STATUS_SYNTAX_ERROR, "subquery in FROM must have an alias");
         error_hint("For example, FROM (SELECT ...) [AS] foo.");
         return status;
     }
@@ -253,16 +250,15 @@ static enum status bind_range_function(struct binder *b, const PgQuery__RangeFun
         const PgQuery__List *list = node->functions[i]->list;
         const char *name;
         TRY(bind_function_item(b, list->items[0], &relation->calls[i], &name));
-        if (list->n_items > 1 && NODE_IS(list->items[1], LIST) &&
-            list->items[1]->list->n_items > 0)
+        if (list->n_items > 1 && NODE_IS(list->items[1], LIST) && list->items[1]->list->n_items > 0)
             return bind_unsupported(b, -1, "a column definition list for a function");
         if (first_name == NULL)
             first_name = name;
         if (relation->calls[i]->type.id == TYPE_RECORD)
             return bind_unsupported(b, relation->calls[i]->location,
                                     "a function returning record in FROM");
-        relation->columns[i] = (struct bound_column){.name = name,
-                                                     .type = relation->calls[i]->type};
+        relation->columns[i] =
+            (struct bound_column){.name = name, .type = relation->calls[i]->type};
         relation->lateral |= expression_walk_variables(relation->calls[i], 0, visit_any, NULL);
     }
     /* A scalar column takes the alias as its name. */
@@ -288,8 +284,8 @@ static enum status bind_from_item(struct binder *b, const parse_node *node,
 
 /* Scope items made since `*place` (the link to the first of them). */
 static const struct scope_column *find_side_column(const struct scope_item *from,
-                                                   const struct scope_item *until,
-                                                   const char *name, size_t *count_out) {
+                                                   const struct scope_item *until, const char *name,
+                                                   size_t *count_out) {
     const struct scope_column *found = NULL;
     *count_out = 0;
     for (const struct scope_item *item = from; item != until; item = item->next) {

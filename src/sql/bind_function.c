@@ -15,10 +15,10 @@
 enum { CANDIDATES_MAX = 128, CALL_ARGUMENTS_MAX = 100 };
 
 struct candidate {
-    const void *item;           /* struct function, aggregate or operator */
+    const void *item; /* struct function, aggregate or operator */
     uint32_t count;
     uint32_t *types;
-    bool loose;                 /* variadic array given element by element */
+    bool loose; /* variadic array given element by element */
 };
 
 static bool is_polymorphic(uint32_t id) {
@@ -340,8 +340,8 @@ static enum status operator_missing(struct binder *b, const char *name, int loca
                             : arena_format(b->arena, "%s %s", name, bind_type_text(b, right->type));
     enum status status;
     if (ambiguous) {
-        status = bind_error(b, location, STATUS_AMBIGUOUS_FUNCTION, "operator is not unique: %s",
-                            shown);
+        status =
+            bind_error(b, location, STATUS_AMBIGUOUS_FUNCTION, "operator is not unique: %s", shown);
         error_hint("Could not choose a best candidate operator. You might need to add explicit "
                    "type casts.");
     } else {
@@ -355,9 +355,9 @@ static enum status operator_missing(struct binder *b, const char *name, int loca
     return status;
 }
 
-static const struct operator *find_exact(const char *name, uint32_t left, uint32_t right) {
+static const struct operator* find_exact(const char *name, uint32_t left, uint32_t right) {
     for (size_t i = 0; i < operator_count(); i++) {
-        const struct operator *item = operator_at(i);
+        const struct operator* item = operator_at(i);
         if (item->left == left && item->right == right && strcmp(item->name, name) == 0)
             return item;
     }
@@ -366,9 +366,9 @@ static const struct operator *find_exact(const char *name, uint32_t left, uint32
 
 static enum status find_operator(struct binder *b, const char *name, int location,
                                  struct expression *left, struct expression *right,
-                                 const struct operator **operator_out) {
+                                 const struct operator** operator_out) {
     uint32_t l = left != NULL ? left->type.id : 0, r = right->type.id;
-    const struct operator *exact = NULL;
+    const struct operator* exact = NULL;
     if (left != NULL && l == TYPE_UNKNOWN && r != TYPE_UNKNOWN)
         exact = find_exact(name, r, r);
     else if (left != NULL && r == TYPE_UNKNOWN && l != TYPE_UNKNOWN)
@@ -390,7 +390,7 @@ static enum status find_operator(struct binder *b, const char *name, int locatio
     TRY(BIND_ARRAY(b, CANDIDATES_MAX, &candidates));
     size_t found = 0, chosen = 0;
     for (size_t i = 0; i < operator_count() && found < CANDIDATES_MAX; i++) {
-        const struct operator *item = operator_at(i);
+        const struct operator* item = operator_at(i);
         if ((item->left != 0) != (left != NULL) || strcmp(item->name, name) != 0)
             continue;
         candidates[found].item = item;
@@ -422,9 +422,9 @@ static void unify_sides(struct binder *b, const struct function **function,
     if (f->comparison == COMPARISON_NONE || f->arguments[0] == f->arguments[1])
         return;
     uint32_t x = f->arguments[0], y = f->arguments[1], wide = x;
-    static const uint32_t rank[] = {TYPE_INT2, TYPE_INT4, TYPE_INT8, TYPE_FLOAT4, TYPE_FLOAT8,
-                                    TYPE_NAME, TYPE_TEXT, TYPE_DATE, TYPE_TIMESTAMP,
-                                    TYPE_TIMESTAMPTZ};
+    static const uint32_t rank[] = {TYPE_INT2,      TYPE_INT4,       TYPE_INT8, TYPE_FLOAT4,
+                                    TYPE_FLOAT8,    TYPE_NAME,       TYPE_TEXT, TYPE_DATE,
+                                    TYPE_TIMESTAMP, TYPE_TIMESTAMPTZ};
     for (size_t i = 0; i < sizeof rank / sizeof rank[0]; i++)
         if (rank[i] == x || rank[i] == y)
             wide = rank[i];
@@ -441,7 +441,7 @@ enum status bind_operator_function(struct binder *b, const char *schema_name, co
                                    int location, struct expression **left,
                                    struct expression **right,
                                    const struct function **function_out) {
-    const struct operator *operator = NULL;
+    const struct operator* operator= NULL;
     if (schema_name != NULL && strcmp(schema_name, "pg_catalog") != 0)
         return operator_missing(b, arena_format(b->arena, "%s.%s", schema_name, name), location,
                                 left != NULL ? *left : NULL, *right, false);
@@ -525,10 +525,9 @@ static void add_candidate(struct binder *b, struct candidate *candidates, size_t
     candidate->count = site->count;
     candidate->loose = loose;
     for (uint32_t i = 0; i < site->count; i++)
-        candidate->types[i] = i < declared - loose ? types[i]
-                              : shape == FUNCTION_VARIADIC_ANY
-                                  ? TYPE_ANY
-                                  : element_of(types[declared - 1]);
+        candidate->types[i] = i < declared - loose             ? types[i]
+                              : shape == FUNCTION_VARIADIC_ANY ? TYPE_ANY
+                                                               : element_of(types[declared - 1]);
     (*found)++;
 }
 
@@ -662,9 +661,8 @@ static uint32_t aggregate_level(struct binder *b, struct bound_aggregate *aggreg
 }
 
 static enum status make_aggregate(struct binder *b, const PgQuery__FuncCall *call,
-                                  const struct call_site *site,
-                                  const struct aggregate *aggregate, uint32_t result,
-                                  struct expression **out) {
+                                  const struct call_site *site, const struct aggregate *aggregate,
+                                  uint32_t result, struct expression **out) {
     if (call == NULL)
         return bind_unsupported(b, site->location, "an aggregate here");
     if (call->agg_within_group)
@@ -732,8 +730,8 @@ static enum status make_call(struct binder *b, const struct call_site *site,
     struct expression **arguments = site->arguments;
     if (function->same != NULL || (function->comparison != COMPARISON_NONE && count == 2))
         unify_sides(b, &function, &arguments[0], &arguments[1]);
-    *out = expression_list(b, EXPRESSION_CALL, type_plain(result), site->location, count,
-                           arguments);
+    *out =
+        expression_list(b, EXPRESSION_CALL, type_plain(result), site->location, count, arguments);
     (*out)->function = function;
     bind_numeric_call(b, *out);
     if (function->shape == FUNCTION_SET) {
@@ -777,22 +775,24 @@ static enum status resolve_call(struct binder *b, const PgQuery__FuncCall *call,
     const struct function *function = best->item;
     if (best->loose && function->shape == FUNCTION_VARIADIC_ARRAY)
         TRY(gather_variadic(b, function, &count, site->arguments));
-    if (call != NULL && (call->agg_distinct || call->agg_star || call->n_agg_order > 0 ||
-                         call->agg_filter != NULL))
+    if (call != NULL &&
+        (call->agg_distinct || call->agg_star || call->n_agg_order > 0 || call->agg_filter != NULL))
         return bind_error(b, site->location, STATUS_WRONG_OBJECT_TYPE,
                           "%s specified, but %s is not an aggregate function",
-                          call->agg_star            ? "(*)"
-                          : call->agg_distinct      ? "DISTINCT"
+                          call->agg_star             ? "(*)"
+                          : call->agg_distinct       ? "DISTINCT"
                           : call->agg_filter != NULL ? "FILTER"
-                                                    : "ORDER BY",
+                                                     : "ORDER BY",
                           site->name);
     return make_call(b, site, function, count, result, out);
 }
 
 enum status bind_function_call(struct binder *b, const PgQuery__FuncCall *call,
                                struct expression **out) {
-    struct call_site site = {.location = call->location, .count = (uint32_t)call->n_args,
-                             .star = call->agg_star, .variadic = call->func_variadic};
+    struct call_site site = {.location = call->location,
+                             .count = (uint32_t)call->n_args,
+                             .star = call->agg_star,
+                             .variadic = call->func_variadic};
     if (call->n_funcname > 2)
         return bind_unsupported(b, call->location, "this function name");
     site.schema_name = call->n_funcname == 2 ? node_text(call->funcname[0]) : NULL;
@@ -815,7 +815,7 @@ enum status bind_function_call(struct binder *b, const PgQuery__FuncCall *call,
 
 enum status bind_function_named(struct binder *b, const char *name, int location, uint32_t count,
                                 struct expression **arguments, struct expression **out) {
-    struct call_site site = {.name = name, .location = location, .count = count,
-                             .arguments = arguments};
+    struct call_site site = {
+        .name = name, .location = location, .count = count, .arguments = arguments};
     return resolve_call(b, NULL, &site, out);
 }

@@ -39,8 +39,7 @@ enum status bind_default(struct binder *b, const struct table *table, const stru
         /* identity: the sequence that the column owns */
         for (size_t i = 0; i < schema_sequence_count(b->schema); i++) {
             const struct sequence *sequence = schema_sequence_at(b->schema, i);
-            if (sequence->owner_table_oid != table->oid ||
-                sequence->owner_column != column->number)
+            if (sequence->owner_table_oid != table->oid || sequence->owner_column != column->number)
                 continue;
             struct value oid = value_oid(sequence->oid);
             oid.type = TYPE_OF(REGCLASS);
@@ -55,8 +54,7 @@ enum status bind_default(struct binder *b, const struct table *table, const stru
     return bind_assign(b, column->name, column->type, *out, -1, out);
 }
 
-static enum status bind_checks(struct binder *b, const struct table *table,
-                               struct modify *modify) {
+static enum status bind_checks(struct binder *b, const struct table *table, struct modify *modify) {
     TRY(BIND_ARRAY(b, table->constraint_count, &modify->checks));
     for (uint32_t i = 0; i < table->constraint_count; i++) {
         const struct constraint *constraint = table->constraints[i];
@@ -153,8 +151,7 @@ static enum status check_identity(struct binder *b, const struct column *column,
     enum status status =
         bind_error(b, -1, STATUS_SYNTAX_ERROR,
                    "cannot insert a non-DEFAULT value into column \"%s\"", column->name);
-    error_detail("Column \"%s\" is an identity column defined as GENERATED ALWAYS.",
-                 column->name);
+    error_detail("Column \"%s\" is an identity column defined as GENERATED ALWAYS.", column->name);
     error_hint("Use OVERRIDING SYSTEM VALUE to override.");
     return status;
 }
@@ -211,9 +208,9 @@ static enum status insert_source(struct binder *b, const PgQuery__InsertStmt *in
         count += !query->targets[i].junk;
     int first = values && query->values_count > 0 && count > list->count
                     ? query->values[0][list->count]->location
-                    : query->target_count > list->count && !values
-                          ? query->targets[list->count].expression->location
-                          : -1;
+                : query->target_count > list->count && !values
+                    ? query->targets[list->count].expression->location
+                    : -1;
     if (count > list->count)
         return count_mismatch(b, true, first);
     if (count < list->count && insert->n_cols > 0)
@@ -225,8 +222,7 @@ static enum status insert_source(struct binder *b, const PgQuery__InsertStmt *in
         if (!query->targets[i].junk) {
             struct target *target = &query->targets[i];
             TRY(check_identity(b, list->columns[c], false, insert->override));
-            if (target->expression->type.id == TYPE_UNKNOWN &&
-                query->set_operation == SET_NONE)
+            if (target->expression->type.id == TYPE_UNKNOWN && query->set_operation == SET_NONE)
                 TRY(bind_assign(b, list->columns[c]->name, list->columns[c]->type,
                                 target->expression, target->expression->location,
                                 &target->expression));
@@ -384,9 +380,9 @@ static enum status assign_one(struct binder *b, const struct table *table, const
         TRY(bind_default(b, table, column, &value));
     } else {
         if (column->identity == 'a') {
-            enum status status = bind_error(
-                b, location, STATUS_SYNTAX_ERROR,
-                "column \"%s\" can only be updated to DEFAULT", column->name);
+            enum status status =
+                bind_error(b, location, STATUS_SYNTAX_ERROR,
+                           "column \"%s\" can only be updated to DEFAULT", column->name);
             error_detail("Column \"%s\" is an identity column defined as GENERATED ALWAYS.",
                          column->name);
             return status;
@@ -481,8 +477,11 @@ static enum status bind_delete(struct binder *b, const PgQuery__DeleteStmt *dele
 
 enum status bind_modify(struct binder *b, const parse_node *node, struct modify *modify) {
     switch (node->node_case) {
-    case PG_QUERY__NODE__NODE_INSERT_STMT: return bind_insert(b, node->insert_stmt, modify);
-    case PG_QUERY__NODE__NODE_UPDATE_STMT: return bind_update(b, node->update_stmt, modify);
-    default: return bind_delete(b, node->delete_stmt, modify);
+    case PG_QUERY__NODE__NODE_INSERT_STMT:
+        return bind_insert(b, node->insert_stmt, modify);
+    case PG_QUERY__NODE__NODE_UPDATE_STMT:
+        return bind_update(b, node->update_stmt, modify);
+    default:
+        return bind_delete(b, node->delete_stmt, modify);
     }
 }

@@ -133,8 +133,8 @@ static const struct scope_item *find_item(const struct query *query, const char 
 }
 
 /* The whole row of a relation as a record. */
-static struct expression *whole_row(struct binder *b, const struct scope_item *item,
-                                    uint32_t level, int location) {
+static struct expression *whole_row(struct binder *b, const struct scope_item *item, uint32_t level,
+                                    int location) {
     struct expression **fields = ARENA_ARRAY(b->arena, struct expression *, item->column_count);
     for (uint32_t i = 0; i < item->column_count; i++)
         fields[i] = raise_level(b, item->columns[i].expression, level, location);
@@ -213,8 +213,8 @@ enum status bind_column_ref(struct binder *b, const PgQuery__ColumnRef *ref,
             *out = whole_row(b, item, level, ref->location);
             return STATUS_OK;
         }
-        return bind_error(b, ref->location, STATUS_UNDEFINED_COLUMN,
-                          "column \"%s\" does not exist", name);
+        return bind_error(b, ref->location, STATUS_UNDEFINED_COLUMN, "column \"%s\" does not exist",
+                          name);
     }
     if (count == 2)
         return qualified(b, NULL, node_text(ref->fields[0]), node_text(ref->fields[1]),

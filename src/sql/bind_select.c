@@ -47,20 +47,31 @@ static const char *sublink_name(const PgQuery__SubLink *link, int *strength) {
 
 static const char *value_function_name(const PgQuery__SQLValueFunction *node) {
     switch (node->op) {
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE: return "current_date";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE:
+        return "current_date";
     case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP:
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP_N: return "current_timestamp";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP_N:
+        return "current_timestamp";
     case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIME:
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIME_N: return "localtime";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIME_N:
+        return "localtime";
     case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP:
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP_N: return "localtimestamp";
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_ROLE: return "current_role";
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_USER: return "current_user";
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_USER: return "user";
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_SESSION_USER: return "session_user";
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_CATALOG: return "current_catalog";
-    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_SCHEMA: return "current_schema";
-    default: return "current_time";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP_N:
+        return "localtimestamp";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_ROLE:
+        return "current_role";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_USER:
+        return "current_user";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_USER:
+        return "user";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_SESSION_USER:
+        return "session_user";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_CATALOG:
+        return "current_catalog";
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_SCHEMA:
+        return "current_schema";
+    default:
+        return "current_time";
     }
 }
 
@@ -94,8 +105,10 @@ static const char *name_strength(const parse_node *node, int *strength) {
     }
     case PG_QUERY__NODE__NODE_COLLATE_CLAUSE:
         return name_strength(node->collate_clause->arg, strength);
-    case PG_QUERY__NODE__NODE_GROUPING_FUNC: return "grouping";
-    case PG_QUERY__NODE__NODE_SUB_LINK: return sublink_name(node->sub_link, strength);
+    case PG_QUERY__NODE__NODE_GROUPING_FUNC:
+        return "grouping";
+    case PG_QUERY__NODE__NODE_SUB_LINK:
+        return sublink_name(node->sub_link, strength);
     case PG_QUERY__NODE__NODE_CASE_EXPR: {
         const char *inner = name_strength(node->case_expr->defresult, strength);
         if (*strength > 1)
@@ -103,9 +116,12 @@ static const char *name_strength(const parse_node *node, int *strength) {
         *strength = 1;
         return "case";
     }
-    case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: return "array";
-    case PG_QUERY__NODE__NODE_ROW_EXPR: return "row";
-    case PG_QUERY__NODE__NODE_COALESCE_EXPR: return "coalesce";
+    case PG_QUERY__NODE__NODE_A_ARRAY_EXPR:
+        return "array";
+    case PG_QUERY__NODE__NODE_ROW_EXPR:
+        return "row";
+    case PG_QUERY__NODE__NODE_COALESCE_EXPR:
+        return "coalesce";
     case PG_QUERY__NODE__NODE_MIN_MAX_EXPR:
         return node->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least";
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION:
@@ -208,8 +224,7 @@ enum status bind_targets(struct binder *b, size_t count, parse_node **items, boo
         b->set_functions_allowed = set_functions;
         TRY(bind_expression(b, value, &expression));
         b->set_functions_allowed = false;
-        TRY(push_target(b, &list,
-                        target->name[0] != '\0' ? target->name : bind_target_name(value),
+        TRY(push_target(b, &list, target->name[0] != '\0' ? target->name : bind_target_name(value),
                         expression));
     }
     *count_out = list.count;
@@ -238,8 +253,7 @@ enum status bind_with(struct binder *b, const PgQuery__WithClause *with) {
         for (const struct cte *other = b->query->ctes; other != NULL; other = other->next)
             if (strcmp(other->name, node->ctename) == 0)
                 return bind_error(b, node->location, STATUS_DUPLICATE_ALIAS,
-                                  "WITH query name \"%s\" specified more than once",
-                                  node->ctename);
+                                  "WITH query name \"%s\" specified more than once", node->ctename);
         struct cte *cte;
         TRY(BIND_ARRAY(b, 1, &cte));
         cte->name = arena_copy_text(b->arena, node->ctename);
@@ -309,8 +323,8 @@ static enum status find_target(struct binder *b, struct query *query, const pars
         for (uint32_t i = 0; i < query->target_count; i++) {
             if (query->targets[i].junk || strcmp(query->targets[i].name, name) != 0)
                 continue;
-            if (found >= 0 && !expression_equal(query->targets[i].expression,
-                                                query->targets[found].expression))
+            if (found >= 0 &&
+                !expression_equal(query->targets[i].expression, query->targets[found].expression))
                 return bind_error(b, node->column_ref->location, STATUS_AMBIGUOUS_COLUMN,
                                   "%s \"%s\" is ambiguous", clause, name);
             if (found < 0)
@@ -346,10 +360,9 @@ static enum status check_sortable(struct binder *b, const struct expression *exp
         comparison_function(COMPARISON_LT, expression->type.id) == NULL) {
         if (expression->type.id == TYPE_RECORD)
             return STATUS_OK;
-        enum status status =
-            bind_error(b, expression->location, STATUS_UNDEFINED_FUNCTION,
-                       "could not identify an ordering operator for type %s",
-                       bind_type_text(b, expression->type));
+        enum status status = bind_error(b, expression->location, STATUS_UNDEFINED_FUNCTION,
+                                        "could not identify an ordering operator for type %s",
+                                        bind_type_text(b, expression->type));
         error_hint("Use an explicit ordering operator or modify the query.");
         return status;
     }
@@ -367,15 +380,14 @@ static enum status bind_order_by(struct binder *b, struct query *query, size_t c
         TRY(find_target(b, query, sort->node, "ORDER BY", false, &target));
         TRY(check_sortable(b, query->targets[target].expression));
         bool descending = sort->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
-        bool nulls_first = sort->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST ||
-                           (sort->sortby_nulls != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST &&
-                            descending);
+        bool nulls_first =
+            sort->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST ||
+            (sort->sortby_nulls != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST && descending);
         bool repeated = false;
         for (uint32_t k = 0; k < query->sort_count; k++)
             repeated |= query->sorts[k].target == target;
         if (!repeated)
-            query->sorts[query->sort_count++] =
-                (struct sort_item){target, descending, nulls_first};
+            query->sorts[query->sort_count++] = (struct sort_item){target, descending, nulls_first};
     }
     return STATUS_OK;
 }
@@ -390,8 +402,7 @@ static enum status bind_group_by(struct binder *b, struct query *query, size_t c
     b->clause = "GROUP BY";
     for (size_t i = 0; i < count; i++) {
         if (NODE_IS(items[i], GROUPING_SET)) {
-            if (items[i]->grouping_set->kind ==
-                PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_EMPTY)
+            if (items[i]->grouping_set->kind == PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_EMPTY)
                 continue;
             return bind_unsupported(b, items[i]->grouping_set->location, "GROUPING SETS");
         }
@@ -483,19 +494,18 @@ static enum status bind_locking(struct binder *b, struct query *query, size_t co
                                 parse_node **items) {
     for (size_t i = 0; i < count; i++) {
         const PgQuery__LockingClause *clause = items[i]->locking_clause;
-        bool exclusive =
-            clause->strength == PG_QUERY__LOCK_CLAUSE_STRENGTH__LCS_FORUPDATE ||
-            clause->strength == PG_QUERY__LOCK_CLAUSE_STRENGTH__LCS_FORNOKEYUPDATE;
+        bool exclusive = clause->strength == PG_QUERY__LOCK_CLAUSE_STRENGTH__LCS_FORUPDATE ||
+                         clause->strength == PG_QUERY__LOCK_CLAUSE_STRENGTH__LCS_FORNOKEYUPDATE;
         const char *name = exclusive ? "FOR UPDATE" : "FOR SHARE";
         if (query->set_operation != SET_NONE || query->values_count > 0)
             return bind_error(b, -1, STATUS_FEATURE_NOT_SUPPORTED,
                               "%s is not allowed with UNION/INTERSECT/EXCEPT", name);
         if (query->grouped || query->distinct || query->distinct_on_count > 0)
-            return bind_error(b, -1, STATUS_FEATURE_NOT_SUPPORTED, "%s is not allowed with %s",
-                              name,
-                              query->grouped ? (query->group_count > 0 ? "GROUP BY clause"
-                                                                       : "aggregate functions")
-                                             : "DISTINCT clause");
+            return bind_error(
+                b, -1, STATUS_FEATURE_NOT_SUPPORTED, "%s is not allowed with %s", name,
+                query->grouped
+                    ? (query->group_count > 0 ? "GROUP BY clause" : "aggregate functions")
+                    : "DISTINCT clause");
         struct lock_clause *locks;
         TRY(BIND_ARRAY(b, query->lock_count + query->relation_count, &locks));
         if (query->lock_count > 0)
@@ -507,8 +517,8 @@ static enum status bind_locking(struct binder *b, struct query *query, size_t co
             bool found = of == NULL;
             for (uint32_t r = 0; r < query->relation_count; r++) {
                 struct relation *relation = query->relations[r];
-                if (of != NULL && (relation->alias == NULL ||
-                                   strcmp(relation->alias, of->relname) != 0))
+                if (of != NULL &&
+                    (relation->alias == NULL || strcmp(relation->alias, of->relname) != 0))
                     continue;
                 found = true;
                 if (relation->source != RELATION_OF_TABLE) {
@@ -523,7 +533,7 @@ static enum status bind_locking(struct binder *b, struct query *query, size_t co
                 TRY(bind_add_lock(b, relation->table->oid, RELATION_LOCK_ROW_SHARE));
                 query->locks[query->lock_count++] = (struct lock_clause){
                     r, exclusive ? KEY_LOCK_EXCLUSIVE : KEY_LOCK_SHARE,
-                    clause->wait_policy == PG_QUERY__LOCK_WAIT_POLICY__LockWaitSkip    ? LOCK_SKIP
+                    clause->wait_policy == PG_QUERY__LOCK_WAIT_POLICY__LockWaitSkip ? LOCK_SKIP
                     : clause->wait_policy == PG_QUERY__LOCK_WAIT_POLICY__LockWaitError
                         ? LOCK_NO_WAIT
                         : LOCK_WAIT};
@@ -624,10 +634,9 @@ static enum status settle_side(struct binder *b, struct query *side, uint32_t co
 
 static enum status bind_set_operation(struct binder *b, const PgQuery__SelectStmt *select,
                                       struct query *query) {
-    query->set_operation = select->op == PG_QUERY__SET_OPERATION__SETOP_UNION ? SET_UNION
-                           : select->op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT
-                               ? SET_INTERSECT
-                               : SET_EXCEPT;
+    query->set_operation = select->op == PG_QUERY__SET_OPERATION__SETOP_UNION       ? SET_UNION
+                           : select->op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT ? SET_INTERSECT
+                                                                                    : SET_EXCEPT;
     const char *what = query->set_operation == SET_UNION       ? "UNION"
                        : query->set_operation == SET_INTERSECT ? "INTERSECT"
                                                                : "EXCEPT";
@@ -673,9 +682,8 @@ static enum status bind_set_operation(struct binder *b, const PgQuery__SelectStm
             return bind_error(b, node_location(node), STATUS_UNDEFINED_COLUMN,
                               "column \"%s\" does not exist", name);
         if (!known) {
-            enum status status =
-                bind_error(b, node_location(node), STATUS_FEATURE_NOT_SUPPORTED,
-                           "invalid UNION/INTERSECT/EXCEPT ORDER BY clause");
+            enum status status = bind_error(b, node_location(node), STATUS_FEATURE_NOT_SUPPORTED,
+                                            "invalid UNION/INTERSECT/EXCEPT ORDER BY clause");
             error_detail("Only result column names can be used, not expressions or functions.");
             return status;
         }

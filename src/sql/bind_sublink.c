@@ -142,9 +142,8 @@ static enum status ungrouped(struct grouping *g, const struct expression *variab
         struct expression **groups;
         TRY(BIND_ARRAY(g->b, query->group_count + 1, &groups));
         memcpy(groups, query->groups, query->group_count * sizeof *groups);
-        groups[query->group_count] =
-            expression_variable(g->b, 0, variable->variable.relation, variable->variable.column,
-                                variable->type);
+        groups[query->group_count] = expression_variable(g->b, 0, variable->variable.relation,
+                                                         variable->variable.column, variable->type);
         query->groups = groups;
         query->group_count++;
         return STATUS_OK;

@@ -98,8 +98,7 @@ static const char *type_name_shown(const struct binder *b, const PgQuery__TypeNa
     return arena_format(b->arena, "%s.%s", node_text(name->names[0]), last);
 }
 
-enum status bind_type_name(struct binder *b, const PgQuery__TypeName *name,
-                           struct type *type_out) {
+enum status bind_type_name(struct binder *b, const PgQuery__TypeName *name, struct type *type_out) {
     if (name->n_names == 0 || name->n_names > 2)
         return bind_unsupported(b, name->location, "this type name");
     if (name->pct_type)
@@ -112,15 +111,15 @@ enum status bind_type_name(struct binder *b, const PgQuery__TypeName *name,
     if (schema_name == NULL || strcmp(schema_name, "pg_catalog") == 0)
         info = type_by_typname(slice_of_text(text));
     if (info == NULL) {
-        static const char *const known[] = {"json", "jsonb", "xml", "inet", "cidr", "macaddr",
-                                            "timetz", "money", "bit", "varbit", "point", "line",
-                                            "box", "path", "polygon", "circle", "tsvector",
-                                            "tsquery", "int4range", "int8range", "tsrange"};
+        static const char *const known[] = {
+            "json",    "jsonb",  "xml",      "inet",    "cidr",      "macaddr",   "timetz",
+            "money",   "bit",    "varbit",   "point",   "line",      "box",       "path",
+            "polygon", "circle", "tsvector", "tsquery", "int4range", "int8range", "tsrange"};
         for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
             if (strcmp(text, known[i]) == 0)
                 return bind_unsupported(b, name->location, "type %s", text);
-        return bind_error(b, name->location, STATUS_UNDEFINED_OBJECT,
-                          "type \"%s\" does not exist", type_name_shown(b, name));
+        return bind_error(b, name->location, STATUS_UNDEFINED_OBJECT, "type \"%s\" does not exist",
+                          type_name_shown(b, name));
     }
     TRY(apply_modifiers(b, name, info->id, type_out));
     if (name->n_array_bounds > 0) {
@@ -350,15 +349,14 @@ enum status bind_common_type(struct binder *b, uint32_t count, struct expression
             bool null = items[i]->kind == EXPRESSION_CONSTANT && items[i]->value.is_null;
             if (null)
                 continue;
-            known = type.id == TYPE_NUMERIC && type.precision > 0 &&
-                    (scale < 0 || scale == type.scale);
+            known =
+                type.id == TYPE_NUMERIC && type.precision > 0 && (scale < 0 || scale == type.scale);
             scale = type.scale;
             digits = type.precision > digits ? type.precision : digits;
         }
         if (known && scale >= 0)
-            *type_out = same_modifier && chosen.modifier >= 0
-                            ? chosen
-                            : type_numeric_derived(digits, scale);
+            *type_out = same_modifier && chosen.modifier >= 0 ? chosen
+                                                              : type_numeric_derived(digits, scale);
     }
     return STATUS_OK;
 }
@@ -377,8 +375,8 @@ static enum status coerce_exactly(struct binder *b, struct expression **item, st
     else
         plain = TYPE_OF(NUMERIC);
     TRY(bind_coerce(b, *item, plain, CAST_IMPLICIT, (*item)->location, item));
-    if (type.id == TYPE_NUMERIC && (type_physical((*item)->type) != type_physical(type) ||
-                                    (*item)->type.scale != type.scale))
+    if (type.id == TYPE_NUMERIC &&
+        (type_physical((*item)->type) != type_physical(type) || (*item)->type.scale != type.scale))
         *item = make_cast(b, *item, type, false);
     return STATUS_OK;
 }
@@ -423,8 +421,8 @@ static bool symbol_is(const struct expression *call, const char *symbol) {
     return strcmp(call->function->symbol, symbol) == 0;
 }
 
-static void type_sum(const struct binder *b, struct expression *call, struct type x,
-                     struct type y, bool comparison) {
+static void type_sum(const struct binder *b, struct expression *call, struct type x, struct type y,
+                     bool comparison) {
     int scale = most(x.scale, y.scale);
     int whole = most(x.precision - x.scale, y.precision - y.scale);
     if (comparison && whole + scale > DIGITS_MAX) {

@@ -10,25 +10,39 @@
 
 static enum statement_kind transaction_kind(const PgQuery__TransactionStmt *node) {
     switch (node->kind) {
-    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_BEGIN: return STATEMENT_BEGIN;
-    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_START: return STATEMENT_START_TRANSACTION;
-    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT: return STATEMENT_COMMIT;
-    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK: return STATEMENT_ROLLBACK;
-    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_SAVEPOINT: return STATEMENT_SAVEPOINT;
-    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_RELEASE: return STATEMENT_RELEASE;
-    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_TO: return STATEMENT_ROLLBACK_TO;
-    default: return STATEMENT_NONE;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_BEGIN:
+        return STATEMENT_BEGIN;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_START:
+        return STATEMENT_START_TRANSACTION;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT:
+        return STATEMENT_COMMIT;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK:
+        return STATEMENT_ROLLBACK;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_SAVEPOINT:
+        return STATEMENT_SAVEPOINT;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_RELEASE:
+        return STATEMENT_RELEASE;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_TO:
+        return STATEMENT_ROLLBACK_TO;
+    default:
+        return STATEMENT_NONE;
     }
 }
 
 static enum statement_kind drop_kind(const PgQuery__DropStmt *node) {
     switch (node->remove_type) {
-    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: return STATEMENT_DROP_TABLE;
-    case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: return STATEMENT_DROP_INDEX;
-    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: return STATEMENT_DROP_SEQUENCE;
-    case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA: return STATEMENT_DROP_SCHEMA;
-    case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW: return STATEMENT_DROP_VIEW;
-    default: return STATEMENT_NONE;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
+        return STATEMENT_DROP_TABLE;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX:
+        return STATEMENT_DROP_INDEX;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE:
+        return STATEMENT_DROP_SEQUENCE;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA:
+        return STATEMENT_DROP_SCHEMA;
+    case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW:
+        return STATEMENT_DROP_VIEW;
+    default:
+        return STATEMENT_NONE;
     }
 }
 
@@ -43,39 +57,67 @@ static enum statement_kind set_kind(const PgQuery__VariableSetStmt *node) {
 
 enum statement_kind node_statement_kind(const parse_node *node) {
     switch (node->node_case) {
-    case PG_QUERY__NODE__NODE_SELECT_STMT: return STATEMENT_SELECT;
-    case PG_QUERY__NODE__NODE_INSERT_STMT: return STATEMENT_INSERT;
-    case PG_QUERY__NODE__NODE_UPDATE_STMT: return STATEMENT_UPDATE;
-    case PG_QUERY__NODE__NODE_DELETE_STMT: return STATEMENT_DELETE;
-    case PG_QUERY__NODE__NODE_TRANSACTION_STMT: return transaction_kind(node->transaction_stmt);
-    case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT: return set_kind(node->variable_set_stmt);
-    case PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT: return STATEMENT_SHOW;
-    case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT: return STATEMENT_SET_CONSTRAINTS;
-    case PG_QUERY__NODE__NODE_EXPLAIN_STMT: return STATEMENT_EXPLAIN;
-    case PG_QUERY__NODE__NODE_PREPARE_STMT: return STATEMENT_PREPARE;
-    case PG_QUERY__NODE__NODE_EXECUTE_STMT: return STATEMENT_EXECUTE;
-    case PG_QUERY__NODE__NODE_DEALLOCATE_STMT: return STATEMENT_DEALLOCATE;
-    case PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT: return STATEMENT_DECLARE_CURSOR;
+    case PG_QUERY__NODE__NODE_SELECT_STMT:
+        return STATEMENT_SELECT;
+    case PG_QUERY__NODE__NODE_INSERT_STMT:
+        return STATEMENT_INSERT;
+    case PG_QUERY__NODE__NODE_UPDATE_STMT:
+        return STATEMENT_UPDATE;
+    case PG_QUERY__NODE__NODE_DELETE_STMT:
+        return STATEMENT_DELETE;
+    case PG_QUERY__NODE__NODE_TRANSACTION_STMT:
+        return transaction_kind(node->transaction_stmt);
+    case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT:
+        return set_kind(node->variable_set_stmt);
+    case PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT:
+        return STATEMENT_SHOW;
+    case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT:
+        return STATEMENT_SET_CONSTRAINTS;
+    case PG_QUERY__NODE__NODE_EXPLAIN_STMT:
+        return STATEMENT_EXPLAIN;
+    case PG_QUERY__NODE__NODE_PREPARE_STMT:
+        return STATEMENT_PREPARE;
+    case PG_QUERY__NODE__NODE_EXECUTE_STMT:
+        return STATEMENT_EXECUTE;
+    case PG_QUERY__NODE__NODE_DEALLOCATE_STMT:
+        return STATEMENT_DEALLOCATE;
+    case PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT:
+        return STATEMENT_DECLARE_CURSOR;
     case PG_QUERY__NODE__NODE_FETCH_STMT:
         return node->fetch_stmt->ismove ? STATEMENT_MOVE : STATEMENT_FETCH;
-    case PG_QUERY__NODE__NODE_CLOSE_PORTAL_STMT: return STATEMENT_CLOSE_CURSOR;
-    case PG_QUERY__NODE__NODE_COPY_STMT: return STATEMENT_COPY;
-    case PG_QUERY__NODE__NODE_CREATE_STMT: return STATEMENT_CREATE_TABLE;
-    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT: return STATEMENT_CREATE_TABLE_AS;
-    case PG_QUERY__NODE__NODE_INDEX_STMT: return STATEMENT_CREATE_INDEX;
-    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT: return STATEMENT_CREATE_SEQUENCE;
-    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT: return STATEMENT_ALTER_SEQUENCE;
-    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: return STATEMENT_CREATE_SCHEMA;
+    case PG_QUERY__NODE__NODE_CLOSE_PORTAL_STMT:
+        return STATEMENT_CLOSE_CURSOR;
+    case PG_QUERY__NODE__NODE_COPY_STMT:
+        return STATEMENT_COPY;
+    case PG_QUERY__NODE__NODE_CREATE_STMT:
+        return STATEMENT_CREATE_TABLE;
+    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
+        return STATEMENT_CREATE_TABLE_AS;
+    case PG_QUERY__NODE__NODE_INDEX_STMT:
+        return STATEMENT_CREATE_INDEX;
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
+        return STATEMENT_CREATE_SEQUENCE;
+    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT:
+        return STATEMENT_ALTER_SEQUENCE;
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT:
+        return STATEMENT_CREATE_SCHEMA;
     case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
-    case PG_QUERY__NODE__NODE_RENAME_STMT: return STATEMENT_ALTER_TABLE;
-    case PG_QUERY__NODE__NODE_DROP_STMT: return drop_kind(node->drop_stmt);
-    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: return STATEMENT_TRUNCATE;
-    case PG_QUERY__NODE__NODE_LOCK_STMT: return STATEMENT_LOCK_TABLE;
+    case PG_QUERY__NODE__NODE_RENAME_STMT:
+        return STATEMENT_ALTER_TABLE;
+    case PG_QUERY__NODE__NODE_DROP_STMT:
+        return drop_kind(node->drop_stmt);
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
+        return STATEMENT_TRUNCATE;
+    case PG_QUERY__NODE__NODE_LOCK_STMT:
+        return STATEMENT_LOCK_TABLE;
     case PG_QUERY__NODE__NODE_VACUUM_STMT:
         return node->vacuum_stmt->is_vacuumcmd ? STATEMENT_VACUUM : STATEMENT_ANALYZE;
-    case PG_QUERY__NODE__NODE_CHECK_POINT_STMT: return STATEMENT_CHECKPOINT;
-    case PG_QUERY__NODE__NODE_DISCARD_STMT: return STATEMENT_DISCARD;
-    default: return STATEMENT_NONE;
+    case PG_QUERY__NODE__NODE_CHECK_POINT_STMT:
+        return STATEMENT_CHECKPOINT;
+    case PG_QUERY__NODE__NODE_DISCARD_STMT:
+        return STATEMENT_DISCARD;
+    default:
+        return STATEMENT_NONE;
     }
 }
 
@@ -86,26 +128,37 @@ static const char *option_text(struct binder *b, const parse_node *node) {
     if (node == NULL)
         return NULL;
     switch (node->node_case) {
-    case PG_QUERY__NODE__NODE_STRING: return node->string->sval;
-    case PG_QUERY__NODE__NODE_INTEGER: return arena_format(b->arena, "%d", node->integer->ival);
-    case PG_QUERY__NODE__NODE_FLOAT: return node->float_->fval;
-    case PG_QUERY__NODE__NODE_BOOLEAN: return node->boolean->boolval ? "on" : "off";
+    case PG_QUERY__NODE__NODE_STRING:
+        return node->string->sval;
+    case PG_QUERY__NODE__NODE_INTEGER:
+        return arena_format(b->arena, "%d", node->integer->ival);
+    case PG_QUERY__NODE__NODE_FLOAT:
+        return node->float_->fval;
+    case PG_QUERY__NODE__NODE_BOOLEAN:
+        return node->boolean->boolval ? "on" : "off";
     case PG_QUERY__NODE__NODE_TYPE_NAME:
         return node_text(node->type_name->names[node->type_name->n_names - 1]);
-    case PG_QUERY__NODE__NODE_TYPE_CAST: return option_text(b, node->type_cast->arg);
+    case PG_QUERY__NODE__NODE_TYPE_CAST:
+        return option_text(b, node->type_cast->arg);
     case PG_QUERY__NODE__NODE_A_CONST:
         break;
-    default: return NULL;
+    default:
+        return NULL;
     }
     const PgQuery__AConst *constant = node->a_const;
     if (constant->isnull)
         return NULL;
     switch (constant->val_case) {
-    case PG_QUERY__A__CONST__VAL_IVAL: return arena_format(b->arena, "%d", constant->ival->ival);
-    case PG_QUERY__A__CONST__VAL_FVAL: return constant->fval->fval;
-    case PG_QUERY__A__CONST__VAL_SVAL: return constant->sval->sval;
-    case PG_QUERY__A__CONST__VAL_BOOLVAL: return constant->boolval->boolval ? "on" : "off";
-    default: return NULL;
+    case PG_QUERY__A__CONST__VAL_IVAL:
+        return arena_format(b->arena, "%d", constant->ival->ival);
+    case PG_QUERY__A__CONST__VAL_FVAL:
+        return constant->fval->fval;
+    case PG_QUERY__A__CONST__VAL_SVAL:
+        return constant->sval->sval;
+    case PG_QUERY__A__CONST__VAL_BOOLVAL:
+        return constant->boolval->boolval ? "on" : "off";
+    default:
+        return NULL;
     }
 }
 
@@ -169,9 +222,8 @@ static enum status bind_transaction(struct binder *b, const PgQuery__Transaction
         return bind_unsupported(b, -1, "a prepared transaction");
     TRY(transaction_options(b, node->n_options, node->options, &statement->transaction));
     statement->transaction.chain = node->chain;
-    statement->transaction.savepoint = node->savepoint_name[0] != '\0'
-                                           ? arena_copy_text(b->arena, node->savepoint_name)
-                                           : NULL;
+    statement->transaction.savepoint =
+        node->savepoint_name[0] != '\0' ? arena_copy_text(b->arena, node->savepoint_name) : NULL;
     return STATUS_OK;
 }
 
@@ -265,8 +317,7 @@ static enum status bind_explain(struct binder *b, const PgQuery__ExplainStmt *no
         }
     }
     if (timing_set && timing && !explain->analyze)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE,
-                         "EXPLAIN option TIMING requires ANALYZE");
+        return error_set(STATUS_INVALID_PARAMETER_VALUE, "EXPLAIN option TIMING requires ANALYZE");
     explain->timing = timing && explain->analyze;
     if (!summary_set)
         explain->summary = explain->analyze;
@@ -436,8 +487,8 @@ static enum status copy_option(struct binder *b, const PgQuery__DefElem *option,
         return copy_column_flags(b, option, copy, &copy->force_null);
     if (strcmp(name, "encoding") == 0) {
         const char *encoding = option_text(b, option->arg);
-        if (encoding == NULL || (strcasecmp(encoding, "utf8") != 0 &&
-                                 strcasecmp(encoding, "utf-8") != 0))
+        if (encoding == NULL ||
+            (strcasecmp(encoding, "utf8") != 0 && strcasecmp(encoding, "utf-8") != 0))
             return bind_unsupported(b, option->location, "COPY encoding");
         return STATUS_OK;
     }
@@ -530,8 +581,7 @@ static enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node,
     if (copy->null_text == NULL)
         copy->null_text = csv ? "" : "\\N";
     if (!csv && (copy->quote != 0 || copy->escape != 0))
-        return bind_error(b, -1, STATUS_FEATURE_NOT_SUPPORTED,
-                          "COPY %s available only in CSV mode",
+        return bind_error(b, -1, STATUS_FEATURE_NOT_SUPPORTED, "COPY %s available only in CSV mode",
                           copy->quote != 0 ? "quote" : "escape");
     if (copy->quote == 0)
         copy->quote = '"';
@@ -657,9 +707,12 @@ enum status bind_utility(struct binder *b, const parse_node *node, struct statem
         return bind_set(b, node->variable_set_stmt, statement);
     case PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT:
         return bind_show(b, node->variable_show_stmt, statement);
-    case PG_QUERY__NODE__NODE_EXPLAIN_STMT: return bind_explain(b, node->explain_stmt, statement);
-    case PG_QUERY__NODE__NODE_PREPARE_STMT: return bind_prepare(b, node->prepare_stmt, statement);
-    case PG_QUERY__NODE__NODE_EXECUTE_STMT: return bind_execute(b, node->execute_stmt, statement);
+    case PG_QUERY__NODE__NODE_EXPLAIN_STMT:
+        return bind_explain(b, node->explain_stmt, statement);
+    case PG_QUERY__NODE__NODE_PREPARE_STMT:
+        return bind_prepare(b, node->prepare_stmt, statement);
+    case PG_QUERY__NODE__NODE_EXECUTE_STMT:
+        return bind_execute(b, node->execute_stmt, statement);
     case PG_QUERY__NODE__NODE_DEALLOCATE_STMT:
         statement->prepared.name = node->deallocate_stmt->name[0] != '\0'
                                        ? arena_copy_text(b->arena, node->deallocate_stmt->name)
@@ -669,7 +722,8 @@ enum status bind_utility(struct binder *b, const parse_node *node, struct statem
         return STATUS_OK;
     case PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT:
         return bind_declare(b, node->declare_cursor_stmt, statement);
-    case PG_QUERY__NODE__NODE_FETCH_STMT: return bind_fetch(b, node->fetch_stmt, statement);
+    case PG_QUERY__NODE__NODE_FETCH_STMT:
+        return bind_fetch(b, node->fetch_stmt, statement);
     case PG_QUERY__NODE__NODE_CLOSE_PORTAL_STMT:
         statement->cursor.name =
             node->close_portal_stmt->portalname[0] != '\0'
@@ -678,12 +732,17 @@ enum status bind_utility(struct binder *b, const parse_node *node, struct statem
         if (statement->cursor.name == NULL)
             statement->tag = "CLOSE CURSOR ALL";
         return STATUS_OK;
-    case PG_QUERY__NODE__NODE_COPY_STMT: return bind_copy(b, node->copy_stmt, statement);
-    case PG_QUERY__NODE__NODE_VACUUM_STMT: return bind_vacuum(b, node->vacuum_stmt, statement);
-    case PG_QUERY__NODE__NODE_LOCK_STMT: return bind_lock(b, node->lock_stmt, statement);
-    case PG_QUERY__NODE__NODE_DISCARD_STMT: return bind_discard(b, node->discard_stmt, statement);
+    case PG_QUERY__NODE__NODE_COPY_STMT:
+        return bind_copy(b, node->copy_stmt, statement);
+    case PG_QUERY__NODE__NODE_VACUUM_STMT:
+        return bind_vacuum(b, node->vacuum_stmt, statement);
+    case PG_QUERY__NODE__NODE_LOCK_STMT:
+        return bind_lock(b, node->lock_stmt, statement);
+    case PG_QUERY__NODE__NODE_DISCARD_STMT:
+        return bind_discard(b, node->discard_stmt, statement);
     case PG_QUERY__NODE__NODE_CHECK_POINT_STMT:
-    case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT: return STATUS_OK;
+    case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT:
+        return STATUS_OK;
     default:
         if (statement->kind == STATEMENT_NONE)
             return refuse(b, node);

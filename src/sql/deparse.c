@@ -15,7 +15,7 @@ struct writer {
 
 static void write_expression(struct writer *w, const struct expression *expression);
 
-static const struct operator *operator_of(const struct function *function) {
+static const struct operator* operator_of(const struct function *function) {
     for (size_t i = 0; i < operator_count(); i++)
         if (operator_at(i)->function_oid == function->oid)
             return operator_at(i);
@@ -83,8 +83,8 @@ static void write_constant(struct writer *w, const struct expression *expression
     if (text_output(&defaults, value, &text) != STATUS_OK)
         error_clear();
     struct slice slice = buffer_slice(&text);
-    bool bare = (value->type.id == TYPE_INT4 || value->type.id == TYPE_NUMERIC) &&
-                slice.size > 0 && isdigit(slice.data[0]);
+    bool bare = (value->type.id == TYPE_INT4 || value->type.id == TYPE_NUMERIC) && slice.size > 0 &&
+                isdigit(slice.data[0]);
     if (value->type.id == TYPE_BOOL) {
         write_text(w, value->boolean ? "true" : "false");
     } else if (bare) {
@@ -140,12 +140,12 @@ static void write_infix(struct writer *w, const char *symbol, const struct expre
 }
 
 static void write_call(struct writer *w, const struct expression *expression) {
-    const struct operator *operator = operator_of(expression->function);
-    if (operator != NULL && operator->left != 0 && expression->argument_count == 2) {
+    const struct operator* operator= operator_of(expression->function);
+    if (operator!= NULL && operator->left != 0 && expression->argument_count == 2) {
         write_infix(w, operator->name, expression);
         return;
     }
-    if (operator != NULL && operator->left == 0 && expression->argument_count == 1) {
+    if (operator!= NULL && operator->left == 0 && expression->argument_count == 1) {
         buffer_append_format(w->buffer, "(%s ", operator->name);
         write_expression(w, expression->arguments[0]);
         write_text(w, ")");
@@ -206,10 +206,10 @@ static void write_in(struct writer *w, const struct expression *expression) {
 
 static void write_test(struct writer *w, const struct expression *expression) {
     static const char *const tests[] = {
-        [TEST_NULL] = "IS NULL", [TEST_NOT_NULL] = "IS NOT NULL", [TEST_TRUE] = "IS TRUE",
-        [TEST_NOT_TRUE] = "IS NOT TRUE", [TEST_FALSE] = "IS FALSE",
-        [TEST_NOT_FALSE] = "IS NOT FALSE", [TEST_UNKNOWN] = "IS UNKNOWN",
-        [TEST_NOT_UNKNOWN] = "IS NOT UNKNOWN"};
+        [TEST_NULL] = "IS NULL",       [TEST_NOT_NULL] = "IS NOT NULL",
+        [TEST_TRUE] = "IS TRUE",       [TEST_NOT_TRUE] = "IS NOT TRUE",
+        [TEST_FALSE] = "IS FALSE",     [TEST_NOT_FALSE] = "IS NOT FALSE",
+        [TEST_UNKNOWN] = "IS UNKNOWN", [TEST_NOT_UNKNOWN] = "IS NOT UNKNOWN"};
     write_text(w, "(");
     write_expression(w, expression->arguments[0]);
     buffer_append_format(w->buffer, " %s)", tests[expression->test]);
@@ -262,12 +262,24 @@ static void write_expression(struct writer *w, const struct expression *expressi
         return;
     }
     switch (expression->kind) {
-    case EXPRESSION_CONSTANT: write_constant(w, expression); break;
-    case EXPRESSION_COLUMN: write_column(w, expression->index); break;
-    case EXPRESSION_VARIABLE: write_column(w, (uint32_t)(expression->variable.column - 1)); break;
-    case EXPRESSION_PARAMETER: buffer_append_format(w->buffer, "$%u", expression->index + 1); break;
-    case EXPRESSION_SLOT: buffer_append_format(w->buffer, "outer%u", expression->index); break;
-    case EXPRESSION_CALL: write_call(w, expression); break;
+    case EXPRESSION_CONSTANT:
+        write_constant(w, expression);
+        break;
+    case EXPRESSION_COLUMN:
+        write_column(w, expression->index);
+        break;
+    case EXPRESSION_VARIABLE:
+        write_column(w, (uint32_t)(expression->variable.column - 1));
+        break;
+    case EXPRESSION_PARAMETER:
+        buffer_append_format(w->buffer, "$%u", expression->index + 1);
+        break;
+    case EXPRESSION_SLOT:
+        buffer_append_format(w->buffer, "outer%u", expression->index);
+        break;
+    case EXPRESSION_CALL:
+        write_call(w, expression);
+        break;
     case EXPRESSION_AND:
     case EXPRESSION_OR:
         write_text(w, "(");
@@ -280,25 +292,39 @@ static void write_expression(struct writer *w, const struct expression *expressi
         write_expression(w, expression->arguments[0]);
         write_text(w, ")");
         break;
-    case EXPRESSION_TEST: write_test(w, expression); break;
+    case EXPRESSION_TEST:
+        write_test(w, expression);
+        break;
     case EXPRESSION_DISTINCT:
         write_infix(w, expression->negated ? "IS NOT DISTINCT FROM" : "IS DISTINCT FROM",
                     expression);
         break;
-    case EXPRESSION_CASE: write_case(w, expression); break;
-    case EXPRESSION_COALESCE: write_named_list(w, "COALESCE", expression); break;
-    case EXPRESSION_GREATEST: write_named_list(w, "GREATEST", expression); break;
-    case EXPRESSION_LEAST: write_named_list(w, "LEAST", expression); break;
+    case EXPRESSION_CASE:
+        write_case(w, expression);
+        break;
+    case EXPRESSION_COALESCE:
+        write_named_list(w, "COALESCE", expression);
+        break;
+    case EXPRESSION_GREATEST:
+        write_named_list(w, "GREATEST", expression);
+        break;
+    case EXPRESSION_LEAST:
+        write_named_list(w, "LEAST", expression);
+        break;
     case EXPRESSION_NULLIF:
         write_text(w, "NULLIF(");
         write_list(w, 0, 2, expression->arguments, ", ");
         write_text(w, ")");
         break;
-    case EXPRESSION_CAST: write_cast(w, expression); break;
-    case EXPRESSION_IN: write_in(w, expression); break;
+    case EXPRESSION_CAST:
+        write_cast(w, expression);
+        break;
+    case EXPRESSION_IN:
+        write_in(w, expression);
+        break;
     case EXPRESSION_ANY:
     case EXPRESSION_ALL: {
-        const struct operator *operator = operator_of(expression->function);
+        const struct operator* operator= operator_of(expression->function);
         write_text(w, "(");
         write_expression(w, expression->arguments[0]);
         buffer_append_format(w->buffer, " %s %s (", operator != NULL ? operator->name : "?",
@@ -312,7 +338,9 @@ static void write_expression(struct writer *w, const struct expression *expressi
         write_list(w, 0, expression->argument_count, expression->arguments, ", ");
         write_text(w, "]");
         break;
-    case EXPRESSION_ROW: write_named_list(w, "ROW", expression); break;
+    case EXPRESSION_ROW:
+        write_named_list(w, "ROW", expression);
+        break;
     case EXPRESSION_SUBSCRIPT:
         write_expression(w, expression->arguments[0]);
         for (uint32_t i = 1; i < expression->argument_count; i++) {
@@ -321,8 +349,12 @@ static void write_expression(struct writer *w, const struct expression *expressi
             write_text(w, "]");
         }
         break;
-    case EXPRESSION_SUBPLAN: write_subplan(w, expression); break;
-    default: write_text(w, "?"); break;
+    case EXPRESSION_SUBPLAN:
+        write_subplan(w, expression);
+        break;
+    default:
+        write_text(w, "?");
+        break;
     }
 }
 

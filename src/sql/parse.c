@@ -56,7 +56,8 @@ static bool too_deep(const char *text) {
 static void *unpack_alloc(void *data, size_t size) {
     return arena_alloc(data, size);
 }
-static void unpack_free(void *data, void *pointer) {}
+static void unpack_free(void *data, void *pointer) {
+}
 
 enum status parse_on_stack(const char *text, struct arena *arena,
                            PgQuery__ParseResult **result_out) {
@@ -65,12 +66,11 @@ enum status parse_on_stack(const char *text, struct arena *arena,
     PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(text);
     enum status status = STATUS_OK;
     if (parsed.error != NULL) {
-        status = error_set(strstr(parsed.error->message, "stack depth") != NULL
-                               ? STATUS_STATEMENT_TOO_COMPLEX
-                           : strstr(parsed.error->message, "not supported") != NULL
-                               ? STATUS_FEATURE_NOT_SUPPORTED
-                               : STATUS_SYNTAX_ERROR,
-                           "%s", parsed.error->message);
+        status = error_set(
+            strstr(parsed.error->message, "stack depth") != NULL     ? STATUS_STATEMENT_TOO_COMPLEX
+            : strstr(parsed.error->message, "not supported") != NULL ? STATUS_FEATURE_NOT_SUPPORTED
+                                                                     : STATUS_SYNTAX_ERROR,
+            "%s", parsed.error->message);
         if (parsed.error->cursorpos > 0)
             error_position(parsed.error->cursorpos);
     } else {
@@ -115,8 +115,8 @@ enum status sql_parse(struct fiber *f, const char *text, struct arena *arena,
             offset++, size--;
         while (size > 0 && strchr(" \t\r\n\f\v", text[offset + size - 1]) != NULL)
             size--;
-        statements_out->items[i] = (struct raw_statement){
-            .text = text, .offset = offset, .size = size, .node = raw->stmt};
+        statements_out->items[i] =
+            (struct raw_statement){.text = text, .offset = offset, .size = size, .node = raw->stmt};
     }
     return arena_status(arena);
 }

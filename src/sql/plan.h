@@ -42,10 +42,10 @@ struct frame {
     struct planner *p;
     struct query *query;
     struct frame *parent;
-    bool is_relation;         /* a subquery in FROM: outer variables beyond one level are the
-                                 parent's business */
-    struct outer_list outer;  /* variables of the parent's query that this one uses */
-    uint32_t pseudo_count;    /* relations made up for semi-joins, numbered after the query's */
+    bool is_relation;        /* a subquery in FROM: outer variables beyond one level are the
+                                parent's business */
+    struct outer_list outer; /* variables of the parent's query that this one uses */
+    uint32_t pseudo_count;   /* relations made up for semi-joins, numbered after the query's */
 };
 
 struct path {
@@ -53,10 +53,10 @@ struct path {
     struct layout layout;
     uint64_t relations;
     double rows;
-    int relation;             /* the one base relation, or -1 */
+    int relation;              /* the one base relation, or -1 */
     struct expression **quals; /* of a base table: conditions that its scan applies */
     uint32_t qual_count;
-    uint64_t needs;           /* lateral: relations that must be on the left */
+    uint64_t needs;              /* lateral: relations that must be on the left */
     struct outer_list *bindings; /* lateral: to be set for each left row */
 };
 
@@ -74,8 +74,8 @@ enum status plan_resolve(struct frame *frame, const struct layout *layout,
    reported here, whether or not a row will be read. */
 enum status plan_fold(struct planner *p, struct expression *expression, struct expression **out)
     MUST_USE;
-enum status plan_slot(struct planner *p, struct outer_list *list,
-                      const struct expression *variable, uint32_t *slot_out) MUST_USE;
+enum status plan_slot(struct planner *p, struct outer_list *list, const struct expression *variable,
+                      uint32_t *slot_out) MUST_USE;
 /* Bindings of `list`, their values over `layout`. */
 enum status plan_bindings(struct frame *frame, const struct layout *layout,
                           const struct outer_list *list, uint32_t *count_out,

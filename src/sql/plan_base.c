@@ -24,8 +24,8 @@ enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const str
 
 /* ---- slots ------------------------------------------------------------------------------ */
 
-enum status plan_slot(struct planner *p, struct outer_list *list,
-                      const struct expression *variable, uint32_t *slot_out) {
+enum status plan_slot(struct planner *p, struct outer_list *list, const struct expression *variable,
+                      uint32_t *slot_out) {
     for (uint32_t i = 0; i < list->count; i++)
         if (expression_equal(list->items[i].variable, variable)) {
             *slot_out = list->items[i].slot;
@@ -40,8 +40,7 @@ enum status plan_slot(struct planner *p, struct outer_list *list,
         list->capacity += 8;
     }
     *slot_out = p->plan->slot_count++;
-    list->items[list->count++] =
-        (struct outer_binding){*slot_out, expression_copy(p->b, variable)};
+    list->items[list->count++] = (struct outer_binding){*slot_out, expression_copy(p->b, variable)};
     return STATUS_OK;
 }
 
@@ -152,9 +151,8 @@ static struct expression *narrow_comparison(struct planner *p, struct expression
             constant->value.is_null)
             continue;
         struct type narrow = cast->arguments[0]->type;
-        if (constant->type.id == TYPE_TIMESTAMP &&
-            (!timestamp_is_finite(constant->value.int64) ||
-             constant->value.int64 % US_PER_DAY != 0))
+        if (constant->type.id == TYPE_TIMESTAMP && (!timestamp_is_finite(constant->value.int64) ||
+                                                    constant->value.int64 % US_PER_DAY != 0))
             continue;
         struct value value, back;
         if (value_cast(&p->b->values, &constant->value, type_plain(narrow.id), true, p->b->arena,

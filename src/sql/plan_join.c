@@ -92,8 +92,8 @@ static enum status join_layout(struct frame *frame, const struct path *left,
 }
 
 /* Names and origins go along. */
-static void name_columns(struct plan_node *node, const struct path *left,
-                         const struct path *right, const uint32_t *output) {
+static void name_columns(struct plan_node *node, const struct path *left, const struct path *right,
+                         const uint32_t *output) {
     struct plan_column *columns = (struct plan_column *)node->columns;
     for (uint32_t i = 0; i < node->column_count; i++)
         columns[i] = output[i] < left->layout.count
@@ -284,7 +284,7 @@ struct join_set {
     uint32_t item_count, item_capacity, qual_count, qual_capacity;
     struct join_item **items;
     struct qual *quals;
-    uint32_t extra_count;     /* semi-joins, after all inner joins they depend on */
+    uint32_t extra_count; /* semi-joins, after all inner joins they depend on */
     struct semi_join *extras;
 };
 
@@ -520,8 +520,8 @@ static enum status plan_set(struct frame *frame, struct join_set *set, struct pa
     for (uint32_t i = 0; i < set->item_count; i++)
         simplify_outer(set->items[i], set);
     /* An outer join that became inner is flattened. */
-    struct join_set flat = {.qual_count = set->qual_count, .qual_capacity = set->qual_capacity,
-                            .quals = set->quals};
+    struct join_set flat = {
+        .qual_count = set->qual_count, .qual_capacity = set->qual_capacity, .quals = set->quals};
     for (uint32_t i = 0; i < set->item_count; i++)
         TRY(add_item(frame, &flat, set->items[i]));
     if (flat.item_count == 0) {
@@ -569,7 +569,7 @@ static bool is_simple(const struct query *query) {
 struct pull {
     struct frame *frame;
     struct query *query;
-    uint32_t pseudo;          /* relation number of the subquery in the frame */
+    uint32_t pseudo; /* relation number of the subquery in the frame */
     struct target *targets;
     uint32_t target_count, capacity;
     enum status status;
@@ -655,8 +655,7 @@ static enum status pull_exists(struct frame *frame, const struct bound_sublink *
             return STATUS_OK;
         bool key = conjuncts[i]->kind == EXPRESSION_CALL &&
                    conjuncts[i]->function->comparison == COMPARISON_EQ &&
-                   correlated(conjuncts[i]->arguments[0]) !=
-                       correlated(conjuncts[i]->arguments[1]);
+                   correlated(conjuncts[i]->arguments[0]) != correlated(conjuncts[i]->arguments[1]);
         keys += key;
         expression_walk(conjuncts[i], count_variables, &variables);
         semi->conditions[semi->count++] = conjuncts[i];
@@ -665,7 +664,8 @@ static enum status pull_exists(struct frame *frame, const struct bound_sublink *
         semi->count = 0;
         return STATUS_OK;
     }
-    struct pull pull = {.frame = frame, .query = query,
+    struct pull pull = {.frame = frame,
+                        .query = query,
                         .pseudo = frame->query->relation_count + frame->pseudo_count};
     if (pull.pseudo >= RELATIONS_MAX)
         return STATUS_OK;
@@ -703,8 +703,8 @@ static enum status pull_in(struct frame *frame, const struct bound_sublink *link
             plan_relations_of(link->left[i]) == 0 ||
             expression_walk(link->left[i], has_sublink, NULL))
             return STATUS_OK;
-        struct expression *column = expression_variable(
-            b, 0, pseudo, (int16_t)(i + 1), link->query->targets[i].expression->type);
+        struct expression *column = expression_variable(b, 0, pseudo, (int16_t)(i + 1),
+                                                        link->query->targets[i].expression->type);
         if (link->casts[i] != NULL) {
             struct expression *cast = expression_copy(b, link->casts[i]);
             struct expression *leaf = cast;
@@ -715,8 +715,8 @@ static enum status pull_in(struct frame *frame, const struct bound_sublink *link
             *leaf = *column;
             column = cast;
         }
-        semi->conditions[i] = expression_call(b, link->functions[i], TYPE_OF(BOOL), -1,
-                                              link->left[i], column);
+        semi->conditions[i] =
+            expression_call(b, link->functions[i], TYPE_OF(BOOL), -1, link->left[i], column);
     }
     semi->count = link->left_count;
     semi->kind = JOIN_SEMI;

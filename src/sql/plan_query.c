@@ -69,10 +69,10 @@ static enum status collect_one(struct collection *collection, const struct expre
 
 static bool visit_collect(const struct expression *expression, void *context) {
     struct collection *collection = context;
-    bool wanted = collection->kind == EXPRESSION_AGGREGATE
-                      ? expression->kind == EXPRESSION_AGGREGATE
-                      : expression->kind == EXPRESSION_CALL &&
-                            expression->function->shape == FUNCTION_SET;
+    bool wanted =
+        collection->kind == EXPRESSION_AGGREGATE
+            ? expression->kind == EXPRESSION_AGGREGATE
+            : expression->kind == EXPRESSION_CALL && expression->function->shape == FUNCTION_SET;
     if (!wanted)
         return false;
     collection->status = collect_one(collection, expression);
@@ -111,11 +111,14 @@ static enum status make_aggregates(struct frame *frame, const struct path *path,
             order[k] = bound->order[k];
             order[k].expression = key;
         }
-        *aggregate = (struct plan_aggregate){
-            .aggregate = bound->aggregate, .type = collection->items[i]->type,
-            .argument_count = bound->argument_count, .arguments = arguments,
-            .distinct = bound->distinct, .filter = filter, .order_count = bound->order_count,
-            .order = order};
+        *aggregate = (struct plan_aggregate){.aggregate = bound->aggregate,
+                                             .type = collection->items[i]->type,
+                                             .argument_count = bound->argument_count,
+                                             .arguments = arguments,
+                                             .distinct = bound->distinct,
+                                             .filter = filter,
+                                             .order_count = bound->order_count,
+                                             .order = order};
     }
     return STATUS_OK;
 }
@@ -216,10 +219,10 @@ static bool index_gives_order(struct path *path, const struct query *query, bool
             if (keys[k]->kind != EXPRESSION_COLUMN ||
                 node->scan.column_numbers[keys[k]->index] != column->column_number)
                 forward = backward = false;
-            forward &= sort->descending == column->descending &&
-                       sort->nulls_first == column->nulls_first;
-            backward &= sort->descending != column->descending &&
-                        sort->nulls_first != column->nulls_first;
+            forward &=
+                sort->descending == column->descending && sort->nulls_first == column->nulls_first;
+            backward &=
+                sort->descending != column->descending && sort->nulls_first != column->nulls_first;
         }
         if (!forward && !backward)
             continue;
@@ -240,8 +243,8 @@ static enum status plan_sort(struct frame *frame, struct path *path, struct expr
     struct sort_key *sorts;
     TRY(BIND_ARRAY(p->b, query->sort_count, &sorts));
     for (uint32_t i = 0; i < query->sort_count; i++)
-        sorts[i] = (struct sort_key){keys[i], query->sorts[i].descending,
-                                     query->sorts[i].nulls_first};
+        sorts[i] =
+            (struct sort_key){keys[i], query->sorts[i].descending, query->sorts[i].nulls_first};
     struct plan_node *node;
     TRY(plan_node_new(p, NODE_SORT, NULL, path->rows, &node));
     pass_columns(node, path->node);
@@ -299,8 +302,8 @@ static enum status plan_distinct_on(struct frame *frame, struct path *path) {
     struct expression **keys;
     TRY(BIND_ARRAY(frame->p->b, query->distinct_on_count, &keys));
     for (uint32_t i = 0; i < query->distinct_on_count; i++)
-        TRY(plan_resolve(frame, &path->layout,
-                         query->targets[query->distinct_on[i]].expression, &keys[i]));
+        TRY(plan_resolve(frame, &path->layout, query->targets[query->distinct_on[i]].expression,
+                         &keys[i]));
     struct plan_node *node;
     TRY(plan_node_new(frame->p, NODE_UNIQUE, NULL, path->rows / 5, &node));
     pass_columns(node, path->node);
@@ -360,9 +363,9 @@ static enum status name_columns(struct frame *frame, struct plan_node *node) {
     for (uint32_t i = 0, c = 0; i < query->target_count && c < node->column_count; i++) {
         if (query->targets[i].junk)
             continue;
-        columns[c] = (struct plan_column){query->targets[i].name, node->columns[c].type,
-                                          query->targets[i].table_oid,
-                                          query->targets[i].attribute_number};
+        columns[c] =
+            (struct plan_column){query->targets[i].name, node->columns[c].type,
+                                 query->targets[i].table_oid, query->targets[i].attribute_number};
         c++;
     }
     node->columns = columns;
@@ -395,8 +398,8 @@ static enum status sort_keys(struct frame *frame, const struct path *path,
     const struct query *query = frame->query;
     TRY(BIND_ARRAY(frame->p->b, query->sort_count, keys_out));
     for (uint32_t i = 0; i < query->sort_count; i++)
-        TRY(plan_resolve(frame, &path->layout,
-                         query->targets[query->sorts[i].target].expression, &(*keys_out)[i]));
+        TRY(plan_resolve(frame, &path->layout, query->targets[query->sorts[i].target].expression,
+                         &(*keys_out)[i]));
     return STATUS_OK;
 }
 
@@ -444,8 +447,8 @@ static enum status plan_values(struct frame *frame, struct path *path) {
     path->layout.count = query->target_count;
     TRY(BIND_ARRAY(p->b, query->target_count, &path->layout.items));
     for (uint32_t i = 0; i < query->target_count; i++)
-        path->layout.items[i] = expression_variable(p->b, 0, 0, (int16_t)(i + 1),
-                                                    query->targets[i].expression->type);
+        path->layout.items[i] =
+            expression_variable(p->b, 0, 0, (int16_t)(i + 1), query->targets[i].expression->type);
     struct expression ***rows;
     TRY(BIND_ARRAY(p->b, query->values_count, &rows));
     struct layout empty = {0};
@@ -574,11 +577,15 @@ static void find_point_select(struct planner *p, const struct plan_node *root) {
         output[i] = expression_make(p->b, EXPRESSION_COLUMN, root->columns[i].type, -1);
         output[i]->index = i;
     }
-    p->plan->point = (struct plan_point){
-        .kind = POINT_SELECT, .table = scan->scan.table, .index = scan->scan.index,
-        .key = scan->scan.equal, .column_count = scan->column_count,
-        .column_numbers = scan->scan.column_numbers, .filter = scan->scan.filter,
-        .output_count = root->column_count, .output = output};
+    p->plan->point = (struct plan_point){.kind = POINT_SELECT,
+                                         .table = scan->scan.table,
+                                         .index = scan->scan.index,
+                                         .key = scan->scan.equal,
+                                         .column_count = scan->column_count,
+                                         .column_numbers = scan->scan.column_numbers,
+                                         .filter = scan->scan.filter,
+                                         .output_count = root->column_count,
+                                         .output = output};
 }
 
 static bool visit_sequence(const struct expression *expression, void *context) {
@@ -608,8 +615,8 @@ static enum status table_layout(struct frame *frame, const struct table *table, 
     TRY(BIND_ARRAY(frame->p->b, table->column_count + more, &layout->items));
     layout->count = table->column_count;
     for (uint32_t i = 0; i < table->column_count; i++)
-        layout->items[i] = expression_variable(frame->p->b, 0, number, (int16_t)(i + 1),
-                                               table->columns[i].type);
+        layout->items[i] =
+            expression_variable(frame->p->b, 0, number, (int16_t)(i + 1), table->columns[i].type);
     return STATUS_OK;
 }
 
@@ -629,8 +636,7 @@ static enum status resolve_checks(struct frame *frame, const struct modify *modi
 }
 
 static enum status resolve_assignments(struct frame *frame, const struct modify *modify,
-                                       const struct layout *layout,
-                                       const struct assignment **out) {
+                                       const struct layout *layout, const struct assignment **out) {
     struct assignment *assignments;
     TRY(BIND_ARRAY(frame->p->b, modify->assignment_count, &assignments));
     for (uint32_t i = 0; i < modify->assignment_count; i++) {
@@ -669,9 +675,9 @@ static enum status insert_source(struct planner *p, struct modify *modify, struc
         path->layout.count = modify->copy_count;
         TRY(BIND_ARRAY(p->b, modify->copy_count, &path->layout.items));
         for (uint32_t i = 0; i < modify->copy_count; i++)
-            path->layout.items[i] = expression_variable(
-                p->b, 0, 0, (int16_t)(i + 1),
-                modify->table->columns[modify->copy_numbers[i] - 1].type);
+            path->layout.items[i] =
+                expression_variable(p->b, 0, 0, (int16_t)(i + 1),
+                                    modify->table->columns[modify->copy_numbers[i] - 1].type);
         path->rows = 1000;
         return plan_node_new(p, NODE_INPUT, &path->layout, 1000, &path->node);
     }
@@ -685,8 +691,8 @@ static enum status insert_source(struct planner *p, struct modify *modify, struc
     path->layout.count = path->node->column_count;
     TRY(BIND_ARRAY(p->b, path->layout.count, &path->layout.items));
     for (uint32_t i = 0; i < path->layout.count; i++)
-        path->layout.items[i] = expression_variable(p->b, 0, 0, (int16_t)(i + 1),
-                                                    path->node->columns[i].type);
+        path->layout.items[i] =
+            expression_variable(p->b, 0, 0, (int16_t)(i + 1), path->node->columns[i].type);
     return STATUS_OK;
 }
 
@@ -732,10 +738,12 @@ static void find_point_modify(struct planner *p, struct modify *modify,
                               const struct plan_node *scan, struct expression *filter) {
     if (!point_scan(scan) || p->plan->slot_count > 0 || p->plan->subplan_count > 0)
         return;
-    p->plan->point = (struct plan_point){
-        .kind = modify->kind == STATEMENT_UPDATE ? POINT_UPDATE : POINT_DELETE,
-        .table = modify->table, .index = scan->scan.index, .key = scan->scan.equal,
-        .filter = scan->scan.filter != NULL ? filter : NULL};
+    p->plan->point =
+        (struct plan_point){.kind = modify->kind == STATEMENT_UPDATE ? POINT_UPDATE : POINT_DELETE,
+                            .table = modify->table,
+                            .index = scan->scan.index,
+                            .key = scan->scan.equal,
+                            .filter = scan->scan.filter != NULL ? filter : NULL};
 }
 
 static enum status plan_change(struct planner *p, struct modify *modify,

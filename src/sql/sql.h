@@ -33,13 +33,13 @@ enum { SQL_DEPTH_MAX = 2000 }; /* nested expressions and subqueries; beyond: 540
 
 /* One statement of a text. */
 struct raw_statement {
-    const char *text;       /* the whole text it is part of */
-    size_t offset, size;    /* bytes of this statement in it, without the semicolon */
+    const char *text;           /* the whole text it is part of */
+    size_t offset, size;        /* bytes of this statement in it, without the semicolon */
     struct PgQuery__Node *node; /* private */
 };
 
 struct raw_statements {
-    size_t count;           /* 0: nothing but blanks and comments */
+    size_t count; /* 0: nothing but blanks and comments */
     struct raw_statement *items;
 };
 
@@ -118,14 +118,14 @@ enum statement_kind raw_statement_kind(const struct raw_statement *raw);
 struct statement_transaction {
     const char *isolation; /* "read committed" ... in lower case */
     int8_t read_only, deferrable;
-    bool session;          /* SESSION CHARACTERISTICS */
-    bool chain;            /* COMMIT AND CHAIN */
+    bool session; /* SESSION CHARACTERISTICS */
+    bool chain;   /* COMMIT AND CHAIN */
     const char *savepoint;
 };
 
 struct statement_setting {
-    const char *name;      /* folded; NULL with SHOW ALL and RESET ALL. TIME ZONE is "timezone" */
-    const char *value;     /* SET: as one text, lists joined with ", "; NULL: TO DEFAULT */
+    const char *name;  /* folded; NULL with SHOW ALL and RESET ALL. TIME ZONE is "timezone" */
+    const char *value; /* SET: as one text, lists joined with ", "; NULL: TO DEFAULT */
     bool local;
 };
 
@@ -137,18 +137,18 @@ struct statement_explain {
 };
 
 struct statement_prepared {
-    const char *name;            /* EXECUTE, PREPARE; DEALLOCATE ALL: NULL */
-    const char *text;            /* PREPARE: the inner statement's text */
+    const char *name; /* EXECUTE, PREPARE; DEALLOCATE ALL: NULL */
+    const char *text; /* PREPARE: the inner statement's text */
     uint32_t type_count;
-    const uint32_t *types;       /* PREPARE: declared parameter types, 0 unknown */
+    const uint32_t *types; /* PREPARE: declared parameter types, 0 unknown */
     uint32_t argument_count;
     struct expression *const *arguments; /* EXECUTE: row-free; the session casts the values to the
                                             parameter types (assignment) */
 };
 
 struct statement_cursor {
-    const char *name;            /* CLOSE ALL: NULL */
-    const char *text;            /* DECLARE: the query's text */
+    const char *name;              /* CLOSE ALL: NULL */
+    const char *text;              /* DECLARE: the query's text */
     const struct statement *query; /* DECLARE: bound */
     bool scroll, no_scroll, with_hold, binary;
     /* FETCH, MOVE: PostgreSQL's meaning; INT64_MAX is ALL. */
@@ -163,8 +163,8 @@ struct statement_cursor {
 
 enum copy_format { COPY_TEXT, COPY_CSV, COPY_BINARY };
 struct statement_copy {
-    bool from;                   /* FROM STDIN, else TO STDOUT */
-    const struct table *table;   /* NULL: COPY (query) TO */
+    bool from;                 /* FROM STDIN, else TO STDOUT */
+    const struct table *table; /* NULL: COPY (query) TO */
     uint32_t column_count;
     const int16_t *column_numbers;
     enum copy_format format;
@@ -179,19 +179,19 @@ struct statement_copy {
 
 /* A sequence to be made for serial or identity before its table; owner_column set. */
 struct statement_create_table {
-    struct table_spec spec;      /* column defaults of serial columns name the sequence */
-    bool if_not_exists, exists;  /* exists: IF NOT EXISTS and it is there: only a notice */
+    struct table_spec spec;     /* column defaults of serial columns name the sequence */
+    bool if_not_exists, exists; /* exists: IF NOT EXISTS and it is there: only a notice */
     bool temporary;
     uint32_t sequence_count;
     struct sequence *sequences;
-    uint32_t index_count;        /* primary key and unique constraints, columns by number */
+    uint32_t index_count; /* primary key and unique constraints, columns by number */
     struct index_spec *indexes;
     uint32_t check_count;
     struct constraint_spec *checks;
-    uint32_t ignored_count;      /* storage options that have no meaning here */
+    uint32_t ignored_count; /* storage options that have no meaning here */
     const char *const *ignored;
-    bool with_no_data;           /* CREATE TABLE AS: statement->plan gives the rows, which are
-                                    inserted into the new table in column order */
+    bool with_no_data; /* CREATE TABLE AS: statement->plan gives the rows, which are
+                          inserted into the new table in column order */
 };
 
 struct statement_create_index {
@@ -201,25 +201,32 @@ struct statement_create_index {
 };
 
 enum alter_kind {
-    ALTER_ADD_COLUMN, ALTER_DROP_COLUMN, ALTER_SET_DEFAULT, ALTER_SET_NOT_NULL, ALTER_ADD_INDEX,
-    ALTER_ADD_CHECK, ALTER_DROP_CONSTRAINT, ALTER_RENAME_TABLE, ALTER_NOTHING,
+    ALTER_ADD_COLUMN,
+    ALTER_DROP_COLUMN,
+    ALTER_SET_DEFAULT,
+    ALTER_SET_NOT_NULL,
+    ALTER_ADD_INDEX,
+    ALTER_ADD_CHECK,
+    ALTER_DROP_CONSTRAINT,
+    ALTER_RENAME_TABLE,
+    ALTER_NOTHING,
 };
 struct alter_action {
     enum alter_kind kind;
-    bool skip;                   /* IF [NOT] EXISTS and nothing to do: notice */
+    bool skip; /* IF [NOT] EXISTS and nothing to do: notice */
     const char *notice;
-    struct column_spec column;   /* ADD_COLUMN */
-    const struct column *old_column; /* DROP_COLUMN, SET_DEFAULT, SET_NOT_NULL */
+    struct column_spec column;              /* ADD_COLUMN */
+    const struct column *old_column;        /* DROP_COLUMN, SET_DEFAULT, SET_NOT_NULL */
     const struct expression *default_value; /* ADD_COLUMN, row-free: evaluate once into
                                     column.missing before the call (NULL: none). Volatile defaults
                                     are refused */
-    const char *default_text;    /* SET_DEFAULT; NULL drops it */
-    bool not_null;               /* SET_NOT_NULL */
-    uint32_t sequence_count;     /* ADD_COLUMN serial */
+    const char *default_text;               /* SET_DEFAULT; NULL drops it */
+    bool not_null;                          /* SET_NOT_NULL */
+    uint32_t sequence_count;                /* ADD_COLUMN serial */
     struct sequence *sequences;
-    uint32_t index_count;        /* ADD_INDEX, or keys said with ADD_COLUMN */
+    uint32_t index_count; /* ADD_INDEX, or keys said with ADD_COLUMN */
     struct index_spec *indexes;
-    uint32_t check_count;        /* ADD_CHECK, or checks said with ADD_COLUMN */
+    uint32_t check_count; /* ADD_CHECK, or checks said with ADD_COLUMN */
     struct constraint_spec *checks;
     /* Query "select 1 from table where not condition limit 1" of the first check, to be empty
        (23514 otherwise); NULL when the check is on a column just added. */
@@ -228,17 +235,17 @@ struct alter_action {
     const char *new_name;
 };
 struct statement_alter_table {
-    const struct table *table;   /* NULL: IF EXISTS and absent */
+    const struct table *table; /* NULL: IF EXISTS and absent */
     const char *name;
     uint32_t action_count;
     struct alter_action *actions;
 };
 
 struct statement_sequence {
-    struct sequence spec;        /* CREATE; ALTER: the new whole */
-    const struct sequence *old;  /* ALTER */
+    struct sequence spec;       /* CREATE; ALTER: the new whole */
+    const struct sequence *old; /* ALTER */
     bool if_not_exists, exists;
-    bool restart;                /* ALTER ... RESTART */
+    bool restart; /* ALTER ... RESTART */
     int64_t restart_value;
 };
 
@@ -253,28 +260,32 @@ struct statement_objects {
     uint32_t notice_count;                   /* IF EXISTS: 'table "x" does not exist, skipping' */
     const char *const *notices;
     bool cascade, restart_identity, if_not_exists, no_wait;
-    bool analyze, full, freeze, verbose;     /* VACUUM */
-    enum relation_lock_mode lock_mode;       /* LOCK TABLE */
+    bool analyze, full, freeze, verbose; /* VACUUM */
+    enum relation_lock_mode lock_mode;   /* LOCK TABLE */
 };
 
-enum discard_kind { DISCARD_EVERYTHING, DISCARD_PLANS_ONLY, DISCARD_SEQUENCES_ONLY,
-                    DISCARD_TEMPORARY };
+enum discard_kind {
+    DISCARD_EVERYTHING,
+    DISCARD_PLANS_ONLY,
+    DISCARD_SEQUENCES_ONLY,
+    DISCARD_TEMPORARY
+};
 
 struct statement {
     enum statement_kind kind;
-    const char *tag;              /* "SELECT", "DISCARD ALL" ... */
+    const char *tag; /* "SELECT", "DISCARD ALL" ... */
     uint64_t schema_version;
-    const struct schema *schema;  /* retained */
+    const struct schema *schema; /* retained */
     uint32_t parameter_count;
     const uint32_t *parameter_types; /* type ids */
     bool returns_rows;
-    uint32_t column_count;        /* of the result; SHOW, EXPLAIN, too */
+    uint32_t column_count; /* of the result; SHOW, EXPLAIN, too */
     const struct plan_column *columns;
-    const struct plan *plan;      /* SELECT, INSERT, UPDATE, DELETE, COPY, CREATE TABLE AS */
-    uint32_t lock_count;          /* relation locks to take first; plan->locks are among them */
+    const struct plan *plan; /* SELECT, INSERT, UPDATE, DELETE, COPY, CREATE TABLE AS */
+    uint32_t lock_count;     /* relation locks to take first; plan->locks are among them */
     const struct plan_lock *locks;
-    bool depends_on_settings;     /* folded something that DateStyle, TimeZone or search_path
-                                     decide: do not share with a session that has others */
+    bool depends_on_settings; /* folded something that DateStyle, TimeZone or search_path
+                                 decide: do not share with a session that has others */
     union {
         struct statement_transaction transaction;
         struct statement_setting setting;
@@ -307,9 +318,9 @@ struct sql_options {
     const struct sql_folding *folding;         /* NULL: nothing is folded */
     const char *const *search_path;            /* without the implied pg_catalog; NULL: public */
     size_t search_path_count;
-    const uint32_t *parameter_types;           /* declared ones; 0: infer */
+    const uint32_t *parameter_types; /* declared ones; 0: infer */
     size_t parameter_type_count;
-    const char *database_name;                 /* for "a.b.c" names; NULL: satori */
+    const char *database_name; /* for "a.b.c" names; NULL: satori */
     /* Current row counts for tables never analyzed; NULL: guess. May suspend. */
     const struct table_context *tables;
 };

@@ -25,8 +25,12 @@ static const char *join_name(enum join_kind kind) {
 static void node_title(struct explainer *e, const struct plan_node *node) {
     struct buffer *out = e->buffer;
     switch (node->kind) {
-    case NODE_RESULT: buffer_append_text(out, "Result"); break;
-    case NODE_VALUES: buffer_append_text(out, "Values Scan"); break;
+    case NODE_RESULT:
+        buffer_append_text(out, "Result");
+        break;
+    case NODE_VALUES:
+        buffer_append_text(out, "Values Scan");
+        break;
     case NODE_TABLE_SCAN:
     case NODE_VIRTUAL_SCAN:
         if (node->scan.index != NULL)
@@ -44,11 +48,21 @@ static void node_title(struct explainer *e, const struct plan_node *node) {
                              call->kind == EXPRESSION_CALL ? call->function->name : "value");
         break;
     }
-    case NODE_CTE_SCAN: buffer_append_format(out, "CTE Scan on %s", node->cte_scan.name); break;
-    case NODE_INPUT: buffer_append_text(out, "Input"); break;
-    case NODE_FILTER: buffer_append_text(out, "Filter"); break;
-    case NODE_PROJECT: buffer_append_text(out, "Project"); break;
-    case NODE_PROJECT_SET: buffer_append_text(out, "ProjectSet"); break;
+    case NODE_CTE_SCAN:
+        buffer_append_format(out, "CTE Scan on %s", node->cte_scan.name);
+        break;
+    case NODE_INPUT:
+        buffer_append_text(out, "Input");
+        break;
+    case NODE_FILTER:
+        buffer_append_text(out, "Filter");
+        break;
+    case NODE_PROJECT:
+        buffer_append_text(out, "Project");
+        break;
+    case NODE_PROJECT_SET:
+        buffer_append_text(out, "ProjectSet");
+        break;
     case NODE_HASH_JOIN:
         buffer_append_format(out, "Hash%s Join", join_name(node->hash_join.kind));
         break;
@@ -61,20 +75,38 @@ static void node_title(struct explainer *e, const struct plan_node *node) {
     case NODE_AGGREGATE:
         buffer_append_text(out, node->aggregate.key_count > 0 ? "HashAggregate" : "Aggregate");
         break;
-    case NODE_UNIQUE: buffer_append_text(out, "Unique"); break;
-    case NODE_SORT: buffer_append_text(out, "Sort"); break;
-    case NODE_LIMIT: buffer_append_text(out, "Limit"); break;
-    case NODE_APPEND: buffer_append_text(out, "Append"); break;
+    case NODE_UNIQUE:
+        buffer_append_text(out, "Unique");
+        break;
+    case NODE_SORT:
+        buffer_append_text(out, "Sort");
+        break;
+    case NODE_LIMIT:
+        buffer_append_text(out, "Limit");
+        break;
+    case NODE_APPEND:
+        buffer_append_text(out, "Append");
+        break;
     case NODE_SET_OPERATION:
         buffer_append_format(out, "HashSetOp %s%s",
                              node->set_operation.except ? "Except" : "Intersect",
                              node->set_operation.all ? " All" : "");
         break;
-    case NODE_LOCK_ROWS: buffer_append_text(out, "LockRows"); break;
-    case NODE_INSERT: buffer_append_format(out, "Insert on %s", node->insert.table->name); break;
-    case NODE_UPDATE: buffer_append_format(out, "Update on %s", node->modify.table->name); break;
-    case NODE_DELETE: buffer_append_format(out, "Delete on %s", node->modify.table->name); break;
-    default: buffer_append_text(out, "?"); break;
+    case NODE_LOCK_ROWS:
+        buffer_append_text(out, "LockRows");
+        break;
+    case NODE_INSERT:
+        buffer_append_format(out, "Insert on %s", node->insert.table->name);
+        break;
+    case NODE_UPDATE:
+        buffer_append_format(out, "Update on %s", node->modify.table->name);
+        break;
+    case NODE_DELETE:
+        buffer_append_format(out, "Delete on %s", node->modify.table->name);
+        break;
+    default:
+        buffer_append_text(out, "?");
+        break;
     }
 }
 

@@ -16,8 +16,8 @@
 struct explain_node_statistics {
     uint64_t rows, loops, batches;
     int64_t start_ns, total_ns;
-    uint64_t removed_rows;   /* by a filter */
-    uint64_t memory_bytes;   /* most held at a time; 0: not said */
+    uint64_t removed_rows; /* by a filter */
+    uint64_t memory_bytes; /* most held at a time; 0: not said */
     uint64_t spilled_bytes;
 };
 struct explain_statistics {

@@ -15,25 +15,48 @@ enum {
 };
 
 #define SQL_FUNCTION(oid_, name_, symbol_, result_, nulls_, volatility_, shape_, count_, ...)      \
-    {.oid = oid_, .name = name_, .symbol = #symbol_, .result = result_, .nulls = nulls_,           \
-     .volatility = volatility_, .shape = shape_, .argument_count = count_,                         \
+    {.oid = oid_,                                                                                  \
+     .name = name_,                                                                                \
+     .symbol = #symbol_,                                                                           \
+     .result = result_,                                                                            \
+     .nulls = nulls_,                                                                              \
+     .volatility = volatility_,                                                                    \
+     .shape = shape_,                                                                              \
+     .argument_count = count_,                                                                     \
      .arguments = {__VA_ARGS__}},
 #define SQL_MIXED(oid_, name_, same_, result_, count_, ...)                                        \
-    {.oid = oid_, .name = name_, .symbol = name_, .result = result_, .nulls = STRICT,              \
-     .argument_count = count_, .arguments = {__VA_ARGS__}, .same = #same_},
+    {.oid = oid_,                                                                                  \
+     .name = name_,                                                                                \
+     .symbol = name_,                                                                              \
+     .result = result_,                                                                            \
+     .nulls = STRICT,                                                                              \
+     .argument_count = count_,                                                                     \
+     .arguments = {__VA_ARGS__},                                                                   \
+     .same = #same_},
 #define SQL_COMPARISON(oid_, name_, how_, volatility_, left_, right_)                              \
-    {.oid = oid_, .name = name_, .symbol = name_, .result = TYPE_BOOL, .nulls = STRICT,            \
-     .volatility = volatility_, .comparison = COMPARISON_##how_, .argument_count = 2,              \
+    {.oid = oid_,                                                                                  \
+     .name = name_,                                                                                \
+     .symbol = name_,                                                                              \
+     .result = TYPE_BOOL,                                                                          \
+     .nulls = STRICT,                                                                              \
+     .volatility = volatility_,                                                                    \
+     .comparison = COMPARISON_##how_,                                                              \
+     .argument_count = 2,                                                                          \
      .arguments = {left_, right_}},
 static struct function functions[] = {
-#include "sql/functions.def"
 #include "sql/comparisons.def"
+#include "sql/functions.def"
 };
 
 enum { ZERO = 1, NULL_RESULT = 0 };
 #define SQL_AGGREGATE(oid_, name_, symbol_, result_, empty_, count_, ...)                          \
-    {.oid = oid_, .name = name_, .symbol = #symbol_, .result = result_, .empty_is_zero = empty_,   \
-     .argument_count = count_, .arguments = {__VA_ARGS__}},
+    {.oid = oid_,                                                                                  \
+     .name = name_,                                                                                \
+     .symbol = #symbol_,                                                                           \
+     .result = result_,                                                                            \
+     .empty_is_zero = empty_,                                                                      \
+     .argument_count = count_,                                                                     \
+     .arguments = {__VA_ARGS__}},
 static struct aggregate aggregates[] = {
 #include "sql/aggregates.def"
 };
@@ -109,11 +132,11 @@ const struct aggregate *aggregate_by_oid(uint32_t oid) {
 size_t operator_count(void) {
     return COUNT_OF(operators);
 }
-const struct operator *operator_at(size_t index) {
+const struct operator* operator_at(size_t index) {
     ASSERT(index < COUNT_OF(operators));
     return &operators[index];
 }
-const struct operator *operator_by_oid(uint32_t oid) {
+const struct operator* operator_by_oid(uint32_t oid) {
     return oid >= OID_LIMIT || operator_places[oid] == 0 ? NULL
                                                          : &operators[operator_places[oid] - 1];
 }

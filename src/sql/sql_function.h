@@ -30,8 +30,15 @@ enum function_shape {
     FUNCTION_VARIADIC_ANY,   /* the last argument repeats with any types */
     FUNCTION_VARIADIC_ARRAY, /* the last argument is an array that may be given loose */
 };
-enum comparison { COMPARISON_NONE, COMPARISON_EQ, COMPARISON_NE, COMPARISON_LT, COMPARISON_LE,
-                  COMPARISON_GT, COMPARISON_GE };
+enum comparison {
+    COMPARISON_NONE,
+    COMPARISON_EQ,
+    COMPARISON_NE,
+    COMPARISON_LT,
+    COMPARISON_LE,
+    COMPARISON_GT,
+    COMPARISON_GE
+};
 
 /* One line of functions.def or comparisons.def. The table is functions.def, mixed-width lines
    included, followed by comparisons.def; `index` is the place in it. */
@@ -44,22 +51,22 @@ struct function {
     uint8_t comparison; /* enum comparison; NONE: an ordinary function */
     uint8_t argument_count;
     uint16_t arguments[FUNCTION_ARGUMENTS_MAX];
-    const char *same;   /* arithmetic between two widths: symbol that does it after casts; never in
-                           a plan. NULL otherwise */
-    uint16_t index;     /* place in the table */
+    const char *same; /* arithmetic between two widths: symbol that does it after casts; never in
+                         a plan. NULL otherwise */
+    uint16_t index;   /* place in the table */
 };
 
 struct aggregate {
     uint32_t oid;
     const char *name, *symbol; /* accumulator: exec_agg_<symbol> */
     uint32_t result;
-    bool empty_is_zero;        /* count: no rows give 0, not NULL */
+    bool empty_is_zero; /* count: no rows give 0, not NULL */
     uint8_t argument_count;
     uint16_t arguments[2];
     uint16_t index;
 };
 
-struct operator {
+struct operator{
     uint32_t oid;
     const char *name;
     uint32_t left, right; /* left T_none: prefix operator */
@@ -83,8 +90,8 @@ size_t aggregate_count(void);
 const struct aggregate *aggregate_at(size_t index);
 const struct aggregate *aggregate_by_oid(uint32_t oid);
 size_t operator_count(void);
-const struct operator *operator_at(size_t index);
-const struct operator *operator_by_oid(uint32_t oid);
+const struct operator* operator_at(size_t index);
+const struct operator* operator_by_oid(uint32_t oid);
 size_t cast_count(void);
 const struct cast *cast_at(size_t index);
 

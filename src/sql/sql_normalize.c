@@ -125,10 +125,10 @@ static bool starts_plain(const struct token *token) {
 
 /* Grouping, ordering and their like look at expressions as they stand. */
 static bool freezes(const struct token *token) {
-    static const char *const words[] = {"group", "order", "having", "limit", "offset", "on",
-                                        "returning", "case", "interval", "distinct", "union",
-                                        "intersect", "except", "fetch", "in", "between", "is",
-                                        "with", "window", "date", "time", "timestamp"};
+    static const char *const words[] = {
+        "group",    "order",    "having", "limit",     "offset", "on",       "returning", "case",
+        "interval", "distinct", "union",  "intersect", "except", "fetch",    "in",        "between",
+        "is",       "with",     "window", "date",      "time",   "timestamp"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (word_is(token, words[i]))
             return true;
@@ -159,11 +159,10 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
         const char *peek = cursor;
         struct token after = next_token(&peek);
         bool literal = token.kind == TOKEN_NUMBER || token.kind == TOKEN_STRING;
-        bool negative = literal && symbol_is(&before, "-") &&
-                        before.text + before.size == token.text &&
-                        (opens_operand(&before_that) ||
-                         (values && (symbol_is(&before_that, "(") ||
-                                     symbol_is(&before_that, ","))));
+        bool negative =
+            literal && symbol_is(&before, "-") && before.text + before.size == token.text &&
+            (opens_operand(&before_that) ||
+             (values && (symbol_is(&before_that, "(") || symbol_is(&before_that, ","))));
         bool operand = negative || opens_operand(&before) ||
                        (values && (symbol_is(&before, "(") || symbol_is(&before, ",")));
         bool replace = literal && !frozen && operand && closes_operand(&after, true) &&

@@ -19,7 +19,7 @@
 enum { NORMALIZE_PARAMETERS_MAX = 32 };
 
 struct normalized {
-    const char *text;     /* with $1, $2 ... in place of literals; the cache's key */
+    const char *text; /* with $1, $2 ... in place of literals; the cache's key */
     size_t count;
     struct value values[NORMALIZE_PARAMETERS_MAX]; /* int4, int8, numeric or unknown (string) */
     uint32_t types[NORMALIZE_PARAMETERS_MAX]; /* to be declared to sql_prepare: value's type id;

@@ -45,41 +45,41 @@
 
 enum expression_kind {
     EXPRESSION_NONE,
-    EXPRESSION_CONSTANT,   /* value */
-    EXPRESSION_COLUMN,     /* index into the input row */
-    EXPRESSION_PARAMETER,  /* index: $1 is 0 */
-    EXPRESSION_SLOT,       /* index of a slot */
-    EXPRESSION_CALL,       /* function over arguments; operators are functions */
-    EXPRESSION_AND,        /* 2 and more arguments, three-valued */
+    EXPRESSION_CONSTANT,  /* value */
+    EXPRESSION_COLUMN,    /* index into the input row */
+    EXPRESSION_PARAMETER, /* index: $1 is 0 */
+    EXPRESSION_SLOT,      /* index of a slot */
+    EXPRESSION_CALL,      /* function over arguments; operators are functions */
+    EXPRESSION_AND,       /* 2 and more arguments, three-valued */
     EXPRESSION_OR,
     EXPRESSION_NOT,
-    EXPRESSION_TEST,       /* test of arguments[0]; never NULL */
-    EXPRESSION_DISTINCT,   /* arguments[0] IS DISTINCT FROM arguments[1] by function (equality);
-                              negated: IS NOT DISTINCT FROM; never NULL */
-    EXPRESSION_CASE,       /* arguments: when, then, when, then ..., [else]. Odd count: has else,
-                              otherwise NULL. A branch is evaluated only for rows that reach it */
-    EXPRESSION_COALESCE,   /* lazy as CASE */
-    EXPRESSION_NULLIF,     /* NULL when function(arguments[0], arguments[1]) is true, else
-                              arguments[2] (the first argument in its own type) */
-    EXPRESSION_GREATEST,   /* by value_compare, NULLs ignored */
+    EXPRESSION_TEST,     /* test of arguments[0]; never NULL */
+    EXPRESSION_DISTINCT, /* arguments[0] IS DISTINCT FROM arguments[1] by function (equality);
+                            negated: IS NOT DISTINCT FROM; never NULL */
+    EXPRESSION_CASE,     /* arguments: when, then, when, then ..., [else]. Odd count: has else,
+                            otherwise NULL. A branch is evaluated only for rows that reach it */
+    EXPRESSION_COALESCE, /* lazy as CASE */
+    EXPRESSION_NULLIF,   /* NULL when function(arguments[0], arguments[1]) is true, else
+                            arguments[2] (the first argument in its own type) */
+    EXPRESSION_GREATEST, /* by value_compare, NULLs ignored */
     EXPRESSION_LEAST,
-    EXPRESSION_CAST,       /* arguments[0] to `type` as value_cast does; is_explicit says which
-                              way. Also between two forms of numeric. reg* through the resolver */
-    EXPRESSION_IN,         /* arguments[0] = one of arguments[1..] by function (equality), three-
-                              valued; negated: NOT IN. list_is_constant: all of the list are
-                              constants or parameters, worth a hash */
-    EXPRESSION_ANY,        /* arguments[0] function ANY (arguments[1], an array) */
+    EXPRESSION_CAST, /* arguments[0] to `type` as value_cast does; is_explicit says which
+                        way. Also between two forms of numeric. reg* through the resolver */
+    EXPRESSION_IN,   /* arguments[0] = one of arguments[1..] by function (equality), three-
+                        valued; negated: NOT IN. list_is_constant: all of the list are
+                        constants or parameters, worth a hash */
+    EXPRESSION_ANY,  /* arguments[0] function ANY (arguments[1], an array) */
     EXPRESSION_ALL,
-    EXPRESSION_ARRAY,      /* ARRAY[...] of `type`; is_nested: the arguments are arrays, each one
-                              row of the next dimension */
-    EXPRESSION_SUBSCRIPT,  /* arguments[0][arguments[1]][arguments[2]]...; out of range is NULL */
-    EXPRESSION_SLICE,      /* arguments[0][arguments[1]:arguments[2]], pairs; an open bound is an
-                              argument of kind NONE */
-    EXPRESSION_ROW,        /* record of the arguments */
-    EXPRESSION_FIELD,      /* field `index` (0 the first) of a record */
-    EXPRESSION_ROW_COMPARE,/* (arguments[0..n)) comparison (arguments[n..2n)), n = count / 2, by
-                              columns from the left; comparison LT LE GT GE */
-    EXPRESSION_SUBPLAN,    /* subplan */
+    EXPRESSION_ARRAY,       /* ARRAY[...] of `type`; is_nested: the arguments are arrays, each one
+                               row of the next dimension */
+    EXPRESSION_SUBSCRIPT,   /* arguments[0][arguments[1]][arguments[2]]...; out of range is NULL */
+    EXPRESSION_SLICE,       /* arguments[0][arguments[1]:arguments[2]], pairs; an open bound is an
+                               argument of kind NONE */
+    EXPRESSION_ROW,         /* record of the arguments */
+    EXPRESSION_FIELD,       /* field `index` (0 the first) of a record */
+    EXPRESSION_ROW_COMPARE, /* (arguments[0..n)) comparison (arguments[n..2n)), n = count / 2, by
+                               columns from the left; comparison LT LE GT GE */
+    EXPRESSION_SUBPLAN,     /* subplan */
 
     /* Only between binder and planner; never in a finished plan. */
     EXPRESSION_VARIABLE,
@@ -91,7 +91,13 @@ enum expression_kind {
 };
 
 enum expression_test {
-    TEST_NULL, TEST_NOT_NULL, TEST_TRUE, TEST_NOT_TRUE, TEST_FALSE, TEST_NOT_FALSE, TEST_UNKNOWN,
+    TEST_NULL,
+    TEST_NOT_NULL,
+    TEST_TRUE,
+    TEST_NOT_TRUE,
+    TEST_FALSE,
+    TEST_NOT_FALSE,
+    TEST_UNKNOWN,
     TEST_NOT_UNKNOWN,
 };
 
@@ -99,9 +105,9 @@ enum subplan_kind {
     SUBPLAN_SCALAR, /* the one value; no row: NULL; two rows: 21000 "more than one row returned by
                        a subquery used as an expression" */
     SUBPLAN_EXISTS,
-    SUBPLAN_ANY,    /* left[0..n) function[i] column i, for some row (IN is = ANY); three-valued */
+    SUBPLAN_ANY, /* left[0..n) function[i] column i, for some row (IN is = ANY); three-valued */
     SUBPLAN_ALL,
-    SUBPLAN_ARRAY,  /* ARRAY(select ...), of type `type` */
+    SUBPLAN_ARRAY, /* ARRAY(select ...), of type `type` */
 };
 
 /* Set slot `slot` to `value` (over the row at hand) before a subtree runs. */
@@ -112,12 +118,12 @@ struct binding {
 
 struct subplan {
     enum subplan_kind kind;
-    uint32_t index;                    /* of plan->subplans */
-    const struct plan_node *root;      /* = plan->subplans[index] */
-    uint32_t binding_count;            /* 0: uncorrelated; run once for the statement, and ANY with
-                                          = may be a hash */
-    const struct binding *bindings;    /* values over the input row of the expression */
-    uint32_t left_count;               /* ANY, ALL */
+    uint32_t index;                 /* of plan->subplans */
+    const struct plan_node *root;   /* = plan->subplans[index] */
+    uint32_t binding_count;         /* 0: uncorrelated; run once for the statement, and ANY with
+                                       = may be a hash */
+    const struct binding *bindings; /* values over the input row of the expression */
+    uint32_t left_count;            /* ANY, ALL */
     struct expression *const *left;
     const struct function *const *functions; /* comparison for each column */
 };
@@ -128,7 +134,7 @@ struct expression {
     uint8_t test;       /* enum expression_test */
     uint8_t comparison; /* ROW_COMPARE */
     struct type type;
-    int32_t location;   /* byte offset in the statement's text, -1 unknown; for run-time errors */
+    int32_t location; /* byte offset in the statement's text, -1 unknown; for run-time errors */
     uint32_t index;
     const struct function *function;
     uint32_t argument_count;
@@ -157,13 +163,13 @@ bool expression_is_volatile(const struct expression *expression);
 
 enum plan_node_kind {
     NODE_NONE,
-    NODE_RESULT,           /* one row without columns; none when `filter` is not true */
+    NODE_RESULT, /* one row without columns; none when `filter` is not true */
     NODE_VALUES,
     NODE_TABLE_SCAN,
     NODE_VIRTUAL_SCAN,
     NODE_FUNCTION_SCAN,
     NODE_CTE_SCAN,
-    NODE_INPUT,            /* rows fed from outside (COPY FROM), in column order of the table */
+    NODE_INPUT, /* rows fed from outside (COPY FROM), in column order of the table */
     NODE_FILTER,
     NODE_PROJECT,
     NODE_PROJECT_SET,
@@ -214,37 +220,37 @@ struct assignment {
 
 struct plan_aggregate {
     const struct aggregate *aggregate;
-    struct type type;                     /* of the result */
+    struct type type; /* of the result */
     uint32_t argument_count;
-    struct expression *const *arguments;  /* over the input row; string_agg: [1] the delimiter */
+    struct expression *const *arguments; /* over the input row; string_agg: [1] the delimiter */
     bool distinct;
-    const struct expression *filter;      /* NULL: all rows */
+    const struct expression *filter; /* NULL: all rows */
     uint32_t order_count;
     const struct sort_key *order;
 };
 
 struct plan_function {
-    const struct expression *call;        /* CALL; FUNCTION_SET gives rows, SCALAR one row */
-    uint32_t column_count;                /* of this function's result (regexp_matches: 1) */
+    const struct expression *call; /* CALL; FUNCTION_SET gives rows, SCALAR one row */
+    uint32_t column_count;         /* of this function's result (regexp_matches: 1) */
 };
 
 struct plan_node {
     enum plan_node_kind kind;
-    uint32_t id;                          /* 0 .. plan->node_count - 1; EXPLAIN's figures */
+    uint32_t id; /* 0 .. plan->node_count - 1; EXPLAIN's figures */
     uint32_t column_count;
     const struct plan_column *columns;
     double rows;                          /* estimated */
     double start_cost, total_cost;        /* in PostgreSQL's units, roughly */
     const struct plan_node *left, *right; /* the only child is `left` */
     union {
-        struct {                          /* RESULT */
+        struct { /* RESULT */
             const struct expression *filter;
         } result;
-        struct {                          /* VALUES: expressions without an input row */
+        struct { /* VALUES: expressions without an input row */
             uint32_t row_count;
             struct expression *const *const *rows; /* [row][column] */
         } values;
-        struct {                          /* TABLE_SCAN, VIRTUAL_SCAN */
+        struct { /* TABLE_SCAN, VIRTUAL_SCAN */
             const struct table *table;
             const char *alias;
             /* Output column i is table column column_numbers[i] (0: packed row address, bigint;
@@ -264,110 +270,110 @@ struct plan_node {
             uint32_t any_count;
             struct expression *const *any;
             const struct expression *index_condition; /* the same as a predicate, for EXPLAIN */
-            bool is_unique;               /* at most one row: every column of a unique index is in
-                                             equal */
-            bool ordered;                 /* the parent relies on the index order: merge the
-                                             partitions' streams by the index columns */
+            bool is_unique; /* at most one row: every column of a unique index is in
+                               equal */
+            bool ordered;   /* the parent relies on the index order: merge the
+                               partitions' streams by the index columns */
         } scan;
-        struct {                          /* FUNCTION_SCAN: functions side by side, NULL-padded */
+        struct { /* FUNCTION_SCAN: functions side by side, NULL-padded */
             uint32_t function_count;
             const struct plan_function *functions;
-            bool ordinality;              /* a last bigint column counts rows from 1 */
+            bool ordinality; /* a last bigint column counts rows from 1 */
             const char *alias;
             const struct expression *filter; /* over the output row */
         } function_scan;
-        struct {                          /* CTE_SCAN: rows of plan->ctes[cte], run once, kept */
+        struct { /* CTE_SCAN: rows of plan->ctes[cte], run once, kept */
             uint32_t cte;
             const char *name;
         } cte_scan;
-        struct {                          /* FILTER: rows for which it is true */
+        struct { /* FILTER: rows for which it is true */
             const struct expression *condition;
         } filter;
-        struct {                          /* PROJECT */
+        struct { /* PROJECT */
             struct expression *const *expressions;
         } project;
-        struct {                          /* PROJECT_SET: input columns ++ one column for each
-                                             function; rows until the longest ends, shorter ones
-                                             NULL; no row when all are empty */
+        struct { /* PROJECT_SET: input columns ++ one column for each
+                    function; rows until the longest ends, shorter ones
+                    NULL; no row when all are empty */
             uint32_t function_count;
             struct expression *const *functions;
         } project_set;
-        struct {                          /* HASH_JOIN: build side is the right child */
-            enum join_kind kind;          /* SEMI, ANTI: rows of the left child */
+        struct {                 /* HASH_JOIN: build side is the right child */
+            enum join_kind kind; /* SEMI, ANTI: rows of the left child */
             uint32_t key_count;
             struct expression *const *left_keys, *const *right_keys; /* over their child's row;
                                              pairwise one type and physical form; NULL matches
                                              nothing */
             const struct expression *residual; /* over left ++ right; part of the join condition */
-            const uint32_t *output;       /* output column i is column output[i] of left ++ right
-                                             (of left for SEMI, ANTI) */
-            bool right_unique;            /* at most one match for each left row */
+            const uint32_t *output; /* output column i is column output[i] of left ++ right
+                                       (of left for SEMI, ANTI) */
+            bool right_unique;      /* at most one match for each left row */
         } hash_join;
-        struct {                          /* NESTED_LOOP: for each left row run the right child */
-            enum join_kind kind;          /* INNER, LEFT, SEMI or ANTI */
-            uint32_t binding_count;       /* 0: the right child's rows may be kept */
+        struct {                            /* NESTED_LOOP: for each left row run the right child */
+            enum join_kind kind;            /* INNER, LEFT, SEMI or ANTI */
+            uint32_t binding_count;         /* 0: the right child's rows may be kept */
             const struct binding *bindings; /* over the left row */
             const struct expression *residual; /* over left ++ right */
-            const uint32_t *output;       /* as for HASH_JOIN */
+            const uint32_t *output;            /* as for HASH_JOIN */
         } nested_loop;
-        struct {                          /* AGGREGATE: output is keys ++ aggregates. No keys and
-                                             not is_distinct: one row even without input */
+        struct { /* AGGREGATE: output is keys ++ aggregates. No keys and
+                    not is_distinct: one row even without input */
             uint32_t key_count;
             struct expression *const *keys; /* over the input row; NULLs are one group */
             uint32_t aggregate_count;
             const struct plan_aggregate *aggregates;
             const struct expression *filter; /* HAVING, over the output row */
-            bool is_distinct;             /* SELECT DISTINCT: keys only, for EXPLAIN */
+            bool is_distinct;                /* SELECT DISTINCT: keys only, for EXPLAIN */
         } aggregate;
-        struct {                          /* UNIQUE: first row of each run with equal keys; input
-                                             is sorted by them (DISTINCT ON) */
+        struct { /* UNIQUE: first row of each run with equal keys; input
+                    is sorted by them (DISTINCT ON) */
             uint32_t key_count;
             struct expression *const *keys;
         } unique;
-        struct {                          /* SORT: stable is not promised */
+        struct { /* SORT: stable is not promised */
             uint32_t key_count;
             const struct sort_key *keys;
-            const struct expression *limit;  /* rows needed at most (LIMIT + OFFSET bound it); may
-                                                be NULL; top-n when it is small */
+            const struct expression *limit; /* rows needed at most (LIMIT + OFFSET bound it); may
+                                               be NULL; top-n when it is small */
             const struct expression *offset;
         } sort;
-        struct {                          /* LIMIT: bigint without an input row; NULL value: none.
-                                             Negative: 2201W, 2201X */
+        struct { /* LIMIT: bigint without an input row; NULL value: none.
+                    Negative: 2201W, 2201X */
             const struct expression *limit, *offset;
         } limit;
-        struct {                          /* APPEND: all rows of each child (left is unused) */
+        struct { /* APPEND: all rows of each child (left is unused) */
             uint32_t child_count;
             const struct plan_node *const *children;
         } append;
-        struct {                          /* SET_OPERATION of left and right, rows compared with
-                                             NULLs equal. UNION is APPEND with AGGREGATE */
-            bool except;                  /* else INTERSECT */
+        struct {         /* SET_OPERATION of left and right, rows compared with
+                            NULLs equal. UNION is APPEND with AGGREGATE */
+            bool except; /* else INTERSECT */
             bool all;
         } set_operation;
-        struct {                          /* LOCK_ROWS: passes the rows of its child that it could
-                                             lock */
+        struct { /* LOCK_ROWS: passes the rows of its child that it could
+                    lock */
             uint32_t target_count;
             const struct lock_target {
                 const struct table *table;
-                uint32_t address_column;  /* child column with the packed address; NULL value
-                                             (outer join): nothing to lock */
+                uint32_t address_column; /* child column with the packed address; NULL value
+                                            (outer join): nothing to lock */
                 enum key_lock_mode mode;
                 enum lock_wait wait;
-                uint32_t column_count;    /* child columns to refresh from the newest version */
+                uint32_t column_count; /* child columns to refresh from the newest version */
                 const struct lock_column *columns;
-            } *targets;
+            } * targets;
             /* Over the child's row (refreshed): must be true for a row that had changed. NULL:
                always. */
             const struct expression *recheck;
         } lock_rows;
-        struct {                          /* INSERT: left yields full rows: column_count columns in
-                                             order, of the columns' types, defaults filled in,
-                                             dropped ones NULL. */
+        struct { /* INSERT: left yields full rows: column_count columns in
+                    order, of the columns' types, defaults filled in,
+                    dropped ones NULL. */
             const struct table *table;
             uint32_t check_count;
             const struct plan_check *checks;
             enum conflict_action { CONFLICT_ERROR, CONFLICT_NOTHING, CONFLICT_UPDATE } conflict;
-            const struct index *arbiter;  /* UPDATE always; NOTHING: NULL means any unique index */
+            const struct index *arbiter; /* UPDATE always; NOTHING: NULL means any unique index */
             /* UPDATE: over existing row ++ the row proposed (excluded), column_count each. */
             uint32_t assignment_count;
             const struct assignment *assignments;
@@ -375,18 +381,18 @@ struct plan_node {
             /* RETURNING over the new row; the node's columns. NULL: the node has none. */
             struct expression *const *returning;
         } insert;
-        struct {                          /* UPDATE, DELETE. Left yields rows with the target's
-                                             packed address in address_column. The row is locked;
-                                             "target row" below is its newest version (all
-                                             column_count columns). Expressions are over
-                                             target row ++ left's row. */
+        struct { /* UPDATE, DELETE. Left yields rows with the target's
+                    packed address in address_column. The row is locked;
+                    "target row" below is its newest version (all
+                    column_count columns). Expressions are over
+                    target row ++ left's row. */
             const struct table *table;
             uint32_t address_column;
             uint32_t assignment_count;
             const struct assignment *assignments;
             /* To be true when the row changed since the snapshot (READ COMMITTED); NULL: always. */
             const struct expression *recheck;
-            uint32_t check_count;         /* over the new row alone */
+            uint32_t check_count; /* over the new row alone */
             const struct plan_check *checks;
             /* RETURNING over new (DELETE: old) row ++ left's row. NULL: none. */
             struct expression *const *returning;
@@ -400,16 +406,16 @@ struct plan_point {
     enum point_kind kind;
     const struct table *table;
     const struct index *index;
-    struct expression *const *key;        /* index->column_count, of the columns' types, row-free;
-                                             a NULL key finds nothing */
+    struct expression *const *key; /* index->column_count, of the columns' types, row-free;
+                                      a NULL key finds nothing */
     /* SELECT: expressions over the row of column_numbers[0..column_count). UPDATE and DELETE: the
        root node's modify has everything; the row is the target row alone (no FROM). */
     uint32_t column_count;
     const int16_t *column_numbers;
-    const struct expression *filter;      /* what is left of WHERE, over the same row; for UPDATE
-                                             and DELETE over the full target row. May be NULL */
+    const struct expression *filter; /* what is left of WHERE, over the same row; for UPDATE
+                                        and DELETE over the full target row. May be NULL */
     uint32_t output_count;
-    struct expression *const *output;     /* SELECT */
+    struct expression *const *output; /* SELECT */
 };
 
 struct plan_lock {
@@ -423,12 +429,12 @@ struct plan {
     uint32_t subplan_count;
     const struct plan_node *const *subplans;
     uint32_t cte_count;
-    const struct plan_node *const *ctes;  /* a CTE may scan CTEs with smaller numbers */
+    const struct plan_node *const *ctes; /* a CTE may scan CTEs with smaller numbers */
     const char *const *cte_names;
     /* Result columns = the root's columns. The root of a statement without result has none. */
-    bool is_read_only;                    /* changes no rows, locks none, calls no nextval */
+    bool is_read_only; /* changes no rows, locks none, calls no nextval */
     struct plan_point point;
-    uint32_t lock_count;                  /* relation locks to take before a snapshot */
+    uint32_t lock_count; /* relation locks to take before a snapshot */
     const struct plan_lock *locks;
 };
 

@@ -14,10 +14,9 @@ struct statement_private {
 static const struct {
     const char *tag;
     bool failed_ok, changes;
-} statement_facts[] = {
-    {"", false, false},
+} statement_facts[] = {{"", false, false},
 #define STATEMENT_FACT(kind, tag, failed_ok, changes) {tag, failed_ok, changes},
-    STATEMENT_TABLE(STATEMENT_FACT)
+                       STATEMENT_TABLE(STATEMENT_FACT)
 #undef STATEMENT_FACT
 };
 
@@ -64,8 +63,7 @@ static void set_result(struct statement *statement, const struct plan *plan) {
     statement->returns_rows = statement->kind == STATEMENT_SELECT || plan->root->column_count > 0;
 }
 
-enum status bind_plan_modify(struct binder *b, struct modify *modify,
-                             struct statement *statement) {
+enum status bind_plan_modify(struct binder *b, struct modify *modify, struct statement *statement) {
     struct plan *plan;
     TRY(plan_modify(b, modify, &plan));
     set_result(statement, plan);
@@ -90,10 +88,9 @@ enum status bind_plan_statement(struct binder *b, const parse_node *node,
     return bind_plan_modify(b, modify, statement);
 }
 
-
 static bool is_plain(const parse_node *node) {
-    return NODE_IS(node, SELECT_STMT) || NODE_IS(node, INSERT_STMT) ||
-           NODE_IS(node, UPDATE_STMT) || NODE_IS(node, DELETE_STMT);
+    return NODE_IS(node, SELECT_STMT) || NODE_IS(node, INSERT_STMT) || NODE_IS(node, UPDATE_STMT) ||
+           NODE_IS(node, DELETE_STMT);
 }
 
 /* ---- names of reg* literals ------------------------------------------------------------- */
@@ -204,7 +201,7 @@ struct prepare_call {
     const struct raw_statement *raw;
     struct statement *statement;
     struct binder b;
-    struct query *query;      /* bound, waiting for row counts */
+    struct query *query; /* bound, waiting for row counts */
     struct modify *modify;
 };
 

@@ -73,8 +73,7 @@ static enum status build_committed(struct fiber *f, struct catalog *catalog,
     return status;
 }
 
-enum status catalog_publish(struct fiber *f, struct catalog *catalog,
-                            struct commit_number commit) {
+enum status catalog_publish(struct fiber *f, struct catalog *catalog, struct commit_number commit) {
     struct schema *schema;
     TRY(build_committed(f, catalog, commit, &schema));
     ASSERT(schema->version < SCHEMA_PRIVATE_VERSION);
@@ -85,8 +84,7 @@ enum status catalog_publish(struct fiber *f, struct catalog *catalog,
 enum status catalog_schema_private(struct fiber *f, struct catalog *catalog,
                                    struct transaction *transaction, struct schema **schema_out) {
     TRY(schema__build(f, catalog, transaction, schema_out));
-    (*schema_out)->version =
-        SCHEMA_PRIVATE_VERSION + atomic_fetch_add(&catalog->private_count, 1);
+    (*schema_out)->version = SCHEMA_PRIVATE_VERSION + atomic_fetch_add(&catalog->private_count, 1);
     struct schema *published = catalog_schema(catalog);
     indexes_set_usable(*schema_out, published, 0);
     schema_release(published);
@@ -95,8 +93,7 @@ enum status catalog_schema_private(struct fiber *f, struct catalog *catalog,
 
 /* The commit is done; going on with the old schema would spoil data (a new index would not be
    filled). Better to start again. */
-static void publish_surely(struct fiber *f, struct catalog *catalog,
-                           struct commit_number commit) {
+static void publish_surely(struct fiber *f, struct catalog *catalog, struct commit_number commit) {
     for (int attempt = 0; attempt < PUBLISH_ATTEMPTS_MAX; attempt++) {
         if (catalog_publish(f, catalog, commit) == STATUS_OK)
             return;

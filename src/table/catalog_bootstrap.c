@@ -5,8 +5,7 @@
  */
 #include "table/catalog_private.h"
 
-static enum status attributes_insert(struct fiber *f, struct ddl *ddl,
-                                     const struct table *table) {
+static enum status attributes_insert(struct fiber *f, struct ddl *ddl, const struct table *table) {
     for (unsigned i = 0; i < table->column_count; i++) {
         struct attribute_spec spec = {
             .relation_oid = table->oid,

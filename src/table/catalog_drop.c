@@ -40,8 +40,7 @@ struct state_call {
     uint32_t state_id;
 };
 
-static enum status state_delete_here(struct fiber *f, struct partition *partition,
-                                     void *argument) {
+static enum status state_delete_here(struct fiber *f, struct partition *partition, void *argument) {
     struct state_call *call = argument;
     uint8_t key[SEQUENCE_KEY_SIZE];
     put_be32(key, call->state_id);
@@ -182,8 +181,8 @@ static enum status drop_index(struct fiber *f, struct ddl *ddl, const struct ind
         index->constraint_oid == 0 ? NULL : constraint_of(table, index);
     if (constraint != NULL) {
         error_set(STATUS_DEPENDENT_OBJECTS,
-                  "cannot drop index %s because constraint %s on table %s requires it",
-                  index->name, constraint->name, table->name);
+                  "cannot drop index %s because constraint %s on table %s requires it", index->name,
+                  constraint->name, table->name);
         error_hint("You can drop constraint %s on table %s instead.", constraint->name,
                    table->name);
         return STATUS_DEPENDENT_OBJECTS;
@@ -300,11 +299,20 @@ enum status catalog_drop_column(struct fiber *f, struct catalog *catalog,
 /* As in PostgreSQL, a sequence is a relation with these columns. */
 static enum status sequence_attributes(struct fiber *f, struct ddl *ddl, uint32_t oid) {
     const struct attribute_spec attributes[] = {
-        {.relation_oid = oid, .name = "last_value", .number = 1, .type = TYPE_OF(INT8),
+        {.relation_oid = oid,
+         .name = "last_value",
+         .number = 1,
+         .type = TYPE_OF(INT8),
          .not_null = true},
-        {.relation_oid = oid, .name = "log_cnt", .number = 2, .type = TYPE_OF(INT8),
+        {.relation_oid = oid,
+         .name = "log_cnt",
+         .number = 2,
+         .type = TYPE_OF(INT8),
          .not_null = true},
-        {.relation_oid = oid, .name = "is_called", .number = 3, .type = TYPE_OF(BOOL),
+        {.relation_oid = oid,
+         .name = "is_called",
+         .number = 3,
+         .type = TYPE_OF(BOOL),
          .not_null = true},
     };
     for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++)
@@ -360,17 +368,16 @@ enum status catalog_create_sequence(struct fiber *f, struct catalog *catalog,
 
 static enum status drop_sequence(struct fiber *f, struct ddl *ddl,
                                  const struct sequence *sequence) {
-    const struct table *owner =
-        sequence->owner_table_oid == 0
-            ? NULL
-            : schema_table_by_oid(ddl->schema, sequence->owner_table_oid);
+    const struct table *owner = sequence->owner_table_oid == 0
+                                    ? NULL
+                                    : schema_table_by_oid(ddl->schema, sequence->owner_table_oid);
     const struct column *column =
         owner == NULL ? NULL : &owner->columns[sequence->owner_column - 1];
     if (column != NULL && (column->identity != 0 || column->default_text != NULL)) {
         error_set(STATUS_DEPENDENT_OBJECTS,
                   "cannot drop sequence %s because other objects depend on it", sequence->name);
-        error_detail("default value for column %s of table %s depends on sequence %s",
-                     column->name, owner->name, sequence->name);
+        error_detail("default value for column %s of table %s depends on sequence %s", column->name,
+                     owner->name, sequence->name);
         error_hint("Use DROP ... CASCADE to drop the dependent objects too.");
         return STATUS_DEPENDENT_OBJECTS;
     }

@@ -26,8 +26,7 @@ static enum status check_spec(const struct table *table, const struct index_spec
     for (unsigned i = 0; spec->primary && i < table->index_count; i++) {
         if (table->indexes[i]->primary)
             return error_set(STATUS_INVALID_TABLE_DEFINITION,
-                             "multiple primary keys for table \"%s\" are not allowed",
-                             table->name);
+                             "multiple primary keys for table \"%s\" are not allowed", table->name);
     }
     return STATUS_OK;
 }
@@ -53,9 +52,8 @@ static const char *index_name(struct ddl *ddl, const struct table *table,
     if (spec->primary)
         return ddl_choose_name(ddl, table->namespace_name, table->name, NULL, "pkey",
                                constraints_of);
-    return ddl_choose_name(ddl, table->namespace_name, table->name,
-                           column_part(ddl, table, spec), spec->as_constraint ? "key" : "idx",
-                           constraints_of);
+    return ddl_choose_name(ddl, table->namespace_name, table->name, column_part(ddl, table, spec),
+                           spec->as_constraint ? "key" : "idx", constraints_of);
 }
 
 /* pg_class, pg_attribute, pg_index. */
@@ -124,8 +122,8 @@ static enum status primary_not_null(struct fiber *f, struct ddl *ddl, const stru
             TRY(ddl_has_null(f, ddl, table, column->number, &has_null));
         if (has_null)
             return error_set(STATUS_NOT_NULL_VIOLATION,
-                             "column \"%s\" of relation \"%s\" contains null values",
-                             column->name, table->name);
+                             "column \"%s\" of relation \"%s\" contains null values", column->name,
+                             table->name);
         TRY(catalog_attribute_set_not_null(f, ddl, table->oid, column->number, true));
     }
     return STATUS_OK;
@@ -171,8 +169,7 @@ static enum status create_index(struct fiber *f, struct ddl *ddl, const struct t
             TRY(catalog_depend_insert(f, ddl,
                                       &(struct dependency){OID_PG_CLASS, index->oid, 0,
                                                            OID_PG_CLASS, table->oid,
-                                                           index->columns[i].column_number,
-                                                           'a'}));
+                                                           index->columns[i].column_number, 'a'}));
     }
     TRY(primary_not_null(f, ddl, table, index));
     TRY(mark_has_index(f, ddl, table));
@@ -195,8 +192,7 @@ static enum status add_constraint(struct fiber *f, struct ddl *ddl, const struct
                                   const struct constraint_spec *spec) {
     ASSERT(spec->kind == 'c');
     TRY(ddl_check_user_table(table));
-    const char *column =
-        spec->column_count == 1 ? table->columns[spec->columns[0] - 1].name : NULL;
+    const char *column = spec->column_count == 1 ? table->columns[spec->columns[0] - 1].name : NULL;
     struct constraint constraint = {
         .name = spec->name,
         .kind = 'c',
@@ -217,8 +213,8 @@ static enum status add_constraint(struct fiber *f, struct ddl *ddl, const struct
     for (unsigned i = 0; i < spec->column_count; i++)
         TRY(catalog_depend_insert(f, ddl,
                                   &(struct dependency){OID_PG_CONSTRAINT, constraint.oid, 0,
-                                                       OID_PG_CLASS, table->oid,
-                                                       spec->columns[i], 'a'}));
+                                                       OID_PG_CLASS, table->oid, spec->columns[i],
+                                                       'a'}));
     struct catalog_row row;
     TRY(catalog_row_of(f, ddl, OID_PG_CLASS, OID_CLASS_OID_INDEX, table->oid, &row));
     set_int(row.row, CLASS_RELCHECKS, get_int(row.row, CLASS_RELCHECKS) + 1);
@@ -227,8 +223,7 @@ static enum status add_constraint(struct fiber *f, struct ddl *ddl, const struct
 
 enum status catalog_add_constraint(struct fiber *f, struct catalog *catalog,
                                    struct transaction *transaction, const struct schema *schema,
-                                   const struct table *table,
-                                   const struct constraint_spec *spec) {
+                                   const struct table *table, const struct constraint_spec *spec) {
     struct ddl ddl;
     ddl_init(&ddl, catalog, transaction, schema);
     return ddl_end(f, &ddl, add_constraint(f, &ddl, table, spec));

@@ -81,6 +81,6 @@ enum status ddl_check_new_relation(const struct ddl *ddl, const char *namespace_
 enum status ddl_check_user_table(const struct table *table) {
     if (!table->is_system)
         return STATUS_OK;
-    return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                     "permission denied: \"%s\" is a system catalog", table->name);
+    return error_set(STATUS_INSUFFICIENT_PRIVILEGE, "permission denied: \"%s\" is a system catalog",
+                     table->name);
 }

@@ -17,7 +17,7 @@ struct sequence_entry;
 struct catalog {
     struct store *store;
     struct schema_part system;
-    atomic_flag lock;                  /* of `published`: held for a few instructions */
+    atomic_flag lock; /* of `published`: held for a few instructions */
     struct schema *published;
     _Atomic uint32_t committing_count; /* DDL commits not yet published */
     _Atomic uint64_t private_count;
@@ -26,8 +26,8 @@ struct catalog {
 };
 
 /* A schema of what the transaction sees, with one reference; version still 0. */
-enum status schema__build(struct fiber *f, struct catalog *catalog,
-                          struct transaction *transaction, struct schema **schema_out) MUST_USE;
+enum status schema__build(struct fiber *f, struct catalog *catalog, struct transaction *transaction,
+                          struct schema **schema_out) MUST_USE;
 
 /* `count` consecutive numbers for oids and trees; never given out again. */
 enum status catalog__take_oids(struct fiber *f, struct catalog *catalog, uint32_t count,
@@ -66,16 +66,16 @@ enum status catalog_row_open(struct fiber *f, struct ddl *ddl, uint32_t table_oi
 enum status catalog_row_update(struct fiber *f, struct ddl *ddl, struct catalog_row *row) MUST_USE;
 enum status catalog_row_delete(struct fiber *f, struct ddl *ddl, struct catalog_row *row) MUST_USE;
 /* Open by one oid; absence is DATA_CORRUPTED. */
-enum status catalog_row_of(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
-                           uint32_t index_oid, uint32_t oid, struct catalog_row *row_out) MUST_USE;
+enum status catalog_row_of(struct fiber *f, struct ddl *ddl, uint32_t table_oid, uint32_t index_oid,
+                           uint32_t oid, struct catalog_row *row_out) MUST_USE;
 enum status catalog_row_insert(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
                                const struct value *row) MUST_USE;
 /* Values of a new row of this table. */
 void catalog_row_new(const struct ddl *ddl, uint32_t table_oid, struct value *row);
 /* Delete all rows whose first index columns are these. */
 enum status catalog_rows_delete(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
-                                uint32_t index_oid, const struct value *equal,
-                                size_t equal_count) MUST_USE;
+                                uint32_t index_oid, const struct value *equal, size_t equal_count)
+    MUST_USE;
 
 struct class_spec {
     uint32_t oid, namespace_oid, type_oid, file, access_method;
@@ -86,8 +86,8 @@ struct class_spec {
     double row_count;
     const char *partition_by; /* column name for reloptions, or NULL */
 };
-enum status catalog_class_insert(struct fiber *f, struct ddl *ddl,
-                                 const struct class_spec *spec) MUST_USE;
+enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct class_spec *spec)
+    MUST_USE;
 struct attribute_spec {
     uint32_t relation_oid;
     const char *name;
@@ -112,11 +112,10 @@ enum status catalog_depend_insert(struct fiber *f, struct ddl *ddl,
 /* Rows of pg_index and pg_constraint. */
 enum status catalog_index_insert(struct fiber *f, struct ddl *ddl, const struct table *table,
                                  const struct index *index) MUST_USE;
-enum status catalog_constraint_insert(struct fiber *f, struct ddl *ddl,
-                                      const struct table *table,
+enum status catalog_constraint_insert(struct fiber *f, struct ddl *ddl, const struct table *table,
                                       const struct constraint *constraint) MUST_USE;
-enum status catalog_default_insert(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
-                                   int number, const char *text) MUST_USE;
+enum status catalog_default_insert(struct fiber *f, struct ddl *ddl, uint32_t table_oid, int number,
+                                   const char *text) MUST_USE;
 enum status catalog_placement_set(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
                                   int column_number) MUST_USE;
 /* pg_class.relfilenode and other single columns. */

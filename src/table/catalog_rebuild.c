@@ -52,8 +52,7 @@ static enum status visit_all(struct fiber *f, struct table_visit *visit) {
 }
 
 static enum status visit_any(struct fiber *f, struct partition *partition,
-                             struct table_visit *visit, const struct batch *batch,
-                             bool *stop_out) {
+                             struct table_visit *visit, const struct batch *batch, bool *stop_out) {
     *stop_out = true;
     return STATUS_OK;
 }

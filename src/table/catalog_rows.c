@@ -45,14 +45,13 @@ enum status catalog_row_open(struct fiber *f, struct ddl *ddl, uint32_t table_oi
                              uint32_t index_oid, const struct value *key,
                              struct catalog_row *row_out) {
     row_out->table = table_of(ddl, table_oid);
-    TRY(table_get_unique(f, &ddl->context, row_out->table,
-                         system_index(row_out->table, index_oid), key, NULL, 0, &row_out->found,
-                         &row_out->address, NULL));
+    TRY(table_get_unique(f, &ddl->context, row_out->table, system_index(row_out->table, index_oid),
+                         key, NULL, 0, &row_out->found, &row_out->address, NULL));
     return row_out->found ? row_lock(f, ddl, row_out) : STATUS_OK;
 }
 
-enum status catalog_row_of(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
-                           uint32_t index_oid, uint32_t oid, struct catalog_row *row_out) {
+enum status catalog_row_of(struct fiber *f, struct ddl *ddl, uint32_t table_oid, uint32_t index_oid,
+                           uint32_t oid, struct catalog_row *row_out) {
     struct value key = value_oid(oid);
     TRY(catalog_row_open(f, ddl, table_oid, index_oid, &key, row_out));
     if (!row_out->found)
@@ -101,8 +100,7 @@ static enum status addresses_add(struct address_list *list, const struct batch *
     return STATUS_OK;
 }
 
-static enum status addresses_collect(struct fiber *f, struct partition *partition,
-                                     void *argument) {
+static enum status addresses_collect(struct fiber *f, struct partition *partition, void *argument) {
     struct address_list *list = argument;
     struct table_scan *scan;
     TRY(table_scan_open(f, &list->ddl->context, list->table, partition, &list->options, &scan));
@@ -118,8 +116,7 @@ static enum status addresses_collect(struct fiber *f, struct partition *partitio
 }
 
 enum status catalog_rows_delete(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
-                                uint32_t index_oid, const struct value *equal,
-                                size_t equal_count) {
+                                uint32_t index_oid, const struct value *equal, size_t equal_count) {
     static const int16_t address_column = 0;
     const struct table *table = table_of(ddl, table_oid);
     struct address_list list = {
@@ -133,8 +130,7 @@ enum status catalog_rows_delete(struct fiber *f, struct ddl *ddl, uint32_t table
     };
     TRY(partition_call(f, ddl->context.store, PARTITION_CATALOG, addresses_collect, &list));
     for (size_t i = 0; i < list.count; i++) {
-        struct catalog_row row = {.table = table,
-                                  .address = row_address_unpack(list.addresses[i])};
+        struct catalog_row row = {.table = table, .address = row_address_unpack(list.addresses[i])};
         TRY(row_lock(f, ddl, &row));
         if (row.found)
             TRY(catalog_row_delete(f, ddl, &row));
@@ -150,8 +146,7 @@ static enum status set_reloptions(struct ddl *ddl, struct value *row, const char
     return array_make(TYPE_TEXT_ARRAY, &element, 1, &ddl->arena, &row[CLASS_RELOPTIONS - 1]);
 }
 
-enum status catalog_class_insert(struct fiber *f, struct ddl *ddl,
-                                 const struct class_spec *spec) {
+enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct class_spec *spec) {
     struct value row[CATALOG_COLUMNS_MAX];
     catalog_row_new(ddl, OID_PG_CLASS, row);
     set_oid(row, CLASS_OID, spec->oid);
@@ -186,8 +181,7 @@ static enum status set_missing(struct ddl *ddl, struct value *row, const struct 
     TRY(status);
     struct value element = value_string(TYPE_OF(TEXT), copy);
     set_bool(row, ATTRIBUTE_ATTHASMISSING, true);
-    return array_make(TYPE_TEXT_ARRAY, &element, 1, &ddl->arena,
-                      &row[ATTRIBUTE_ATTMISSINGVAL - 1]);
+    return array_make(TYPE_TEXT_ARRAY, &element, 1, &ddl->arena, &row[ATTRIBUTE_ATTMISSINGVAL - 1]);
 }
 
 enum status catalog_attribute_insert(struct fiber *f, struct ddl *ddl,
@@ -217,8 +211,7 @@ enum status catalog_attribute_insert(struct fiber *f, struct ddl *ddl,
     return catalog_row_insert(f, ddl, OID_PG_ATTRIBUTE, row);
 }
 
-enum status catalog_class_set_file(struct fiber *f, struct ddl *ddl, uint32_t oid,
-                                   uint32_t file) {
+enum status catalog_class_set_file(struct fiber *f, struct ddl *ddl, uint32_t oid, uint32_t file) {
     struct catalog_row row;
     TRY(catalog_row_of(f, ddl, OID_PG_CLASS, OID_CLASS_OID_INDEX, oid, &row));
     set_oid(row.row, CLASS_RELFILENODE, file);
@@ -258,13 +251,13 @@ uint32_t catalog_operator_class(uint32_t type_id) {
     static const struct {
         uint32_t type_id, oid;
     } classes[] = {
-        {TYPE_BOOL, 10003},  {TYPE_BYTEA, 10006},   {TYPE_CHAR, 10007},
-        {TYPE_NAME, 10028},  {TYPE_INT8, 3124},     {TYPE_INT2, 1979},
-        {TYPE_INT4, 1978},   {TYPE_TEXT, 3126},     {TYPE_OID, 1981},
-        {TYPE_TID, 10050},   {TYPE_OIDVECTOR, 10032}, {TYPE_FLOAT4, 10012},
-        {TYPE_FLOAT8, 3123}, {TYPE_BPCHAR, 10004},  {TYPE_VARCHAR, 3126},
-        {TYPE_DATE, 3122},   {TYPE_TIME, 10038},    {TYPE_TIMESTAMP, 3128},
-        {TYPE_TIMESTAMPTZ, 3127}, {TYPE_INTERVAL, 10022}, {TYPE_NUMERIC, 3125},
+        {TYPE_BOOL, 10003},       {TYPE_BYTEA, 10006},     {TYPE_CHAR, 10007},
+        {TYPE_NAME, 10028},       {TYPE_INT8, 3124},       {TYPE_INT2, 1979},
+        {TYPE_INT4, 1978},        {TYPE_TEXT, 3126},       {TYPE_OID, 1981},
+        {TYPE_TID, 10050},        {TYPE_OIDVECTOR, 10032}, {TYPE_FLOAT4, 10012},
+        {TYPE_FLOAT8, 3123},      {TYPE_BPCHAR, 10004},    {TYPE_VARCHAR, 3126},
+        {TYPE_DATE, 3122},        {TYPE_TIME, 10038},      {TYPE_TIMESTAMP, 3128},
+        {TYPE_TIMESTAMPTZ, 3127}, {TYPE_INTERVAL, 10022},  {TYPE_NUMERIC, 3125},
         {TYPE_UUID, 10065},
     };
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
@@ -306,8 +299,7 @@ enum status catalog_index_insert(struct fiber *f, struct ddl *ddl, const struct 
     return catalog_row_insert(f, ddl, OID_PG_INDEX, row);
 }
 
-enum status catalog_constraint_insert(struct fiber *f, struct ddl *ddl,
-                                      const struct table *table,
+enum status catalog_constraint_insert(struct fiber *f, struct ddl *ddl, const struct table *table,
                                       const struct constraint *constraint) {
     struct value row[CATALOG_COLUMNS_MAX];
     catalog_row_new(ddl, OID_PG_CONSTRAINT, row);
@@ -331,8 +323,8 @@ enum status catalog_constraint_insert(struct fiber *f, struct ddl *ddl,
     return catalog_row_insert(f, ddl, OID_PG_CONSTRAINT, row);
 }
 
-enum status catalog_default_insert(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
-                                   int number, const char *text) {
+enum status catalog_default_insert(struct fiber *f, struct ddl *ddl, uint32_t table_oid, int number,
+                                   const char *text) {
     uint32_t oid;
     TRY(catalog__take_oids(f, ddl->catalog, 1, &oid));
     struct value row[CATALOG_COLUMNS_MAX];
@@ -342,9 +334,8 @@ enum status catalog_default_insert(struct fiber *f, struct ddl *ddl, uint32_t ta
     set_int(row, ATTRDEF_ADNUM, number);
     set_text(row, ATTRDEF_ADBIN, text);
     TRY(catalog_row_insert(f, ddl, OID_PG_ATTRDEF, row));
-    return catalog_depend_insert(f, ddl,
-                                 &(struct dependency){OID_PG_ATTRDEF, oid, 0, OID_PG_CLASS,
-                                                      table_oid, number, 'a'});
+    return catalog_depend_insert(
+        f, ddl, &(struct dependency){OID_PG_ATTRDEF, oid, 0, OID_PG_CLASS, table_oid, number, 'a'});
 }
 
 enum status catalog_placement_set(struct fiber *f, struct ddl *ddl, uint32_t table_oid,

@@ -23,8 +23,8 @@ static enum status check_columns(const struct table_spec *spec) {
                              "column name \"%s\" conflicts with a system column name", name);
         for (unsigned k = 0; k < i; k++) {
             if (strcmp(spec->columns[k].name, name) == 0)
-                return error_set(STATUS_DUPLICATE_COLUMN,
-                                 "column \"%s\" specified more than once", name);
+                return error_set(STATUS_DUPLICATE_COLUMN, "column \"%s\" specified more than once",
+                                 name);
         }
         const struct type_info *info = type_info(spec->columns[i].type.id);
         if (info == NULL || info->is_pseudo) {
@@ -46,10 +46,10 @@ static enum status own_sequence(struct fiber *f, struct ddl *ddl, const char *na
     if (sequence == NULL)
         return error_set(STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist",
                          spec->serial_sequence_name);
-    return catalog_depend_insert(
-        f, ddl,
-        &(struct dependency){OID_PG_CLASS, sequence->oid, 0, OID_PG_CLASS, table_oid, number,
-                             spec->identity != 0 ? 'i' : 'a'});
+    return catalog_depend_insert(f, ddl,
+                                 &(struct dependency){OID_PG_CLASS, sequence->oid, 0, OID_PG_CLASS,
+                                                      table_oid, number,
+                                                      spec->identity != 0 ? 'i' : 'a'});
 }
 
 /* Rows about one column of a table of users. */
@@ -113,10 +113,9 @@ static enum status create_table(struct fiber *f, struct ddl *ddl, const struct t
     if (partition_column != 0)
         TRY(catalog_placement_set(f, ddl, oid, partition_column));
     *oid_out = oid;
-    return catalog_depend_insert(
-        f, ddl,
-        &(struct dependency){OID_PG_CLASS, oid, 0, OID_PG_NAMESPACE, relation.namespace_oid, 0,
-                             'n'});
+    return catalog_depend_insert(f, ddl,
+                                 &(struct dependency){OID_PG_CLASS, oid, 0, OID_PG_NAMESPACE,
+                                                      relation.namespace_oid, 0, 'n'});
 }
 
 enum status catalog_create_table(struct fiber *f, struct catalog *catalog,
@@ -133,9 +132,8 @@ static enum status add_column(struct fiber *f, struct ddl *ddl, const struct tab
                               const struct column_spec *spec) {
     TRY(ddl_check_user_table(table));
     if (table_column(table, spec->name) != NULL)
-        return error_set(STATUS_DUPLICATE_COLUMN,
-                         "column \"%s\" of relation \"%s\" already exists", spec->name,
-                         table->name);
+        return error_set(STATUS_DUPLICATE_COLUMN, "column \"%s\" of relation \"%s\" already exists",
+                         spec->name, table->name);
     struct column_spec copy = *spec;
     struct table_spec one = {.column_count = 1, .columns = &copy};
     TRY(check_columns(&one));

@@ -39,8 +39,8 @@ static enum status remove_entry(struct fiber *f, struct partition *partition,
     return txn_delete(f, change->transaction, partition, change->index->tree, bytes);
 }
 
-static enum status add_entry(struct fiber *f, struct partition *partition,
-                             struct entry_call *call, struct buffer *buffer) {
+static enum status add_entry(struct fiber *f, struct partition *partition, struct entry_call *call,
+                             struct buffer *buffer) {
     struct index_change *change = call->change;
     struct index_key key;
     buffer_clear(buffer);
@@ -52,8 +52,8 @@ static enum status add_entry(struct fiber *f, struct partition *partition,
     if (change->claim_only)
         return STATUS_OK;
     uint8_t value[INDEX_VALUE_SIZE_MAX];
-    size_t size = index_value_encode(change->index, change->address.partition,
-                                     change->address.row, value);
+    size_t size =
+        index_value_encode(change->index, change->address.partition, change->address.row, value);
     return txn_put(f, change->transaction, partition, change->index->tree, bytes,
                    slice_of(value, size), TXN_PUT_CHECKED_BY_READER);
 }

@@ -7,9 +7,8 @@ static enum status key_end(const struct index *index, struct buffer *buffer,
                            struct index_key *key) {
     key->size = buffer->size - key->offset;
     if (key->size + KEY_ROOM > INDEX_KEY_SIZE_MAX) {
-        error_set(STATUS_LIMIT_EXCEEDED,
-                  "index row size %zu exceeds maximum %d for index \"%s\"", key->size + KEY_ROOM,
-                  (int)INDEX_KEY_SIZE_MAX, index->name);
+        error_set(STATUS_LIMIT_EXCEEDED, "index row size %zu exceeds maximum %d for index \"%s\"",
+                  key->size + KEY_ROOM, (int)INDEX_KEY_SIZE_MAX, index->name);
         error_hint("Values larger than this cannot be indexed. Consider an index of a hash of "
                    "the value.");
         return STATUS_LIMIT_EXCEEDED;
@@ -30,8 +29,8 @@ enum status index__key(const struct index *index, const struct value *row, struc
     return key_end(index, buffer, key_out);
 }
 
-enum status index__key_of_batch(const struct index *index, const struct batch *batch,
-                                uint32_t row, struct buffer *buffer, struct index_key *key_out) {
+enum status index__key_of_batch(const struct index *index, const struct batch *batch, uint32_t row,
+                                struct buffer *buffer, struct index_key *key_out) {
     const struct vector *vectors[INDEX_COLUMNS_MAX];
     *key_out = (struct index_key){.offset = buffer->size};
     for (unsigned i = 0; i < index->column_count; i++) {

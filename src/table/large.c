@@ -82,9 +82,9 @@ enum status large__get(struct fiber *f, struct transaction *transaction,
                        uint32_t size, bool newest, struct arena *arena, struct slice *bytes_out) {
     uint8_t *bytes = size == 0 ? NULL : arena_alloc(arena, size);
     if (bytes == NULL)
-        return size == 0 ? damaged(table, id)
-                         : error_set(STATUS_OUT_OF_MEMORY,
-                                     "out of memory for a value of %u bytes", size);
+        return size == 0
+                   ? damaged(table, id)
+                   : error_set(STATUS_OUT_OF_MEMORY, "out of memory for a value of %u bytes", size);
     uint8_t lower[LARGE_KEY_SIZE], upper[LARGE_KEY_SIZE];
     large_key_encode(id, 0, lower);
     large_key_encode(id, piece_count(size), upper);

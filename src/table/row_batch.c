@@ -58,9 +58,8 @@ static enum status encode_keys(struct batch_call *call, struct row_writer *write
     for (uint32_t i = 0; i < call->row_count; i++) {
         struct index_key *key = &list->keys[i];
         TRY(index__key_of_batch(index, call->batch, call->rows[i], &writer->keys, key));
-        if (key->has_null ||
-            (i > 0 && slice_compare(key_bytes(writer, &list->keys[i - 1]),
-                                    key_bytes(writer, key)) >= 0))
+        if (key->has_null || (i > 0 && slice_compare(key_bytes(writer, &list->keys[i - 1]),
+                                                     key_bytes(writer, key)) >= 0))
             list->rising = false;
     }
     return STATUS_OK;
@@ -101,8 +100,7 @@ static enum status range_is_free(struct fiber *f, struct batch_call *call,
         .newest = true,
     };
     struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, writer->transaction, writer->partition, index->tree, &range,
-                        &cursor));
+    TRY(txn_cursor_open(f, writer->transaction, writer->partition, index->tree, &range, &cursor));
     struct txn_entry entry;
     size_t count;
     enum status status = txn_cursor_next(f, cursor, &entry, 1, &count);
@@ -116,14 +114,13 @@ static enum status put_entry(struct fiber *f, struct row_writer *writer, const s
     uint8_t value[INDEX_VALUE_SIZE_MAX];
     size_t size = index_value_encode(index, 0, row_id, value);
     return txn_put(f, writer->transaction, writer->partition, index->tree,
-                   index__entry_key(index, key, 0, row_id, &writer->keys),
-                   slice_of(value, size), TXN_PUT_CHECKED_BY_READER);
+                   index__entry_key(index, key, 0, row_id, &writer->keys), slice_of(value, size),
+                   TXN_PUT_CHECKED_BY_READER);
 }
 
 /* All entries of one index: first every key is locked, then looked for, then put. */
-static enum status put_entries(struct fiber *f, struct batch_call *call,
-                               struct row_writer *writer, const struct index *index,
-                               struct key_list *list) {
+static enum status put_entries(struct fiber *f, struct batch_call *call, struct row_writer *writer,
+                               const struct index *index, struct key_list *list) {
     TRY(encode_keys(call, writer, index, list));
     bool all_free = !index->unique;
     if (index->unique) {
@@ -172,8 +169,7 @@ static enum status insert_with(struct fiber *f, struct batch_call *call,
     const struct table *table = call->table;
     struct key_list list;
     TRY(arena__array(&writer->arena, call->row_count, sizeof *list.keys, &list.keys));
-    TRY(partition_row_ids(f, writer->partition, table->row_tree, call->row_count,
-                          &call->first_id));
+    TRY(partition_row_ids(f, writer->partition, table->row_tree, call->row_count, &call->first_id));
     for (unsigned i = 0; i < table->index_count; i++) {
         if (table->indexes[i]->local)
             TRY(put_entries(f, call, writer, table->indexes[i], &list));
@@ -228,9 +224,9 @@ static void place_rows(const struct table_context *context, const struct table *
     if (table->on_catalog_partition || table->partition_column == 0) {
         uint16_t partition = PARTITION_CATALOG;
         if (!table->on_catalog_partition)
-            partition = (uint16_t)(atomic_fetch_add_explicit(&round_robin, 1,
-                                                             memory_order_relaxed) %
-                                   count);
+            partition =
+                (uint16_t)(atomic_fetch_add_explicit(&round_robin, 1, memory_order_relaxed) %
+                           count);
         for (uint32_t i = 0; i < rows; i++)
             partitions[i] = partition;
         return;
@@ -355,8 +351,8 @@ enum status table__insert_batch(struct fiber *f, const struct table_context *con
 static bool is_own(const struct table_context *context, const struct table *table) {
     struct schema *published = catalog_schema(context->catalog);
     const struct table *known = schema_table_by_oid(published, table->oid);
-    bool own = !table->is_system &&
-               (known == NULL || known->row_tree.value != table->row_tree.value);
+    bool own =
+        !table->is_system && (known == NULL || known->row_tree.value != table->row_tree.value);
     schema_release(published);
     return own;
 }
@@ -364,6 +360,6 @@ static bool is_own(const struct table_context *context, const struct table *tabl
 enum status table_insert_batch(struct fiber *f, const struct table_context *context,
                                const struct table *table, const struct batch *batch,
                                int64_t *addresses_out) {
-    return table__insert_batch(f, context, table, batch, addresses_out,
-                               is_own(context, table), false);
+    return table__insert_batch(f, context, table, batch, addresses_out, is_own(context, table),
+                               false);
 }

@@ -47,17 +47,16 @@ static enum status change_local_entry(struct fiber *f, struct change_call *call,
     uint8_t value[INDEX_VALUE_SIZE_MAX];
     size_t size = index_value_encode(index, 0, row, value);
     return txn_put(f, transaction, writer->partition, index->tree,
-                   index__entry_key(index, &new_key, 0, row, &writer->keys),
-                   slice_of(value, size), TXN_PUT_CHECKED_BY_READER);
+                   index__entry_key(index, &new_key, 0, row, &writer->keys), slice_of(value, size),
+                   TXN_PUT_CHECKED_BY_READER);
 }
 
-static enum status change_with(struct fiber *f, struct change_call *call,
-                               struct row_writer *writer, struct arena *arena) {
+static enum status change_with(struct fiber *f, struct change_call *call, struct row_writer *writer,
+                               struct arena *arena) {
     const struct table *table = call->table;
     for (unsigned i = 0; i < table->index_count; i++) {
         const struct index *index = table->indexes[i];
-        if (index->local &&
-            (call->row == NULL || !index__same_key(index, call->old, call->row)))
+        if (index->local && (call->row == NULL || !index__same_key(index, call->old, call->row)))
             TRY(change_local_entry(f, call, writer, index));
     }
     uint8_t key[ROW_KEY_SIZE];
@@ -68,8 +67,8 @@ static enum status change_with(struct fiber *f, struct change_call *call,
         TRY(txn_get_newest(f, writer->transaction, writer->partition, table->row_tree,
                            slice_of(key, sizeof key), arena, &found, &stored));
         if (!found)
-            return error_set(STATUS_INTERNAL_ERROR,
-                             "a row of table \"%s\" to be changed is gone", table->name);
+            return error_set(STATUS_INTERNAL_ERROR, "a row of table \"%s\" to be changed is gone",
+                             table->name);
     }
     if (call->row != NULL)
         return row_writer_put(f, writer, call->address.row, call->row, call->old, stored);
@@ -97,8 +96,7 @@ static enum status change(struct fiber *f, struct change_call *call) {
     TRY(partition_call(f, call->context->store, call->address.partition, change_here, call));
     for (unsigned i = 0; i < table->index_count; i++) {
         const struct index *index = table->indexes[i];
-        if (index->local ||
-            (call->row != NULL && index__same_key(index, call->old, call->row)))
+        if (index->local || (call->row != NULL && index__same_key(index, call->old, call->row)))
             continue;
         struct index_change entry = {
             .transaction = call->context->transaction,
@@ -142,8 +140,7 @@ enum status table_update(struct fiber *f, const struct table_context *context,
 enum status table_delete(struct fiber *f, const struct table_context *context,
                          const struct table *table, struct row_address address,
                          const struct value *old) {
-    struct change_call call = {
-        .context = context, .table = table, .address = address, .old = old};
+    struct change_call call = {.context = context, .table = table, .address = address, .old = old};
     return change(f, &call);
 }
 
@@ -168,8 +165,7 @@ static enum status lock_here(struct fiber *f, struct partition *partition, void 
     struct slice key = slice_of(key_bytes, sizeof key_bytes);
 
     bool locked;
-    TRY(txn_lock_key(f, transaction, partition, tree, key, call->mode, call->wait, &locked,
-                     NULL));
+    TRY(txn_lock_key(f, transaction, partition, tree, key, call->mode, call->wait, &locked, NULL));
     if (!locked) {
         call->outcome = ROW_SKIPPED;
         return STATUS_OK;

@@ -19,8 +19,7 @@ static enum status fetch_here(struct fiber *f, struct partition *partition, void
     struct fetch_call *call = argument;
     struct row_place place = {call->table, partition, call->row, ROW_AT_SNAPSHOT};
     struct slice row;
-    TRY(row__get(f, call->context->transaction, &place, call->context->arena, &call->found,
-                 &row));
+    TRY(row__get(f, call->context->transaction, &place, call->context->arena, &call->found, &row));
     if (!call->found)
         return STATUS_OK;
     return row__columns(f, call->context->transaction, &place, row, call->column_numbers,

@@ -54,8 +54,7 @@ static enum status claim_local(struct fiber *f, struct insert_call *call,
             continue;
         bool taken;
         struct slice bytes = slice_of(writer->keys.data + key->offset, key->size);
-        TRY(unique__claim(f, writer->transaction, writer->partition, index, bytes, false,
-                          &taken));
+        TRY(unique__claim(f, writer->transaction, writer->partition, index, bytes, false, &taken));
         if (taken && call->if_absent) {
             call->taken = true;
             return STATUS_OK;
@@ -74,8 +73,7 @@ static enum status put_local_entries(struct fiber *f, const struct table *table,
             continue;
         uint8_t value[INDEX_VALUE_SIZE_MAX];
         size_t size = index_value_encode(index, 0, row, value);
-        struct slice key =
-            index__entry_key(index, &writer->index_keys[i], 0, row, &writer->keys);
+        struct slice key = index__entry_key(index, &writer->index_keys[i], 0, row, &writer->keys);
         TRY(txn_put(f, writer->transaction, writer->partition, index->tree, key,
                     slice_of(value, size), TXN_PUT_CHECKED_BY_READER));
     }
@@ -162,8 +160,7 @@ enum status table_insert(struct fiber *f, const struct table_context *context,
 enum status table_insert_if_absent(struct fiber *f, const struct table_context *context,
                                    const struct table *table, const struct value *row,
                                    bool *inserted_out, struct row_address *address_out) {
-    struct insert_call call = {
-        .context = context, .table = table, .row = row, .if_absent = true};
+    struct insert_call call = {.context = context, .table = table, .row = row, .if_absent = true};
     enum status status = insert(f, context, &call, address_out);
     *inserted_out = status == STATUS_OK && !call.taken;
     return status;

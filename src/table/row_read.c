@@ -26,12 +26,11 @@ enum status row__get(struct fiber *f, struct transaction *transaction,
 }
 
 static enum status decode_column(struct fiber *f, struct transaction *transaction,
-                                 const struct row_place *place, struct slice row,
-                                 unsigned column, struct arena *arena, struct value *value_out) {
+                                 const struct row_place *place, struct slice row, unsigned column,
+                                 struct arena *arena, struct value *value_out) {
     enum row_presence presence;
     struct row_external external;
-    TRY(row_decode_column(&place->table->row_schema, row, column, value_out, &presence,
-                          &external));
+    TRY(row_decode_column(&place->table->row_schema, row, column, value_out, &presence, &external));
     if (__builtin_expect(presence != ROW_EXTERNAL, 1))
         return STATUS_OK;
     struct slice bytes;
@@ -48,11 +47,9 @@ enum status row__columns(struct fiber *f, struct transaction *transaction,
     for (size_t i = 0; i < count; i++) {
         int16_t number = column_numbers[i];
         if (number > 0) {
-            TRY(decode_column(f, transaction, place, row, (unsigned)number - 1, arena,
-                              &values[i]));
+            TRY(decode_column(f, transaction, place, row, (unsigned)number - 1, arena, &values[i]));
         } else if (number == 0) {
-            struct row_address address = {(uint16_t)partition_number(place->partition),
-                                          place->row};
+            struct row_address address = {(uint16_t)partition_number(place->partition), place->row};
             values[i] = value_int8(row_address_pack(address));
         } else {
             values[i] = value_oid(place->table->oid);

@@ -9,8 +9,8 @@
 
 enum status row_writer_init(struct row_writer *writer, struct transaction *transaction,
                             const struct table *table, struct partition *partition) {
-    *writer = (struct row_writer){
-        .transaction = transaction, .table = table, .partition = partition};
+    *writer =
+        (struct row_writer){.transaction = transaction, .table = table, .partition = partition};
     if (table->index_count == 0)
         return STATUS_OK;
     return arena__array(&writer->arena, table->index_count, sizeof *writer->index_keys,
@@ -115,8 +115,8 @@ static enum status externals_write(struct fiber *f, struct row_writer *writer, s
         if (after[i].size == 0) {
             TRY(large__delete(f, writer->transaction, writer->partition, table, id, old_size));
         } else if (old == NULL || old_size == 0 || !same_bytes(&old[i], &values[i])) {
-            TRY(large__put(f, writer->transaction, writer->partition, table, id,
-                           values[i].string, old_size));
+            TRY(large__put(f, writer->transaction, writer->partition, table, id, values[i].string,
+                           old_size));
         }
     }
     return STATUS_OK;

@@ -11,10 +11,10 @@
 #include "table/table_format.h"
 
 enum {
-    ROW_INLINE_SIZE_MAX = 4000,   /* bytes of a row in its tree; beyond, values go outside */
-    ROW_OUTSIDE_LIMIT = 4500,     /* ... and beyond this, after that, the whole row does */
-    LARGE_VALUE_SIZE_MIN = 64,    /* shorter values stay in the row */
-    INDEX_KEY_SIZE_MAX = 2300,    /* bytes of a whole index key */
+    ROW_INLINE_SIZE_MAX = 4000, /* bytes of a row in its tree; beyond, values go outside */
+    ROW_OUTSIDE_LIMIT = 4500,   /* ... and beyond this, after that, the whole row does */
+    LARGE_VALUE_SIZE_MIN = 64,  /* shorter values stay in the row */
+    INDEX_KEY_SIZE_MAX = 2300,  /* bytes of a whole index key */
 };
 
 _Static_assert((int)INDEX_KEY_SIZE_MAX <= (int)TXN_KEY_SIZE_MAX, "an index key fits an entry");
@@ -77,9 +77,8 @@ struct index_key {
 };
 enum status index__key(const struct index *index, const struct value *row, struct buffer *buffer,
                        struct index_key *key_out) MUST_USE;
-enum status index__key_of_batch(const struct index *index, const struct batch *batch,
-                                uint32_t row, struct buffer *buffer, struct index_key *key_out)
-    MUST_USE;
+enum status index__key_of_batch(const struct index *index, const struct batch *batch, uint32_t row,
+                                struct buffer *buffer, struct index_key *key_out) MUST_USE;
 /* The key with the row id where it needs one; written into the room behind the columns. */
 struct slice index__entry_key(const struct index *index, const struct index_key *key,
                               unsigned partition, struct row_id row, struct buffer *buffer);
@@ -97,8 +96,8 @@ unsigned index__partition(const struct store *store, const struct index *index,
 /* Lock the key, unless `alone` (nobody else can know the tree), and look whether an entry is
    there. */
 enum status unique__claim(struct fiber *f, struct transaction *transaction,
-                          struct partition *partition, const struct index *index,
-                          struct slice key, bool alone, bool *taken_out) MUST_USE;
+                          struct partition *partition, const struct index *index, struct slice key,
+                          bool alone, bool *taken_out) MUST_USE;
 /* 23505 with PostgreSQL's words; `building`: those of CREATE UNIQUE INDEX. */
 enum status unique__violation(const struct table *table, const struct index *index,
                               const struct value *row, bool building) MUST_USE;
@@ -126,8 +125,8 @@ void row_writer_release(struct row_writer *writer);
 /* Encode and put a row, its long values outside. stored: the row as it is stored now, empty for a
    new one. */
 enum status row_writer_put(struct fiber *f, struct row_writer *writer, struct row_id row,
-                           const struct value *values, const struct value *old,
-                           struct slice stored) MUST_USE;
+                           const struct value *values, const struct value *old, struct slice stored)
+    MUST_USE;
 /* Remove the large values of a stored row. */
 enum status row_writer_drop_large(struct fiber *f, struct row_writer *writer, struct row_id row,
                                   struct slice stored) MUST_USE;

@@ -108,8 +108,8 @@ static enum status fill_externals(struct fiber *f, struct table_scan *scan, uint
         struct row_address address = scan->addresses[at->row - first];
         ASSERT(address.partition == partition_number(scan->partition));
         struct slice bytes;
-        TRY(large__get(f, scan->context.transaction, scan->partition, scan->table,
-                       at->external.id, at->external.size, false, &scan->rows, &bytes));
+        TRY(large__get(f, scan->context.transaction, scan->partition, scan->table, at->external.id,
+                       at->external.size, false, &scan->rows, &bytes));
         struct vector *vector = &scan->decoded[at->vector];
         struct value value = value_string(vector->type, bytes);
         vector_set(vector, at->row, &value, NULL);
@@ -168,8 +168,7 @@ static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t 
     bool has_outside = false;
     for (size_t i = 0; i < count; i++) {
         scan->row_bytes[i] = scan->entries[i].value;
-        scan->addresses[i] =
-            (struct row_address){partition, row_key_decode(scan->entries[i].key)};
+        scan->addresses[i] = (struct row_address){partition, row_key_decode(scan->entries[i].key)};
         has_outside |= row_outside_size(scan->entries[i].value) != 0;
     }
     if (!has_outside)

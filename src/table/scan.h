@@ -5,8 +5,8 @@
 #include "table/rows.h"
 
 enum {
-    SCAN_ROWS_MAX = 256,        /* rows taken from a cursor at once */
-    SCAN_INDEX_FIRST = 16,      /* first portion of an index scan; doubles up to SCAN_ROWS_MAX */
+    SCAN_ROWS_MAX = 256,   /* rows taken from a cursor at once */
+    SCAN_INDEX_FIRST = 16, /* first portion of an index scan; doubles up to SCAN_ROWS_MAX */
 };
 
 struct table_scan {
@@ -16,8 +16,8 @@ struct table_scan {
     const struct index *index; /* NULL: by row id */
     bool backward, ended;
     struct txn_cursor *cursor;
-    struct arena arena;        /* the scan's life */
-    struct arena rows;         /* until the next batch */
+    struct arena arena; /* the scan's life */
+    struct arena rows;  /* until the next batch */
 
     /* Columns asked for: decoded ones lie together in `decoded`; the batch's vectors refer. */
     struct batch batch;
@@ -31,7 +31,7 @@ struct table_scan {
     struct txn_entry *entries; /* SCAN_ROWS_MAX */
     struct slice *row_bytes;   /* SCAN_ROWS_MAX */
     struct row_address *addresses;
-    struct buffer keys;        /* of index entries, copied; and the recheck's key */
+    struct buffer keys; /* of index entries, copied; and the recheck's key */
 };
 
 /* The byte range of an index scan, in `arena`. */

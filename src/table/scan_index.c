@@ -23,8 +23,8 @@ static enum status bound_copy(const struct buffer *buffer, struct arena *arena,
    all that begin so. */
 static enum status bound_make(const struct index *index, const struct table_scan_options *options,
                               const struct buffer *prefix, const struct value *value,
-                              bool has_condition, bool after, bool is_lower,
-                              struct arena *arena, struct slice *bound_out) {
+                              bool has_condition, bool after, bool is_lower, struct arena *arena,
+                              struct slice *bound_out) {
     struct buffer buffer = {0};
     buffer_append_slice(&buffer, buffer_slice(prefix));
     if (has_condition) {
@@ -72,8 +72,7 @@ enum status scan__index_range(const struct index *index, const struct table_scan
                             low != NULL && low_exclusive, true, arena, &range_out->lower);
     if (status == STATUS_OK)
         status = bound_make(index, options, &prefix, high, has_condition,
-                            high == NULL || !high_exclusive, false, arena,
-                            &range_out->upper);
+                            high == NULL || !high_exclusive, false, arena, &range_out->upper);
     buffer_release(&prefix);
     return status;
 }
@@ -84,8 +83,8 @@ uint64_t table_scan_partitions(const struct store *store, const struct table *ta
     if (index == NULL || table->on_catalog_partition)
         return table_partitions(store, table);
     for (size_t i = 0; i < options->equal_count; i++) {
-        bool decides = index->local ? index->columns[i].column_number == table->partition_column
-                                    : i == 0;
+        bool decides =
+            index->local ? index->columns[i].column_number == table->partition_column : i == 0;
         if (decides)
             return 1ull << table_partition_of(store, &options->equal[i]);
     }
@@ -95,9 +94,9 @@ uint64_t table_scan_partitions(const struct store *store, const struct table *ta
 /* ---- from entries to rows ------------------------------------------------------------- */
 
 struct entry_row {
-    struct slice key;            /* columns of the entry's key, in scan->keys */
+    struct slice key; /* columns of the entry's key, in scan->keys */
     struct row_address address;
-    struct slice row;            /* in the scan's arena; data NULL: not there or stale */
+    struct slice row; /* in the scan's arena; data NULL: not there or stale */
 };
 
 /* Does the row that was found still have the key of the entry? */
@@ -206,8 +205,7 @@ static enum status entries_copy(struct table_scan *scan, size_t count, struct en
         struct slice columns;
         unsigned partition = here;
         TRY(index__key_columns(scan->index, entry->key, &columns));
-        TRY(index_value_decode(scan->index, entry->value, &partition,
-                               &entries[i].address.row));
+        TRY(index_value_decode(scan->index, entry->value, &partition, &entries[i].address.row));
         if (partition >= store_partition_count(scan->context.store))
             return error_set(STATUS_INDEX_CORRUPTED, "index \"%s\" names partition %u",
                              scan->index->name, partition);

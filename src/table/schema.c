@@ -81,13 +81,12 @@ static void entry_add(struct schema_part *part, struct schema_entry entry) {
 static void entries_fill(struct schema_part *part) {
     for (size_t t = 0; t < part->table_count; t++) {
         struct table *table = part->tables[t];
-        entry_add(part, (struct schema_entry){table->oid, (char)table->kind,
-                                              table->namespace_name, table->name, table, table});
+        entry_add(part, (struct schema_entry){table->oid, (char)table->kind, table->namespace_name,
+                                              table->name, table, table});
         for (unsigned i = 0; i < table->index_count; i++) {
             const struct index *index = table->indexes[i];
-            entry_add(part, (struct schema_entry){index->oid, RELATION_INDEX,
-                                                  table->namespace_name, index->name, index,
-                                                  table});
+            entry_add(part, (struct schema_entry){index->oid, RELATION_INDEX, table->namespace_name,
+                                                  index->name, index, table});
         }
         for (unsigned i = 0; i < table->constraint_count; i++) {
             const struct constraint *constraint = table->constraints[i];
@@ -97,9 +96,9 @@ static void entries_fill(struct schema_part *part) {
     }
     for (size_t s = 0; s < part->sequence_count; s++) {
         const struct sequence *sequence = part->sequences[s];
-        entry_add(part, (struct schema_entry){sequence->oid, RELATION_SEQUENCE,
-                                              sequence->namespace_name, sequence->name, sequence,
-                                              NULL});
+        entry_add(part,
+                  (struct schema_entry){sequence->oid, RELATION_SEQUENCE, sequence->namespace_name,
+                                        sequence->name, sequence, NULL});
     }
 }
 

@@ -116,8 +116,7 @@ static struct column *column_find(struct builder *builder, uint32_t oid, int64_t
 }
 
 static enum status damaged(const char *what, uint32_t oid) {
-    return error_set(STATUS_DATA_CORRUPTED, "the catalog is damaged: %s of relation %u", what,
-                     oid);
+    return error_set(STATUS_DATA_CORRUPTED, "the catalog is damaged: %s of relation %u", what, oid);
 }
 
 /* ---- namespaces and relations --------------------------------------------------------- */
@@ -228,8 +227,7 @@ static enum status missing_value(struct builder *builder, struct column *column,
 
 static enum status visit_attribute(struct builder *builder, const struct value *values) {
     int64_t number = get_int(values, ATTRIBUTE_ATTNUM);
-    struct column *column =
-        column_find(builder, get_oid(values, ATTRIBUTE_ATTRELID), number);
+    struct column *column = column_find(builder, get_oid(values, ATTRIBUTE_ATTRELID), number);
     if (column == NULL)
         return STATUS_OK; /* of an index or a sequence */
     *column = (struct column){
@@ -257,8 +255,7 @@ static enum status visit_default(struct builder *builder, const struct value *va
 static enum status visit_placement(struct builder *builder, const struct value *values) {
     struct relation *relation = relation_find(builder, get_oid(values, PLACEMENT_RELID));
     if (relation != NULL && relation->table != NULL)
-        relation->table->partition_column =
-            (int16_t)get_int(values, PLACEMENT_PARTITION_COLUMN);
+        relation->table->partition_column = (int16_t)get_int(values, PLACEMENT_PARTITION_COLUMN);
     return STATUS_OK;
 }
 
@@ -445,8 +442,8 @@ static enum status build_here(struct fiber *f, struct partition *partition, void
     return read_all(f, builder);
 }
 
-enum status schema__build(struct fiber *f, struct catalog *catalog,
-                          struct transaction *transaction, struct schema **schema_out) {
+enum status schema__build(struct fiber *f, struct catalog *catalog, struct transaction *transaction,
+                          struct schema **schema_out) {
     struct schema *schema;
     TRY(schema__create(&catalog->system, &schema));
     struct arena arena = {0};
@@ -459,8 +456,7 @@ enum status schema__build(struct fiber *f, struct catalog *catalog,
         .part = &schema->user,
         .arena = &schema->user.arena,
     };
-    enum status status =
-        partition_call(f, catalog->store, PARTITION_CATALOG, build_here, &builder);
+    enum status status = partition_call(f, catalog->store, PARTITION_CATALOG, build_here, &builder);
     arena_release(&arena);
     if (status != STATUS_OK) {
         schema_release(schema);

@@ -26,7 +26,7 @@ struct sequence_entry {
     uint64_t left;               /* numbers behind it that the tree allows */
     uint32_t step;
     int64_t reserved_at_ns;
-    struct fiber_mutex mutex;    /* held while the tree is changed or read */
+    struct fiber_mutex mutex; /* held while the tree is changed or read */
 };
 
 /* ---- the tree ------------------------------------------------------------------------- */
@@ -48,9 +48,8 @@ static enum status begin(struct fiber *f, struct catalog *catalog, uint32_t stat
     return status;
 }
 
-static enum status state_load(struct fiber *f, struct catalog *catalog,
-                              struct partition *partition, const struct sequence *sequence,
-                              struct sequence_entry *entry) {
+static enum status state_load(struct fiber *f, struct catalog *catalog, struct partition *partition,
+                              const struct sequence *sequence, struct sequence_entry *entry) {
     struct own_transaction own;
     TRY(begin(f, catalog, entry->state_id, &own));
     struct arena arena = {0};
@@ -76,10 +75,9 @@ static enum status state_store(struct fiber *f, struct catalog *catalog,
     TRY(begin(f, catalog, state_id, &own));
     uint8_t value[SEQUENCE_STATE_SIZE];
     sequence_state_encode(state, value);
-    enum status status =
-        txn_put(f, own.transaction, partition, (struct tree_id){TREE_SEQUENCE_STATE},
-                slice_of(own.key, sizeof own.key), slice_of(value, sizeof value),
-                TXN_PUT_VERSIONED);
+    enum status status = txn_put(
+        f, own.transaction, partition, (struct tree_id){TREE_SEQUENCE_STATE},
+        slice_of(own.key, sizeof own.key), slice_of(value, sizeof value), TXN_PUT_VERSIONED);
     if (status == STATUS_OK)
         status = transaction_statement_end(f, own.transaction);
     if (status != STATUS_OK) {
@@ -177,8 +175,7 @@ static enum status next(struct fiber *f, struct catalog *catalog, struct partiti
                         int64_t *number_out) {
     if (entry->left > 0) { /* nobody can come between: no suspension */
         entry->left--;
-        entry->state.last =
-            (int64_t)((uint64_t)entry->state.last + (uint64_t)sequence->increment);
+        entry->state.last = (int64_t)((uint64_t)entry->state.last + (uint64_t)sequence->increment);
         *number_out = entry->state.last;
         return STATUS_OK;
     }
@@ -299,8 +296,7 @@ static const struct sequence oid_counter = {
 
 enum status catalog__take_oids(struct fiber *f, struct catalog *catalog, uint32_t count,
                                uint32_t *first_out) {
-    struct sequence_call call = {
-        .catalog = catalog, .sequence = &oid_counter, .count = count};
+    struct sequence_call call = {.catalog = catalog, .sequence = &oid_counter, .count = count};
     TRY(partition_call(f, catalog->store, PARTITION_CATALOG, next_here, &call));
     *first_out = (uint32_t)call.value;
     return STATUS_OK;

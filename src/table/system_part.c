@@ -77,8 +77,7 @@ static enum status stored_table_add(struct schema_part *part, const struct syste
     return STATUS_OK;
 }
 
-static enum status virtual_table_add(struct schema_part *part,
-                                     const struct virtual_table *source) {
+static enum status virtual_table_add(struct schema_part *part, const struct virtual_table *source) {
     bool information = strcmp(source->namespace_name, "information_schema") == 0;
     struct table *table = ARENA_NEW(&part->arena, struct table);
     *table = (struct table){

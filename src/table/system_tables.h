@@ -49,8 +49,8 @@ enum {
     OID_AUTHID_NAME_INDEX = 2676,
     OID_PLACEMENT_INDEX = 9002,
 
-    OID_SUPERUSER = 10,       /* role satori */
-    OID_DATABASE = 5,         /* database satori */
+    OID_SUPERUSER = 10, /* role satori */
+    OID_DATABASE = 5,   /* database satori */
     OID_NAMESPACE_CATALOG = 11,
     OID_NAMESPACE_PUBLIC = 2200,
     OID_NAMESPACE_INFORMATION = 13207,

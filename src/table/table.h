@@ -120,8 +120,8 @@ struct table_scan_options {
 struct table_scan;
 enum status table_scan_open(struct fiber *f, const struct table_context *context,
                             const struct table *table, struct partition *partition,
-                            const struct table_scan_options *options,
-                            struct table_scan **scan_out) MUST_USE;
+                            const struct table_scan_options *options, struct table_scan **scan_out)
+    MUST_USE;
 /* The next rows: *batch_out has column_count vectors and at least one row, or is NULL at the end.
    It is valid until the next call on the scan; its strings are, too. Values out of line are
    fetched only for the columns asked for. */
@@ -138,8 +138,8 @@ uint64_t table_scan_partitions(const struct store *store, const struct table *ta
 enum status table_get_unique(struct fiber *f, const struct table_context *context,
                              const struct table *table, const struct index *index,
                              const struct value *key, const int16_t *column_numbers, size_t count,
-                             bool *found_out, struct row_address *address_out,
-                             struct value *values) MUST_USE;
+                             bool *found_out, struct row_address *address_out, struct value *values)
+    MUST_USE;
 
 /* Estimated rows now (counters of the trees); of those a bound index range holds. */
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,

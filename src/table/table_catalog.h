@@ -61,7 +61,7 @@ struct column_spec {
 };
 
 struct index_spec {
-    const char *name;         /* NULL: chosen as PostgreSQL does (t_a_b_idx, t_pkey, t_a_key) */
+    const char *name; /* NULL: chosen as PostgreSQL does (t_a_b_idx, t_pkey, t_a_key) */
     const char *table_name;
     bool unique, primary;
     bool as_constraint;
@@ -70,10 +70,10 @@ struct index_spec {
 };
 
 struct constraint_spec {
-    const char *name;         /* NULL: chosen (t_a_check) */
-    char kind;                /* 'c' here; keys go through index_spec */
+    const char *name; /* NULL: chosen (t_a_check) */
+    char kind;        /* 'c' here; keys go through index_spec */
     const char *check_text;
-    uint16_t column_count;    /* columns the condition mentions, for the name */
+    uint16_t column_count; /* columns the condition mentions, for the name */
     int16_t columns[INDEX_COLUMNS_MAX];
 };
 
@@ -82,7 +82,7 @@ struct table_spec {
     const char *name;
     uint16_t column_count;
     struct column_spec *columns;
-    const char *partition_by;   /* column name from WITH (partition_by = ...) or NULL */
+    const char *partition_by; /* column name from WITH (partition_by = ...) or NULL */
 };
 
 /* *table_oid_out is the new oid. Keys and checks are added by the functions below, in the same
@@ -123,8 +123,8 @@ enum status catalog_drop_index(struct fiber *f, struct catalog *catalog,
                                const struct index *index) MUST_USE;
 enum status catalog_drop_constraint(struct fiber *f, struct catalog *catalog,
                                     struct transaction *transaction, const struct schema *schema,
-                                    const struct table *table,
-                                    const struct constraint *constraint) MUST_USE;
+                                    const struct table *table, const struct constraint *constraint)
+    MUST_USE;
 /* New empty trees in place of the old ones; other transactions keep seeing the old until commit. */
 enum status catalog_truncate(struct fiber *f, struct catalog *catalog,
                              struct transaction *transaction, const struct schema *schema,

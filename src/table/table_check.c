@@ -60,10 +60,10 @@ static enum status entry_here(struct fiber *f, struct partition *partition, void
     bool found = false;
     enum status status = index__key(index, entry->row, &buffer, &key);
     if (status == STATUS_OK) {
-        struct slice bytes = index__entry_key(index, &key, entry->address.partition,
-                                              entry->address.row, &buffer);
-        status = txn_get(f, transaction, partition, index->tree, bytes, &check->arena, &found,
-                         &value);
+        struct slice bytes =
+            index__entry_key(index, &key, entry->address.partition, entry->address.row, &buffer);
+        status =
+            txn_get(f, transaction, partition, index->tree, bytes, &check->arena, &found, &value);
     }
     buffer_release(&buffer);
     TRY(status);
@@ -75,8 +75,7 @@ static enum status entry_here(struct fiber *f, struct partition *partition, void
         named_partition != entry->address.partition)
         finding(check, "index %s of %s: %s for row %llu of partition %u", index->name,
                 check->table->name, found ? "the entry names another row" : "no entry",
-                (unsigned long long)entry->address.row.value,
-                (unsigned)entry->address.partition);
+                (unsigned long long)entry->address.row.value, (unsigned)entry->address.partition);
     return STATUS_OK;
 }
 
@@ -204,7 +203,8 @@ static enum status check_owner(struct fiber *f, struct table_check *check,
         return error_set(STATUS_INDEX_CORRUPTED, "an entry names partition %u", at);
     TRY(partition_call(f, check->context.store, at, owner_here, &owner));
     if (!owner.matches)
-        finding(check, "index %s of %s: an entry for row %llu of partition %u, which has no such "
+        finding(check,
+                "index %s of %s: an entry for row %llu of partition %u, which has no such "
                 "key",
                 index->name, check->table->name, (unsigned long long)owner.row.value, at);
     return STATUS_OK;
@@ -241,8 +241,8 @@ static enum status check_pieces(struct fiber *f, struct table_check *check,
                                 struct partition *partition) {
     struct txn_range range = {.key_stride = LARGE_KEY_SIZE};
     struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, check->context.transaction, partition, check->table->large_tree,
-                        &range, &cursor));
+    TRY(txn_cursor_open(f, check->context.transaction, partition, check->table->large_tree, &range,
+                        &cursor));
     enum status status = STATUS_OK;
     struct row_id last = {0};
     while (status == STATUS_OK) {
@@ -268,8 +268,7 @@ static enum status check_pieces(struct fiber *f, struct table_check *check,
                 txn_get_newest(f, transaction, partition, tree, key_slice, NULL, &found, &value);
         if (status == STATUS_OK && !found)
             finding(check, "table %s, partition %u: a long value of row %llu, which is not there",
-                    check->table->name, partition_number(partition),
-                    (unsigned long long)row.value);
+                    check->table->name, partition_number(partition), (unsigned long long)row.value);
         if (status == STATUS_OK)
             status = fiber_check(f);
     }

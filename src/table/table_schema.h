@@ -24,13 +24,13 @@ enum { OID_FIRST_USER = 16384 };
 
 struct column {
     const char *name;
-    int16_t number;            /* attnum: 1, 2 ...; columns[number - 1] */
+    int16_t number; /* attnum: 1, 2 ...; columns[number - 1] */
     struct type type;
     bool not_null;
-    bool dropped;              /* keeps its number; invisible */
-    char identity;             /* 'a' always, 'd' by default, 0 none */
-    const char *default_text;  /* SQL expression in canonical form, NULL none */
-    bool has_missing;          /* rows stored before the column existed read as `missing` */
+    bool dropped;             /* keeps its number; invisible */
+    char identity;            /* 'a' always, 'd' by default, 0 none */
+    const char *default_text; /* SQL expression in canonical form, NULL none */
+    bool has_missing;         /* rows stored before the column existed read as `missing` */
     struct value missing;
 };
 
@@ -49,7 +49,7 @@ struct index {
     bool local;
     uint16_t column_count;
     struct index_column columns[INDEX_COLUMNS_MAX];
-    uint32_t constraint_oid;   /* 0: a plain CREATE INDEX */
+    uint32_t constraint_oid;              /* 0: a plain CREATE INDEX */
     const struct key_column *key_columns; /* column_count, for value_key.h */
     /* A snapshot before this commit may miss old row versions through the index: do not use it
        there. 0: any snapshot. */
@@ -59,9 +59,9 @@ struct index {
 struct constraint {
     uint32_t oid;
     const char *name;
-    char kind;                 /* 'p' primary key, 'u' unique, 'c' check */
-    const char *check_text;    /* canonical SQL of the condition, for 'c' */
-    uint32_t index_oid;        /* for 'p' and 'u' */
+    char kind;              /* 'p' primary key, 'u' unique, 'c' check */
+    const char *check_text; /* canonical SQL of the condition, for 'c' */
+    uint32_t index_oid;     /* for 'p' and 'u' */
     uint16_t column_count;
     int16_t columns[INDEX_COLUMNS_MAX];
 };
@@ -70,14 +70,14 @@ enum relation_kind {
     RELATION_TABLE = 'r',
     RELATION_INDEX = 'i',
     RELATION_SEQUENCE = 'S',
-    RELATION_VIRTUAL = 'v',    /* system relation whose rows are computed; a view to clients */
+    RELATION_VIRTUAL = 'v', /* system relation whose rows are computed; a view to clients */
 };
 
-struct virtual_table;          /* table_virtual.h */
+struct virtual_table; /* table_virtual.h */
 
 struct table {
     uint32_t oid;
-    uint32_t type_oid;         /* its row type */
+    uint32_t type_oid; /* its row type */
     uint32_t namespace_oid;
     const char *namespace_name;
     const char *name;
@@ -90,12 +90,12 @@ struct table {
     uint16_t column_count;     /* with dropped ones */
     struct column *columns;
     uint16_t index_count;
-    struct index **indexes;    /* the primary key first */
+    struct index **indexes; /* the primary key first */
     uint16_t constraint_count;
     struct constraint **constraints;
     const struct virtual_table *virtual_table;
     struct row_schema row_schema; /* of all columns, dropped ones too; empty for virtual ones */
-    double row_estimate;       /* by the last ANALYZE or bulk change; -1 unknown */
+    double row_estimate;          /* by the last ANALYZE or bulk change; -1 unknown */
 };
 
 struct sequence {
@@ -103,13 +103,13 @@ struct sequence {
     uint32_t namespace_oid;
     const char *namespace_name;
     const char *name;
-    struct type type;          /* smallint, integer or bigint */
+    struct type type; /* smallint, integer or bigint */
     int64_t start, increment, minimum, maximum, cache;
     bool cycle;
-    uint32_t owner_table_oid;  /* OWNED BY, else 0 */
+    uint32_t owner_table_oid; /* OWNED BY, else 0 */
     int16_t owner_column;
-    bool is_identity;          /* made by GENERATED ... AS IDENTITY: goes with its column only */
-    uint32_t state_id;         /* where its last value is kept; the catalog chooses it */
+    bool is_identity;  /* made by GENERATED ... AS IDENTITY: goes with its column only */
+    uint32_t state_id; /* where its last value is kept; the catalog chooses it */
 };
 
 struct schema_namespace {

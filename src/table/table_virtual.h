@@ -22,18 +22,17 @@ struct virtual_column {
 };
 
 struct virtual_table {
-    uint32_t oid;                /* PostgreSQL's where it has the relation */
-    const char *namespace_name;  /* pg_catalog or information_schema */
+    uint32_t oid;               /* PostgreSQL's where it has the relation */
+    const char *namespace_name; /* pg_catalog or information_schema */
     const char *name;
     size_t column_count;
     const struct virtual_column *columns;
     /* Produce all rows; may suspend. NULL: there are none. `session` is the registering
        room's object or NULL. */
     enum status (*rows)(struct fiber *f, struct catalog *catalog, const struct schema *schema,
-                        struct transaction *transaction, void *session,
-                        struct virtual_sink *sink);
-    char kind;                   /* pg_class.relkind that clients see: 'r', or 'v' (0 is 'v') */
-    uint32_t type_oid;           /* of its row type in pg_type; 0 none */
+                        struct transaction *transaction, void *session, struct virtual_sink *sink);
+    char kind;         /* pg_class.relkind that clients see: 'r', or 'v' (0 is 'v') */
+    uint32_t type_oid; /* of its row type in pg_type; 0 none */
 };
 
 /* Before catalog_open; the array must stay valid. A relation that this room lists too is replaced

@@ -6,12 +6,12 @@
 #include "value/value_text.h"
 
 enum status unique__claim(struct fiber *f, struct transaction *transaction,
-                          struct partition *partition, const struct index *index,
-                          struct slice key, bool alone, bool *taken_out) {
+                          struct partition *partition, const struct index *index, struct slice key,
+                          bool alone, bool *taken_out) {
     if (!alone) {
         bool locked;
-        TRY(txn_lock_key(f, transaction, partition, index->tree, key, KEY_LOCK_EXCLUSIVE,
-                         LOCK_WAIT, &locked, NULL));
+        TRY(txn_lock_key(f, transaction, partition, index->tree, key, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+                         &locked, NULL));
         ASSERT(locked);
     }
     struct slice value;
@@ -52,8 +52,8 @@ enum status unique__violation(const struct table *table, const struct index *ind
     if (building)
         error_set(STATUS_UNIQUE_VIOLATION, "could not create unique index \"%s\"", index->name);
     else
-        error_set(STATUS_UNIQUE_VIOLATION,
-                  "duplicate key value violates unique constraint \"%s\"", index->name);
+        error_set(STATUS_UNIQUE_VIOLATION, "duplicate key value violates unique constraint \"%s\"",
+                  index->name);
     if (buffer_status(&text) == STATUS_OK)
         error_detail("%.*s", (int)text.size, (const char *)text.data);
     buffer_release(&text);

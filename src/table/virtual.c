@@ -28,8 +28,8 @@ void virtual_tables_register(const struct virtual_table *tables, size_t count) {
 }
 
 static bool same_relation(const struct virtual_table *a, const struct virtual_table *b) {
-    return a->oid == b->oid || (strcmp(a->name, b->name) == 0 &&
-                                strcmp(a->namespace_name, b->namespace_name) == 0);
+    return a->oid == b->oid ||
+           (strcmp(a->name, b->name) == 0 && strcmp(a->namespace_name, b->namespace_name) == 0);
 }
 
 static bool is_registered(const struct virtual_table *table) {

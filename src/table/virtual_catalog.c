@@ -362,8 +362,8 @@ static enum status lock_row(struct virtual_row *row, const struct schema *schema
              (unsigned long long)view->transaction.value);
     add_text(row, view->is_relation ? "relation" : "tuple");
     add_oid(row, OID_DATABASE);
-    add_oid(row, view->is_relation ? view->oid_or_tree
-                                   : relation_of_tree(schema, view->oid_or_tree));
+    add_oid(row,
+            view->is_relation ? view->oid_or_tree : relation_of_tree(schema, view->oid_or_tree));
     add_nulls(row, 7);
     add_text(row, transaction);
     add_nulls(row, 1); /* pid */

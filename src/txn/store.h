@@ -34,11 +34,11 @@ enum {
     HISTORY_MEMORY_MAX = 4 << 20, /* bytes of a history generation before it spills; less when */
     HISTORY_MEMORY_SHARE = 64,    /* all of them would be more than a 64th of the memory */
     HISTORY_MEMORY_MIN = 64 << 10,
-    KEY_LOCKS_MAX = 256,           /* of a transaction on a partition; what it locks beyond is
-                                      claimed */
-    HISTORY_ROTATE_COUNT = 512,   /* entries before it is worth dropping a generation */
-    TRANSACTIONS_POOLED = 64,     /* kept for reuse on each core */
-    TREE_DROPPED = 0x7FFFFFFF,    /* the tree that remembers dropped trees */
+    KEY_LOCKS_MAX = 256,        /* of a transaction on a partition; what it locks beyond is
+                                   claimed */
+    HISTORY_ROTATE_COUNT = 512, /* entries before it is worth dropping a generation */
+    TRANSACTIONS_POOLED = 64,   /* kept for reuse on each core */
+    TREE_DROPPED = 0x7FFFFFFF,  /* the tree that remembers dropped trees */
 };
 
 /* ---- trees and history -------------------------------------------------------------------- */

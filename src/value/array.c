@@ -64,8 +64,8 @@ enum status array_get(const struct array *array, uint32_t i, struct value *value
         return STATUS_OK;
     }
     if (is_fixed(physical)) {
-        *value_out = value_from_physical(array->element_type,
-                                         array->data + physical_size(physical) * i);
+        *value_out =
+            value_from_physical(array->element_type, array->data + physical_size(physical) * i);
         return STATUS_OK;
     }
     uint32_t start = i == 0 ? 0 : get_le32(array->ends + 4 * (size_t)(i - 1));
@@ -120,8 +120,7 @@ static void write_elements(uint8_t *to, bool fixed, size_t size, const struct va
 
 enum status array_encode(uint32_t element_type, const struct value *elements, uint32_t count,
                          uint32_t dimension_count, const uint32_t *lengths,
-                         const int32_t *lower_bounds, struct arena *arena,
-                         struct slice *body_out) {
+                         const int32_t *lower_bounds, struct arena *arena, struct slice *body_out) {
     ASSERT(dimension_count <= ARRAY_DIMENSIONS_MAX && (count > 0) == (dimension_count > 0));
     enum physical physical = type_physical(type_plain(element_type));
     bool fixed = is_fixed(physical), nulls = false;

@@ -98,7 +98,7 @@ out:
 
 struct parser {
     const struct value_context *context;
-    struct slice text;     /* all of it, for messages */
+    struct slice text; /* all of it, for messages */
     const uint8_t *at, *end;
     struct type element_type, plain_type;
     struct arena *arena;
@@ -145,8 +145,8 @@ static enum status add_element(struct parser *parser, struct slice text, bool is
     }
     TRY(text_input(parser->context, text, parser->element_type, parser->arena, element));
     if (parser->element_type.id == TYPE_NUMERIC)
-        *element = (struct value){.type = parser->plain_type,
-                                  .numeric = numeric_from_value(element)};
+        *element =
+            (struct value){.type = parser->plain_type, .numeric = numeric_from_value(element)};
     element->type = parser->plain_type;
     return STATUS_OK;
 }
@@ -222,9 +222,8 @@ static enum status parse_level(struct parser *parser, uint32_t depth) {
             TRY(parse_level(parser, depth + 1));
         } else {
             if (depth + 1 < parser->dimension_count)
-                return malformed(parser, parser->at == parser->end
-                                             ? "Unexpected end of input."
-                                             : "Unexpected array element.");
+                return malformed(parser, parser->at == parser->end ? "Unexpected end of input."
+                                                                   : "Unexpected array element.");
             TRY(parse_element(parser));
         }
         items++;

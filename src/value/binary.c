@@ -316,8 +316,8 @@ static enum status receive_array(struct slice bytes, struct type type, struct ar
         bounds[i] = (int32_t)take32(&bytes);
         count *= lengths[i];
         if (count > ARRAY_ELEMENTS_MAX)
-            return error_set(STATUS_LIMIT_EXCEEDED,
-                             "array size exceeds the maximum allowed (%d)", ARRAY_ELEMENTS_MAX);
+            return error_set(STATUS_LIMIT_EXCEEDED, "array size exceeds the maximum allowed (%d)",
+                             ARRAY_ELEMENTS_MAX);
     }
     if (dimensions == 0 || count == 0)
         count = dimensions = 0;
@@ -426,11 +426,10 @@ enum status binary_receive(struct slice bytes, struct type type, struct arena *a
         memcpy(&value_out->float64, &bits64, sizeof bits64);
         break;
     case PHYSICAL_INTERVAL:
-        value_out->interval =
-            interval_restrict((struct interval){(int64_t)get_be64(bytes.data),
-                                                (int32_t)get_be32(bytes.data + 8),
-                                                (int32_t)get_be32(bytes.data + 12)},
-                              type.modifier);
+        value_out->interval = interval_restrict(
+            (struct interval){(int64_t)get_be64(bytes.data), (int32_t)get_be32(bytes.data + 8),
+                              (int32_t)get_be32(bytes.data + 12)},
+            type.modifier);
         break;
     case PHYSICAL_UUID:
         memcpy(value_out->uuid.bytes, bytes.data, 16);

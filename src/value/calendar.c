@@ -133,8 +133,7 @@ enum status timestamp_to_timestamptz(int64_t timestamp, const struct timezone *t
 int64_t timestamptz_to_timestamp(int64_t timestamptz, const struct timezone *timezone) {
     if (!timestamp_is_finite(timestamptz) || timezone == NULL)
         return timestamptz;
-    return timestamptz +
-           timezone_offset_at(timezone, timestamptz, NULL, NULL) * US_PER_SECOND;
+    return timestamptz + timezone_offset_at(timezone, timestamptz, NULL, NULL) * US_PER_SECOND;
 }
 
 int64_t time_round(int64_t us, int32_t modifier) {

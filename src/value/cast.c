@@ -43,8 +43,8 @@ static uint32_t element_of_array(uint32_t id) {
 bool cast_allowed(uint32_t from, uint32_t to, enum cast_context context) {
     if (from == to || from == TYPE_UNKNOWN)
         return true;
-    const struct cast_entry *entry = from <= UINT16_MAX && to <= UINT16_MAX ? entry_of(from, to)
-                                                                            : NULL;
+    const struct cast_entry *entry =
+        from <= UINT16_MAX && to <= UINT16_MAX ? entry_of(from, to) : NULL;
     if (entry != NULL)
         return entry->context == 'i' || context == CAST_EXPLICIT ||
                (entry->context == 'a' && context == CAST_ASSIGNMENT);
@@ -110,8 +110,8 @@ static bool is_stringish(uint32_t id) {
 static enum status text_of(const struct cast *cast, struct slice *text_out) {
     const struct value *from = cast->from;
     if (is_stringish(from->type.id)) {
-        bool trim = from->type.id == TYPE_BPCHAR && cast->to.id != TYPE_BPCHAR &&
-                    is_stringish(cast->to.id);
+        bool trim =
+            from->type.id == TYPE_BPCHAR && cast->to.id != TYPE_BPCHAR && is_stringish(cast->to.id);
         *text_out = trim ? bpchar_trim(from->string) : from->string;
         return STATUS_OK;
     }
@@ -140,8 +140,7 @@ static enum status to_string(const struct cast *cast, struct value *out) {
             if (cast->from->int32 < INT8_MIN || cast->from->int32 > INT8_MAX)
                 return error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "\"char\" out of range");
             uint8_t byte = (uint8_t)cast->from->int32;
-            text = byte == 0 ? SLICE_EMPTY
-                             : arena_copy_slice(cast->arena, slice_of(&byte, 1));
+            text = byte == 0 ? SLICE_EMPTY : arena_copy_slice(cast->arena, slice_of(&byte, 1));
         }
         out->string = slice_of(text.data, text.size > 0 ? 1 : 0);
         return STATUS_OK;
@@ -352,8 +351,8 @@ enum status value_cast(const struct value_context *context, const struct value *
         *value_out = value_null(to);
         return STATUS_OK;
     }
-    bool via_input = is_stringish(from) && !is_stringish(to.id) &&
-                     !(from == TYPE_CHAR && to.id == TYPE_INT4);
+    bool via_input =
+        is_stringish(from) && !is_stringish(to.id) && !(from == TYPE_CHAR && to.id == TYPE_INT4);
     if (via_input) {
         struct slice text;
         TRY(text_of(&cast, &text));

@@ -65,8 +65,7 @@ static bool negate(struct interval *interval) {
            __builtin_sub_overflow(0, a.months, &interval->months);
 }
 
-enum status timestamp_subtract_interval(int64_t timestamp, struct interval interval,
-                                        int64_t *out) {
+enum status timestamp_subtract_interval(int64_t timestamp, struct interval interval, int64_t *out) {
     if (negate(&interval))
         return timestamp_range_error();
     return timestamp_add_interval(timestamp, interval, out);
@@ -299,8 +298,8 @@ enum status make_date(int year, int month, int day, int32_t *date_out) {
 }
 
 enum status make_time(int hour, int minute, double second, int64_t *time_out) {
-    bool good = hour >= 0 && minute >= 0 && minute < 60 && second >= 0 && second <= 60 &&
-                hour <= 24;
+    bool good =
+        hour >= 0 && minute >= 0 && minute < 60 && second >= 0 && second <= 60 && hour <= 24;
     if (good) {
         *time_out = hour * US_PER_HOUR + minute * US_PER_MINUTE + (int64_t)rint(second * 1e6);
         good = *time_out <= US_PER_DAY;

@@ -35,38 +35,70 @@ static enum unit unit_of(struct slice word) {
         const char *word;
         uint8_t unit;
     } words[] = {
-        {"microseconds", UNIT_MICROSECOND}, {"microsecond", UNIT_MICROSECOND},
-        {"us", UNIT_MICROSECOND},           {"usec", UNIT_MICROSECOND},
-        {"usecs", UNIT_MICROSECOND},        {"milliseconds", UNIT_MILLISECOND},
-        {"millisecond", UNIT_MILLISECOND},  {"ms", UNIT_MILLISECOND},
-        {"msec", UNIT_MILLISECOND},         {"msecs", UNIT_MILLISECOND},
-        {"second", UNIT_SECOND},            {"seconds", UNIT_SECOND},
-        {"sec", UNIT_SECOND},               {"secs", UNIT_SECOND},
-        {"s", UNIT_SECOND},                 {"minute", UNIT_MINUTE},
-        {"minutes", UNIT_MINUTE},           {"min", UNIT_MINUTE},
-        {"mins", UNIT_MINUTE},              {"m", UNIT_MINUTE},
-        {"hour", UNIT_HOUR},                {"hours", UNIT_HOUR},
-        {"hr", UNIT_HOUR},                  {"hrs", UNIT_HOUR},
-        {"h", UNIT_HOUR},                   {"day", UNIT_DAY},
-        {"days", UNIT_DAY},                 {"d", UNIT_DAY},
-        {"week", UNIT_WEEK},                {"weeks", UNIT_WEEK},
-        {"w", UNIT_WEEK},                   {"month", UNIT_MONTH},
-        {"months", UNIT_MONTH},             {"mon", UNIT_MONTH},
-        {"mons", UNIT_MONTH},               {"quarter", UNIT_QUARTER},
-        {"qtr", UNIT_QUARTER},              {"year", UNIT_YEAR},
-        {"years", UNIT_YEAR},               {"yr", UNIT_YEAR},
-        {"yrs", UNIT_YEAR},                 {"y", UNIT_YEAR},
-        {"decade", UNIT_DECADE},            {"decades", UNIT_DECADE},
-        {"dec", UNIT_DECADE},               {"decs", UNIT_DECADE},
-        {"century", UNIT_CENTURY},          {"centuries", UNIT_CENTURY},
-        {"cent", UNIT_CENTURY},             {"c", UNIT_CENTURY},
-        {"millennium", UNIT_MILLENNIUM},    {"millennia", UNIT_MILLENNIUM},
-        {"mil", UNIT_MILLENNIUM},           {"mils", UNIT_MILLENNIUM},
-        {"dow", UNIT_DOW},                  {"isodow", UNIT_ISODOW},
-        {"doy", UNIT_DOY},                  {"isoyear", UNIT_ISOYEAR},
-        {"julian", UNIT_JULIAN},            {"epoch", UNIT_EPOCH},
-        {"timezone", UNIT_ZONE},            {"timezone_hour", UNIT_ZONE_HOUR},
-        {"timezone_minute", UNIT_ZONE_MINUTE}, {"timezone_h", UNIT_ZONE_HOUR},
+        {"microseconds", UNIT_MICROSECOND},
+        {"microsecond", UNIT_MICROSECOND},
+        {"us", UNIT_MICROSECOND},
+        {"usec", UNIT_MICROSECOND},
+        {"usecs", UNIT_MICROSECOND},
+        {"milliseconds", UNIT_MILLISECOND},
+        {"millisecond", UNIT_MILLISECOND},
+        {"ms", UNIT_MILLISECOND},
+        {"msec", UNIT_MILLISECOND},
+        {"msecs", UNIT_MILLISECOND},
+        {"second", UNIT_SECOND},
+        {"seconds", UNIT_SECOND},
+        {"sec", UNIT_SECOND},
+        {"secs", UNIT_SECOND},
+        {"s", UNIT_SECOND},
+        {"minute", UNIT_MINUTE},
+        {"minutes", UNIT_MINUTE},
+        {"min", UNIT_MINUTE},
+        {"mins", UNIT_MINUTE},
+        {"m", UNIT_MINUTE},
+        {"hour", UNIT_HOUR},
+        {"hours", UNIT_HOUR},
+        {"hr", UNIT_HOUR},
+        {"hrs", UNIT_HOUR},
+        {"h", UNIT_HOUR},
+        {"day", UNIT_DAY},
+        {"days", UNIT_DAY},
+        {"d", UNIT_DAY},
+        {"week", UNIT_WEEK},
+        {"weeks", UNIT_WEEK},
+        {"w", UNIT_WEEK},
+        {"month", UNIT_MONTH},
+        {"months", UNIT_MONTH},
+        {"mon", UNIT_MONTH},
+        {"mons", UNIT_MONTH},
+        {"quarter", UNIT_QUARTER},
+        {"qtr", UNIT_QUARTER},
+        {"year", UNIT_YEAR},
+        {"years", UNIT_YEAR},
+        {"yr", UNIT_YEAR},
+        {"yrs", UNIT_YEAR},
+        {"y", UNIT_YEAR},
+        {"decade", UNIT_DECADE},
+        {"decades", UNIT_DECADE},
+        {"dec", UNIT_DECADE},
+        {"decs", UNIT_DECADE},
+        {"century", UNIT_CENTURY},
+        {"centuries", UNIT_CENTURY},
+        {"cent", UNIT_CENTURY},
+        {"c", UNIT_CENTURY},
+        {"millennium", UNIT_MILLENNIUM},
+        {"millennia", UNIT_MILLENNIUM},
+        {"mil", UNIT_MILLENNIUM},
+        {"mils", UNIT_MILLENNIUM},
+        {"dow", UNIT_DOW},
+        {"isodow", UNIT_ISODOW},
+        {"doy", UNIT_DOY},
+        {"isoyear", UNIT_ISOYEAR},
+        {"julian", UNIT_JULIAN},
+        {"epoch", UNIT_EPOCH},
+        {"timezone", UNIT_ZONE},
+        {"timezone_hour", UNIT_ZONE_HOUR},
+        {"timezone_minute", UNIT_ZONE_MINUTE},
+        {"timezone_h", UNIT_ZONE_HOUR},
         {"timezone_m", UNIT_ZONE_MINUTE},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -83,8 +115,8 @@ static enum status unit_error(struct slice field, enum unit unit, uint32_t type_
                                                                        : field.data[i]);
     const char *type = type_info_get(type_id)->name;
     if (unit == UNIT_UNKNOWN)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE,
-                         "unit \"%.*s\" not recognized for type %s", (int)size, lower, type);
+        return error_set(STATUS_INVALID_PARAMETER_VALUE, "unit \"%.*s\" not recognized for type %s",
+                         (int)size, lower, type);
     return error_set(STATUS_FEATURE_NOT_SUPPORTED, "unit \"%.*s\" not supported for type %s",
                      (int)size, lower, type);
 }
@@ -331,8 +363,8 @@ enum status datetime_part(struct slice field, const struct value *value,
 static void truncate_year(struct datetime *datetime, enum unit unit) {
     int year = datetime->year;
     if (unit == UNIT_MILLENNIUM)
-        year = year > 0 ? (year + 999) / 1000 * 1000 - 999
-                        : -((999 - (year - 1)) / 1000) * 1000 + 1;
+        year =
+            year > 0 ? (year + 999) / 1000 * 1000 - 999 : -((999 - (year - 1)) / 1000) * 1000 + 1;
     else if (unit == UNIT_CENTURY)
         year = year > 0 ? (year + 99) / 100 * 100 - 99 : -((99 - (year - 1)) / 100) * 100 + 1;
     else if (unit == UNIT_DECADE)
@@ -342,12 +374,9 @@ static void truncate_year(struct datetime *datetime, enum unit unit) {
 }
 
 static enum status truncate_local(int64_t local, enum unit unit, bool *known, int64_t *out) {
-    static const int64_t spans[] = {[UNIT_MICROSECOND] = 1,
-                                    [UNIT_MILLISECOND] = 1000,
-                                    [UNIT_SECOND] = US_PER_SECOND,
-                                    [UNIT_MINUTE] = US_PER_MINUTE,
-                                    [UNIT_HOUR] = US_PER_HOUR,
-                                    [UNIT_DAY] = US_PER_DAY};
+    static const int64_t spans[] = {
+        [UNIT_MICROSECOND] = 1,        [UNIT_MILLISECOND] = 1000, [UNIT_SECOND] = US_PER_SECOND,
+        [UNIT_MINUTE] = US_PER_MINUTE, [UNIT_HOUR] = US_PER_HOUR, [UNIT_DAY] = US_PER_DAY};
     *known = true;
     if (unit >= UNIT_MICROSECOND && unit <= UNIT_DAY) {
         int64_t rest = local % spans[unit];

@@ -76,8 +76,7 @@ static char *put_two_then_year(char *at, int first, char separator, int second, 
 }
 
 /* The date alone; `postgres_dashes`: how style Postgres writes a date without time. */
-static char *put_date(char *at, const struct value_context *context, int year, int month,
-                      int day) {
+static char *put_date(char *at, const struct value_context *context, int year, int month, int day) {
     bool day_first = context->date_order == DATE_ORDER_DMY;
     switch ((enum date_style)context->date_style) {
     case DATE_STYLE_SQL:
@@ -347,8 +346,8 @@ static void format_sql(struct interval interval, struct buffer *buffer) {
     if ((negative && positive) || (year_month && day_time)) {
         buffer_append_format(buffer, "%c%d-%d %c%d %c%llu:%02d:", interval.months < 0 ? '-' : '+',
                              abs(fields.years), abs(fields.months), interval.days < 0 ? '-' : '+',
-                             abs(fields.days), interval.us < 0 ? '-' : '+',
-                             unsigned_hours(&fields), abs(fields.minutes));
+                             abs(fields.days), interval.us < 0 ? '-' : '+', unsigned_hours(&fields),
+                             abs(fields.minutes));
         append_seconds(&fields, true, buffer);
         return;
     }

@@ -37,15 +37,15 @@ struct scan {
     const uint8_t *at, *end;
     struct number numbers[4];
     int number_count;
-    int month_name;          /* 1..12, 0 none */
-    int month_before;        /* how many numbers stood before the name */
-    bool ymd;                /* numbers came as year, month, day whatever the date order */
-    bool has_date;           /* the date is final in year, month, day */
+    int month_name;           /* 1..12, 0 none */
+    int month_before;         /* how many numbers stood before the name */
+    bool ymd;                 /* numbers came as year, month, day whatever the date order */
+    bool has_date;            /* the date is final in year, month, day */
     bool has_time, time_next; /* time_next: after the T of ISO */
     bool has_zone;
     const struct timezone *zone; /* by name; else `offset` */
     enum special special;
-    int meridian;            /* 0 none, 1 AM, 2 PM */
+    int meridian; /* 0 none, 1 AM, 2 PM */
     bool bc;
     int year, month, day, hour, minute, second;
     int microsecond;
@@ -270,10 +270,9 @@ static void set_relative_day(struct scan *scan, int days) {
 }
 
 static bool is_weekday(struct slice word) {
-    static const char *const names[] = {"sunday", "monday",   "tuesday", "wednesday", "thursday",
-                                        "friday", "saturday", "sun",     "mon",       "tue",
-                                        "tues",   "wed",      "weds",    "thu",       "thur",
-                                        "thurs",  "fri",      "sat"};
+    static const char *const names[] = {
+        "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun", "mon",
+        "tue",    "tues",   "wed",     "weds",      "thu",      "thur",   "thurs",    "fri", "sat"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (text_equal_ignoring_case(word, names[i]))
             return true;
@@ -284,8 +283,7 @@ static enum failure take_special(struct scan *scan, struct slice word, bool *fou
     static const struct {
         const char *word;
         enum special special;
-    } specials[] = {
-        {"now", SPECIAL_NOW}, {"infinity", SPECIAL_INFINITY}, {"epoch", SPECIAL_EPOCH}};
+    } specials[] = {{"now", SPECIAL_NOW}, {"infinity", SPECIAL_INFINITY}, {"epoch", SPECIAL_EPOCH}};
     static const char *const days[] = {"yesterday", "today", "tomorrow"};
     *found = true;
     for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++) {
@@ -488,8 +486,8 @@ static enum failure check_time(struct scan *scan) {
         scan->hour = 0;
     else if (scan->meridian == 2 && scan->hour != 12)
         scan->hour += 12;
-    bool midnight = scan->hour == 24 && scan->minute == 0 && scan->second == 0 &&
-                    scan->microsecond == 0;
+    bool midnight =
+        scan->hour == 24 && scan->minute == 0 && scan->second == 0 && scan->microsecond == 0;
     if (scan->hour > 24 || (scan->hour == 24 && !midnight) || scan->minute > 59 ||
         scan->second > 60)
         return FIELD_OVERFLOW;
@@ -526,8 +524,8 @@ static enum status report(enum failure failure, const char *type, struct slice t
             error_hint("Perhaps you need a different \"datestyle\" setting.");
         return status;
     case ZONE_OVERFLOW:
-        return error_set(STATUS_INVALID_TIME_ZONE,
-                         "time zone displacement out of range: \"%.*s\"", size, data);
+        return error_set(STATUS_INVALID_TIME_ZONE, "time zone displacement out of range: \"%.*s\"",
+                         size, data);
     case FAILURE_SET:
         return error_current()->status;
     default:
@@ -537,8 +535,8 @@ static enum status report(enum failure failure, const char *type, struct slice t
 }
 
 static int64_t time_of(const struct scan *scan) {
-    return scan->hour * US_PER_HOUR + scan->minute * US_PER_MINUTE +
-           scan->second * US_PER_SECOND + scan->microsecond;
+    return scan->hour * US_PER_HOUR + scan->minute * US_PER_MINUTE + scan->second * US_PER_SECOND +
+           scan->microsecond;
 }
 
 static enum status out_of_range(const char *what, struct slice text) {

@@ -167,8 +167,7 @@ struct moment {
     int32_t date;
 };
 
-static void append_ordinal(int64_t number, const struct pattern_item *item,
-                           struct buffer *buffer) {
+static void append_ordinal(int64_t number, const struct pattern_item *item, struct buffer *buffer) {
     static const char *const suffixes[] = {"th", "st", "nd", "rd"};
     int64_t last = (number < 0 ? -number : number) % 100;
     const char *suffix = suffixes[last % 10 <= 3 && (last < 11 || last > 13) ? last % 10 : 0];
@@ -194,8 +193,8 @@ static void append_name(const char *name, size_t size, size_t width,
     for (; name[at] != '\0' && (size == 0 || at < size); at++) {
         char byte = lower(name[at]);
         bool capital = item->letters == CASE_UPPER || (item->letters == CASE_FIRST && at == 0);
-        buffer_append_byte(buffer, (uint8_t)(capital && byte >= 'a' && byte <= 'z' ? byte - 32
-                                                                                   : byte));
+        buffer_append_byte(buffer,
+                           (uint8_t)(capital && byte >= 'a' && byte <= 'z' ? byte - 32 : byte));
     }
     for (; item->fill && at < width; at++)
         buffer_append_byte(buffer, ' ');

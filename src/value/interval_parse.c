@@ -55,35 +55,64 @@ static enum unit unit_of(struct slice word) {
         const char *word;
         uint8_t unit;
     } words[] = {
-        {"us", UNIT_MICROSECOND},        {"usec", UNIT_MICROSECOND},
-        {"usecs", UNIT_MICROSECOND},     {"usecond", UNIT_MICROSECOND},
-        {"useconds", UNIT_MICROSECOND},  {"microsecond", UNIT_MICROSECOND},
-        {"microseconds", UNIT_MICROSECOND}, {"microsecon", UNIT_MICROSECOND},
-        {"ms", UNIT_MILLISECOND},        {"msec", UNIT_MILLISECOND},
-        {"msecs", UNIT_MILLISECOND},     {"msecond", UNIT_MILLISECOND},
-        {"mseconds", UNIT_MILLISECOND},  {"millisecond", UNIT_MILLISECOND},
-        {"milliseconds", UNIT_MILLISECOND}, {"millisecon", UNIT_MILLISECOND},
-        {"s", UNIT_SECOND},              {"sec", UNIT_SECOND},
-        {"secs", UNIT_SECOND},           {"second", UNIT_SECOND},
-        {"seconds", UNIT_SECOND},        {"m", UNIT_MINUTE},
-        {"min", UNIT_MINUTE},            {"mins", UNIT_MINUTE},
-        {"minute", UNIT_MINUTE},         {"minutes", UNIT_MINUTE},
-        {"h", UNIT_HOUR},                {"hr", UNIT_HOUR},
-        {"hrs", UNIT_HOUR},              {"hour", UNIT_HOUR},
-        {"hours", UNIT_HOUR},            {"d", UNIT_DAY},
-        {"day", UNIT_DAY},               {"days", UNIT_DAY},
-        {"w", UNIT_WEEK},                {"week", UNIT_WEEK},
-        {"weeks", UNIT_WEEK},            {"mon", UNIT_MONTH},
-        {"mons", UNIT_MONTH},            {"month", UNIT_MONTH},
-        {"months", UNIT_MONTH},          {"y", UNIT_YEAR},
-        {"yr", UNIT_YEAR},               {"yrs", UNIT_YEAR},
-        {"year", UNIT_YEAR},             {"years", UNIT_YEAR},
-        {"dec", UNIT_DECADE},            {"decs", UNIT_DECADE},
-        {"decade", UNIT_DECADE},         {"decades", UNIT_DECADE},
-        {"c", UNIT_CENTURY},             {"cent", UNIT_CENTURY},
-        {"century", UNIT_CENTURY},       {"centuries", UNIT_CENTURY},
-        {"mil", UNIT_MILLENNIUM},        {"mils", UNIT_MILLENNIUM},
-        {"millennium", UNIT_MILLENNIUM}, {"millennia", UNIT_MILLENNIUM},
+        {"us", UNIT_MICROSECOND},
+        {"usec", UNIT_MICROSECOND},
+        {"usecs", UNIT_MICROSECOND},
+        {"usecond", UNIT_MICROSECOND},
+        {"useconds", UNIT_MICROSECOND},
+        {"microsecond", UNIT_MICROSECOND},
+        {"microseconds", UNIT_MICROSECOND},
+        {"microsecon", UNIT_MICROSECOND},
+        {"ms", UNIT_MILLISECOND},
+        {"msec", UNIT_MILLISECOND},
+        {"msecs", UNIT_MILLISECOND},
+        {"msecond", UNIT_MILLISECOND},
+        {"mseconds", UNIT_MILLISECOND},
+        {"millisecond", UNIT_MILLISECOND},
+        {"milliseconds", UNIT_MILLISECOND},
+        {"millisecon", UNIT_MILLISECOND},
+        {"s", UNIT_SECOND},
+        {"sec", UNIT_SECOND},
+        {"secs", UNIT_SECOND},
+        {"second", UNIT_SECOND},
+        {"seconds", UNIT_SECOND},
+        {"m", UNIT_MINUTE},
+        {"min", UNIT_MINUTE},
+        {"mins", UNIT_MINUTE},
+        {"minute", UNIT_MINUTE},
+        {"minutes", UNIT_MINUTE},
+        {"h", UNIT_HOUR},
+        {"hr", UNIT_HOUR},
+        {"hrs", UNIT_HOUR},
+        {"hour", UNIT_HOUR},
+        {"hours", UNIT_HOUR},
+        {"d", UNIT_DAY},
+        {"day", UNIT_DAY},
+        {"days", UNIT_DAY},
+        {"w", UNIT_WEEK},
+        {"week", UNIT_WEEK},
+        {"weeks", UNIT_WEEK},
+        {"mon", UNIT_MONTH},
+        {"mons", UNIT_MONTH},
+        {"month", UNIT_MONTH},
+        {"months", UNIT_MONTH},
+        {"y", UNIT_YEAR},
+        {"yr", UNIT_YEAR},
+        {"yrs", UNIT_YEAR},
+        {"year", UNIT_YEAR},
+        {"years", UNIT_YEAR},
+        {"dec", UNIT_DECADE},
+        {"decs", UNIT_DECADE},
+        {"decade", UNIT_DECADE},
+        {"decades", UNIT_DECADE},
+        {"c", UNIT_CENTURY},
+        {"cent", UNIT_CENTURY},
+        {"century", UNIT_CENTURY},
+        {"centuries", UNIT_CENTURY},
+        {"mil", UNIT_MILLENNIUM},
+        {"mils", UNIT_MILLENNIUM},
+        {"millennium", UNIT_MILLENNIUM},
+        {"millennia", UNIT_MILLENNIUM},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (text_equal_ignoring_case(word, words[i].word))
@@ -120,10 +149,8 @@ static void add_units(struct sums *sums, enum unit unit, int64_t count, double f
                                  [UNIT_SECOND] = US_PER_SECOND,
                                  [UNIT_MINUTE] = US_PER_MINUTE,
                                  [UNIT_HOUR] = US_PER_HOUR};
-    static const int months[] = {[UNIT_YEAR] = 12,
-                                 [UNIT_DECADE] = 120,
-                                 [UNIT_CENTURY] = 1200,
-                                 [UNIT_MILLENNIUM] = 12000};
+    static const int months[] = {
+        [UNIT_YEAR] = 12, [UNIT_DECADE] = 120, [UNIT_CENTURY] = 1200, [UNIT_MILLENNIUM] = 12000};
     switch (unit) {
     case UNIT_NONE:
     case UNIT_MICROSECOND:
@@ -270,8 +297,7 @@ static enum outcome take_year_month(struct scan *scan, int sign, int64_t years) 
     double fraction;
     bool overflow = false;
     scan->at++;
-    if (!take_number(scan, &months, &fraction, &overflow) || fraction != 0 ||
-        next_is(scan, '-'))
+    if (!take_number(scan, &months, &fraction, &overflow) || fraction != 0 || next_is(scan, '-'))
         return BAD_FORMAT;
     if (overflow || months >= 12)
         return OVERFLOW;
@@ -347,8 +373,7 @@ static enum outcome take_words(struct scan *scan) {
             scan->at++;
             continue;
         }
-        if (scan->end - scan->at == 3 &&
-            text_equal_ignoring_case(slice_of(scan->at, 3), "ago")) {
+        if (scan->end - scan->at == 3 && text_equal_ignoring_case(slice_of(scan->at, 3), "ago")) {
             ago = true;
             break;
         }

@@ -54,7 +54,7 @@ static void put_string(struct buffer *buffer, struct slice text) {
     if (to == NULL)
         return;
     const uint8_t *at = text.data, *end = text.data + text.size;
-    while (at < end && *at > 1)
+    while (at<end && * at> 1)
         *to++ = *at++;
     buffer->size += (size_t)(at - text.data);
     for (; at < end; at++) {
@@ -357,13 +357,13 @@ static enum status decode_numeric(struct reader *reader, struct numeric *number_
         coefficient /= 10;
         scale--;
     }
-    if (scale < 0 && (scale < -38 || decimal_multiply(coefficient, power_of_10_128[-scale],
-                                                      &coefficient)))
+    if (scale < 0 &&
+        (scale < -38 || decimal_multiply(coefficient, power_of_10_128[-scale], &coefficient)))
         return corrupted();
     if (scale > NUMERIC_SCALE_MAX)
         return corrupted();
-    *number_out = numeric_make(class == CLASS_NEGATIVE ? -coefficient : coefficient,
-                               scale < 0 ? 0 : scale);
+    *number_out =
+        numeric_make(class == CLASS_NEGATIVE ? -coefficient : coefficient, scale < 0 ? 0 : scale);
     return STATUS_OK;
 }
 
@@ -437,8 +437,7 @@ static enum status decode_body(const struct key_column *column, struct reader *r
 }
 
 /* Past the marker; *null_out when the column is null. */
-static enum status take_marker(const struct key_column *column, struct slice *key,
-                               bool *null_out) {
+static enum status take_marker(const struct key_column *column, struct slice *key, bool *null_out) {
     *null_out = false;
     if (column->not_null)
         return STATUS_OK;
@@ -447,8 +446,7 @@ static enum status take_marker(const struct key_column *column, struct slice *ke
     uint8_t marker = key->data[0];
     *key = slice_of(key->data + 1, key->size - 1);
     *null_out = marker != MARK_VALUE;
-    if (marker == MARK_VALUE ||
-        marker == (column->nulls_first ? MARK_NULL_FIRST : MARK_NULL_LAST))
+    if (marker == MARK_VALUE || marker == (column->nulls_first ? MARK_NULL_FIRST : MARK_NULL_LAST))
         return STATUS_OK;
     return corrupted();
 }

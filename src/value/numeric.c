@@ -95,8 +95,7 @@ bool numeric_rescale(int128_t coefficient, int from_scale, int to_scale, int128_
 }
 
 static enum status field_overflow(int precision, int scale) {
-    enum status status =
-        error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
+    enum status status = error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
     int digits = precision - scale;
     error_detail("A field with precision %d, scale %d must round to an absolute value less than "
                  "%s%d.",
@@ -113,8 +112,7 @@ static enum status special_to_value(struct numeric number, struct type type, int
     if (number.kind == NUMERIC_NAN)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED,
                          "NaN in a numeric with a declared precision is not supported");
-    enum status status =
-        error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
+    enum status status = error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
     error_detail("A field with precision %d, scale %d cannot hold an infinite value.", precision,
                  scale);
     return status;
@@ -166,8 +164,9 @@ double numeric_to_float8(struct numeric number) {
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (number.kind != NUMERIC_FINITE)
-        return number.kind == NUMERIC_NAN ? NAN : number.kind == NUMERIC_INFINITY ? INFINITY
-                                                                                  : -INFINITY;
+        return number.kind == NUMERIC_NAN        ? NAN
+               : number.kind == NUMERIC_INFINITY ? INFINITY
+                                                 : -INFINITY;
     /* Both exact in a double, so one division rounds correctly. */
     if (magnitude_of(number.coefficient) < (uint128_t)1 << 53 && number.scale <= 22)
         return (double)(int64_t)number.coefficient / powers[number.scale];
@@ -256,8 +255,10 @@ corrupted:
 
 int numeric_compare(struct numeric a, struct numeric b) {
     if (a.kind != NUMERIC_FINITE || b.kind != NUMERIC_FINITE) {
-        static const int8_t rank[] = {[NUMERIC_MINUS_INFINITY] = 0, [NUMERIC_FINITE] = 1,
-                                      [NUMERIC_INFINITY] = 2, [NUMERIC_NAN] = 3};
+        static const int8_t rank[] = {[NUMERIC_MINUS_INFINITY] = 0,
+                                      [NUMERIC_FINITE] = 1,
+                                      [NUMERIC_INFINITY] = 2,
+                                      [NUMERIC_NAN] = 3};
         return rank[a.kind] - rank[b.kind];
     }
     if (a.scale == b.scale)
@@ -350,8 +351,8 @@ enum status numeric_subtract(struct numeric a, struct numeric b, struct numeric 
 enum status numeric_multiply(struct numeric a, struct numeric b, struct numeric *result) {
     if (is_special(a, b)) {
         bool nan = a.kind == NUMERIC_NAN || b.kind == NUMERIC_NAN;
-        *result = nan ? numeric_special(NUMERIC_NAN)
-                      : infinity_of(numeric_sign(a) * numeric_sign(b));
+        *result =
+            nan ? numeric_special(NUMERIC_NAN) : infinity_of(numeric_sign(a) * numeric_sign(b));
         return STATUS_OK;
     }
     int128_t product;

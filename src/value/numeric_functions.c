@@ -28,8 +28,7 @@ static enum status overflow(void) {
 
 static fixed fixed_multiply(fixed a, fixed b) {
     struct u256 product = wide_multiply(magnitude_of(a), magnitude_of(b));
-    uint128_t size =
-        product.high << (128 - FRACTION_BITS) | product.low >> FRACTION_BITS;
+    uint128_t size = product.high << (128 - FRACTION_BITS) | product.low >> FRACTION_BITS;
     return with_sign(size, (a < 0) != (b < 0));
 }
 
@@ -119,8 +118,7 @@ static enum status fixed_to_numeric(fixed number, int scale, struct numeric *res
         struct u256 product = wide_multiply(size, (uint128_t)power_of_10_128[scale]);
         if (product.high >> (FRACTION_BITS - 2) != 0)
             continue;
-        uint128_t whole =
-            product.high << (128 - FRACTION_BITS) | product.low >> FRACTION_BITS;
+        uint128_t whole = product.high << (128 - FRACTION_BITS) | product.low >> FRACTION_BITS;
         whole += product.low >> (FRACTION_BITS - 1) & 1;
         if (whole >= (uint128_t)power_of_10_128[38])
             continue;
@@ -182,14 +180,13 @@ struct scaled {
 };
 
 static void scale_by_10(struct scaled *number, int power) {
-    struct u256 product =
-        wide_multiply(number->mantissa, (uint128_t)power_of_10_128[power]);
+    struct u256 product = wide_multiply(number->mantissa, (uint128_t)power_of_10_128[power]);
     int shift = 0;
     while (product.high >> shift != 0)
         shift++;
     if (shift > 0) {
-        number->mantissa = shift == 128 ? product.high
-                                        : product.high << (128 - shift) | product.low >> shift;
+        number->mantissa =
+            shift == 128 ? product.high : product.high << (128 - shift) | product.low >> shift;
         number->exponent += shift;
     } else {
         number->mantissa = product.low;
@@ -348,10 +345,9 @@ static enum status power_special(struct numeric a, struct numeric exponent,
                                                             "non-integer power yields a complex "
                                                             "result");
     bool odd = normal.coefficient % 2 != 0;
-    *result = !grows ? numeric_make(0, 0)
-              : a.kind == NUMERIC_MINUS_INFINITY && odd
-                  ? numeric_special(NUMERIC_MINUS_INFINITY)
-                  : numeric_special(NUMERIC_INFINITY);
+    *result = !grows                                    ? numeric_make(0, 0)
+              : a.kind == NUMERIC_MINUS_INFINITY && odd ? numeric_special(NUMERIC_MINUS_INFINITY)
+                                                        : numeric_special(NUMERIC_INFINITY);
     return STATUS_OK;
 }
 
@@ -373,8 +369,7 @@ enum status numeric_power(struct numeric a, struct numeric exponent, struct nume
         return STATUS_OK;
     }
     fixed factor, ln = ln_of(a);
-    double approximate =
-        log(numeric_to_float8(a)) * numeric_to_float8(exponent);
+    double approximate = log(numeric_to_float8(a)) * numeric_to_float8(exponent);
     bool too_large = to_fixed(exponent, &factor) || fabs(approximate) > 100000;
     fixed product = too_large ? 0 : fixed_multiply(ln, factor);
     return exp_of(approximate, product, too_large, larger(a.scale, exponent.scale), result);

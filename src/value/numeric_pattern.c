@@ -42,10 +42,10 @@ struct item {
 struct pattern {
     struct item items[ITEMS_MAX];
     int count;
-    int before, after;    /* digit places before and after the point */
-    int first_zero;       /* place of the first 0 before the point, from 1; 0 none */
-    int last_zero;        /* place of the last 0 after the point; 0 none */
-    int shift;            /* places after V */
+    int before, after; /* digit places before and after the point */
+    int first_zero;    /* place of the first 0 before the point, from 1; 0 none */
+    int last_zero;     /* place of the last 0 after the point; 0 none */
+    int shift;         /* places after V */
     bool fill_mode, point, sign, sign_first, minus, brackets, exponent, roman, roman_lower;
 };
 
@@ -150,8 +150,7 @@ static enum status cut(struct slice format, struct pattern *pattern) {
             format = slice_of(format.data + 1, format.size - 1);
             continue;
         }
-        if (format.data[0] == '\\' && format.size > 1 &&
-            (inside_quotes || format.data[1] == '"')) {
+        if (format.data[0] == '\\' && format.size > 1 && (inside_quotes || format.data[1] == '"')) {
             format = slice_of(format.data + 1, format.size - 1);
             size = utf8_prefix(format, 1);
         } else if (inside_quotes) {
@@ -176,8 +175,8 @@ struct writer {
     struct buffer *buffer;
     bool negative, sign_written, any_digit, overflow;
     char digits[ITEMS_MAX + 48]; /* of the whole part, then of the fraction */
-    int whole, fraction;                 /* how many of each */
-    int last_shown;                      /* with FM: digits of the fraction to show */
+    int whole, fraction;         /* how many of each */
+    int last_shown;              /* with FM: digits of the fraction to show */
     int place, fraction_place;
 };
 
@@ -310,9 +309,8 @@ static enum status load_digits(struct writer *writer, struct numeric number) {
         return STATUS_OK;
     }
     if (pattern->shift > 0) {
-        struct numeric factor = numeric_make(power_of_10_128[pattern->shift < 38 ? pattern->shift
-                                                                                 : 38],
-                                             0);
+        struct numeric factor =
+            numeric_make(power_of_10_128[pattern->shift < 38 ? pattern->shift : 38], 0);
         TRY(numeric_multiply(number, factor, &number));
     }
     /* Digits that 38 cannot hold are zeros anyway. */
@@ -324,9 +322,8 @@ static enum status load_digits(struct writer *writer, struct numeric number) {
     const char *digits = (const char *)text.data;
     int size = (int)text.size - (number.scale > 0 ? number.scale + 1 : 0);
     /* A lone 0 before the point has no place of its own, unless FM leaves nothing else. */
-    bool bare_zero = size == 1 && digits[0] == '0' && pattern->after > 0 &&
-                     pattern->before > 0 && pattern->first_zero == 0 &&
-                     !(pattern->fill_mode && number.coefficient == 0);
+    bool bare_zero = size == 1 && digits[0] == '0' && pattern->after > 0 && pattern->before > 0 &&
+                     pattern->first_zero == 0 && !(pattern->fill_mode && number.coefficient == 0);
     writer->whole = bare_zero ? 0 : size;
     memcpy(writer->digits, digits, (size_t)writer->whole);
     if (number.scale > 0)
@@ -375,9 +372,9 @@ static enum status show_roman(const struct pattern *pattern, struct numeric numb
     static const struct {
         int value;
         const char *letters;
-    } parts[] = {{1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"}, {90, "XC"},
-                 {50, "L"},   {40, "XL"},  {10, "X"},  {9, "IX"},   {5, "V"},   {4, "IV"},
-                 {1, "I"}};
+    } parts[] = {{1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"},
+                 {90, "XC"},  {50, "L"},   {40, "XL"}, {10, "X"},   {9, "IX"},
+                 {5, "V"},    {4, "IV"},   {1, "I"}};
     char text[16] = {0};
     int64_t whole;
     if (numeric_to_integer(number, TYPE_INT4, &whole) != STATUS_OK || whole < 1 || whole > 3999) {
@@ -390,9 +387,8 @@ static enum status show_roman(const struct pattern *pattern, struct numeric numb
     for (size_t i = strlen(text); i < 15 && !pattern->fill_mode; i++)
         buffer_append_byte(buffer, ' ');
     for (size_t i = 0; text[i] != '\0'; i++)
-        buffer_append_byte(buffer, (uint8_t)(pattern->roman_lower && text[i] != '#'
-                                                 ? text[i] + 32
-                                                 : text[i]));
+        buffer_append_byte(
+            buffer, (uint8_t)(pattern->roman_lower && text[i] != '#' ? text[i] + 32 : text[i]));
     return STATUS_OK;
 }
 
@@ -414,8 +410,7 @@ enum status numeric_to_char(struct numeric number, struct slice format, struct b
 
 /* ---- reading --------------------------------------------------------------------------- */
 
-enum status numeric_from_char(struct slice text, struct slice format,
-                              struct numeric *number_out) {
+enum status numeric_from_char(struct slice text, struct slice format, struct numeric *number_out) {
     struct pattern pattern;
     TRY(cut(format, &pattern));
     if (pattern.roman)

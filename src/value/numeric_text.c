@@ -94,7 +94,8 @@ void numeric_format_scaled(int128_t coefficient, int scale, struct buffer *buffe
 }
 
 void numeric_format(struct numeric number, struct buffer *buffer) {
-    static const char *const names[] = {[NUMERIC_NAN] = "NaN", [NUMERIC_INFINITY] = "Infinity",
+    static const char *const names[] = {[NUMERIC_NAN] = "NaN",
+                                        [NUMERIC_INFINITY] = "Infinity",
                                         [NUMERIC_MINUS_INFINITY] = "-Infinity"};
     if (number.kind != NUMERIC_FINITE)
         buffer_append_text(buffer, names[number.kind]);
@@ -152,9 +153,9 @@ static bool parse_special(struct slice body, bool negative, bool signed_text,
 /* The digits of a number as they are read. */
 struct digits {
     uint128_t coefficient;
-    int scale;      /* digits after the point that are in the coefficient */
-    int scale_max;  /* digits after the point that are wanted */
-    int round;      /* first digit beyond scale_max, -1 none seen */
+    int scale;     /* digits after the point that are in the coefficient */
+    int scale_max; /* digits after the point that are wanted */
+    int round;     /* first digit beyond scale_max, -1 none seen */
     bool overflow;
 };
 
@@ -211,8 +212,7 @@ enum status numeric_parse_rounded(struct slice text, int scale_max, struct numer
     }
     /* An exponent moves the point: then nothing is rounded while reading. */
     bool has_exponent = body.size > 0 && (memchr(at, 'e', body.size) || memchr(at, 'E', body.size));
-    struct digits digits = {.scale_max = has_exponent ? NUMERIC_SCALE_MAX : scale_max,
-                            .round = -1};
+    struct digits digits = {.scale_max = has_exponent ? NUMERIC_SCALE_MAX : scale_max, .round = -1};
     bool any = false, fraction = false;
     int exponent = 0;
     for (; at < end; at++) {

@@ -42,8 +42,8 @@ void row_schema_init(struct row_schema *schema, const struct row_column *columns
 struct row_writer {
     const struct row_schema *schema;
     struct buffer *buffer;
-    size_t start;       /* of the row in the buffer */
-    size_t fixed;       /* offsets in the row */
+    size_t start; /* of the row in the buffer */
+    size_t fixed; /* offsets in the row */
     size_t ends, bytes;
     bool wide;
     uint8_t flags;
@@ -57,8 +57,7 @@ static enum status row_too_large(void) {
 
 static size_t variable_size(enum physical physical, const struct value *value) {
     uint8_t packed[NUMERIC_PACKED_SIZE_MAX];
-    return physical == PHYSICAL_STRING ? value->string.size
-                                       : numeric_pack(value->numeric, packed);
+    return physical == PHYSICAL_STRING ? value->string.size : numeric_pack(value->numeric, packed);
 }
 
 /* Header, bitmap, zeroed fixed part and ends; bytes of variable columns follow by appending. */

@@ -15,8 +15,8 @@ enum { CHUNK_ROWS = 128 };
 struct chunk {
     const struct row_schema *schema;
     uint32_t count;
-    bool uniform;   /* every row stores all columns */
-    uint8_t flags;  /* of all rows together */
+    bool uniform;  /* every row stores all columns */
+    uint8_t flags; /* of all rows together */
     const uint8_t *rows[CHUNK_ROWS];
     uint32_t variable_size[CHUNK_ROWS];
     uint16_t columns[CHUNK_ROWS];
@@ -217,8 +217,7 @@ static enum status decode_variable(const struct chunk *chunk, uint32_t column,
         return decode_strings_plain(chunk, column, vector, first);
     for (uint32_t i = 0; i < chunk->count; i++)
         if (is_stored(chunk, i, column) && !is_null(chunk, i, column))
-            TRY(decode_variable_one(chunk, i, column, options, vector_position, vector,
-                                    first + i));
+            TRY(decode_variable_one(chunk, i, column, options, vector_position, vector, first + i));
     fill_absent(chunk, column, vector, first);
     return STATUS_OK;
 }

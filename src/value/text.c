@@ -86,8 +86,8 @@ static void format_named_oid(const struct value_context *context, const struct v
     char text[20];
     if (value->int64 == 0)
         buffer_append_byte(buffer, '-');
-    else if (resolver == NULL || !resolver->describe(resolver->data, value->type.id,
-                                                     (uint32_t)value->int64, buffer))
+    else if (resolver == NULL ||
+             !resolver->describe(resolver->data, value->type.id, (uint32_t)value->int64, buffer))
         buffer_append(buffer, text, int64_format(value->int64, text));
 }
 
@@ -290,9 +290,8 @@ enum status text_fit_length(struct slice text, struct type type, bool cut, struc
     size_t kept = utf8_prefix(text, limit);
     if (kept < text.size) {
         if (!cut && !all_spaces(text.data + kept, text.size - kept))
-            return error_set(STATUS_STRING_DATA_RIGHT_TRUNCATION,
-                             "value too long for type %s(%zu)", type_info_get(type.id)->name,
-                             limit);
+            return error_set(STATUS_STRING_DATA_RIGHT_TRUNCATION, "value too long for type %s(%zu)",
+                             type_info_get(type.id)->name, limit);
         result->size = kept;
         return STATUS_OK;
     }

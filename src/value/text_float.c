@@ -97,8 +97,7 @@ static size_t shortest(double number, bool single, char text[FLOAT_TEXT_SIZE]) {
     int most = single ? 9 : 17;
     for (int precision = denormal ? 1 : single ? 6 : 15; precision <= most; precision++) {
         snprintf(scientific, sizeof scientific, "%.*e", precision - 1, number);
-        if (single ? strtof(scientific, NULL) == (float)number
-                   : strtod(scientific, NULL) == number)
+        if (single ? strtof(scientific, NULL) == (float)number : strtod(scientific, NULL) == number)
             break;
     }
     const char *at = scientific + (scientific[0] == '-');

@@ -32,11 +32,11 @@ struct timezone {
     const struct timezone *next; /* in the list of loaded zones */
     char name[TIMEZONE_NAME_SIZE];
     uint32_t transition_count, type_count;
-    const int64_t *times;     /* seconds since 1970 */
-    const uint8_t *types_at;  /* type from times[i] on */
+    const int64_t *times;    /* seconds since 1970 */
+    const uint8_t *types_at; /* type from times[i] on */
     const struct local_type *types;
     const char *names;
-    uint8_t first_type;       /* before the first transition */
+    uint8_t first_type; /* before the first transition */
     /* Footer: standard time, and summer time when `start` has a kind. */
     bool has_rule;
     struct local_type standard, summer;
@@ -192,8 +192,8 @@ static const struct local_type *rule_type(const struct timezone *timezone, int64
         date_to_civil((int32_t)(days + DATE_UNIX_EPOCH), &year, &month, &day);
         int64_t start = switch_time(&timezone->start, year) - timezone->standard.offset;
         int64_t end = switch_time(&timezone->end, year) - timezone->summer.offset;
-        summer = start < end ? seconds >= start && seconds < end
-                             : seconds >= start || seconds < end;
+        summer =
+            start < end ? seconds >= start && seconds < end : seconds >= start || seconds < end;
     }
     *name_out = summer ? timezone->summer_name : timezone->standard_name;
     return summer ? &timezone->summer : &timezone->standard;
@@ -417,8 +417,8 @@ static bool is_plain_zone_name(struct slice name) {
     for (size_t i = 0; i < name.size; i++) {
         uint8_t byte = name.data[i];
         bool letter = (byte | 32) >= 'a' && (byte | 32) <= 'z';
-        if (!letter && !(byte >= '0' && byte <= '9') && byte != '_' && byte != '-' &&
-            byte != '+' && !(byte == '/' && i > 0 && name.data[i - 1] != '/'))
+        if (!letter && !(byte >= '0' && byte <= '9') && byte != '_' && byte != '-' && byte != '+' &&
+            !(byte == '/' && i > 0 && name.data[i - 1] != '/'))
             return false;
     }
     return name.size > 0 && name.size < TIMEZONE_NAME_SIZE && (name.data[0] | 32) >= 'a';

@@ -24,8 +24,7 @@ enum {
      : (oid) == TYPE_OIDVECTOR  ? TYPE_OID                                                         \
                                 : 0)
 #define STORAGE_OF(oid, length)                                                                    \
-    ((oid) == TYPE_NUMERIC                                                                         \
-         ? 'm'                                                                                     \
+    ((oid) == TYPE_NUMERIC                                                   ? 'm'                 \
      : (length) != -1 || (oid) == TYPE_INT2VECTOR || (oid) == TYPE_OIDVECTOR ? 'p'                 \
                                                                              : 'x')
 
@@ -37,8 +36,8 @@ static const struct type_info table[TYPE_POSITIONS] = {
                      .typname = typname_,                                                          \
                      .name = name_,                                                                \
                      .length = length_,                                                            \
-                     .by_value = (length_) == 1 || (length_) == 2 || (length_) == 4 ||             \
-                                 (length_) == 8,                                                   \
+                     .by_value =                                                                   \
+                         (length_) == 1 || (length_) == 2 || (length_) == 4 || (length_) == 8,     \
                      .preferred = preferred_,                                                      \
                      .is_pseudo = (category_) == 'P' || (oid) == TYPE_UNKNOWN,                     \
                      .category = category_,                                                        \
@@ -160,10 +159,10 @@ const uint8_t type_physical_table[TYPE_ID_LIMIT] = {
 };
 
 const uint8_t physical_size_table[PHYSICAL_COUNT] = {
-    [PHYSICAL_BOOL] = 1,     [PHYSICAL_INT16] = 2,    [PHYSICAL_INT32] = 4,
-    [PHYSICAL_INT64] = 8,    [PHYSICAL_INT128] = 16,  [PHYSICAL_FLOAT32] = 4,
-    [PHYSICAL_FLOAT64] = 8,  [PHYSICAL_STRING] = 16,  [PHYSICAL_INTERVAL] = 16,
-    [PHYSICAL_UUID] = 16,    [PHYSICAL_NUMERIC] = 32,
+    [PHYSICAL_BOOL] = 1,    [PHYSICAL_INT16] = 2,    [PHYSICAL_INT32] = 4,
+    [PHYSICAL_INT64] = 8,   [PHYSICAL_INT128] = 16,  [PHYSICAL_FLOAT32] = 4,
+    [PHYSICAL_FLOAT64] = 8, [PHYSICAL_STRING] = 16,  [PHYSICAL_INTERVAL] = 16,
+    [PHYSICAL_UUID] = 16,   [PHYSICAL_NUMERIC] = 32,
 };
 
 bool type_is_string(uint32_t id) {
@@ -194,9 +193,14 @@ static void format_interval_modifier(int32_t modifier, char *text, size_t size) 
         int fields;
         const char *name;
     } ranges[] = {
-        {1 << 2, " year"},  {1 << 1, " month"}, {1 << 3, " day"},
-        {1 << 10, " hour"}, {1 << 11, " minute"}, {1 << 12, " second"},
-        {1 << 2 | 1 << 1, " year to month"}, {1 << 3 | 1 << 10, " day to hour"},
+        {1 << 2, " year"},
+        {1 << 1, " month"},
+        {1 << 3, " day"},
+        {1 << 10, " hour"},
+        {1 << 11, " minute"},
+        {1 << 12, " second"},
+        {1 << 2 | 1 << 1, " year to month"},
+        {1 << 3 | 1 << 10, " day to hour"},
         {1 << 3 | 1 << 10 | 1 << 11, " day to minute"},
         {1 << 3 | 1 << 10 | 1 << 11 | 1 << 12, " day to second"},
         {1 << 10 | 1 << 11, " hour to minute"},

@@ -4,8 +4,11 @@
 #include "value/value_text.h"
 
 static size_t expected_size(uint8_t lead) {
-    return lead < 0x80 ? 1 : (lead & 0xE0) == 0xC0 ? 2 : (lead & 0xF0) == 0xE0 ? 3
-         : (lead & 0xF8) == 0xF0 ? 4 : 1;
+    return lead < 0x80             ? 1
+           : (lead & 0xE0) == 0xC0 ? 2
+           : (lead & 0xF0) == 0xE0 ? 3
+           : (lead & 0xF8) == 0xF0 ? 4
+                                   : 1;
 }
 
 /* Size of the valid character at `at`, 0 when there is none. RFC 3629: no overlong forms, no

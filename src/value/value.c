@@ -1,10 +1,10 @@
 #include "value/value.h"
 
 #include "base/base_hash.h"
+#include "value/parts.h"
 #include "value/value_array.h"
 #include "value/value_datetime.h"
 #include "value/value_numeric.h"
-#include "value/parts.h"
 
 struct string string_copy(struct string string, struct arena *arena) {
     if (string.size <= STRING_INLINE_SIZE)

@@ -177,7 +177,7 @@ static inline struct value value_text(const char *text) {
 }
 
 /* From and to the physical form (as in a vector, physical_size bytes). Strings are views: of
-   *data itself when inline, so `data` must outlive the value. */
+ *data itself when inline, so `data` must outlive the value. */
 struct value value_from_physical(struct type type, const void *data);
 void value_to_physical(const struct value *value, void *data_out);
 

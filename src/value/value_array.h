@@ -53,8 +53,8 @@ enum status array_get(const struct array *array, uint32_t i, struct value *value
    0 is the empty array; one dimension with lower bound 1 is array_make. */
 enum status array_encode(uint32_t element_type, const struct value *elements, uint32_t count,
                          uint32_t dimension_count, const uint32_t *lengths,
-                         const int32_t *lower_bounds, struct arena *arena,
-                         struct slice *body_out) MUST_USE;
+                         const int32_t *lower_bounds, struct arena *arena, struct slice *body_out)
+    MUST_USE;
 /* A one-dimensional array value (lower bound 1; int2vector and oidvector 0) of type
    `array_type` holding the elements. */
 enum status array_make(uint32_t array_type, const struct value *elements, uint32_t count,

@@ -59,9 +59,9 @@ struct datetime {
     int year, month, day;     /* year 0 is 1 BC */
     int hour, minute, second; /* second may be 60 in input only */
     int32_t microsecond;
-    int32_t offset;           /* seconds east; with time zones */
+    int32_t offset; /* seconds east; with time zones */
     bool is_dst;
-    const char *zone;         /* abbreviation or NULL */
+    const char *zone; /* abbreviation or NULL */
 };
 void timestamp_split(int64_t timestamp, struct datetime *datetime_out);
 /* DATETIME_FIELD_OVERFLOW "timestamp out of range". Uses the date and time fields only. */

@@ -99,9 +99,9 @@ struct row_external_list {
 struct row_decode_options {
     const uint16_t *columns; /* which columns, any order */
     uint32_t column_count;
-    uint32_t target_row;     /* first row of the vectors to fill */
-    struct arena *arena;     /* for copies of strings and for the list of externals */
-    bool copy_strings;       /* false: long strings point into the rows' bytes */
+    uint32_t target_row;                 /* first row of the vectors to fill */
+    struct arena *arena;                 /* for copies of strings and for the list of externals */
+    bool copy_strings;                   /* false: long strings point into the rows' bytes */
     struct row_external_list *externals; /* NULL: an external value is DATA_CORRUPTED */
 };
 

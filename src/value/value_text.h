@@ -39,14 +39,14 @@ struct value_resolver {
 };
 
 struct value_context {
-    int64_t now;                     /* transaction timestamp, as timestamptz */
-    const struct timezone *timezone; /* NULL: UTC */
-    uint8_t date_style;              /* enum date_style */
-    uint8_t date_order;              /* enum date_order */
-    uint8_t interval_style;          /* enum interval_style */
-    bool bytea_escape;               /* bytea_output = escape */
-    bool float_rounded;              /* extra_float_digits <= 0: digits as below */
-    int8_t extra_float_digits;       /* counts only when float_rounded: -15 .. 0 */
+    int64_t now;                           /* transaction timestamp, as timestamptz */
+    const struct timezone *timezone;       /* NULL: UTC */
+    uint8_t date_style;                    /* enum date_style */
+    uint8_t date_order;                    /* enum date_order */
+    uint8_t interval_style;                /* enum interval_style */
+    bool bytea_escape;                     /* bytea_output = escape */
+    bool float_rounded;                    /* extra_float_digits <= 0: digits as below */
+    int8_t extra_float_digits;             /* counts only when float_rounded: -15 .. 0 */
     const struct value_resolver *resolver; /* may be NULL */
 };
 

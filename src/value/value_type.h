@@ -146,15 +146,15 @@ struct type {
 #define TYPE_OF(suffix) ((struct type){.id = TYPE_##suffix, .modifier = -1})
 
 struct type_info {
-    uint32_t id;       /* TYPE_... = OID */
-    uint32_t array_id; /* of the array over this type; 0 none */
+    uint32_t id;         /* TYPE_... = OID */
+    uint32_t array_id;   /* of the array over this type; 0 none */
     uint32_t element_id; /* arrays and vectors: of an element (name has "char"); else 0 */
     const char *typname; /* "int4" */
     const char *name;    /* as format_type without modifier: "integer" */
     int16_t length;      /* pg_type.typlen */
     bool by_value, preferred, is_array, is_pseudo;
     char category, alignment, delimiter, storage; /* PostgreSQL's letters */
-    uint32_t collation; /* pg_type.typcollation: 100 default, 950 C, 0 none */
+    uint32_t collation;     /* pg_type.typcollation: 100 default, 950 C, 0 none */
     enum physical physical; /* numeric without known scale: NUMERIC */
 };
 

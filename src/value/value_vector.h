@@ -43,12 +43,12 @@ enum vector_kind { VECTOR_NONE, VECTOR_FLAT, VECTOR_CONSTANT, VECTOR_DICTIONARY 
 
 struct vector {
     struct type type;
-    uint8_t physical; /* enum physical = type_physical(type) */
-    uint8_t kind;     /* enum vector_kind */
+    uint8_t physical;          /* enum physical = type_physical(type) */
+    uint8_t kind;              /* enum vector_kind */
     uint32_t dictionary_count; /* DICTIONARY only */
     void *data;
-    uint64_t *validity;       /* NULL: no nulls */
-    const uint16_t *indices;  /* DICTIONARY only */
+    uint64_t *validity;      /* NULL: no nulls */
+    const uint16_t *indices; /* DICTIONARY only */
     /* What vector_init allocated, so that a vector can be filled again and again; NULL in a
        vector that is only a reference. */
     void *own_data;

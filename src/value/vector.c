@@ -6,11 +6,10 @@
 
 #define TEN(n) n + 0, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
 #define EIGHTY(n)                                                                                  \
-    TEN(n), TEN(n + 8), TEN(n + 16), TEN(n + 24), TEN(n + 32), TEN(n + 40), TEN(n + 48),           \
-        TEN(n + 56)
+    TEN(n), TEN(n + 8), TEN(n + 16), TEN(n + 24), TEN(n + 32), TEN(n + 40), TEN(n + 48), TEN(n + 56)
 #define BLOCK(n)                                                                                   \
-    EIGHTY(n), EIGHTY(n + 64), EIGHTY(n + 128), EIGHTY(n + 192), EIGHTY(n + 256),                  \
-        EIGHTY(n + 320), EIGHTY(n + 384), EIGHTY(n + 448)
+    EIGHTY(n), EIGHTY(n + 64), EIGHTY(n + 128), EIGHTY(n + 192), EIGHTY(n + 256), EIGHTY(n + 320), \
+        EIGHTY(n + 384), EIGHTY(n + 448)
 const uint16_t vector_identity[VECTOR_SIZE] = {BLOCK(0), BLOCK(512), BLOCK(1024), BLOCK(1536)};
 #undef TEN
 #undef EIGHTY
@@ -208,8 +207,8 @@ static void hash_int64(const struct vector *vector, struct vector_view view, con
         HASH_LOOP(int64_t, hash_u64((uint64_t)datum));
 }
 
-static void hash_strings(const struct vector *vector, struct vector_view view,
-                         const uint16_t *rows, uint32_t count, bool combine, uint64_t *hashes) {
+static void hash_strings(const struct vector *vector, struct vector_view view, const uint16_t *rows,
+                         uint32_t count, bool combine, uint64_t *hashes) {
     uint32_t id = vector->type.id;
     if (id == TYPE_BPCHAR || type_has_array_body(id))
         HASH_LOOP(struct string, string_hash(id, string_slice(&datum)));
@@ -261,16 +260,14 @@ void vector_hash(const struct vector *vector, const uint16_t *selection, uint32_
     }
 }
 
-int vector_compare(const struct vector *a, uint32_t row_a, const struct vector *b,
-                   uint32_t row_b) {
+int vector_compare(const struct vector *a, uint32_t row_a, const struct vector *b, uint32_t row_b) {
     struct value x = vector_get(a, row_a), y = vector_get(b, row_b);
     if (x.is_null || y.is_null)
         return x.is_null - y.is_null;
     return value_compare(&x, &y);
 }
 
-bool vector_equal(const struct vector *a, uint32_t row_a, const struct vector *b,
-                  uint32_t row_b) {
+bool vector_equal(const struct vector *a, uint32_t row_a, const struct vector *b, uint32_t row_b) {
     uint32_t at_a = vector_position(a, row_a), at_b = vector_position(b, row_b);
     bool valid_a = validity_get(a->validity, at_a), valid_b = validity_get(b->validity, at_b);
     if (!valid_a || !valid_b)

@@ -95,7 +95,10 @@ static void arena_aligns_and_keeps_contents(void **state) {
     struct arena arena = {0};
     struct random random;
     random_seed(&random, 1);
-    struct { uint8_t *at; size_t size; } piece[2000];
+    struct {
+        uint8_t *at;
+        size_t size;
+    } piece[2000];
     for (int i = 0; i < 2000; i++) {
         piece[i].size = random_below(&random, i % 100 == 0 ? 200000 : 300);
         piece[i].at = arena_alloc(&arena, piece[i].size);

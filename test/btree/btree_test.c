@@ -1,7 +1,7 @@
 #include "../pager/pager_fixture.h"
 
-#include "btree/btree.h"
 #include "base/base_hash.h"
+#include "btree/btree.h"
 #include "btree/node.h"
 
 enum { MODEL_MAX = 6000, TREE = 7 };
@@ -73,9 +73,9 @@ static struct model *model_copy(const struct model *model) {
     struct model *copy = model_new();
     for (size_t i = 0; i < model->count; i++) {
         const struct entry *e = &model->entries[i];
-        copy->entries[i] = (struct entry){copy_bytes(e->key, e->key_size),
-                                          copy_bytes(e->value, e->value_size), e->key_size,
-                                          e->value_size};
+        copy->entries[i] =
+            (struct entry){copy_bytes(e->key, e->key_size), copy_bytes(e->value, e->value_size),
+                           e->key_size, e->value_size};
     }
     copy->count = model->count;
     return copy;
@@ -101,8 +101,7 @@ static enum status same_as_model(struct fiber *f, struct btree *tree, const stru
         struct slice value;
         TRY(btree_cursor_value(f, &cursor, &found, &value));
         CHECK(found);
-        CHECK(slice_equal(value,
-                          slice_of(model->entries[i].value, model->entries[i].value_size)));
+        CHECK(slice_equal(value, slice_of(model->entries[i].value, model->entries[i].value_size)));
         TRY(btree_cursor_next(f, &cursor));
     }
     CHECK(!cursor.positioned);
@@ -515,8 +514,7 @@ static enum status load_and_estimate(struct fiber *f, struct stand *stand) {
     btree_open(&second, stand->pager, (struct tree_id){TREE + 1});
     TRY(btree_load_begin(f, &second, &loader));
     TRY(btree_load_add(f, loader, slice_of_text("b"), SLICE_EMPTY));
-    CHECK_STATUS(btree_load_add(f, loader, slice_of_text("a"), SLICE_EMPTY),
-                 STATUS_INTERNAL_ERROR);
+    CHECK_STATUS(btree_load_add(f, loader, slice_of_text("a"), SLICE_EMPTY), STATUS_INTERNAL_ERROR);
     TRY(btree_load_end(f, loader));
     CHECK(second.root.value == 0);
     return STATUS_OK;
@@ -532,9 +530,9 @@ static enum status too_large(struct fiber *f, struct stand *stand) {
     btree_open(&tree, stand->pager, (struct tree_id){TREE});
     CHECK_STATUS(btree_put(f, &tree, slice_of(bytes, BTREE_KEY_SIZE_MAX + 1), SLICE_EMPTY, NULL),
                  STATUS_LIMIT_EXCEEDED);
-    CHECK_STATUS(btree_put(f, &tree, slice_of(bytes, 1), slice_of(bytes, BTREE_ENTRY_SIZE_MAX),
-                           NULL),
-                 STATUS_LIMIT_EXCEEDED);
+    CHECK_STATUS(
+        btree_put(f, &tree, slice_of(bytes, 1), slice_of(bytes, BTREE_ENTRY_SIZE_MAX), NULL),
+        STATUS_LIMIT_EXCEEDED);
     TRY(btree_put(f, &tree, slice_of(bytes, BTREE_KEY_SIZE_MAX),
                   slice_of(bytes, BTREE_ENTRY_SIZE_MAX - BTREE_KEY_SIZE_MAX), NULL));
     TRY(btree_put(f, &tree, SLICE_EMPTY, SLICE_EMPTY, NULL));
@@ -562,14 +560,14 @@ static void the_node_format_is_as_committed(void **state) {
     assert_true(node_insert(node, 0, slice_of_text("apple"), slice_of_text("red")));
     assert_true(node_insert(node, 1, slice_of_text("apply"), slice_of_text("")));
     static const uint8_t head[] = {
-        0xB7, 0, 2, 0, 237, 0, 0, 0, 2, 0, 3, 0, 3, 0, 2, 1, /* header */
-        0,    0, 0, 0, 0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0xB7, 0,   2,   0,   237, 0, 0, 0, 2, 0, 3, 0, 3, 0, 2, 1, /* header */
+        0,    0,   0,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0,    'e', 'l', 'p', 242, 0, 3, 0, /* slots */
         0,    'y', 'l', 'p', 237, 0, 3, 0,
     };
     static const uint8_t heap[] = {
-        0, 0, 'p', 'l', 'y', 3, 0, 'p', 'l', 'e', 'r', 'e', 'd', /* records */
-        'a', 'p', 'q', 'a', 'p', 'p', /* fences */
+        0,   0,   'p', 'l', 'y', 3,   0, 'p', 'l', 'e', 'r', 'e', 'd', /* records */
+        'a', 'p', 'q', 'a', 'p', 'p',                                  /* fences */
     };
     assert_memory_equal(bytes, head, sizeof head);
     assert_memory_equal(bytes + 256 - sizeof heap, heap, sizeof heap);

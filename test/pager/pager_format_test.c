@@ -18,11 +18,14 @@ static void an_image_is_as_committed(void **state) {
     uint8_t bytes[4096];
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7);
-    struct image image = {
-        .id = {0x1122334455667788}, .size = 4096, .stored_size = 4096, .lifetime = 1, .encoding = 1};
+    struct image image = {.id = {0x1122334455667788},
+                          .size = 4096,
+                          .stored_size = 4096,
+                          .lifetime = 1,
+                          .encoding = 1};
     static const uint8_t header[IMAGE_HEADER_SIZE] = {
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 's', 'P', 'A', 'G', 1, 1, 1, 0,
-        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0, 0x10, 0, 0, 0, 0x10, 0, 0,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 's', 'P',  'A', 'G', 1, 1,    1, 0,
+        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0,   0x10, 0,   0,   0, 0x10, 0, 0,
     };
     uint64_t checksum = image_encode(&image, bytes);
     assert_memory_equal(bytes + 8, header + 8, sizeof header - 8);
@@ -65,15 +68,15 @@ static void manifest_records_are_as_committed(void **state) {
     struct manifest_commit commit = {{77}, 1234, 3, MANIFEST_ROOTS_UNCHANGED};
     manifest_commit_encode(&commit, payload);
     static const uint8_t wanted[MANIFEST_COMMIT_SIZE] = {
-        77, 0, 0, 0, 0, 0, 0, 0, 0xD2, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,
-        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+        77, 0, 0, 0, 0, 0, 0, 0, 0xD2, 4,    0,    0,    0,    0,    0,    0,
+        3,  0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
     };
     assert_memory_equal(payload, wanted, sizeof wanted);
     struct manifest_record record = {
         .type = MANIFEST_COMMIT, .flags = MANIFEST_FULL, .checkpoint = 9, .payload_size = 32};
     uint8_t header[MANIFEST_HEADER_SIZE];
     manifest_record_encode(&record, payload, header);
-    static const uint8_t middle[24] = {'s', 'M', 'A', 'N', 4, 0, 1, 0, 9, 0, 0, 0,
+    static const uint8_t middle[24] = {'s', 'M', 'A', 'N', 4,  0, 1, 0, 9, 0, 0, 0,
                                        0,   0,   0,   0,   32, 0, 0, 0, 0, 0, 0, 0};
     assert_memory_equal(header + 8, middle, sizeof middle);
     assert_int_equal(get_le64(header), GOLDEN_RECORD);
@@ -98,7 +101,10 @@ enum { UNITS = 3000 };
 
 static void extents_agree_with_a_naive_map(void **state) {
     static uint8_t naive[UNITS]; /* 0 free, 1 used, 2 deferred, 3 publishing */
-    static struct { uint64_t offset; uint32_t units; } held[UNITS];
+    static struct {
+        uint64_t offset;
+        uint32_t units;
+    } held[UNITS];
     size_t held_count = 0;
     struct extents extents = {0};
     struct random random;

@@ -142,11 +142,10 @@ static void startup_is_decoded(void **state) {
     assert_status(startup_decode(BYTES("\0x"), &startup), STATUS_PROTOCOL_VIOLATION);
 }
 
-static const struct slice bind_bytes = {
-    (const uint8_t *)"p\0s\0\0\x01\0\x01\0\x03"
-                     "\0\0\0\x02hi\xff\xff\xff\xff\0\0\0\0"
-                     "\0\x02\0\x01\0\0",
-    30};
+static const struct slice bind_bytes = {(const uint8_t *)"p\0s\0\0\x01\0\x01\0\x03"
+                                                         "\0\0\0\x02hi\xff\xff\xff\xff\0\0\0\0"
+                                                         "\0\x02\0\x01\0\0",
+                                        30};
 
 static void bind_is_decoded(void **state) {
     struct session_parameter parameters[3];

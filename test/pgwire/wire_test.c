@@ -98,8 +98,8 @@ static void wire_close(struct wire *wire) {
 static void wire_send(struct wire *wire) {
     size_t sent = 0;
     while (sent < wire->out.size) {
-        ssize_t count = send(wire->socket, wire->out.data + sent, wire->out.size - sent,
-                             MSG_NOSIGNAL);
+        ssize_t count =
+            send(wire->socket, wire->out.data + sent, wire->out.size - sent, MSG_NOSIGNAL);
         if (count <= 0)
             break;
         sent += (size_t)count;
@@ -284,7 +284,8 @@ static void assert_answer(struct wire *wire, int readies, const char *want) {
     assert_string_equal(wire_read(wire, readies, 'Z'), want);
 }
 
-/* ---- start ------------------------------------------------------------------------------------ */
+/* ---- start ------------------------------------------------------------------------------------
+ */
 
 static void encryption_is_declined_and_the_start_goes_on(void **state) {
     struct wire *wire = wire_open();
@@ -358,7 +359,8 @@ static void rubbish_ends_only_its_sender(void **state) {
     wire_close(good);
 }
 
-/* ---- simple query ------------------------------------------------------------------------------- */
+/* ---- simple query -------------------------------------------------------------------------------
+ */
 
 static void simple_queries_answer_in_order(void **state) {
     struct wire *wire = wire_login();
@@ -377,7 +379,8 @@ static void simple_queries_answer_in_order(void **state) {
     wire_close(wire);
 }
 
-/* ---- extended query ----------------------------------------------------------------------------- */
+/* ---- extended query -----------------------------------------------------------------------------
+ */
 
 static void a_pipeline_answers_everything(void **state) {
     struct wire *wire = wire_login();
@@ -470,7 +473,8 @@ static void malformed_bodies_are_errors_of_the_message(void **state) {
 
 static void fetch_and_execute_describe_what_they_return(void **state) {
     struct wire *wire = wire_login();
-    put_text(wire, 'Q', "begin; declare c cursor for select a, b from n order by a; fetch 1 from c");
+    put_text(wire, 'Q',
+             "begin; declare c cursor for select a, b from n order by a; fetch 1 from c");
     put_text(wire, 'Q', "prepare q as select a, b from n where a = 2; execute q");
     put_parse(wire, "", "fetch 1 from c");
     put_target(wire, 'D', 'S', "");
@@ -489,7 +493,8 @@ static void fetch_and_execute_describe_what_they_return(void **state) {
     wire_close(wire);
 }
 
-/* ---- copy ------------------------------------------------------------------------------------------ */
+/* ---- copy
+ * ------------------------------------------------------------------------------------------ */
 
 static void copy_goes_both_ways(void **state) {
     struct wire *wire = wire_login();
@@ -522,7 +527,8 @@ static void copy_fails_and_the_rest_is_forgotten(void **state) {
     wire_close(wire);
 }
 
-/* ---- cancel, limits, the end ---------------------------------------------------------------------- */
+/* ---- cancel, limits, the end
+ * ---------------------------------------------------------------------- */
 
 static void another_connection_cancels(void **state) {
     struct wire *wire = wire_login();

@@ -83,8 +83,7 @@ static void csv_is_read(void **state) {
                   "COPY 1\n", "1|NULL|NULL\n");
 }
 
-static void assert_failure(const char *statement, const char *data, size_t size,
-                           const char *want) {
+static void assert_failure(const char *statement, const char *data, size_t size, const char *want) {
     sql_copy_data(s, data, size, 0);
     assert_sql(s, statement, want);
     sql_copy_data(s, data, size, 1);
@@ -128,8 +127,7 @@ static void binary_is_read(void **state) {
 static void rows_are_written(void **state) {
     assert_sql(s, "insert into c values (1, E'a\\tb\\\\c', 1.5), (2, null, null)", "INSERT 0 2\n");
     assert_sql(s, "copy c to stdout", "1\ta\\tb\\\\c\t1.50\n2\t\\N\t\\N\nCOPY 2\n");
-    assert_sql(s, "copy c to stdout (format csv, header)",
-               "a,b,d\n1,a\tb\\c,1.50\n2,,\nCOPY 2\n");
+    assert_sql(s, "copy c to stdout (format csv, header)", "a,b,d\n1,a\tb\\c,1.50\n2,,\nCOPY 2\n");
     assert_sql(s, "copy (select 'x,y', '', 'q\"r', null) to stdout csv",
                "\"x,y\",\"\",\"q\"\"r\",\nCOPY 1\n");
     assert_sql(s, "copy (select 'a', 'b') to stdout (format csv, force_quote *)",

@@ -203,8 +203,7 @@ static void plans_follow_the_schema(void **state) {
     assert_sql(s, "select * from v", "1\n");
     assert_sql(t, "alter table v add column b int default 5", "ALTER TABLE\n");
     assert_sql(s, "select * from v", "1|5\n");
-    assert_sql(s, "execute all_of_v",
-               "ERROR 0A000: cached plan must not change result type\n");
+    assert_sql(s, "execute all_of_v", "ERROR 0A000: cached plan must not change result type\n");
     assert_sql(t, "drop table v", "DROP TABLE\n");
     assert_sql(s, "select * from v", "ERROR 42P01: relation \"v\" does not exist\n");
 }
@@ -249,8 +248,9 @@ static void cursors_read_forward(void **state) {
 }
 
 static void scroll_cursors_go_back_and_held_ones_stay(void **state) {
-    assert_sql(s, "begin; declare c scroll cursor with hold for select g from "
-                  "generate_series(1, 4) g; commit",
+    assert_sql(s,
+               "begin; declare c scroll cursor with hold for select g from "
+               "generate_series(1, 4) g; commit",
                "BEGIN\nDECLARE CURSOR\nCOMMIT\n");
     assert_sql(s, "fetch 2 from c", "1\n2\n");
     assert_sql(s, "fetch backward 1 from c", "1\n");

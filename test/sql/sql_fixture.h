@@ -37,8 +37,7 @@ static inline void apply_ddl(struct fiber *f, struct work *work, struct statemen
     }
     for (uint32_t i = 0; i < create->check_count; i++) {
         assert_ok(catalog_add_constraint(f, catalog, transaction, work->schema,
-                                         find_table(work, create->spec.name),
-                                         &create->checks[i]));
+                                         find_table(work, create->spec.name), &create->checks[i]));
         work_refresh(f, work);
     }
 }

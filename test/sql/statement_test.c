@@ -11,9 +11,8 @@ static const char *normalized_text(struct arena *arena, const char *text,
 static void literals_beside_operators_become_parameters(void **state) {
     struct arena arena = {0};
     struct normalized n;
-    assert_string_equal(
-        normalized_text(&arena, "UPDATE t SET x = x + -12 WHERE id = 345;", &n),
-        "UPDATE t SET x = x + $1 WHERE id = $2;");
+    assert_string_equal(normalized_text(&arena, "UPDATE t SET x = x + -12 WHERE id = 345;", &n),
+                        "UPDATE t SET x = x + $1 WHERE id = $2;");
     assert_int_equal(n.count, 2);
     assert_int_equal(n.values[0].int32, -12);
     assert_int_equal(n.values[1].int32, 345);
@@ -26,13 +25,21 @@ static void literals_beside_operators_become_parameters(void **state) {
 
 static void literals_elsewhere_stay(void **state) {
     static const char *const texts[] = {
-        "SELECT 1", "SELECT a FROM t ORDER BY 1", "SELECT a FROM t WHERE a = 1 LIMIT 5",
-        "SELECT a FROM t WHERE a = 1.5", "SELECT a FROM t WHERE a = 1::text",
-        "SELECT a FROM t WHERE b = E'x'", "SELECT a FROM t WHERE b = 'it''s'",
-        "SELECT a FROM t WHERE a = 1; SELECT 2", "SELECT a FROM t WHERE a = 1 -- note",
-        "SELECT a FROM t WHERE a = $1", "SELECT a FROM t WHERE a = 1 + 2 * 3 GROUP BY a",
-        "SELECT a FROM t WHERE e = date '2020-01-01'", "SELECT a FROM t WHERE a = 12345678901",
-        "BEGIN", "CREATE TABLE x(a int DEFAULT 5)",
+        "SELECT 1",
+        "SELECT a FROM t ORDER BY 1",
+        "SELECT a FROM t WHERE a = 1 LIMIT 5",
+        "SELECT a FROM t WHERE a = 1.5",
+        "SELECT a FROM t WHERE a = 1::text",
+        "SELECT a FROM t WHERE b = E'x'",
+        "SELECT a FROM t WHERE b = 'it''s'",
+        "SELECT a FROM t WHERE a = 1; SELECT 2",
+        "SELECT a FROM t WHERE a = 1 -- note",
+        "SELECT a FROM t WHERE a = $1",
+        "SELECT a FROM t WHERE a = 1 + 2 * 3 GROUP BY a",
+        "SELECT a FROM t WHERE e = date '2020-01-01'",
+        "SELECT a FROM t WHERE a = 12345678901",
+        "BEGIN",
+        "CREATE TABLE x(a int DEFAULT 5)",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct arena arena = {0};
@@ -66,8 +73,8 @@ static enum status depth_body(struct fiber *f, void *argument) {
     struct work work;
     database_open(f, &database, true);
     work_begin(f, &work, &database);
-    static const char *const pieces[] = {"(", "not ", "- ", "1 + ", "1 = 1 or ", "case when ",
-                                        "select 1 union all "};
+    static const char *const pieces[] = {
+        "(", "not ", "- ", "1 + ", "1 = 1 or ", "case when ", "select 1 union all "};
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
         char *text = repeated("select ", pieces[i], 200000, "1");
         enum status status = prepare(f, &work, text);

@@ -36,9 +36,8 @@ static bool get_by_id(struct fiber *f, struct work *work, const struct table *ta
     return found;
 }
 
-static enum row_lock_outcome lock_row(struct fiber *f, struct work *work,
-                                      const struct table *table, struct row_address address,
-                                      struct value *newest) {
+static enum row_lock_outcome lock_row(struct fiber *f, struct work *work, const struct table *table,
+                                      struct row_address address, struct value *newest) {
     enum row_lock_outcome outcome;
     assert_ok(table_lock_row(f, &work->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
                              &outcome, newest));
@@ -126,17 +125,16 @@ static void compare_all(struct fiber *f, struct work *work, const struct table *
     static const int16_t columns[COLUMN_COUNT] = {1, 2, 3, 4};
     for (int kind = 0; kind < 6; kind++) {
         struct comparison comparison = {.model = model};
-        struct scan_all all = {
-            .work = work,
-            .table = table,
-            .row = compare_row,
-            .context = &comparison,
-            .options = {.column_numbers = columns,
-                        .column_count = COLUMN_COUNT,
-                        .index = kind < 2   ? NULL
-                                 : kind < 4 ? table->indexes[2]
-                                            : table->indexes[kind - 4],
-                        .backward = kind % 2 == 1}};
+        struct scan_all all = {.work = work,
+                               .table = table,
+                               .row = compare_row,
+                               .context = &comparison,
+                               .options = {.column_numbers = columns,
+                                           .column_count = COLUMN_COUNT,
+                                           .index = kind < 2   ? NULL
+                                                    : kind < 4 ? table->indexes[2]
+                                                               : table->indexes[kind - 4],
+                                           .backward = kind % 2 == 1}};
         comparison.backward = kind % 2 == 1;
         uint64_t partitions = table_partitions(work->context.store, table);
         for (unsigned p = 0; p < store_partition_count(work->context.store); p++) {
@@ -218,8 +216,7 @@ static enum status model_update(struct fiber *f, struct work *work, const struct
     if (random_below(random, 4) == 0)
         new_id = (int)random_below(random, MODEL_IDS);
     fill_row(values, new_id, made.a, made.b, big_of(new_id, made.big_size));
-    bool taken = (new_id != id && model->rows[new_id].exists) ||
-                 model_a_taken(model, made.a, id);
+    bool taken = (new_id != id && model->rows[new_id].exists) || model_a_taken(model, made.a, id);
     enum status status = table_update(f, &work->context, table, address, old, values, &address);
     assert_int_equal(status, taken ? STATUS_UNIQUE_VIOLATION : STATUS_OK);
     if (taken)
@@ -338,8 +335,9 @@ static enum status words_body(struct fiber *f, void *argument) {
     row[0] = value_int4(2);
     assert_status(table_insert(f, &work.context, table, row, NULL), STATUS_UNIQUE_VIOLATION);
     assert_string_equal(error_current()->constraint, "m_a_key");
-    fill_row(row, 3, -1, "x", slice_of_text("a value that is longer than sixty-four bytes is cut "
-                                            "off somewhere near its end"));
+    fill_row(row, 3, -1, "x",
+             slice_of_text("a value that is longer than sixty-four bytes is cut "
+                           "off somewhere near its end"));
     row[0].is_null = true;
     assert_status(table_insert(f, &work.context, table, row, NULL), STATUS_NOT_NULL_VIOLATION);
     error = error_current();
@@ -446,8 +444,8 @@ static void an_inserter_waits_for_who_holds_the_key(void **state) {
 /* ---- large values --------------------------------------------------------------------- */
 
 static enum status large_body(struct fiber *f, void *argument) {
-    static const size_t sizes[] = {0,     1,     12,      13,       2000,     4000,    4001, 8192,
-                                   100000, 20 << 20, 3500, 7000, 7001, 5000000, 64, 3};
+    static const size_t sizes[] = {0,      1,        12,   13,   2000, 4000,    4001, 8192,
+                                   100000, 20 << 20, 3500, 7000, 7001, 5000000, 64,   3};
     enum { SIZES = sizeof sizes / sizeof sizes[0] };
     struct database database;
     database_open(f, &database, true);
@@ -562,8 +560,7 @@ static void rows_may_be_longer_than_a_page(void **state) {
 /* ---- batches ---------------------------------------------------------------------------- */
 
 static enum status insert_ids(struct fiber *f, struct work *work, const int *ids, uint32_t count) {
-    struct type types[COLUMN_COUNT] = {TYPE_OF(INT4), TYPE_OF(INT4), TYPE_OF(TEXT),
-                                       TYPE_OF(TEXT)};
+    struct type types[COLUMN_COUNT] = {TYPE_OF(INT4), TYPE_OF(INT4), TYPE_OF(TEXT), TYPE_OF(TEXT)};
     struct batch batch;
     batch_init(&batch, types, COLUMN_COUNT, &work->arena);
     for (uint32_t i = 0; i < count; i++) {

@@ -43,13 +43,11 @@ static bool wanted(const struct range_model *model, int id,
     size_t at = options->equal_count;
     if (is_null[at])
         return false;
-    if (options->lower != NULL && (options->lower_exclusive
-                                       ? value[at] <= options->lower->int32
-                                       : value[at] < options->lower->int32))
+    if (options->lower != NULL && (options->lower_exclusive ? value[at] <= options->lower->int32
+                                                            : value[at] < options->lower->int32))
         return false;
-    if (options->upper != NULL && (options->upper_exclusive
-                                       ? value[at] >= options->upper->int32
-                                       : value[at] > options->upper->int32))
+    if (options->upper != NULL && (options->upper_exclusive ? value[at] >= options->upper->int32
+                                                            : value[at] > options->upper->int32))
         return false;
     return true;
 }
@@ -154,8 +152,8 @@ struct bank {
     uint64_t seed;
 };
 
-static enum status transfer(struct fiber *f, struct work *work, const struct table *table,
-                            int from, int to, int amount) {
+static enum status transfer(struct fiber *f, struct work *work, const struct table *table, int from,
+                            int to, int amount) {
     int ids[2] = {from < to ? from : to, from < to ? to : from};
     for (int i = 0; i < 2; i++) {
         struct value key = value_int4(ids[i]), old[3];
@@ -185,8 +183,8 @@ static enum status writer(struct fiber *f, void *argument) {
         work_begin(f, &work, bank->database);
         int from = (int)random_below(&random, ACCOUNTS);
         int to = (from + 1 + (int)random_below(&random, ACCOUNTS - 1)) % ACCOUNTS;
-        enum status status = transfer(f, &work, find_table(&work, "bank"), from, to,
-                                      (int)random_below(&random, 50));
+        enum status status =
+            transfer(f, &work, find_table(&work, "bank"), from, to, (int)random_below(&random, 50));
         if (status == STATUS_OK && random_below(&random, 8) != 0) {
             work_commit(f, &work);
             bank->transfers++;
@@ -338,21 +336,21 @@ static enum status late_key_body(struct fiber *f, void *argument) {
     for (int i = 0; i < ROWS; i += 37) {
         struct value key = value_int8(i), x;
         bool found;
-        assert_ok(table_get_unique(f, &work.context, table, table->indexes[0], &key,
-                                   (int16_t[]){1}, 1, &found, NULL, &x));
+        assert_ok(table_get_unique(f, &work.context, table, table->indexes[0], &key, (int16_t[]){1},
+                                   1, &found, NULL, &x));
         assert_true(found);
         char *text = arena_format(&work.arena, "row number %d of many", i);
         assert_true(slice_equal(x.string, slice_of_text(text)));
-        assert_ok(table_get_unique(f, &work.context, table, table->indexes[1], &x,
-                                   (int16_t[]){2}, 1, &found, NULL, &key));
+        assert_ok(table_get_unique(f, &work.context, table, table->indexes[1], &x, (int16_t[]){2},
+                                   1, &found, NULL, &key));
         assert_true(found && key.int64 == i);
     }
     uint64_t estimate;
     assert_ok(table_row_count_estimate(f, &work.context, table, &estimate));
     assert_in_range(estimate, ROWS / 2, ROWS * 2);
     /* Truncation gives empty trees, and takes them back. */
-    assert_ok(catalog_truncate(f, database.catalog, work.context.transaction, work.schema, table,
-                               true));
+    assert_ok(
+        catalog_truncate(f, database.catalog, work.context.transaction, work.schema, table, true));
     work_refresh(f, &work);
     assert_int_equal(count_rows(f, &work, find_table(&work, "late")), 0);
     work_rollback(f, &work);

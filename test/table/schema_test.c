@@ -187,9 +187,9 @@ static enum status errors_body(struct fiber *f, void *argument) {
     assert_string_equal(
         error_current()->message,
         "cannot drop index t_pkey because constraint t_pkey on table t requires it");
-    assert_status(catalog_drop_table(f, catalog, transaction, work.schema,
-                                     find_table(&work, "pg_class")),
-                  STATUS_INSUFFICIENT_PRIVILEGE);
+    assert_status(
+        catalog_drop_table(f, catalog, transaction, work.schema, find_table(&work, "pg_class")),
+        STATUS_INSUFFICIENT_PRIVILEGE);
     assert_status(catalog_create_namespace(f, catalog, transaction, work.schema, "pg_mine"),
                   STATUS_RESERVED_NAME);
     assert_status(catalog_drop_namespace(f, catalog, transaction, work.schema, "public"),
@@ -227,10 +227,10 @@ static enum status alter_body(struct fiber *f, void *argument) {
                                 .default_text = "7",
                                 .has_missing = true,
                                 .missing = value_int8(7)};
-    assert_ok(catalog_add_column(f, catalog, transaction, work.schema, find_table(&work, "t"),
-                                 &added));
-    assert_status(catalog_add_column(f, catalog, transaction, work.schema,
-                                     find_table(&work, "t"), &two_columns[0]),
+    assert_ok(
+        catalog_add_column(f, catalog, transaction, work.schema, find_table(&work, "t"), &added));
+    assert_status(catalog_add_column(f, catalog, transaction, work.schema, find_table(&work, "t"),
+                                     &two_columns[0]),
                   STATUS_DUPLICATE_COLUMN);
     work_refresh(f, &work);
     const struct table *t = find_table(&work, "t");

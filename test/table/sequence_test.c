@@ -110,8 +110,7 @@ static enum status ends_body(struct fiber *f, void *argument) {
     assert_int_equal(take(f, &database, "down"), -1);
     assert_int_equal(take(f, &database, "down"), -6);
     assert_int_equal(take(f, &database, "down"), -11);
-    assert_status(sequence_next(f, database.catalog, schema_sequence(schema, NULL, "down"),
-                                &value),
+    assert_status(sequence_next(f, database.catalog, schema_sequence(schema, NULL, "down"), &value),
                   STATUS_SEQUENCE_GENERATOR_LIMIT_EXCEEDED);
     for (int i = 0; i < 10; i++)
         assert_int_equal(take(f, &database, "round"), i % 3 + 1);
@@ -186,9 +185,9 @@ static enum status owned_body(struct fiber *f, void *argument) {
     const struct sequence *sequence = schema_sequence(work.schema, NULL, "s");
     assert_int_equal(sequence->owner_table_oid, find_table(&work, "t")->oid);
     assert_int_equal(sequence->owner_column, 1);
-    assert_status(catalog_drop_sequence(f, catalog, work.context.transaction, work.schema,
-                                        sequence),
-                  STATUS_DEPENDENT_OBJECTS);
+    assert_status(
+        catalog_drop_sequence(f, catalog, work.context.transaction, work.schema, sequence),
+        STATUS_DEPENDENT_OBJECTS);
     assert_string_equal(error_current()->detail,
                         "default value for column id of table t depends on sequence s");
     work_rollback(f, &work);

@@ -94,8 +94,7 @@ static inline void work_begin(struct fiber *f, struct work *work, struct databas
 /* The statement ends well, the next one begins. */
 static inline void work_next(struct fiber *f, struct work *work) {
     assert_ok(transaction_statement_end(f, work->context.transaction));
-    assert_ok(transaction_statement_begin(f, work->context.transaction,
-                                          (struct commit_number){0}));
+    assert_ok(transaction_statement_begin(f, work->context.transaction, (struct commit_number){0}));
 }
 
 /* The schema after this transaction's DDL. */
@@ -143,15 +142,14 @@ static inline const struct table *make_table(struct fiber *f, struct work *work,
    negative descending, ended by 0. */
 static inline enum status try_index(struct fiber *f, struct work *work, const char *table_name,
                                     char kind, const int *columns) {
-    struct index_spec spec = {.unique = kind != 'i',
-                              .primary = kind == 'p',
-                              .as_constraint = kind == 'p' || kind == 'u'};
+    struct index_spec spec = {
+        .unique = kind != 'i', .primary = kind == 'p', .as_constraint = kind == 'p' || kind == 'u'};
     for (; columns[spec.column_count] != 0; spec.column_count++) {
         int number = columns[spec.column_count];
-        spec.columns[spec.column_count] = (struct index_column){
-            .column_number = (int16_t)abs(number),
-            .descending = number < 0,
-            .nulls_first = number < 0};
+        spec.columns[spec.column_count] =
+            (struct index_column){.column_number = (int16_t)abs(number),
+                                  .descending = number < 0,
+                                  .nulls_first = number < 0};
     }
     uint32_t oid;
     TRY(catalog_create_index(f, work->database->catalog, work->context.transaction, work->schema,
@@ -237,9 +235,8 @@ static inline size_t scan_table(struct fiber *f, struct scan_all *all) {
 
 static inline size_t count_rows(struct fiber *f, struct work *work, const struct table *table) {
     static const int16_t address = 0;
-    struct scan_all all = {.work = work,
-                           .table = table,
-                           .options = {.column_numbers = &address, .column_count = 1}};
+    struct scan_all all = {
+        .work = work, .table = table, .options = {.column_numbers = &address, .column_count = 1}};
     return scan_table(f, &all);
 }
 

@@ -390,10 +390,9 @@ static enum status churn_body(struct fiber *f, void *argument) {
         for (int i = 0; i < 3 && status == STATUS_OK; i++) {
             char key[2] = {(char)('a' + random_below(&random, 6)), 0};
             unsigned index = (unsigned)(key[0] - 'a');
-            status = random_below(&random, 2) == 0
-                         ? claim_one(f, churn->store, transaction, key)
-                         : lock(f, transaction, (unsigned)key[0] % 4, key, KEY_LOCK_EXCLUSIVE,
-                                LOCK_WAIT, NULL);
+            status = random_below(&random, 2) == 0 ? claim_one(f, churn->store, transaction, key)
+                                                   : lock(f, transaction, (unsigned)key[0] % 4, key,
+                                                          KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL);
             bool again = false;
             for (unsigned j = 0; j < count; j++)
                 again = again || mine[j] == index;

@@ -16,8 +16,7 @@ static void describe(const struct cast_case *test, char said[2048]) {
     assert_ok(text_input(&context, slice_of_text(test->input),
                          type_make(test->from, test->from_modifier), &arena, &from));
     enum status status = STATUS_OK;
-    if (!cast_allowed(test->from, test->to,
-                      test->is_explicit ? CAST_EXPLICIT : CAST_ASSIGNMENT)) {
+    if (!cast_allowed(test->from, test->to, test->is_explicit ? CAST_EXPLICIT : CAST_ASSIGNMENT)) {
         snprintf(said, 2048, "42846 ");
     } else {
         status = value_cast(&context, &from, target, test->is_explicit, &arena, &to);

@@ -137,8 +137,7 @@ static void assert_key(struct key_column column, struct value value, const char 
 /* Indexes on disk hold these bytes. */
 static void golden_bytes_stay(void **state) {
     struct key_column plain = {.not_null = true};
-#define KEY(type_, value_, wanted)                                                                 \
-    (plain.type = (type_), assert_key(plain, (value_), wanted))
+#define KEY(type_, value_, wanted) (plain.type = (type_), assert_key(plain, (value_), wanted))
     KEY(TYPE_OF(INT4), value_int4(1), "80000001");
     KEY(TYPE_OF(INT4), value_int4(-1), "7fffffff");
     KEY(TYPE_OF(INT8), value_int8(256), "8000000000000100");
@@ -157,7 +156,9 @@ static void golden_bytes_stay(void **state) {
     struct value declared = {.type = type_numeric(10, 2), .int64 = 12345};
     KEY(type_numeric(10, 2), declared, "4080030d233300");
     struct value interval = {.type = TYPE_OF(INTERVAL), .interval = {1, 2, 3}};
-    KEY(TYPE_OF(INTERVAL), interval, "80000000000000000000073ab9668001" "8000000380000002");
+    KEY(TYPE_OF(INTERVAL), interval,
+        "80000000000000000000073ab9668001"
+        "8000000380000002");
     struct key_column nullable = {.type = TYPE_OF(INT2), .descending = true};
     assert_key(nullable, value_int2(1), "407ffe");
     assert_key(nullable, value_null(TYPE_OF(INT2)), "60");

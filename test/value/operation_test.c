@@ -36,15 +36,18 @@ static bool numeric_operation(const struct operation_case *test, enum status *st
     static const struct {
         const char *name;
         enum status (*function)(struct numeric, struct numeric, struct numeric *);
-    } two[] = {{"add", numeric_add},       {"subtract", numeric_subtract},
+    } two[] = {{"add", numeric_add},           {"subtract", numeric_subtract},
                {"multiply", numeric_multiply}, {"divide", numeric_divide},
-               {"modulo", numeric_modulo}, {"div", numeric_divide_truncated},
-               {"power", numeric_power},   {"log", numeric_log}};
+               {"modulo", numeric_modulo},     {"div", numeric_divide_truncated},
+               {"power", numeric_power},       {"log", numeric_log}};
     static const struct {
         const char *name;
         enum status (*function)(struct numeric, struct numeric *);
-    } one[] = {{"sqrt", numeric_sqrt}, {"ln", numeric_ln},       {"exp", numeric_exp},
-               {"ceil", numeric_ceil}, {"floor", numeric_floor}};
+    } one[] = {{"sqrt", numeric_sqrt},
+               {"ln", numeric_ln},
+               {"exp", numeric_exp},
+               {"ceil", numeric_ceil},
+               {"floor", numeric_floor}};
     static const struct {
         const char *name;
         enum status (*function)(struct numeric, int, struct numeric *);
@@ -52,13 +55,12 @@ static bool numeric_operation(const struct operation_case *test, enum status *st
     static const struct {
         const char *name;
         uint32_t type;
-    } casts[] = {{"float8", TYPE_FLOAT8}, {"int2", TYPE_INT2}, {"int4", TYPE_INT4},
-                 {"int8", TYPE_INT8}};
+    } casts[] = {
+        {"float8", TYPE_FLOAT8}, {"int2", TYPE_INT2}, {"int4", TYPE_INT4}, {"int8", TYPE_INT8}};
     *out = (struct value){.type = TYPE_OF(NUMERIC)};
     for (size_t i = 0; i < sizeof two / sizeof two[0]; i++)
         if (strcmp(two[i].name, test->operation) == 0)
-            return *status = two[i].function(number_of(test->a), number_of(test->b),
-                                             &out->numeric),
+            return *status = two[i].function(number_of(test->a), number_of(test->b), &out->numeric),
                    true;
     for (size_t i = 0; i < sizeof one / sizeof one[0]; i++)
         if (strcmp(one[i].name, test->operation) == 0)
@@ -70,8 +72,8 @@ static bool numeric_operation(const struct operation_case *test, enum status *st
     for (size_t i = 0; i < sizeof casts / sizeof casts[0]; i++) {
         if (strcmp(casts[i].name, test->operation) == 0) {
             struct value from = parse(test->a, TYPE_OF(NUMERIC));
-            return *status = value_cast(&context, &from, type_plain(casts[i].type), true, &arena,
-                                        out),
+            return *status =
+                       value_cast(&context, &from, type_plain(casts[i].type), true, &arena, out),
                    true;
         }
     }
@@ -121,8 +123,8 @@ static bool field_operation(const struct operation_case *test, enum status *stat
     static const struct {
         const char *suffix;
         uint32_t type;
-    } types[] = {{"_timestamp", TYPE_TIMESTAMP}, {"_interval", TYPE_INTERVAL},
-                 {"_date", TYPE_DATE}};
+    } types[] = {
+        {"_timestamp", TYPE_TIMESTAMP}, {"_interval", TYPE_INTERVAL}, {"_date", TYPE_DATE}};
     const char *suffix = strchr(test->operation, '_');
     for (size_t i = 0; suffix != NULL && i < sizeof types / sizeof types[0]; i++) {
         if (strcmp(suffix, types[i].suffix) != 0)
@@ -162,15 +164,14 @@ static bool moment_operation(const struct operation_case *test, enum status *sta
         *status = timestamp_to_timestamptz(timestamp_of(test->a), zone, &out->int64);
     } else if (strcmp(test->operation, "to_timestamp") == 0) {
         out->type = TYPE_OF(TIMESTAMPTZ);
-        *status = datetime_from_char(slice_of_text(test->a), slice_of_text(test->b), NULL,
-                                     &out->int64);
+        *status =
+            datetime_from_char(slice_of_text(test->a), slice_of_text(test->b), NULL, &out->int64);
     } else if (strcmp(test->operation, "to_date") == 0) {
         out->type = TYPE_OF(DATE);
         *status = date_from_char(slice_of_text(test->a), slice_of_text(test->b), &out->int32);
     } else if (strcmp(test->operation, "to_number") == 0) {
         out->type = TYPE_OF(NUMERIC);
-        *status =
-            numeric_from_char(slice_of_text(test->a), slice_of_text(test->b), &out->numeric);
+        *status = numeric_from_char(slice_of_text(test->a), slice_of_text(test->b), &out->numeric);
     } else if (strcmp(test->operation, "to_char_number") == 0) {
         struct buffer buffer = {0};
         *status = numeric_to_char(number_of(test->a), slice_of_text(test->b), &buffer);

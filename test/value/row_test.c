@@ -218,12 +218,11 @@ static void damaged_rows_never_make_a_decoder_read_outside(void **state) {
             values[i] = random_or_null(&random, columns[i].type, &arena);
         assert_ok(row_encode(&schema, values, NULL, &buffer));
         for (uint64_t flips = 1 + random_below(&random, 4); flips > 0; flips--)
-            buffer.data[random_below(&random, random_below(&random, 2) && buffer.size > 12
-                                                  ? 12
-                                                  : buffer.size)] ^=
+            buffer.data[random_below(
+                &random, random_below(&random, 2) && buffer.size > 12 ? 12 : buffer.size)] ^=
                 (uint8_t)(1u << random_below(&random, 8));
-        size_t size = random_below(&random, 3) == 0 ? random_below(&random, buffer.size + 1)
-                                                    : buffer.size;
+        size_t size =
+            random_below(&random, 3) == 0 ? random_below(&random, buffer.size + 1) : buffer.size;
         struct slice row = exact_copy(slice_of(buffer.data, size));
         (void)!row_check(&schema, row);
         (void)!row_externals(&schema, row, externals, COLUMNS_MAX, &listed);
@@ -268,9 +267,11 @@ static void golden_bytes_stay(void **state) {
     struct row_schema schema;
     struct buffer buffer = {0};
     row_schema_init(&schema, columns, 5, &arena);
-    struct value values[] = {value_int4(7), value_text("hi"),
+    struct value values[] = {value_int4(7),
+                             value_text("hi"),
                              {.type = type_numeric(10, 2), .int64 = 42},
-                             value_null(TYPE_OF(INT2)), value_null(TYPE_OF(BYTEA))};
+                             value_null(TYPE_OF(INT2)),
+                             value_null(TYPE_OF(BYTEA))};
     struct row_external externals[5] = {[4] = {.id = 99, .size = 1234}};
     assert_ok(row_encode(&schema, values, externals, &buffer));
     assert_int_equal(buffer.size, sizeof golden);

@@ -32,8 +32,7 @@ static inline struct numeric random_numeric(struct random *random) {
         (int128_t)(((uint128_t)random_next(random) << 64 | random_next(random)) >> 1);
     coefficient %= power_of_10_128[digits];
     if (random_below(random, 3) == 0)
-        coefficient = (int128_t)random_below(random, 20) *
-                      power_of_10_128[random_below(random, 4)];
+        coefficient = (int128_t)random_below(random, 20) * power_of_10_128[random_below(random, 4)];
     if (random_below(random, 2))
         coefficient = -coefficient;
     return numeric_make(coefficient, (int)random_below(random, random_below(random, 2) ? 4 : 45));
@@ -128,13 +127,27 @@ static inline struct value random_value(struct random *random, struct type type,
 enum { RANDOM_TYPE_COUNT = 22 };
 static inline struct type random_type(struct random *random) {
     struct type types[RANDOM_TYPE_COUNT] = {
-        TYPE_OF(BOOL),        TYPE_OF(INT2),           TYPE_OF(INT4),
-        TYPE_OF(INT8),        TYPE_OF(FLOAT4),         TYPE_OF(FLOAT8),
-        TYPE_OF(NUMERIC),     type_numeric(10, 2),     type_numeric(38, 10),
-        TYPE_OF(TEXT),        type_make(TYPE_VARCHAR, 24), TYPE_OF(BPCHAR),
-        TYPE_OF(NAME),        TYPE_OF(BYTEA),          TYPE_OF(DATE),
-        TYPE_OF(TIME),        TYPE_OF(TIMESTAMP),      TYPE_OF(TIMESTAMPTZ),
-        TYPE_OF(INTERVAL),    TYPE_OF(UUID),           TYPE_OF(OID),
+        TYPE_OF(BOOL),
+        TYPE_OF(INT2),
+        TYPE_OF(INT4),
+        TYPE_OF(INT8),
+        TYPE_OF(FLOAT4),
+        TYPE_OF(FLOAT8),
+        TYPE_OF(NUMERIC),
+        type_numeric(10, 2),
+        type_numeric(38, 10),
+        TYPE_OF(TEXT),
+        type_make(TYPE_VARCHAR, 24),
+        TYPE_OF(BPCHAR),
+        TYPE_OF(NAME),
+        TYPE_OF(BYTEA),
+        TYPE_OF(DATE),
+        TYPE_OF(TIME),
+        TYPE_OF(TIMESTAMP),
+        TYPE_OF(TIMESTAMPTZ),
+        TYPE_OF(INTERVAL),
+        TYPE_OF(UUID),
+        TYPE_OF(OID),
         type_numeric(18, 0),
     };
     return types[random_below(random, RANDOM_TYPE_COUNT)];

@@ -111,8 +111,9 @@ static void batches_append_selected_rows(void **state) {
 }
 
 static void short_and_long_strings_compare_by_bytes(void **state) {
-    static const char *const texts[] = {"", "a", "ab", "abcd", "abcde", "abcdefghijkl",
-                                        "abcdefghijklm", "abcdefghijkln", "abd", "\xff"};
+    static const char *const texts[] = {
+        "",    "a",   "ab", "abcd", "abcde", "abcdefghijkl", "abcdefghijklm", "abcdefghijkln",
+        "abd", "\xff"};
     for (int i = 0; i < 10; i++) {
         for (int j = 0; j < 10; j++) {
             struct string a = string_of(texts[i], strlen(texts[i]));
