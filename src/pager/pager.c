@@ -161,7 +161,7 @@ out:;
 
 enum status pager_allocate(struct fiber *f, struct pager *pager, enum page_lifetime lifetime,
                            uint32_t size, struct page **page_out) {
-    ASSERT(size >= PAGE_SIZE_MIN && size <= PAGE_SIZE_MAX && (size & (size - 1)) == 0);
+    ASSERT(size >= PAGE_SIZE_MIN && size <= PAGE_SIZE_MAX && size % PAGE_UNIT_SIZE == 0);
     bool temporary = lifetime == PAGE_TEMPORARY;
     struct page_map *map = map_of(pager, temporary);
     struct frame *frame = NULL;
@@ -438,6 +438,22 @@ void pager_roots_visit(const struct pager *pager,
                        void *context) {
     for (size_t i = 0; i < pager->root_count; i++)
         visit(context, pager->roots[i].tree, pager->roots[i].root);
+}
+
+void pager_odd_pages_visit(const struct pager *pager,
+                           void (*visit)(void *context, struct page_id id, uint32_t size),
+                           void *context) {
+    for (uint64_t index = 1; index < pager->durable.index_next; index++) {
+        uint64_t entry = *page_map_entry(&pager->durable, index);
+        uint32_t size = PAGE_SIZE;
+        struct extent extent;
+        if ((entry & MAP_TAG_MASK) == MAP_FRAME)
+            size = entry_frame(entry)->size;
+        else if (extent_decode(entry, &extent))
+            size = extent.size;
+        if (size != PAGE_SIZE)
+            visit(context, (struct page_id){index}, size);
+    }
 }
 
 void pager_statistics(const struct pager *pager, struct pager_statistics *statistics_out) {

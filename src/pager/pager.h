@@ -72,7 +72,7 @@ struct page {
 
 enum page_lifetime { PAGE_DURABLE, PAGE_TEMPORARY };
 
-/* New zeroed page, pinned and modified. `size` is a power of two from PAGE_SIZE_MIN to
+/* New zeroed page, pinned and modified. `size` is a multiple of PAGE_SIZE_MIN up to
    PAGE_SIZE_MAX, the image with its header; trees use PAGE_SIZE and get page.size = PAGE_SIZE -
    PAGE_HEADER_SIZE bytes. Uses the reserve when there is one, else may suspend. */
 enum status pager_allocate(struct fiber *f, struct pager *pager, enum page_lifetime lifetime,
@@ -110,6 +110,12 @@ enum status pager_root_set(struct pager *pager, struct tree_id tree, struct page
 void pager_roots_visit(const struct pager *pager,
                        void (*visit)(void *context, struct tree_id tree, struct page_id root),
                        void *context);
+
+/* Calls visit for each durable page that is not of PAGE_SIZE, in rising order of ids. Whoever keeps
+   such pages outside of trees finds after a crash the ones that nobody refers to. */
+void pager_odd_pages_visit(const struct pager *pager,
+                           void (*visit)(void *context, struct page_id id, uint32_t size),
+                           void *context);
 
 /* ---- checkpoint ------------------------------------------------------------------------ */
 

@@ -10,10 +10,11 @@ bool extent_decode(uint64_t bits, struct extent *extent_out) {
     *extent_out = (struct extent){
         .offset = (bits >> 16) & EXTENT_OFFSET_MAX,
         .units = (bits >> 6) & 1023,
-        .size = 4096u << size_class,
         .check = (uint8_t)(bits >> 56),
     };
-    return (bits & 3) == 2 && size_class <= 8 && extent_out->units > 0;
+    bool by_units = size_class == EXTENT_CLASS_UNITS && extent_out->units <= 256;
+    extent_out->size = by_units ? extent_out->units * PAGE_UNIT_SIZE : 4096u << size_class;
+    return (bits & 3) == 2 && (size_class <= 8 || by_units) && extent_out->units > 0;
 }
 
 uint64_t image_encode(const struct image *image, uint8_t *bytes) {

@@ -18,7 +18,7 @@
  *      14     1   encoding of what follows the header: 1 plain
  *      15     1   reserved
  *      16     8   page id
- *      24     4   size of the page, header included: a power of two, 4 KiB .. 1 MiB
+ *      24     4   size of the page, header included: a multiple of 4 KiB up to 1 MiB
  *      28     4   stored size, header included (plain: the same)
  *      32    32   reserved
  *      64     -   the user's bytes
@@ -26,7 +26,7 @@
  * Extent (one 64-bit number, in the map and in the manifest):
  *
  *     bit 0-1    2 (see page_map.h)
- *         2-5    size class of the page: 4 KiB << class
+ *         2-5    size class of the page: 4 KiB << class up to 8; 15: as many units as in the file
  *         6-15   units of 4 KiB in the file, 1 .. 1023
  *        16-55   first unit
  *        56-63   low byte of the image's checksum, so that an older image of the same page in the
@@ -101,10 +101,13 @@ struct extent {
     uint8_t check;
 };
 
+enum { EXTENT_CLASS_UNITS = 15 };
 #define EXTENT_OFFSET_MAX ((1ull << 40) - 1)
 
 static inline uint64_t extent_encode(const struct extent *extent) {
-    return 2ull | (uint64_t)(__builtin_ctz(extent->size) - 12) << 2 | (uint64_t)extent->units << 6 |
+    bool power = (extent->size & (extent->size - 1)) == 0;
+    uint64_t size_class = power ? (uint64_t)__builtin_ctz(extent->size) - 12 : EXTENT_CLASS_UNITS;
+    return 2ull | size_class << 2 | (uint64_t)extent->units << 6 |
            extent->offset << 16 | (uint64_t)extent->check << 56;
 }
 /* False when no extent looks like that. */

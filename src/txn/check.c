@@ -43,6 +43,15 @@ static void tree_damaged(struct check *check, struct tree_id tree) {
     finding(check, line);
 }
 
+static void large_damaged(void *context, struct tree_id tree, const char *what) {
+    struct check *check = context;
+    char line[ERROR_MESSAGE_SIZE + 128];
+    const char *name = check->name_tree != NULL ? check->name_tree(check->context, tree) : NULL;
+    snprintf(line, sizeof line, "%s: tree %" PRIu32 "%s%s: %s", check->partition->name, tree.value,
+             name != NULL ? " " : "", name != NULL ? name : "", what);
+    finding(check, line);
+}
+
 static enum status partition_check(struct fiber *f, struct partition *partition, void *argument) {
     struct check *check = argument;
     char line[ERROR_MESSAGE_SIZE + 64];
@@ -66,6 +75,7 @@ static enum status partition_check(struct fiber *f, struct partition *partition,
         else if (status != STATUS_OK)
             return status;
     }
+    TRY(large__check(f, partition, large_damaged, check));
     const char *locks = lock_table_check(&partition->locks);
     if (locks != NULL)
         finding(check, locks);

@@ -107,6 +107,7 @@ static enum status checkpointer_body(struct fiber *f, void *argument) {
 
 static enum status maintain_there(struct fiber *f, struct partition *partition, void *argument) {
     history__rotate(f, partition, true);
+    large__free_retired(partition, store_horizon(partition->store).value);
     TRY(partition__clear_dropped(f, partition));
     if (pager_maintenance_due(partition->pager))
         TRY(pager_maintain(f, partition->pager));

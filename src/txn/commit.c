@@ -49,16 +49,36 @@ static void drops_encode(struct commit *commit) {
     }
 }
 
-static void change_encode(struct commit *commit, const struct layer_entry *entry) {
+static enum status large_encode(struct fiber *f, struct commit *commit,
+                                const struct layer_entry *entry) {
+    struct partition *partition = &commit->store->partitions[commit->partition];
+    struct arena arena = {0};
+    struct txn_large large;
+    enum status status = txn_open_large(f, partition, entry->value, &arena, &large);
+    if (status == STATUS_OK) {
+        struct commit_item item = {
+            .tag = COMMIT_PUT_LARGE, .key = entry->key, .value = large.bytes};
+        item_add(&commit->buffer, &item);
+        txn_release_large(partition, &large);
+    }
+    arena_release(&arena);
+    return status;
+}
+
+static enum status change_encode(struct fiber *f, struct commit *commit,
+                                 const struct layer_entry *entry) {
     if (entry->tree.value != commit->tree.value) {
         struct commit_item item = {COMMIT_TREE, entry->tree.value, {0}, {0}};
         item_add(&commit->buffer, &item);
         commit->tree = entry->tree;
     }
+    if (tree_is_large(entry->tree) && entry->flags != CHANGE_DELETE)
+        return large_encode(f, commit, entry);
     struct commit_item item = {.tag = entry->flags == CHANGE_DELETE ? COMMIT_DELETE : COMMIT_PUT,
                                .key = entry->key,
                                .value = entry->value};
     item_add(&commit->buffer, &item);
+    return STATUS_OK;
 }
 
 /* Changes of one partition from where the cursor stands, until `size_max`. */
@@ -73,8 +93,9 @@ static enum status partition_encode(struct fiber *f, struct commit *commit, size
         status = layer_seek(f, own, &commit->cursor, (struct tree_id){0}, SLICE_EMPTY, 0);
     }
     while (status == STATUS_OK && commit->cursor.valid && commit->buffer.size < size_max) {
-        change_encode(commit, &commit->cursor.entry);
-        status = layer_next(f, &commit->cursor);
+        status = change_encode(f, commit, &commit->cursor.entry);
+        if (status == STATUS_OK)
+            status = layer_next(f, &commit->cursor);
     }
     if (status != STATUS_OK || !commit->cursor.valid) {
         layer_cursor_release(&commit->cursor);
@@ -111,7 +132,7 @@ static bool record_is_small(const struct commit *commit) {
     uint64_t bytes = commit->transaction->drop_count * 8;
     for (uint64_t mask = commit->mask; mask != 0; mask &= mask - 1) {
         const struct layer *own = &commit->transaction->parts[__builtin_ctzll(mask)]->own;
-        if (own->spilled)
+        if (own->spilled || commit->transaction->parts[__builtin_ctzll(mask)]->has_large)
             return false;
         bytes += own->bytes;
     }
@@ -149,6 +170,21 @@ static _Noreturn void apply_fatal(const struct partition *partition, uint64_t nu
               number, partition->name, error_current()->message);
 }
 
+/* One change. `copy`: the entry's value lies where it may not stay while the change suspends;
+   `value` is room for it. */
+static enum status change_apply(struct fiber *f, struct partition *partition, struct tree *tree,
+                                uint64_t number, struct layer_entry change, bool copy,
+                                uint8_t *value) {
+    uint8_t durable[LARGE_STORED_SIZE_MAX];
+    if (copy && change.value.size > 0) {
+        memcpy(value, change.value.data, change.value.size);
+        change.value.data = value;
+    }
+    if (tree_is_large(change.tree) && change.flags != CHANGE_DELETE)
+        TRY(large__make_durable(f, partition, &change.value, durable));
+    return history__change(f, partition, tree, number, &change);
+}
+
 static enum status changes_apply(struct fiber *f, struct partition *partition, struct layer *own,
                                  uint64_t number) {
     struct layer_cursor cursor;
@@ -157,18 +193,14 @@ static enum status changes_apply(struct fiber *f, struct partition *partition, s
     enum status status = layer_seek(f, own, &cursor, (struct tree_id){0}, SLICE_EMPTY, 0);
     while (status == STATUS_OK && cursor.valid) {
         uint8_t value[BTREE_ENTRY_SIZE_MAX];
-        struct layer_entry change = cursor.entry;
-        if (own->spilled && change.value.size > 0) { /* the change may suspend */
-            memcpy(value, change.value.data, change.value.size);
-            change.value.data = value;
-        }
-        if (tree == NULL || tree->id.value != change.tree.value)
-            status = partition__tree(partition, change.tree, &tree);
+        if (tree == NULL || tree->id.value != cursor.entry.tree.value)
+            status = partition__tree(partition, cursor.entry.tree, &tree);
         if (status == STATUS_OK)
-            status = history__change(f, partition, tree, number, &change);
+            status = change_apply(f, partition, tree, number, cursor.entry, own->spilled, value);
         if (status == STATUS_OK)
             status = layer_next(f, &cursor);
-        if ((++count & 63) == 0 && fiber_check_due(f))
+        if (((++count & 63) == 0 || (tree != NULL && tree_is_large(tree->id))) &&
+            fiber_check_due(f))
             fiber_yield(f);
     }
     layer_cursor_release(&cursor);
@@ -185,6 +217,7 @@ static enum status apply_there(struct fiber *f, struct partition *partition, voi
             partition->applied_newest = commit->number;
         history__rotate(f, partition, false);
     }
+    large__part_release(partition, part);
     lock_release_all(&partition->locks, &part->locks, &part->claims);
     layer_clear(f, &part->own);
     layer_clear(f, &part->staged);

@@ -59,6 +59,7 @@ size_t commit_item_encode(const struct commit_item *item, uint8_t *at) {
             varint_put(at + 1, item->number);
         return size + varint_size(item->number);
     case COMMIT_PUT:
+    case COMMIT_PUT_LARGE:
         size += bytes_encode(item->key, at != NULL ? at + size : NULL);
         size += bytes_encode(item->value, at != NULL ? at + size : NULL);
         break;
@@ -66,17 +67,18 @@ size_t commit_item_encode(const struct commit_item *item, uint8_t *at) {
         size += bytes_encode(item->key, at != NULL ? at + size : NULL);
         break;
     }
-    ASSERT(size <= COMMIT_ITEM_SIZE_MAX);
+    ASSERT(size <=
+           (item->tag == COMMIT_PUT_LARGE ? COMMIT_ITEM_SIZE_MAX : COMMIT_SMALL_ITEM_SIZE_MAX));
     return size;
 }
 
 /* A varint and so many bytes. */
-static enum commit_decode bytes_decode(struct slice *bytes, struct slice *out) {
+static enum commit_decode bytes_decode(struct slice *bytes, size_t size_max, struct slice *out) {
     uint64_t size;
     size_t prefix = varint_get(bytes->data, bytes->size, &size);
     if (prefix == 0)
         return bytes->size < VARINT_SIZE_MAX ? COMMIT_CUT_OFF : COMMIT_MALFORMED;
-    if (size > COMMIT_ITEM_SIZE_MAX)
+    if (size > size_max)
         return COMMIT_MALFORMED;
     if (size > bytes->size - prefix)
         return COMMIT_CUT_OFF;
@@ -91,6 +93,8 @@ enum commit_decode commit_item_decode(struct slice *bytes, struct commit_item *i
     struct slice rest = slice_of(bytes->data + 1, bytes->size - 1);
     *item_out = (struct commit_item){.tag = (enum commit_tag)bytes->data[0]};
     enum commit_decode result = COMMIT_DECODED;
+    size_t size_max =
+        item_out->tag == COMMIT_PUT_LARGE ? COMMIT_ITEM_SIZE_MAX : COMMIT_SMALL_ITEM_SIZE_MAX;
     switch (item_out->tag) {
     case COMMIT_PARTITION:
     case COMMIT_TREE:
@@ -102,12 +106,13 @@ enum commit_decode commit_item_decode(struct slice *bytes, struct commit_item *i
         break;
     }
     case COMMIT_PUT:
-        result = bytes_decode(&rest, &item_out->key);
+    case COMMIT_PUT_LARGE:
+        result = bytes_decode(&rest, COMMIT_SMALL_ITEM_SIZE_MAX, &item_out->key);
         if (result == COMMIT_DECODED)
-            result = bytes_decode(&rest, &item_out->value);
+            result = bytes_decode(&rest, size_max, &item_out->value);
         break;
     case COMMIT_DELETE:
-        result = bytes_decode(&rest, &item_out->key);
+        result = bytes_decode(&rest, COMMIT_SMALL_ITEM_SIZE_MAX, &item_out->key);
         break;
     default:
         return COMMIT_MALFORMED;

@@ -125,6 +125,8 @@ static enum status change_fast(struct fiber *f, struct partition *partition, str
     struct btree_old old = {.bytes = bytes};
     partition->fast_puts++;
     enum status status = base_change(f, tree, change, &old);
+    if (status == STATUS_OK && old.found && tree_is_large(tree->id))
+        large__retire(partition, number, slice_of(bytes, old.size));
     if (status == STATUS_OK && old.found)
         status =
             entry_file(f, partition, tree, number, change->key, true, slice_of(bytes, old.size));
@@ -155,7 +157,10 @@ static enum status change_careful(struct fiber *f, struct partition *partition, 
                !absence_files_as_run(partition, tree, change->key, number)) {
         TRY(entry_file(f, partition, tree, number, change->key, false, SLICE_EMPTY));
     }
-    return base_change(f, tree, change, NULL);
+    TRY(base_change(f, tree, change, NULL));
+    if (found && tree_is_large(tree->id))
+        large__retire(partition, number, slice_of(bytes, size));
+    return STATUS_OK;
 }
 
 static enum status younger_spill(struct fiber *f, struct partition *partition) {

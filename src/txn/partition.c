@@ -56,6 +56,7 @@ void partition__close(struct fiber *f, struct partition *partition) {
             memory_free(tree);
         }
     memory_free(partition->buckets);
+    memory_free(partition->retired);
     if (partition->locks.buckets != NULL)
         lock_table_release(&partition->locks);
     if (partition->pager != NULL)
@@ -182,18 +183,27 @@ enum status partition_call_all(struct fiber *f, struct store *store, uint64_t pa
 
 /* ---- numbers for tables -------------------------------------------------------------------- */
 
-static enum status row_next_find(struct fiber *f, struct tree *tree) {
+/* The number that the largest key begins with, 0 without one. */
+static enum status largest_number(struct fiber *f, struct tree *tree, uint64_t *number_out) {
     struct btree_cursor cursor;
     btree_cursor_init(&cursor, &tree->base);
     enum status status = btree_cursor_seek(f, &cursor, BTREE_SEEK_LAST, SLICE_EMPTY);
-    if (status == STATUS_OK && tree->row_next == 0) {
-        uint64_t last = 0;
-        if (cursor.positioned && btree_cursor_key(&cursor).size == 8)
-            last = get_be64(btree_cursor_key(&cursor).data);
-        tree->row_next = last + 1;
-    }
+    *number_out = 0;
+    if (status == STATUS_OK && cursor.positioned && btree_cursor_key(&cursor).size >= 8)
+        *number_out = get_be64(btree_cursor_key(&cursor).data);
     btree_cursor_release(&cursor);
     return status;
+}
+
+static enum status row_next_find(struct fiber *f, struct partition *partition, struct tree *tree) {
+    struct tree *beside;
+    uint64_t last, last_beside;
+    TRY(partition__tree(partition, (struct tree_id){tree->id.value | TREE_LARGE}, &beside));
+    TRY(largest_number(f, beside, &last_beside));
+    TRY(largest_number(f, tree, &last));
+    if (tree->row_next == 0)
+        tree->row_next = (last > last_beside ? last : last_beside) + 1;
+    return STATUS_OK;
 }
 
 enum status partition_row_ids(struct fiber *f, struct partition *partition, struct tree_id id,
@@ -201,7 +211,7 @@ enum status partition_row_ids(struct fiber *f, struct partition *partition, stru
     struct tree *tree;
     TRY(partition__tree(partition, id, &tree));
     if (tree->row_next == 0)
-        TRY(row_next_find(f, tree));
+        TRY(row_next_find(f, partition, tree));
     first_out->value = tree->row_next;
     tree->row_next += count;
     return STATUS_OK;
@@ -265,7 +275,11 @@ enum status partition__clear_dropped(struct fiber *f, struct partition *partitio
             return STATUS_OK;
         TRY(partition__tree(partition, id, &tree));
         TRY(fiber_mutex_lock(f, &partition->clear_mutex));
-        enum status status = btree_clear(f, &tree->base);
+        enum status status = STATUS_OK;
+        if (tree_is_large(id))
+            status = large__clear(f, partition, tree);
+        if (status == STATUS_OK)
+            status = btree_clear(f, &tree->base);
         uint8_t key[4];
         put_be32(key, id.value);
         if (status == STATUS_OK)

@@ -41,7 +41,7 @@ struct recovery {
     uint64_t records, items;
     unsigned partition;
     struct tree_id tree;
-    uint8_t carry[2 * COMMIT_ITEM_SIZE_MAX];
+    uint8_t carry[COMMIT_ITEM_SIZE_MAX + VARINT_SIZE_MAX];
     size_t carry_size;
 };
 
@@ -73,6 +73,18 @@ static int redo_compare(const void *x, const void *y) {
     return order != 0 ? order : a->sequence < b->sequence ? -1 : 1;
 }
 
+/* Pages of large values that nobody refers to any more are swept up in the end. */
+static enum status item_apply(struct fiber *f, struct partition *partition, struct tree *tree,
+                              const struct redo *item) {
+    uint8_t bytes[LARGE_STORED_SIZE_MAX];
+    struct slice value = item->value;
+    if (item->is_delete)
+        return btree_delete(f, &tree->base, item->key, NULL);
+    if (tree_is_large(tree->id))
+        TRY(large__store(f, partition, true, item->value, bytes, &value));
+    return btree_put(f, &tree->base, item->key, value, NULL);
+}
+
 static enum status batch_apply(struct fiber *f, struct partition *partition, void *argument) {
     struct batch *batch = argument;
     struct tree *tree = NULL;
@@ -83,8 +95,7 @@ static enum status batch_apply(struct fiber *f, struct partition *partition, voi
             continue; /* a later change of the same key follows */
         if (tree == NULL || tree->id.value != item->tree)
             TRY(partition__tree(partition, (struct tree_id){item->tree}, &tree));
-        TRY(item->is_delete ? btree_delete(f, &tree->base, item->key, NULL)
-                            : btree_put(f, &tree->base, item->key, item->value, NULL));
+        TRY(item_apply(f, partition, tree, item));
         if ((i & 63) == 0)
             TRY(fiber_check(f));
     }
@@ -139,7 +150,9 @@ static enum status drop_redo(struct fiber *f, struct recovery *recovery, uint64_
 
 static enum status change_redo(struct fiber *f, struct recovery *recovery,
                                const struct commit_item *item) {
-    if (recovery->partition >= recovery->store->partition_count || recovery->tree.value == 0)
+    bool is_large = item->tag == COMMIT_PUT_LARGE;
+    if (recovery->partition >= recovery->store->partition_count || recovery->tree.value == 0 ||
+        (item->tag != COMMIT_DELETE && is_large != tree_is_large(recovery->tree)))
         return malformed(recovery);
     return batch_add(f, recovery, recovery->partition, recovery->tree.value,
                      item->tag == COMMIT_DELETE, item->key, item->value);
@@ -163,6 +176,7 @@ static enum status item_redo(struct fiber *f, struct recovery *recovery,
             return malformed(recovery);
         return drop_redo(f, recovery, item->number);
     case COMMIT_PUT:
+    case COMMIT_PUT_LARGE:
     case COMMIT_DELETE:
         return change_redo(f, recovery, item);
     }
@@ -189,27 +203,42 @@ static enum status items_redo(struct fiber *f, struct recovery *recovery, struct
     return result == COMMIT_MALFORMED ? malformed(recovery) : STATUS_OK;
 }
 
+/* Complete the item that begins in `carry` with the first of *bytes, as many as it needs (little is
+   tried first: most items are short). carry_size is not 0 afterwards when all were taken and more
+   are needed. */
+static enum status carry_redo(struct fiber *f, struct recovery *recovery, struct slice *bytes) {
+    size_t had = recovery->carry_size, take = 0, room = sizeof recovery->carry - had;
+    enum commit_decode result = COMMIT_CUT_OFF;
+    struct commit_item item;
+    struct slice all = SLICE_EMPTY;
+    for (size_t limit = COMMIT_SMALL_ITEM_SIZE_MAX; result == COMMIT_CUT_OFF; limit = room) {
+        size_t goal = bytes->size < limit ? bytes->size : limit;
+        goal = goal < room ? goal : room;
+        if (goal <= take) {
+            recovery->carry_size += take;
+            return take < bytes->size ? malformed(recovery) : STATUS_OK;
+        }
+        memcpy(recovery->carry + had + take, bytes->data + take, goal - take);
+        take = goal;
+        all = slice_of(recovery->carry, had + take);
+        result = commit_item_decode(&all, &item);
+    }
+    if (result == COMMIT_MALFORMED)
+        return malformed(recovery);
+    TRY(item_redo(f, recovery, &item));
+    size_t used = (size_t)(all.data - recovery->carry) - had;
+    *bytes = slice_of(bytes->data + used, bytes->size - used);
+    recovery->carry_size = 0;
+    return STATUS_OK;
+}
+
 /* An item that spans pieces is put together in `carry`. */
 static enum status record_bytes(struct fiber *f, void *context, struct slice bytes) {
     struct recovery *recovery = context;
     if (recovery->carry_size > 0) {
-        size_t had = recovery->carry_size;
-        size_t room = sizeof recovery->carry - had;
-        size_t take = bytes.size < room ? bytes.size : room;
-        memcpy(recovery->carry + had, bytes.data, take);
-        struct slice all = slice_of(recovery->carry, had + take);
-        struct commit_item item;
-        enum commit_decode result = commit_item_decode(&all, &item);
-        if (result == COMMIT_MALFORMED || (result == COMMIT_CUT_OFF && take < bytes.size))
-            return malformed(recovery);
-        if (result == COMMIT_CUT_OFF) {
-            recovery->carry_size += take;
+        TRY(carry_redo(f, recovery, &bytes));
+        if (recovery->carry_size > 0)
             return STATUS_OK;
-        }
-        TRY(item_redo(f, recovery, &item));
-        size_t used = (size_t)(all.data - recovery->carry) - had;
-        bytes = slice_of(bytes.data + used, bytes.size - used);
-        recovery->carry_size = 0;
     }
     TRY(items_redo(f, recovery, &bytes));
     if (bytes.size > COMMIT_ITEM_SIZE_MAX)

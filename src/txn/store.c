@@ -185,6 +185,8 @@ static enum status parts_open(struct fiber *f, const struct store_options *optio
     for (unsigned i = 0; i < store->partition_count; i++)
         TRY(partition__open(f, store, i, options->create));
     TRY(recover__journal(f, store, options));
+    for (unsigned i = 0; i < store->partition_count; i++)
+        TRY(partition_call(f, store, i, large__sweep, NULL));
     snapshot__init(store, journal_newest(store->journal).value);
     journal_on_durable(store->journal, snapshot__on_durable, store);
     return STATUS_OK;
@@ -250,6 +252,8 @@ enum status store_close(struct fiber *f, struct store *store) {
     partitions_gather(f, store);
     for (unsigned i = 0; i < store->core_count; i++)
         ASSERT(list_empty(&store->snapshots[i].active));
+    for (unsigned i = 0; i < store->partition_count; i++)
+        large__free_retired(&store->partitions[i], store_horizon(store).value);
     enum status status = checkpoint__run(f, store);
     struct error kept = *error_current();
     journal_close(f, store->journal);

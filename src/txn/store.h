@@ -64,6 +64,12 @@ struct tree {
     uint64_t row_next; /* 0: not known yet */
 };
 
+/* A page of a large value that commit `commit` replaced or deleted. */
+struct retired_page {
+    uint64_t commit;
+    struct page_id page;
+};
+
 struct generation {
     struct layer layer;
     uint64_t end; /* largest commit in it */
@@ -86,6 +92,8 @@ struct partition {
     bool spilling, clearing;
     struct condition spill_done, puts_done;
     uint64_t applied_newest;
+    struct retired_page *retired;
+    size_t retired_count, retired_capacity;
     struct lock_table locks;
     struct fiber_mutex clear_mutex; /* freeing a dropped tree against the checkpoint's cut */
     _Atomic uint64_t history_entries, bytes_used;
@@ -149,6 +157,9 @@ struct transaction_part {
     struct layer staged; /* the running one */
     struct lock_hold *locks;
     struct lock_claims claims;
+    struct page_id *pages; /* temporary ones of large values it has put */
+    size_t page_count, page_capacity;
+    bool has_large;
 };
 
 struct transaction {
@@ -228,9 +239,44 @@ static inline struct transaction_part *transaction__part_if(struct transaction *
     uint64_t mask = atomic_load_explicit(&transaction->parts_mask, memory_order_relaxed);
     return (mask & 1ull << partition) != 0 ? transaction->parts[partition] : NULL;
 }
+/* Put the change into the write set. */
+enum status transaction__stage(struct fiber *f, struct transaction *transaction,
+                               struct partition *partition, const struct layer_entry *entry)
+    MUST_USE;
 void transaction__depend(struct transaction *transaction, uint64_t number);
 void transaction__free(struct fiber *f, struct transaction *transaction);
 void transaction__pool_release(struct store *store);
+
+/* ---- large.c */
+enum {
+    LARGE_INLINE_MAX = 1024, /* bytes of a value that lies in the tree itself */
+    LARGE_REFERENCE_SIZE = 13,
+    LARGE_STORED_SIZE_MAX = LARGE_INLINE_MAX + 1,
+};
+static inline bool tree_is_large(struct tree_id tree) {
+    return (tree.value & TREE_LARGE) != 0 && tree.value != TREE_DROPPED;
+}
+/* False for a value that lies in the tree itself. */
+bool large__reference(struct slice stored, struct page_id *page_out, uint32_t *size_out);
+/* Make the stored form of a value, with a page if it needs one; *stored_out lies in `stored`. No
+   suspension between the page's being there and the return. */
+enum status large__store(struct fiber *f, struct partition *partition, bool durable,
+                         struct slice bytes, uint8_t stored[LARGE_STORED_SIZE_MAX],
+                         struct slice *stored_out) MUST_USE;
+/* From the write set's form to the base's. */
+enum status large__make_durable(struct fiber *f, struct partition *partition, struct slice *stored,
+                                uint8_t bytes[LARGE_STORED_SIZE_MAX]) MUST_USE;
+/* Free the write set's pages. Never suspends. */
+void large__part_release(struct partition *partition, struct transaction_part *part);
+/* Commit `number` has taken this out of the base. */
+void large__retire(struct partition *partition, uint64_t number, struct slice stored);
+void large__free_retired(struct partition *partition, uint64_t horizon);
+enum status large__clear(struct fiber *f, struct partition *partition, struct tree *tree) MUST_USE;
+/* When the store is opened, the journal replayed: free pages that no tree refers to. */
+enum status large__sweep(struct fiber *f, struct partition *partition, void *argument) MUST_USE;
+enum status large__check(struct fiber *f, struct partition *partition,
+                         void (*report)(void *context, struct tree_id tree, const char *what),
+                         void *context) MUST_USE;
 
 /* ---- commit.c */
 enum status commit__run(struct fiber *f, struct transaction *transaction, bool synchronous,

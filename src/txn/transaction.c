@@ -44,6 +44,8 @@ static void transaction_destroy(struct transaction *transaction) {
             continue;
         arena_release(&part->own.arena);
         arena_release(&part->staged.arena);
+        ASSERT(part->page_count == 0);
+        memory_free(part->pages);
         memory_free(part);
     }
     memory_free(transaction->drops);
@@ -232,8 +234,8 @@ enum status transaction_statement_end(struct fiber *f, struct transaction *trans
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-static enum status change_stage(struct fiber *f, struct transaction *transaction,
-                                struct partition *partition, const struct layer_entry *entry) {
+enum status transaction__stage(struct fiber *f, struct transaction *transaction,
+                               struct partition *partition, const struct layer_entry *entry) {
     if (transaction->read_only)
         return error_set(STATUS_READ_ONLY_TRANSACTION, "cannot write in a read-only transaction");
     ASSERT(entry->tree.value != 0);
@@ -256,14 +258,15 @@ static enum status change_stage(struct fiber *f, struct transaction *transaction
 enum status txn_put(struct fiber *f, struct transaction *transaction, struct partition *partition,
                     struct tree_id tree, struct slice key, struct slice value, unsigned flags) {
     struct layer_entry entry = {.tree = tree, .key = key, .value = value};
+    ASSERT(!tree_is_large(tree));
     entry.flags = (flags & TXN_PUT_CHECKED_BY_READER) != 0 ? CHANGE_PUT_CHECKED : CHANGE_PUT;
-    return change_stage(f, transaction, partition, &entry);
+    return transaction__stage(f, transaction, partition, &entry);
 }
 
 enum status txn_delete(struct fiber *f, struct transaction *transaction,
                        struct partition *partition, struct tree_id tree, struct slice key) {
     struct layer_entry entry = {.tree = tree, .key = key, .flags = CHANGE_DELETE};
-    return change_stage(f, transaction, partition, &entry);
+    return transaction__stage(f, transaction, partition, &entry);
 }
 
 enum status txn_tree_drop(struct fiber *f, struct transaction *transaction, struct tree_id tree) {
@@ -370,6 +373,7 @@ static enum status part_forget(struct fiber *f, struct partition *partition, voi
     struct transaction_part *part = transaction->parts[partition->number];
     layer_clear(f, &part->own);
     layer_clear(f, &part->staged);
+    large__part_release(partition, part);
     lock_release_all(&partition->locks, &part->locks, &part->claims);
     return STATUS_OK;
 }

@@ -25,6 +25,10 @@
  * snapshots include it) once it and all before it are applied and durable; then the client is
  * answered. Redo is by key, so replaying anything twice changes nothing.
  *
+ * Large entries: the values of a tree whose id has TREE_LARGE may be up to a megabyte; each lies on
+ * a page of its own beside the tree and is read in place. Everything else is as for other entries:
+ * snapshots, own writes, history, the journal (which carries the bytes), drops.
+ *
  * Statements: writes of the running statement are staged and become visible to its own transaction
  * only when the statement ends (no statement sees its own writes); txn_get_newest sees them.
  */
@@ -196,6 +200,38 @@ enum status txn_put(struct fiber *f, struct transaction *transaction, struct par
     MUST_USE;
 enum status txn_delete(struct fiber *f, struct transaction *transaction,
                        struct partition *partition, struct tree_id tree, struct slice key) MUST_USE;
+/* ---- large entries: inside partition_call ------------------------------------------------ */
+
+enum {
+    TREE_LARGE = 1 << 30,                /* in the id of a tree of large entries; all its puts
+                                            are txn_put_large */
+    TXN_LARGE_SIZE_MAX = (1 << 20) - 64, /* bytes of a value */
+    TXN_LARGE_KEY_SIZE_MAX = 64,
+};
+
+/* A value where it lies: on its page, which is pinned, or (a short one) in the arena. Immutable. */
+struct page;
+struct txn_large {
+    struct slice bytes;
+    struct page *page; /* NULL: in the arena */
+};
+/* The bytes are copied. LIMIT_EXCEEDED beyond the maxima. May suspend. */
+enum status txn_put_large(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, struct tree_id tree, struct slice key,
+                          struct slice bytes) MUST_USE;
+/* As txn_get and (newest) txn_get_newest. A value that was found is the caller's to release, on the
+   partition's core. */
+enum status txn_get_large(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, struct tree_id tree, struct slice key,
+                          bool newest, struct arena *arena, bool *found_out,
+                          struct txn_large *large_out) MUST_USE;
+/* A cursor shows entries of such a tree with references in place of values; this opens one. It may
+   be copied, and opened as long as the transaction's snapshot is held and the transaction has not
+   ended. */
+enum status txn_open_large(struct fiber *f, struct partition *partition, struct slice reference,
+                           struct arena *arena, struct txn_large *large_out) MUST_USE;
+void txn_release_large(struct partition *partition, struct txn_large *large);
+
 /* At commit, drop a whole tree on every partition (its pages are freed in the background once no
    snapshot needs them). */
 enum status txn_tree_drop(struct fiber *f, struct transaction *transaction, struct tree_id tree)
@@ -254,7 +290,9 @@ enum status store_locks_visit(struct fiber *f, struct store *store,
 /* ---- numbers for tables ------------------------------------------------------------------ */
 
 /* Give out `count` row ids of a tree on this partition, rising and contiguous; starts behind the
-   largest key of the tree (8-byte big-endian keys). Lost on rollback, which is fine. */
+   largest key of the tree (8-byte big-endian keys), and behind the first 8 bytes of the largest key
+   of the tree of large entries beside it (its id with TREE_LARGE). Lost on rollback, which is
+   fine. Suspends at most the first time that a tree is asked; count 0 only looks. */
 enum status partition_row_ids(struct fiber *f, struct partition *partition, struct tree_id tree,
                               uint64_t count, struct row_id *first_out) MUST_USE;
 /* Estimated number of entries of a tree on this partition. */

@@ -12,7 +12,7 @@
  *
  *     offset size
  *          0    8  magic "SATORIDB"
- *          8    4  format version of the whole directory, 1
+ *          8    4  format version of the whole directory, 2
  *         12    4  CRC-32C of the 64 bytes with this field zero
  *         16    8  database id: random, not 0
  *         24    4  number of partitions
@@ -26,6 +26,7 @@
  *       3  tree                            the tree is dropped, on every partition
  *       4  key size, key, value size, value  put
  *       5  key size, key                   delete
+ *       6  key size, key, value size, value  put of a large entry; only in trees of such
  *
  * An item is decided by its key, so applying a record again changes nothing, and redo needs to
  * know nothing about tables.
@@ -39,7 +40,7 @@
 #include "base/base_slice.h"
 #include "base/base_status.h"
 
-enum { STORE_FORMAT_VERSION = 1, STORE_IDENTITY_SIZE = 64 };
+enum { STORE_FORMAT_VERSION = 2, STORE_IDENTITY_SIZE = 64 };
 
 struct store_identity {
     uint32_t version;
@@ -56,14 +57,15 @@ enum commit_tag {
     COMMIT_DROP = 3,
     COMMIT_PUT = 4,
     COMMIT_DELETE = 5,
+    COMMIT_PUT_LARGE = 6,
 };
 struct commit_item {
     enum commit_tag tag;
     uint64_t number; /* partition or tree */
     struct slice key, value;
 };
-/* The largest item there can be. */
-enum { COMMIT_ITEM_SIZE_MAX = 8192 };
+/* The largest item there can be; without large entries. */
+enum { COMMIT_ITEM_SIZE_MAX = (1 << 20) + 128, COMMIT_SMALL_ITEM_SIZE_MAX = 8192 };
 
 /* Bytes the item takes; writes them when `at` is not NULL. */
 size_t commit_item_encode(const struct commit_item *item, uint8_t *at);

@@ -59,6 +59,12 @@ static void an_extent_is_as_committed(void **state) {
     assert_int_equal(extent_encode(&decoded), bits);
     assert_int_equal(decoded.offset, extent.offset);
     assert_int_equal(decoded.check, 0xAB);
+    extent = (struct extent){.offset = 7, .units = 35, .size = 35 * 4096, .check = 1};
+    bits = extent_encode(&extent);
+    assert_int_equal(bits, 0x01000000000708FEull);
+    assert_true(extent_decode(bits, &decoded));
+    assert_int_equal(decoded.size, 35 * 4096);
+    assert_false(extent_decode(bits | 1023 << 6, &decoded)); /* beyond the largest page */
     assert_false(extent_decode(0, &decoded));
     assert_false(extent_decode(bits & ~0xFFC0ull, &decoded)); /* no units */
 }

@@ -2,6 +2,7 @@
 
 #include "base/base_hash.h"
 #include "txn/layer.h"
+#include "txn/store.h"
 #include "txn/txn_format.h"
 
 enum { ROWS = 20000 };
@@ -253,7 +254,7 @@ static enum status directory_body(struct fiber *f, void *argument) {
     fclose(file);
     struct store_identity identity;
     assert_true(store_identity_decode(bytes, &identity));
-    identity.version = 2;
+    identity.version = STORE_FORMAT_VERSION + 1;
     store_identity_encode(&identity, changed);
     for (int i = 0; i < 2; i++) {
         if (i == 1) {
@@ -326,11 +327,11 @@ static void largest_entries_fit_everywhere(void **state) {
  * --------------------------------------------------------------------------------------------- */
 
 static void identity_has_its_golden_bytes(void **state) {
-    static const uint8_t golden[28] = {'S', 'A', 'T',  'O',  'R',  'I',  'D', 'B', 1, 0,
-                                       0,   0,   0x6e, 0x79, 0x2c, 0x70, 8,   7,   6, 5,
+    static const uint8_t golden[28] = {'S', 'A', 'T',  'O',  'R',  'I',  'D', 'B', 2, 0,
+                                       0,   0,   0x97, 0x69, 0x1f, 0xd7, 8,   7,   6, 5,
                                        4,   3,   2,    1,    12,   0,    0,   0};
     uint8_t bytes[STORE_IDENTITY_SIZE];
-    struct store_identity identity = {1, 0x0102030405060708, 12}, decoded;
+    struct store_identity identity = {2, 0x0102030405060708, 12}, decoded;
     store_identity_encode(&identity, bytes);
     if (memcmp(bytes, golden, sizeof golden) != 0)
         for (size_t i = 12; i < 16; i++)
@@ -346,25 +347,26 @@ static void identity_has_its_golden_bytes(void **state) {
 }
 
 static void commit_record_has_its_golden_bytes(void **state) {
-    static const uint8_t golden[] = {3,   9,   1, 2,   2,   0x80, 1, 4, 2,
-                                     'k', '1', 3, 'v', 'a', 'l',  5, 1, 'x'};
+    static const uint8_t golden[] = {3,   9,   1,   2, 2, 0x80, 1, 4, 2,   'k', '1', 3,
+                                     'v', 'a', 'l', 5, 1, 'x',  6, 1, 'L', 2,   'b', 'c'};
     const struct commit_item items[] = {
         {COMMIT_DROP, 9, {0}, {0}},
         {COMMIT_PARTITION, 2, {0}, {0}},
         {COMMIT_TREE, 128, {0}, {0}},
         {COMMIT_PUT, 0, slice_of_text("k1"), slice_of_text("val")},
         {COMMIT_DELETE, 0, slice_of_text("x"), {0}},
+        {COMMIT_PUT_LARGE, 0, slice_of_text("L"), slice_of_text("bc")},
     };
     uint8_t bytes[64];
     size_t size = 0;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         size += commit_item_encode(&items[i], bytes + size);
     assert_int_equal(size, sizeof golden);
     assert_memory_equal(bytes, golden, size);
     struct slice rest = slice_of(golden, sizeof golden);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         struct commit_item item;
-        for (size_t cut = 0; cut < rest.size && i < 4; cut++) { /* any shorter prefix is cut off */
+        for (size_t cut = 0; cut < rest.size && i < 5; cut++) { /* any shorter prefix is cut off */
             struct slice part = slice_of(rest.data, cut);
             size_t whole = commit_item_encode(&items[i], NULL);
             if (cut < whole)
@@ -381,6 +383,133 @@ static void commit_record_has_its_golden_bytes(void **state) {
     struct commit_item item;
     rest = slice_of(unknown, sizeof unknown);
     assert_int_equal(commit_item_decode(&rest, &item), COMMIT_MALFORMED);
+}
+
+/* ---- large entries ------------------------------------------------------------------------- */
+
+enum { LARGE_COUNT = 40 };
+
+static size_t large_size(unsigned i) {
+    return i == 0 ? TXN_LARGE_SIZE_MAX : 1 + (size_t)i * i * 500;
+}
+
+static enum status large_put_all(struct fiber *f, struct partition *partition, void *argument) {
+    struct bulk *bulk = argument;
+    uint8_t key[8], *value = malloc(TXN_LARGE_SIZE_MAX);
+    for (unsigned i = 0; i < LARGE_COUNT; i++) {
+        put_be64(key, i);
+        memset(value, (int)(bulk->first + i), large_size(i));
+        assert_ok(txn_put_large(f, bulk->transaction, partition, (struct tree_id){9 | TREE_LARGE},
+                                slice_of(key, 8), slice_of(value, large_size(i))));
+    }
+    free(value);
+    return STATUS_OK;
+}
+
+static enum status large_verify_all(struct fiber *f, struct partition *partition, void *argument) {
+    struct bulk *bulk = argument;
+    uint8_t key[8], *value = malloc(TXN_LARGE_SIZE_MAX);
+    for (unsigned i = 0; i < LARGE_COUNT; i++) {
+        struct arena arena = {0};
+        struct txn_large large;
+        bool found;
+        put_be64(key, i);
+        memset(value, (int)(bulk->first + i), large_size(i));
+        assert_ok(txn_get_large(f, bulk->transaction, partition, (struct tree_id){9 | TREE_LARGE},
+                                slice_of(key, 8), false, &arena, &found, &large));
+        assert_int_equal(found, bulk->seen);
+        if (found) {
+            assert_true(slice_equal(large.bytes, slice_of(value, large_size(i))));
+            txn_release_large(partition, &large);
+        }
+        arena_release(&arena);
+    }
+    free(value);
+    return STATUS_OK;
+}
+
+static void large_verify(struct fiber *f, struct store *store, struct transaction *transaction,
+                         uint64_t base, bool present) {
+    struct bulk bulk = {.transaction = transaction, .first = base, .seen = present};
+    assert_ok(partition_call(f, store, 2, large_verify_all, &bulk));
+}
+
+/* Pages that are not of trees, published or not. */
+static void large_note(void *context, struct page_id id, uint32_t size) {
+    ++*(uint64_t *)context;
+}
+
+static enum status large_count(struct fiber *f, struct partition *partition, void *argument) {
+    pager_odd_pages_visit(partition->pager, large_note, argument);
+    return STATUS_OK;
+}
+
+static uint64_t large_pages(struct fiber *f, struct store *store) {
+    uint64_t count = 0;
+    assert_ok(partition_call(f, store, 2, large_count, &count));
+    return count;
+}
+
+static void large_load(struct fiber *f, struct store *store, uint64_t base, bool commits) {
+    struct transaction *transaction = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct bulk bulk = {.transaction = transaction, .first = base};
+    assert_ok(partition_call(f, store, 2, large_put_all, &bulk));
+    next_statement(f, transaction);
+    large_verify(f, store, transaction, base, true);
+    if (commits)
+        commit(f, transaction);
+    else
+        transaction_rollback(f, transaction);
+}
+
+/* Old versions stay for their snapshot; their pages go with it; crashes leave no page behind. The
+   pool holds a fraction of the values. */
+static enum status large_body(struct fiber *f, void *argument) {
+    struct store_options options = store_options_at("data", true);
+    struct store *store;
+    options.memory_max = 12 << 20;
+    assert_ok(store_open(f, &options, &store));
+    const uint64_t pages = LARGE_COUNT - 1; /* the shortest value lies in the tree */
+    large_load(f, store, 1, false);
+    assert_int_equal(large_pages(f, store), 0);
+    large_load(f, store, 1, true);
+    assert_int_equal(large_pages(f, store), pages);
+    struct transaction *old = begin(f, store, ISOLATION_REPEATABLE_READ);
+    large_load(f, store, 2, true);
+    large_verify(f, store, old, 1, true);
+    assert_int_equal(large_pages(f, store), 2 * pages);
+    assert_ok(store_checkpoint(f, store)); /* publishes pages that only history knows */
+    large_verify(f, store, old, 1, true);
+    check(f, store);
+    commit(f, old);
+    store_abandon(f, store);
+    store = store_reopen(f);
+    assert_int_equal(large_pages(f, store), pages);
+    check(f, store);
+    struct transaction *now = begin(f, store, ISOLATION_READ_COMMITTED);
+    large_verify(f, store, now, 2, true);
+    commit(f, now);
+    large_load(f, store, 3, true);
+    assert_ok(fiber_sleep(f, 600000000)); /* two rounds of maintenance */
+    assert_int_equal(large_pages(f, store), pages);
+    store_abandon(f, store);
+    store = store_reopen(f); /* from the journal alone */
+    assert_int_equal(large_pages(f, store), pages);
+    now = begin(f, store, ISOLATION_READ_COMMITTED);
+    large_verify(f, store, now, 3, true);
+    assert_ok(txn_tree_drop(f, now, (struct tree_id){9 | TREE_LARGE}));
+    commit(f, now);
+    assert_ok(fiber_sleep(f, 600000000));
+    assert_int_equal(large_pages(f, store), 0);
+    now = begin(f, store, ISOLATION_READ_COMMITTED);
+    large_verify(f, store, now, 3, false);
+    commit(f, now);
+    check(f, store);
+    return store_close(f, store);
+}
+
+static void large_entries_live_and_die_with_their_versions(void **state) {
+    fixture_run(large_body, 1);
 }
 
 static void spilled_keys_keep_their_order(void **state) {
@@ -415,6 +544,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identity_has_its_golden_bytes),
         cmocka_unit_test(commit_record_has_its_golden_bytes),
+        cmocka_unit_test(large_entries_live_and_die_with_their_versions),
         cmocka_unit_test(spilled_keys_keep_their_order),
         cmocka_unit_test(write_set_larger_than_memory_works),
         cmocka_unit_test(inserted_rows_take_runs_and_history_vanishes),

@@ -99,6 +99,26 @@ static inline enum status put_there(struct fiber *f, struct partition *partition
     return txn_put(f, o->transaction, partition, o->tree, o->key, o->value, o->flags);
 }
 
+/* Large entries through the same struct; the value is copied to the arena. */
+static inline enum status put_large_there(struct fiber *f, struct partition *partition,
+                                          void *argument) {
+    struct operation *o = argument;
+    return txn_put_large(f, o->transaction, partition, o->tree, o->key, o->value);
+}
+
+static inline enum status get_large_there(struct fiber *f, struct partition *partition,
+                                          void *argument) {
+    struct operation *o = argument;
+    struct txn_large large;
+    TRY(txn_get_large(f, o->transaction, partition, o->tree, o->key, o->newest, o->arena, &o->found,
+                      &large));
+    if (!o->found)
+        return STATUS_OK;
+    o->value = arena_copy_slice(o->arena, large.bytes);
+    txn_release_large(partition, &large);
+    return STATUS_OK;
+}
+
 static inline enum status delete_there(struct fiber *f, struct partition *partition,
                                        void *argument) {
     struct operation *o = argument;

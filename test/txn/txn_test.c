@@ -104,6 +104,7 @@ struct model {
     uint32_t next_value;
     bool spill;  /* write many entries, to leave memory */
     bool stride; /* 8-byte keys */
+    bool large;  /* a tree of large entries */
     int rounds;
     uint64_t acknowledged, acknowledged_at_checkpoint;
     uint64_t reads, commits;
@@ -130,6 +131,46 @@ static struct slice model_value_bytes(uint32_t value, uint8_t *bytes) {
     memset(bytes, (uint8_t)value, size);
     put_le32(bytes, value);
     return slice_of(bytes, size);
+}
+
+enum { LARGE_VALUE_MAX = 60000 };
+
+/* Some fit into the tree, most have a page. */
+static struct slice model_large_bytes(uint32_t value, uint8_t *bytes) {
+    size_t size =
+        value % 3 == 0 ? 4 + value % 1021 : 1025 + value * 7919ul % (LARGE_VALUE_MAX - 1025);
+    memset(bytes, (uint8_t)value, size);
+    put_le32(bytes, value);
+    return slice_of(bytes, size);
+}
+
+static struct tree_id model_tree(const struct model *model) {
+    return (struct tree_id){model->large ? 1 | TREE_LARGE : 1};
+}
+
+/* The number in a value; a large one is checked byte by byte. */
+static uint32_t model_number(const struct model *model, struct slice value) {
+    uint32_t number = get_le32(value.data);
+    if (!model->large)
+        return number;
+    uint8_t *bytes = malloc(LARGE_VALUE_MAX);
+    assert_true(slice_equal(value, model_large_bytes(number, bytes)));
+    free(bytes);
+    return number;
+}
+
+/* The number of an entry that a cursor handed out. May suspend. */
+static uint32_t entry_number(struct fiber *f, const struct model *model,
+                             struct partition *partition, struct slice value) {
+    if (!model->large)
+        return get_le32(value.data);
+    struct arena arena = {0};
+    struct txn_large large;
+    assert_ok(txn_open_large(f, partition, value, &arena, &large));
+    uint32_t number = model_number(model, large.bytes);
+    txn_release_large(partition, &large);
+    arena_release(&arena);
+    return number;
 }
 
 static uint32_t model_at(const struct model_key *key, uint64_t snapshot) {
@@ -190,11 +231,11 @@ static enum status scan_there(struct fiber *f, struct partition *partition, void
     struct txn_cursor *cursor;
     struct txn_entry entries[7];
     size_t count;
-    TRY(txn_cursor_open(f, scan->transaction, partition, (struct tree_id){1}, &range, &cursor));
+    TRY(txn_cursor_open(f, scan->transaction, partition, model_tree(scan->model), &range, &cursor));
     unsigned rank = scan->backward ? scan->to : scan->from;
     unsigned steps = scan->to - scan->from + 1;
     do {
-        assert_ok(txn_cursor_next(f, cursor, entries, 7, &count));
+        assert_ok(txn_cursor_next(f, cursor, entries, scan->model->large ? 1 : 7, &count));
         for (size_t i = 0; i < count; i++) {
             while (steps > 0 && scan->expected[rank] == 0) {
                 rank += scan->backward ? -1u : 1u;
@@ -204,10 +245,11 @@ static enum status scan_there(struct fiber *f, struct partition *partition, void
             uint8_t bytes[16];
             assert_true(slice_equal(entries[i].key,
                                     model_key_bytes(scan->model, rank_to_index[rank], bytes)));
-            if (get_le32(entries[i].value.data) != scan->expected[rank])
+            uint32_t number = entry_number(f, scan->model, partition, entries[i].value);
+            if (number != scan->expected[rank])
                 fail_msg("snapshot %lu, partition %u, rank %u: %u instead of %u",
                          transaction_snapshot(scan->transaction).value, partition_number(partition),
-                         rank, get_le32(entries[i].value.data), scan->expected[rank]);
+                         rank, number, scan->expected[rank]);
             rank += scan->backward ? -1u : 1u;
             steps--;
         }
@@ -260,11 +302,12 @@ static void point_verify(struct fiber *f, struct model *model, struct transactio
     uint8_t bytes[16];
     struct arena arena = {0};
     struct operation o = {.transaction = transaction,
-                          .tree = {1},
+                          .tree = model_tree(model),
                           .key = model_key_bytes(model, rank_to_index[rank], bytes),
                           .arena = &arena};
-    assert_ok(partition_call(f, model->store, partition, get_there, &o));
-    uint32_t found = o.found ? get_le32(o.value.data) : 0;
+    assert_ok(
+        partition_call(f, model->store, partition, model->large ? get_large_there : get_there, &o));
+    uint32_t found = o.found ? model_number(model, o.value) : 0;
     if (found != expected[rank])
         fail_msg("snapshot %lu, partition %u, rank %u: %u instead of %u",
                  transaction_snapshot(transaction).value, partition, rank, found, expected[rank]);
@@ -276,9 +319,9 @@ static void change_random(struct fiber *f, struct model *model, struct transacti
                           uint32_t *own, struct random *random) {
     unsigned partition = (unsigned)random_below(random, PARTITIONS);
     unsigned index = rank_to_index[random_below(random, rank_count)];
-    uint8_t key[16], value[5000];
+    uint8_t key[16];
     struct operation o = {.transaction = transaction,
-                          .tree = {1},
+                          .tree = model_tree(model),
                           .key = model_key_bytes(model, index, key),
                           .mode = KEY_LOCK_EXCLUSIVE,
                           .wait = LOCK_SKIP};
@@ -291,8 +334,11 @@ static void change_random(struct fiber *f, struct model *model, struct transacti
         return;
     }
     uint32_t number = ++model->next_value;
-    o.value = model_value_bytes(number, value);
-    assert_ok(partition_call(f, model->store, partition, put_there, &o));
+    uint8_t *value = malloc(LARGE_VALUE_MAX);
+    o.value = (model->large ? model_large_bytes : model_value_bytes)(number, value);
+    assert_ok(
+        partition_call(f, model->store, partition, model->large ? put_large_there : put_there, &o));
+    free(value);
     own[partition * KEYS + index] = number;
 }
 
@@ -379,19 +425,24 @@ static void model_verify_all(struct fiber *f, struct model *model) {
 }
 
 struct alone {
-    bool stride, spill;
+    bool stride, spill, large;
     int rounds;
 };
 
 /* One writer at a time, old snapshots held open all the while and compared again and again. */
 static enum status model_alone_body(struct fiber *f, void *argument) {
-    const struct alone variants[] = {{false, false, 250}, {true, false, 250}, {true, true, 40}};
-    for (unsigned v = 0; v < 3; v++) {
+    const struct alone variants[] = {{false, false, false, 250},
+                                     {true, false, false, 250},
+                                     {true, true, false, 40},
+                                     {true, false, true, 150},
+                                     {false, true, true, 30}};
+    for (unsigned v = 0; v < 5; v++) {
         struct model model;
         struct random random;
         struct transaction *old[6] = {0};
         random_seed(&random, 17 + v);
         model_open(&model, variants[v].stride, variants[v].spill, variants[v].rounds);
+        model.large = variants[v].large;
         char command[128];
         snprintf(command, sizeof command, "rm -rf %s/data", fixture_root);
         assert_int_equal(system(command), 0);
@@ -455,10 +506,10 @@ static enum status see_there(struct fiber *f, struct partition *partition, void 
     memset(out, 0, sizeof *out);
     out->snapshot = transaction_snapshot(scan->transaction).value;
     out->partition = partition_number(partition);
-    TRY(txn_cursor_open(f, scan->transaction, partition, (struct tree_id){1}, &range, &cursor));
+    TRY(txn_cursor_open(f, scan->transaction, partition, model_tree(scan->model), &range, &cursor));
     unsigned rank = scan->backward ? rank_count - 1 : 0;
     do {
-        assert_ok(txn_cursor_next(f, cursor, entries, 9, &count));
+        assert_ok(txn_cursor_next(f, cursor, entries, scan->model->large ? 1 : 9, &count));
         for (size_t i = 0; i < count; i++) {
             uint8_t bytes[16];
             while (!slice_equal(entries[i].key,
@@ -466,7 +517,7 @@ static enum status see_there(struct fiber *f, struct partition *partition, void 
                 rank += scan->backward ? -1u : 1u;
                 assert_true(rank < rank_count);
             }
-            out->values[rank] = get_le32(entries[i].value.data);
+            out->values[rank] = entry_number(f, scan->model, partition, entries[i].value);
         }
         if (count > 0)
             fiber_yield(f);
@@ -594,12 +645,15 @@ static void copies_verify(struct fiber *f, struct model *model) {
     }
 }
 
+static bool stride_now, large_now;
+
 static enum status model_together_body(struct fiber *f, void *argument) {
     bool stride = *(bool *)argument;
     struct model model;
     seen = malloc(SEEN_MAX * sizeof *seen);
     seen_count = 0;
     model_open(&model, stride, false, 150);
+    model.large = large_now;
     model.store = store_create(f);
     model.writers_left = FIBERS;
     struct model_session sessions[2 * FIBERS];
@@ -628,7 +682,6 @@ static enum status model_together_body(struct fiber *f, void *argument) {
     return STATUS_OK;
 }
 
-static bool stride_now;
 static enum status model_together_main(struct fiber *f, void *argument) {
     return model_together_body(f, &stride_now);
 }
@@ -638,6 +691,14 @@ static void fibers_and_crashes_agree_with_the_model(void **state) {
     fixture_run(model_together_main, 1);
     stride_now = true;
     fixture_run(model_together_main, 1);
+}
+
+static void large_entries_agree_with_the_model(void **state) {
+    large_now = true;
+    stride_now = true;
+    fixture_run(model_together_main, 1);
+    fixture_run(model_together_main, 2);
+    large_now = false;
 }
 
 static void partitions_on_two_cores_agree_with_the_model(void **state) {
@@ -653,6 +714,7 @@ int main(void) {
         cmocka_unit_test(snapshots_read_what_the_model_says),
         cmocka_unit_test(fibers_and_crashes_agree_with_the_model),
         cmocka_unit_test(partitions_on_two_cores_agree_with_the_model),
+        cmocka_unit_test(large_entries_agree_with_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
