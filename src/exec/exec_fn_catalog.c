@@ -112,6 +112,18 @@ BOXED_FUNCTION(pg_get_constraintdef) {
     return constraint_definition(call, oid_of(&arguments[0]), result);
 }
 
+/* By oid, whatever else is asked for. */
+BOXED_FUNCTION(pg_get_viewdef) {
+    const struct schema *schema;
+    TRY(schema_of(call, &schema));
+    const struct table *view = schema_table_by_oid(schema, oid_of(&arguments[0]));
+    if (view == NULL || view->view_text == NULL)
+        return return_null(result);
+    struct buffer buffer = {0};
+    buffer_append_format(&buffer, " %s;", view->view_text);
+    return exec__return_buffer(call, &buffer, result);
+}
+
 static enum status index_definition(struct kernel_call *call, uint32_t oid, int32_t column,
                                     bool pretty, struct value *result) {
     const struct schema *schema;
@@ -348,8 +360,8 @@ static const struct kernel_entry entries[] = {
     AS(obj_description_oid, no_such_object),
     AS(col_description, no_such_object),
     AS(shobj_description, no_such_object),
-    AS(pg_get_viewdef, no_such_object),
-    AS(pg_get_viewdef_ext, no_such_object),
+    BOXED(pg_get_viewdef),
+    AS(pg_get_viewdef_ext, pg_get_viewdef),
     AS(pg_get_viewdef_name, no_such_object),
     AS(pg_get_viewdef_name_ext, no_such_object),
     AS(pg_get_triggerdef, no_such_object),

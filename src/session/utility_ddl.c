@@ -139,6 +139,17 @@ static enum status create_table(struct change *change, const struct statement *s
     return STATUS_OK;
 }
 
+static enum status create_view(struct change *change, const struct statement *statement) {
+    const struct statement_create_view *said = &statement->create_view;
+    const struct table *replaced = NULL;
+    uint32_t oid;
+    if (said->replaced != NULL)
+        TRY(find_table(change, said->replaced->oid, &replaced));
+    TRY(catalog_create_view(change->f, change->catalog, change->transaction, change->schema,
+                            &said->spec, replaced, &oid));
+    return renew(change);
+}
+
 /* ---- ALTER TABLE ------------------------------------------------------------------------ */
 
 /* Value that rows stored before read for the new column. */
@@ -302,8 +313,37 @@ static enum status create_schema(struct change *change, const struct statement *
 
 /* ---- DROP and TRUNCATE ------------------------------------------------------------------ */
 
-static enum status drop_table(struct change *change, uint32_t oid) {
+static enum status drop_view(struct change *change, uint32_t oid, bool cascade);
+
+/* CASCADE: views that read the relation go with it. */
+static enum status drop_readers(struct change *change, uint32_t oid) {
+    const struct table *view;
+    while ((view = schema_view_using(change->schema, oid, 0, 0)) != NULL) {
+        char text[256];
+        snprintf(text, sizeof text, "drop cascades to view %s", view->name);
+        session__notice(change->f, change->session, "NOTICE", "00000", text);
+        TRY(drop_view(change, view->oid, true));
+    }
+    return STATUS_OK;
+}
+
+static enum status drop_view(struct change *change, uint32_t oid, bool cascade) {
+    const struct table *view = schema_table_by_oid(change->schema, oid);
+    if (view == NULL)
+        return STATUS_OK; /* it went with another */
+    TRY(txn_lock_relation(change->f, change->transaction, oid, RELATION_LOCK_ACCESS_EXCLUSIVE,
+                          LOCK_WAIT, NULL));
+    if (cascade)
+        TRY(drop_readers(change, oid));
+    TRY(find_table(change, oid, &view));
+    TRY(catalog_drop_view(change->f, change->catalog, change->transaction, change->schema, view));
+    return renew(change);
+}
+
+static enum status drop_table(struct change *change, uint32_t oid, bool cascade) {
     const struct table *table;
+    if (cascade)
+        TRY(drop_readers(change, oid));
     TRY(find_table(change, oid, &table));
     TRY(catalog_drop_table(change->f, change->catalog, change->transaction, change->schema, table));
     return renew(change);
@@ -315,8 +355,11 @@ static enum status empty_namespace(struct change *change, const char *name) {
         again = false;
         for (size_t i = 0; i < schema_table_count(change->schema) && !again; i++) {
             const struct table *table = schema_table_at(change->schema, i);
-            if (table->kind == RELATION_TABLE && strcmp(table->namespace_name, name) == 0) {
-                TRY(drop_table(change, table->oid));
+            bool is_view = table->kind == RELATION_VIEW;
+            if ((is_view || table->kind == RELATION_TABLE) &&
+                strcmp(table->namespace_name, name) == 0) {
+                TRY(is_view ? drop_view(change, table->oid, true)
+                            : drop_table(change, table->oid, true));
                 again = true;
             }
         }
@@ -369,7 +412,10 @@ static enum status drop(struct change *change, const struct statement *statement
     for (uint32_t i = 0; i < said->count; i++) {
         switch (statement->kind) {
         case STATEMENT_DROP_TABLE:
-            TRY(drop_table(change, said->tables[i]->oid));
+            TRY(drop_table(change, said->tables[i]->oid, said->cascade));
+            break;
+        case STATEMENT_DROP_VIEW:
+            TRY(drop_view(change, said->tables[i]->oid, said->cascade));
             break;
         case STATEMENT_DROP_INDEX:
             TRY(drop_index(change, said->indexes[i]->oid));
@@ -380,7 +426,7 @@ static enum status drop(struct change *change, const struct statement *statement
         case STATEMENT_DROP_SCHEMA:
             TRY(drop_namespace(change, said->names[i], said->cascade));
             break;
-        default: /* DROP VIEW: there are none, so only notices */
+        default:
             break;
         }
     }
@@ -407,6 +453,8 @@ static enum status apply(struct change *change, const struct statement *statemen
     case STATEMENT_CREATE_TABLE:
     case STATEMENT_CREATE_TABLE_AS:
         return create_table(change, statement, tag);
+    case STATEMENT_CREATE_VIEW:
+        return create_view(change, statement);
     case STATEMENT_CREATE_INDEX:
         return create_index(change, statement);
     case STATEMENT_CREATE_SEQUENCE:

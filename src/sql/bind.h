@@ -57,8 +57,9 @@ struct cte {
     uint32_t column_count;
     struct bound_column *columns;
     uint32_t references;
-    int materialize; /* 1 always, -1 never, 0 default */
-    int plan_index;  /* -1 before planned */
+    int materialize;          /* 1 always, -1 never, 0 default */
+    const struct table *view; /* a view's text, one for all its references; else NULL */
+    int plan_index;           /* -1 before planned */
     struct cte *next;
     uint32_t level; /* depth of the query that owns it */
 };
@@ -189,6 +190,21 @@ struct modify {
     struct query *scope_query; /* INSERT: names of RETURNING and ON CONFLICT */
 };
 
+/* CREATE VIEW: relations read by the SELECT being bound. */
+struct view_relation {
+    struct view_relation *next;
+    const struct table *table;
+    const struct relation *relation;
+};
+struct view_binding {
+    struct view_relation *relations;
+};
+/* Views whose text is being bound, innermost first. */
+struct view_expansion {
+    const struct view_expansion *next;
+    uint32_t oid;
+};
+
 struct binder {
     struct arena *arena;
     /* Rows of a table that was never analyzed; negative: unknown. */
@@ -214,6 +230,9 @@ struct binder {
     const char *recursive_name;  /* of the WITH RECURSIVE query being bound */
     bool keep_unknown;           /* the next SELECT leaves literals of unknown type (INSERT) */
     const char *default_context; /* DEFAULT is allowed */
+    struct view_binding *view;   /* a view is being made of what is bound; else NULL */
+    const struct view_expansion *expansion;
+    struct cte *views; /* views of the statement, bound */
 };
 
 /* ---- errors, memory --------------------------------------------------------------------- */
@@ -323,6 +342,13 @@ enum status bind_from(struct binder *b, size_t count, parse_node **items) MUST_U
 enum status bind_add_table(struct binder *b, const struct table *table, const PgQuery__Alias *alias,
                            const char *schema_name, uint32_t *relation_out,
                            struct scope_item **scope_out) MUST_USE;
+/* The view as a query that may be used several times. 42P17 when views need each other. */
+enum status bind_view(struct binder *b, const struct table *view, struct cte **cte_out) MUST_USE;
+/* While a view is made: note what it reads and qualify its name; spell out stars (FROM is bound).
+   Both change the parse tree. */
+enum status bind_view_reads(struct binder *b, const PgQuery__RangeVar *name,
+                            const struct table *table, struct relation *relation) MUST_USE;
+enum status bind_spell_out_stars(struct binder *b, const PgQuery__SelectStmt *select) MUST_USE;
 enum status bind_targets(struct binder *b, size_t count, parse_node **items, bool set_functions,
                          uint32_t *count_out, struct target **targets_out) MUST_USE;
 enum status bind_find_table(struct binder *b, const PgQuery__RangeVar *name, bool missing_ok,
@@ -355,6 +381,11 @@ enum status bind_assign(struct binder *b, const char *column_name, struct type t
 
 enum status bind_utility(struct binder *b, const parse_node *node, struct statement *statement)
     MUST_USE;
+enum status bind_create_view(struct binder *b, const PgQuery__ViewStmt *node,
+                             struct statement *statement) MUST_USE;
+/* Schema that a new relation of this name goes to; 3F000 when it does not exist. */
+const char *creation_schema(const struct binder *b, const PgQuery__RangeVar *name);
+enum status check_schema(struct binder *b, const char *name) MUST_USE;
 enum status bind_ddl(struct binder *b, const parse_node *node, struct statement *statement)
     MUST_USE;
 /* Bind and plan a query or a change into *statement (kind, columns, plan). */

@@ -20,7 +20,7 @@ static const char *copy_name(const struct binder *b, const char *name) {
     return name == NULL || name[0] == '\0' ? NULL : arena_copy_text(b->arena, name);
 }
 
-static const char *creation_schema(const struct binder *b, const PgQuery__RangeVar *name) {
+const char *creation_schema(const struct binder *b, const PgQuery__RangeVar *name) {
     if (name->schemaname[0] != '\0')
         return arena_copy_text(b->arena, name->schemaname);
     if (b->options->search_path != NULL && b->options->search_path_count > 0)
@@ -28,7 +28,7 @@ static const char *creation_schema(const struct binder *b, const PgQuery__RangeV
     return "public";
 }
 
-static enum status check_schema(struct binder *b, const char *name) {
+enum status check_schema(struct binder *b, const char *name) {
     const struct schema_namespace *found = schema_namespace(b->schema, name);
     if (found == NULL)
         return error_set(STATUS_INVALID_SCHEMA_NAME, "schema \"%s\" does not exist", name);
@@ -587,6 +587,12 @@ static enum status bind_create_index(struct binder *b, const PgQuery__IndexStmt 
     struct statement_create_index *create = &statement->create_index;
     TRY(bind_find_table(b, node->relation, false, &create->table));
     const struct table *table = create->table;
+    if (table->kind == RELATION_VIEW) {
+        enum status status = error_set(STATUS_WRONG_OBJECT_TYPE,
+                                       "cannot create index on relation \"%s\"", table->name);
+        error_detail("This operation is not supported for views.");
+        return status;
+    }
     if (table->is_system || table->kind != RELATION_TABLE)
         return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
                          "permission denied: \"%s\" is a system catalog", table->name);
@@ -933,6 +939,12 @@ static enum status drop_missing(struct binder *b, const PgQuery__DropStmt *node,
                      "%s \"%s\" does not exist", what, name.name);
 }
 
+static enum status wrong_drop(const char *name, const char *what, const char *instead) {
+    enum status status = error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not %s", name, what);
+    error_hint("Use DROP %s.", instead);
+    return status;
+}
+
 static enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
                              struct statement *statement) {
     struct statement_objects *objects = &statement->objects;
@@ -967,6 +979,8 @@ static enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
                 TRY(drop_missing(b, node, objects, notices, "table", name));
                 continue;
             }
+            if (as_table->kind == RELATION_VIEW)
+                return wrong_drop(name.name, "a table", "VIEW to remove a view");
             if (as_table->is_system || as_table->kind != RELATION_TABLE)
                 return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
                                  "permission denied: \"%s\" is a system catalog", name.name);
@@ -1011,10 +1025,18 @@ static enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
             names[at] = copy_name(b, name.name);
             break;
         default:
-            if (as_table != NULL)
-                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a view", name.name);
-            TRY(drop_missing(b, node, objects, notices, "view", name));
-            continue;
+            if (as_table == NULL) {
+                TRY(drop_missing(b, node, objects, notices, "view", name));
+                continue;
+            }
+            if (as_table->kind == RELATION_TABLE)
+                return wrong_drop(name.name, "a view", "TABLE to remove a table");
+            if (as_table->is_system)
+                return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
+                                 "permission denied: \"%s\" is a system catalog", name.name);
+            tables[at] = as_table;
+            TRY(bind_add_lock(b, as_table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
+            break;
         }
         objects->count++;
     }
@@ -1032,6 +1054,8 @@ static enum status bind_truncate(struct binder *b, const PgQuery__TruncateStmt *
     for (size_t i = 0; i < node->n_relations; i++) {
         const struct table *table;
         TRY(bind_find_table(b, node->relations[i]->range_var, false, &table));
+        if (table->kind == RELATION_VIEW)
+            return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a table", table->name);
         if (table->is_system || table->kind != RELATION_TABLE)
             return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
                              "permission denied: \"%s\" is a system catalog", table->name);
@@ -1047,6 +1071,8 @@ enum status bind_ddl(struct binder *b, const parse_node *node, struct statement 
         return bind_create_table(b, node->create_stmt, statement);
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
         return bind_create_as(b, node->create_table_as_stmt, statement);
+    case PG_QUERY__NODE__NODE_VIEW_STMT:
+        return bind_create_view(b, node->view_stmt, statement);
     case PG_QUERY__NODE__NODE_INDEX_STMT:
         return bind_create_index(b, node->index_stmt, statement);
     case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:

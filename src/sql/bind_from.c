@@ -153,24 +153,32 @@ static struct cte *find_cte(struct binder *b, const char *name, uint32_t *level_
     return NULL;
 }
 
+static enum status add_cte(struct binder *b, struct cte *cte, const PgQuery__RangeVar *name,
+                           const char *schema_name, struct relation **relation_out,
+                           struct join_item *item) {
+    struct relation *relation;
+    struct scope_item *scope;
+    TRY(BIND_ARRAY(b, 1, &relation));
+    relation->source = RELATION_OF_CTE;
+    relation->cte = cte;
+    relation->alias =
+        name->alias != NULL ? arena_copy_text(b->arena, name->alias->aliasname) : cte->name;
+    relation->column_count = cte->column_count;
+    relation->columns = cte->columns;
+    cte->references++;
+    *relation_out = relation;
+    return add_relation(b, relation, name->alias, name->alias == NULL ? schema_name : NULL,
+                        name->location, &item->relation, &scope);
+}
+
 static enum status bind_range_var(struct binder *b, const PgQuery__RangeVar *name,
                                   struct join_item *item) {
     struct scope_item *scope;
     uint32_t level;
     struct cte *cte = name->schemaname[0] == '\0' ? find_cte(b, name->relname, &level) : NULL;
-    if (cte != NULL) {
-        struct relation *relation;
-        TRY(BIND_ARRAY(b, 1, &relation));
-        relation->source = RELATION_OF_CTE;
-        relation->cte = cte;
-        relation->alias =
-            name->alias != NULL ? arena_copy_text(b->arena, name->alias->aliasname) : cte->name;
-        relation->column_count = cte->column_count;
-        relation->columns = cte->columns;
-        cte->references++;
-        return add_relation(b, relation, name->alias, NULL, name->location, &item->relation,
-                            &scope);
-    }
+    struct relation *relation;
+    if (cte != NULL)
+        return add_cte(b, cte, name, NULL, &relation, item);
     const struct table *table;
     TRY(bind_find_table(b, name, false, &table));
     if (table->kind == RELATION_INDEX)
@@ -178,7 +186,14 @@ static enum status bind_range_var(struct binder *b, const PgQuery__RangeVar *nam
                           table->name);
     TRY(bind_add_lock(b, table->oid, RELATION_LOCK_ACCESS_SHARE));
     TRY(check_alias(b, name->alias != NULL ? name->alias->aliasname : table->name));
-    return bind_add_table(b, table, name->alias, table->namespace_name, &item->relation, &scope);
+    if (table->kind == RELATION_VIEW) {
+        TRY(bind_view(b, table, &cte));
+        TRY(add_cte(b, cte, name, table->namespace_name, &relation, item));
+    } else {
+        TRY(bind_add_table(b, table, name->alias, table->namespace_name, &item->relation, &scope));
+        relation = b->query->relations[item->relation];
+    }
+    return bind_view_reads(b, name, table, relation);
 }
 
 /* ---- subqueries and functions ----------------------------------------------------------- */
@@ -424,6 +439,8 @@ static enum status bind_join(struct binder *b, const PgQuery__JoinExpr *node,
     };
     item->is_join = true;
     item->kind = kinds[node->jointype];
+    if (node->is_natural && b->view != NULL)
+        return bind_unsupported(b, -1, "NATURAL JOIN in a view");
     struct query *query = b->query;
     if (query->scope_end == NULL)
         query->scope_end = &query->scope;

@@ -521,6 +521,8 @@ static enum status bind_locking(struct binder *b, struct query *query, size_t co
                     (relation->alias == NULL || strcmp(relation->alias, of->relname) != 0))
                     continue;
                 found = true;
+                if (relation->source == RELATION_OF_CTE && relation->cte->view != NULL)
+                    return bind_unsupported(b, -1, "%s of a view's rows", name);
                 if (relation->source != RELATION_OF_TABLE) {
                     if (of == NULL)
                         continue;
@@ -556,6 +558,8 @@ static enum status bind_plain(struct binder *b, const PgQuery__SelectStmt *selec
     b->clause = NULL;
     b->in_aggregate = false;
     TRY(bind_from(b, select->n_from_clause, select->from_clause));
+    if (b->view != NULL)
+        TRY(bind_spell_out_stars(b, select));
     TRY(bind_targets(b, select->n_target_list, select->target_list, true, &query->target_count,
                      &query->targets));
     query->target_capacity = query->target_count;

@@ -93,6 +93,8 @@ enum statement_kind node_statement_kind(const parse_node *node) {
         return STATEMENT_CREATE_TABLE;
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
         return STATEMENT_CREATE_TABLE_AS;
+    case PG_QUERY__NODE__NODE_VIEW_STMT:
+        return STATEMENT_CREATE_VIEW;
     case PG_QUERY__NODE__NODE_INDEX_STMT:
         return STATEMENT_CREATE_INDEX;
     case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
@@ -589,6 +591,8 @@ static enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node,
         copy->escape = copy->quote;
     if (!copy->from)
         return copy_to_plan(b, node, statement);
+    if (copy->table->kind == RELATION_VIEW)
+        return error_set(STATUS_WRONG_OBJECT_TYPE, "cannot copy to view \"%s\"", copy->table->name);
     if (copy->table->is_system || copy->table->kind != RELATION_TABLE)
         return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
                          "permission denied: \"%s\" is a system catalog", copy->table->name);

@@ -80,6 +80,7 @@ enum status sql_parse(struct fiber *f, const char *text, struct arena *arena,
     X(COPY, "COPY", false, false)                                                                  \
     X(CREATE_TABLE, "CREATE TABLE", false, true)                                                   \
     X(CREATE_TABLE_AS, "CREATE TABLE AS", false, true)                                             \
+    X(CREATE_VIEW, "CREATE VIEW", false, true)                                                     \
     X(CREATE_INDEX, "CREATE INDEX", false, true)                                                   \
     X(CREATE_SEQUENCE, "CREATE SEQUENCE", false, true)                                             \
     X(CREATE_SCHEMA, "CREATE SCHEMA", false, true)                                                 \
@@ -194,6 +195,11 @@ struct statement_create_table {
                           inserted into the new table in column order */
 };
 
+struct statement_create_view {
+    struct view_spec spec;
+    const struct table *replaced; /* OR REPLACE: the view there is; else NULL */
+};
+
 struct statement_create_index {
     struct index_spec spec;
     const struct table *table;
@@ -294,6 +300,7 @@ struct statement {
         struct statement_cursor cursor;
         struct statement_copy copy;
         struct statement_create_table create_table;
+        struct statement_create_view create_view;
         struct statement_create_index create_index;
         struct statement_alter_table alter_table;
         struct statement_sequence sequence;

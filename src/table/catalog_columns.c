@@ -12,7 +12,7 @@ void catalog_row_init(const struct table *table, struct value *values) {
 }
 
 void set_letter(struct value *values, int column, char letter) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static const char letters[] = "1ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     struct value *value = &values[column - 1];
     value->is_null = false;
     value->string = slice_of("", 0);

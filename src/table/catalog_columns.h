@@ -84,6 +84,9 @@ enum { /* satori_placement */
     PLACEMENT_RELID = 1, PLACEMENT_PARTITION_COLUMN,
     PLACEMENT_COLUMN_COUNT = PLACEMENT_PARTITION_COLUMN,
 };
+enum { /* satori_view */
+    VIEW_RELID = 1, VIEW_DEFINITION, VIEW_COLUMN_COUNT = VIEW_DEFINITION,
+};
 /* clang-format on */
 
 enum { CATALOG_COLUMNS_MAX = 33 };

@@ -3,8 +3,8 @@
 
 /* ---- pieces --------------------------------------------------------------------------- */
 
-static enum status dependencies_delete(struct fiber *f, struct ddl *ddl, uint32_t class_oid,
-                                       uint32_t oid) {
+enum status catalog_dependencies_delete(struct fiber *f, struct ddl *ddl, uint32_t class_oid,
+                                        uint32_t oid) {
     struct value key[2] = {value_oid(class_oid), value_oid(oid)};
     return catalog_rows_delete(f, ddl, OID_PG_DEPEND, OID_DEPENDER_INDEX, key, 2);
 }
@@ -16,15 +16,15 @@ static enum status row_delete(struct fiber *f, struct ddl *ddl, uint32_t table_o
 }
 
 /* What every relation has: pg_class, pg_attribute, pg_depend, pg_description. */
-static enum status relation_delete(struct fiber *f, struct ddl *ddl, uint32_t oid) {
+enum status catalog_relation_delete(struct fiber *f, struct ddl *ddl, uint32_t oid) {
     TRY(row_delete(f, ddl, OID_PG_CLASS, OID_CLASS_OID_INDEX, oid));
     TRY(row_delete(f, ddl, OID_PG_ATTRIBUTE, OID_ATTRIBUTE_NUMBER_INDEX, oid));
     TRY(row_delete(f, ddl, OID_PG_DESCRIPTION, OID_DESCRIPTION_INDEX, oid));
-    return dependencies_delete(f, ddl, OID_PG_CLASS, oid);
+    return catalog_dependencies_delete(f, ddl, OID_PG_CLASS, oid);
 }
 
 static enum status index_delete(struct fiber *f, struct ddl *ddl, const struct index *index) {
-    TRY(relation_delete(f, ddl, index->oid));
+    TRY(catalog_relation_delete(f, ddl, index->oid));
     TRY(row_delete(f, ddl, OID_PG_INDEX, OID_INDEX_OID_INDEX, index->oid));
     return txn_tree_drop(f, ddl->context.transaction, index->tree);
 }
@@ -32,7 +32,7 @@ static enum status index_delete(struct fiber *f, struct ddl *ddl, const struct i
 static enum status constraint_delete(struct fiber *f, struct ddl *ddl,
                                      const struct constraint *constraint) {
     TRY(row_delete(f, ddl, OID_PG_CONSTRAINT, OID_CONSTRAINT_OID_INDEX, constraint->oid));
-    return dependencies_delete(f, ddl, OID_PG_CONSTRAINT, constraint->oid);
+    return catalog_dependencies_delete(f, ddl, OID_PG_CONSTRAINT, constraint->oid);
 }
 
 struct state_call {
@@ -55,7 +55,7 @@ static enum status state_delete(struct fiber *f, struct ddl *ddl, uint32_t state
 
 static enum status sequence_delete(struct fiber *f, struct ddl *ddl,
                                    const struct sequence *sequence) {
-    TRY(relation_delete(f, ddl, sequence->oid));
+    TRY(catalog_relation_delete(f, ddl, sequence->oid));
     TRY(row_delete(f, ddl, OID_PG_SEQUENCE, OID_SEQUENCE_INDEX, sequence->oid));
     return state_delete(f, ddl, sequence->state_id);
 }
@@ -72,7 +72,7 @@ static enum status defaults_delete(struct fiber *f, struct ddl *ddl, const struc
         TRY(catalog_row_open(f, ddl, OID_PG_ATTRDEF, OID_ATTRDEF_COLUMN_INDEX, key, &row));
         if (!row.found)
             continue;
-        TRY(dependencies_delete(f, ddl, OID_PG_ATTRDEF, get_oid(row.old, ATTRDEF_OID)));
+        TRY(catalog_dependencies_delete(f, ddl, OID_PG_ATTRDEF, get_oid(row.old, ATTRDEF_OID)));
         TRY(catalog_row_delete(f, ddl, &row));
     }
     return STATUS_OK;
@@ -94,6 +94,7 @@ static enum status owned_sequences_delete(struct fiber *f, struct ddl *ddl,
 
 static enum status drop_table(struct fiber *f, struct ddl *ddl, const struct table *table) {
     TRY(ddl_check_user_table(table));
+    TRY(ddl_check_no_view(ddl, table, 0, arena_format(&ddl->arena, "table %s", table->name)));
     for (unsigned i = 0; i < table->index_count; i++)
         TRY(index_delete(f, ddl, table->indexes[i]));
     for (unsigned i = 0; i < table->constraint_count; i++)
@@ -101,7 +102,7 @@ static enum status drop_table(struct fiber *f, struct ddl *ddl, const struct tab
     TRY(defaults_delete(f, ddl, table, 0));
     TRY(owned_sequences_delete(f, ddl, table, 0));
     TRY(row_delete(f, ddl, OID_SATORI_PLACEMENT, OID_PLACEMENT_INDEX, table->oid));
-    TRY(relation_delete(f, ddl, table->oid));
+    TRY(catalog_relation_delete(f, ddl, table->oid));
     TRY(txn_tree_drop(f, ddl->context.transaction, table->row_tree));
     return txn_tree_drop(f, ddl->context.transaction, table->large_tree);
 }
@@ -268,6 +269,9 @@ static enum status drop_column(struct fiber *f, struct ddl *ddl, const struct ta
         return error_set(STATUS_FEATURE_NOT_SUPPORTED,
                          "cannot drop column \"%s\": the rows of table \"%s\" are spread by it",
                          column->name, table->name);
+    TRY(ddl_check_no_view(
+        ddl, table, column->number,
+        arena_format(&ddl->arena, "column %s of table %s", column->name, table->name)));
     TRY(drop_mentions(f, ddl, table, column->number));
     TRY(defaults_delete(f, ddl, table, column->number));
     TRY(owned_sequences_delete(f, ddl, table, column->number));

@@ -124,6 +124,14 @@ enum status catalog_class_set_file(struct fiber *f, struct ddl *ddl, uint32_t oi
 enum status catalog_attribute_set_not_null(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
                                            int number, bool not_null) MUST_USE;
 
+/* Rows of pg_class, pg_attribute, pg_depend and pg_description of one relation (catalog_drop.c). */
+enum status catalog_relation_delete(struct fiber *f, struct ddl *ddl, uint32_t oid) MUST_USE;
+enum status catalog_dependencies_delete(struct fiber *f, struct ddl *ddl, uint32_t class_oid,
+                                        uint32_t oid) MUST_USE;
+/* 2BP01 when a view reads the relation or (column_number > 0) this column; `what` is "table t". */
+enum status ddl_check_no_view(const struct ddl *ddl, const struct table *table,
+                              int16_t column_number, const char *what) MUST_USE;
+
 /* Default btree operator class of a type. */
 uint32_t catalog_operator_class(uint32_t type_id);
 

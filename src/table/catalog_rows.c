@@ -162,6 +162,7 @@ enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct 
     set_letter(row, CLASS_RELKIND, spec->kind);
     set_int(row, CLASS_RELNATTS, spec->column_count);
     set_int(row, CLASS_RELCHECKS, spec->check_count);
+    set_bool(row, CLASS_RELHASRULES, spec->kind == 'v' && spec->oid >= OID_FIRST_USER);
     set_bool(row, CLASS_RELISPOPULATED, true);
     set_letter(row, CLASS_RELREPLIDENT, spec->replica_identity);
     if (spec->partition_by != NULL)

@@ -248,6 +248,11 @@ static enum status rename_table(struct fiber *f, struct ddl *ddl, const struct t
                                 const char *new_name) {
     TRY(ddl_check_user_table(table));
     TRY(ddl_check_new_relation(ddl, table->namespace_name, new_name));
+    const struct table *view = schema_view_using(ddl->schema, table->oid, 0, 0);
+    if (view != NULL)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                         "renaming relation \"%s\" that view \"%s\" reads is not supported",
+                         table->name, view->name);
     struct catalog_row row;
     TRY(catalog_row_of(f, ddl, OID_PG_CLASS, OID_CLASS_OID_INDEX, table->oid, &row));
     set_text(row.row, CLASS_RELNAME, new_name);
@@ -309,7 +314,7 @@ enum status catalog_create_namespace(struct fiber *f, struct catalog *catalog,
 /* Name of something in the schema, for the detail; NULL when it is empty. */
 static const char *something_in(const struct schema *schema, uint32_t oid, const char **kind_out) {
     for (size_t i = 0; i < schema_table_count(schema); i++) {
-        *kind_out = "table";
+        *kind_out = schema_table_at(schema, i)->kind == RELATION_VIEW ? "view" : "table";
         if (schema_table_at(schema, i)->namespace_oid == oid)
             return schema_table_at(schema, i)->name;
     }

@@ -126,10 +126,10 @@ enum status schema_part_seal(struct schema_part *part) {
 /* ---- entries -------------------------------------------------------------------------- */
 
 static bool kind_is_table(char kind) {
-    return kind == RELATION_TABLE || kind == RELATION_VIRTUAL;
+    return kind == RELATION_TABLE || kind == RELATION_VIRTUAL || kind == RELATION_VIEW;
 }
 
-/* `kind` RELATION_TABLE finds virtual ones too. */
+/* `kind` RELATION_TABLE finds views and virtual ones too. */
 static bool kind_matches(char kind, char wanted) {
     return kind == wanted || (wanted == RELATION_TABLE && kind_is_table(kind));
 }
@@ -280,6 +280,22 @@ const char *schema_tree_name(const struct schema *schema, struct tree_id tree, c
         const char *name = table_tree_name(schema_table_at(schema, i), tree, text, size);
         if (name != NULL)
             return name;
+    }
+    return NULL;
+}
+
+const struct table *schema_view_using(const struct schema *schema, uint32_t oid,
+                                      int16_t column_number, uint32_t after) {
+    for (size_t i = 0; i < schema->user.table_count; i++) {
+        const struct table *view = schema->user.tables[i];
+        if (view->oid <= after)
+            continue;
+        for (unsigned k = 0; k < view->view_reference_count; k++) {
+            const struct view_reference *reference = &view->view_references[k];
+            if (reference->oid == oid &&
+                (column_number == 0 || reference->column_number == column_number))
+                return view;
+        }
     }
     return NULL;
 }

@@ -22,12 +22,18 @@ struct constraint_node {
     uint32_t table_oid;
 };
 
+struct reference_node {
+    struct reference_node *next;
+    struct view_reference reference;
+    struct table *view;
+};
+
 /* A row of pg_class. */
 struct relation {
     uint32_t oid, file;
     char kind;
     const char *name;
-    struct table *table;       /* kind 'r' */
+    struct table *table;       /* kinds 'r' and 'v' */
     struct sequence *sequence; /* kind 'S' */
 };
 
@@ -41,6 +47,7 @@ struct builder {
     size_t relation_count, relation_capacity;
     struct index_node *indexes;
     struct constraint_node *constraints;
+    struct reference_node *references;
 };
 
 /* ---- reading -------------------------------------------------------------------------- */
@@ -157,9 +164,9 @@ static enum status table_make(struct builder *builder, struct relation *relation
         .namespace_oid = get_oid(values, CLASS_RELNAMESPACE),
         .namespace_name = namespace_name(builder, get_oid(values, CLASS_RELNAMESPACE)),
         .name = relation->name,
-        .kind = RELATION_TABLE,
+        .kind = relation->kind == 'v' ? RELATION_VIEW : RELATION_TABLE,
         .row_tree = {relation->file},
-        .large_tree = {relation->file + 1},
+        .large_tree = {relation->kind == 'v' ? 0 : relation->file + 1},
         .column_count = (uint16_t)get_int(values, CLASS_RELNATTS),
         .row_estimate = values[CLASS_RELTUPLES - 1].float32,
     };
@@ -200,7 +207,7 @@ static enum status visit_class(struct builder *builder, const struct value *valu
         .name = get_text(values, CLASS_RELNAME, builder->arena),
     };
     builder->relation_count++;
-    if (relation->kind == RELATION_TABLE)
+    if (relation->kind == RELATION_TABLE || relation->kind == 'v')
         return table_make(builder, relation, values);
     if (relation->kind == RELATION_SEQUENCE)
         return sequence_start(builder, relation, values);
@@ -256,6 +263,14 @@ static enum status visit_placement(struct builder *builder, const struct value *
     struct relation *relation = relation_find(builder, get_oid(values, PLACEMENT_RELID));
     if (relation != NULL && relation->table != NULL)
         relation->table->partition_column = (int16_t)get_int(values, PLACEMENT_PARTITION_COLUMN);
+    return STATUS_OK;
+}
+
+static enum status visit_view(struct builder *builder, const struct value *values) {
+    struct relation *relation = relation_find(builder, get_oid(values, VIEW_RELID));
+    if (relation == NULL || relation->kind != 'v')
+        return damaged("relation of a view", get_oid(values, VIEW_RELID));
+    relation->table->view_text = get_text(values, VIEW_DEFINITION, builder->arena);
     return STATUS_OK;
 }
 
@@ -341,9 +356,26 @@ static enum status visit_sequence(struct builder *builder, const struct value *v
     return STATUS_OK;
 }
 
+/* The rule of a view reads a relation. Its own relation depends on nothing ('i'). */
+static enum status visit_rule_dependency(struct builder *builder, const struct value *values) {
+    struct relation *view = relation_find(builder, get_oid(values, DEPEND_OBJID) - VIEW_RULE);
+    if (view == NULL || view->kind != 'v' || get_letter(values, DEPEND_DEPTYPE) != 'n')
+        return STATUS_OK;
+    struct reference_node *node = ARENA_NEW(builder->arena, struct reference_node);
+    *node = (struct reference_node){
+        builder->references,
+        {get_oid(values, DEPEND_REFOBJID), (int16_t)get_int(values, DEPEND_REFOBJSUBID)},
+        view->table};
+    view->table->view_reference_count++;
+    builder->references = node;
+    return STATUS_OK;
+}
+
 /* OWNED BY: pg_class depends on a column of pg_class. */
 static enum status visit_dependency(struct builder *builder, const struct value *values) {
     char kind = get_letter(values, DEPEND_DEPTYPE);
+    if (get_oid(values, DEPEND_CLASSID) == OID_PG_REWRITE)
+        return visit_rule_dependency(builder, values);
     if (get_oid(values, DEPEND_CLASSID) != OID_PG_CLASS || (kind != 'a' && kind != 'i'))
         return STATUS_OK;
     struct relation *relation = relation_find(builder, get_oid(values, DEPEND_OBJID));
@@ -385,6 +417,19 @@ static enum status attach_indexes(struct builder *builder) {
     return STATUS_OK;
 }
 
+static enum status attach_references(struct builder *builder) {
+    for (struct reference_node *node = builder->references; node != NULL; node = node->next) {
+        struct table *view = node->view;
+        if (view->view_references == NULL) {
+            TRY(arena__array(builder->arena, view->view_reference_count,
+                             sizeof(struct view_reference), &view->view_references));
+            view->view_reference_count = 0;
+        }
+        view->view_references[view->view_reference_count++] = node->reference;
+    }
+    return STATUS_OK;
+}
+
 static void finish_indexes(struct builder *builder, struct table *table) {
     for (unsigned i = 0; i < table->index_count; i++) {
         struct index *index = table->indexes[i];
@@ -403,6 +448,7 @@ static void finish_indexes(struct builder *builder, struct table *table) {
 static enum status assemble(struct builder *builder) {
     struct schema_part *part = builder->part;
     TRY(attach_indexes(builder));
+    TRY(attach_references(builder));
     TRY(arena__array(builder->arena, builder->relation_count, sizeof(void *), &part->tables));
     TRY(arena__array(builder->arena, builder->relation_count, sizeof(void *), &part->sequences));
     for (size_t i = 0; i < builder->relation_count; i++) {
@@ -426,6 +472,7 @@ static enum status read_all(struct fiber *f, struct builder *builder) {
         {OID_PG_ATTRIBUTE, OID_ATTRIBUTE_NUMBER_INDEX, NULL, &first_user, visit_attribute},
         {OID_PG_ATTRDEF, OID_ATTRDEF_COLUMN_INDEX, NULL, &first_user, visit_default},
         {OID_SATORI_PLACEMENT, OID_PLACEMENT_INDEX, NULL, &first_user, visit_placement},
+        {OID_SATORI_VIEW, OID_VIEW_INDEX, NULL, &first_user, visit_view},
         {OID_PG_INDEX, OID_INDEX_OID_INDEX, NULL, &first_user, visit_index},
         {OID_PG_CONSTRAINT, OID_CONSTRAINT_OID_INDEX, NULL, &first_user, visit_constraint},
         {OID_PG_SEQUENCE, OID_SEQUENCE_INDEX, NULL, &first_user, visit_sequence},

@@ -109,6 +109,11 @@ static const struct system_column satori_placement_columns[] = {
     {"relid", TYPE_OID, true}, {"partition_column", TYPE_INT2, true},
 };
 
+/* What a view stands for; pg_rewrite and pg_views show it. */
+static const struct system_column satori_view_columns[] = {
+    {"relid", TYPE_OID, true}, {"definition", TYPE_TEXT, true},
+};
+
 const struct system_table system_tables[] = {
     {2615, 10047, "pg_namespace", SYSTEM_COLUMNS(pg_namespace_columns)},
     {1259, 83, "pg_class", SYSTEM_COLUMNS(pg_class_columns)},
@@ -122,6 +127,7 @@ const struct system_table system_tables[] = {
     {1262, 1248, "pg_database", SYSTEM_COLUMNS(pg_database_columns)},
     {1260, 2842, "pg_authid", SYSTEM_COLUMNS(pg_authid_columns)},
     {9001, 0, "satori_placement", SYSTEM_COLUMNS(satori_placement_columns)},
+    {9004, 0, "satori_view", SYSTEM_COLUMNS(satori_view_columns)},
 };
 const size_t system_table_count = sizeof system_tables / sizeof system_tables[0];
 
@@ -149,5 +155,6 @@ const struct system_index system_indexes[] = {
     {2677, "pg_authid_oid_index", 1260, true, true, 10174, 1, {1}},
     {2676, "pg_authid_rolname_index", 1260, true, false, 10173, 1, {2}},
     {9002, "satori_placement_relid_index", 9001, true, true, 9003, 1, {1}},
+    {9005, "satori_view_relid_index", 9004, true, true, 9006, 1, {1}},
 };
 const size_t system_index_count = sizeof system_indexes / sizeof system_indexes[0];

@@ -32,6 +32,8 @@ enum {
     OID_PG_AUTHID = 1260,
     OID_PG_TYPE = 1247,
     OID_SATORI_PLACEMENT = 9001,
+    OID_SATORI_VIEW = 9004,
+    OID_PG_REWRITE = 2618, /* virtual: one rule for each row of satori_view */
 
     OID_NAMESPACE_OID_INDEX = 2685,
     OID_NAMESPACE_NAME_INDEX = 2684,
@@ -48,6 +50,7 @@ enum {
     OID_DATABASE_NAME_INDEX = 2671,
     OID_AUTHID_NAME_INDEX = 2676,
     OID_PLACEMENT_INDEX = 9002,
+    OID_VIEW_INDEX = 9005,
 
     OID_SUPERUSER = 10, /* role satori */
     OID_DATABASE = 5,   /* database satori */

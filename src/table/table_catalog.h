@@ -129,6 +129,25 @@ enum status catalog_drop_constraint(struct fiber *f, struct catalog *catalog,
 enum status catalog_truncate(struct fiber *f, struct catalog *catalog,
                              struct transaction *transaction, const struct schema *schema,
                              const struct table *table, bool restart_identity) MUST_USE;
+struct view_spec {
+    const char *namespace_name; /* NULL: public */
+    const char *name;
+    const char *text; /* struct table's view_text */
+    uint16_t column_count;
+    struct column_spec *columns; /* name and type count */
+    uint32_t reference_count;
+    const struct view_reference *references;
+};
+/* `replaced` (or NULL) gets the new text and more columns at its end; the caller has compared
+   the columns it has. */
+enum status catalog_create_view(struct fiber *f, struct catalog *catalog,
+                                struct transaction *transaction, const struct schema *schema,
+                                const struct view_spec *spec, const struct table *replaced,
+                                uint32_t *view_oid_out) MUST_USE;
+/* 2BP01 when another view reads it. */
+enum status catalog_drop_view(struct fiber *f, struct catalog *catalog,
+                              struct transaction *transaction, const struct schema *schema,
+                              const struct table *view) MUST_USE;
 enum status catalog_create_sequence(struct fiber *f, struct catalog *catalog,
                                     struct transaction *transaction, const struct schema *schema,
                                     const struct sequence *spec, uint32_t *oid_out) MUST_USE;

@@ -71,9 +71,20 @@ enum relation_kind {
     RELATION_INDEX = 'i',
     RELATION_SEQUENCE = 'S',
     RELATION_VIRTUAL = 'v', /* system relation whose rows are computed; a view to clients */
+    RELATION_VIEW = 'V',    /* CREATE VIEW; relkind 'v' */
 };
 
 struct virtual_table; /* table_virtual.h */
+
+/* What a view's query reads: all of a relation (column 0) or one column of it. */
+struct view_reference {
+    uint32_t oid;
+    int16_t column_number;
+};
+
+/* Oids of a view: the relation, + 1 its array type, + 2 its row type, + 3 its rewrite rule, which
+   pg_depend names as what depends on the relations it reads. */
+enum { VIEW_RULE = 3 };
 
 struct table {
     uint32_t oid;
@@ -96,6 +107,9 @@ struct table {
     const struct virtual_table *virtual_table;
     struct row_schema row_schema; /* of all columns, dropped ones too; empty for virtual ones */
     double row_estimate;          /* by the last ANALYZE or bulk change; -1 unknown */
+    const char *view_text; /* VIEW: its SELECT, every name qualified and every star spelt out */
+    uint16_t view_reference_count;
+    struct view_reference *view_references;
 };
 
 struct sequence {
@@ -152,6 +166,11 @@ const struct schema_namespace *schema_namespace_at(const struct schema *schema, 
 /* What a tree holds, in the user's words: "table t", "index t_pkey of t"; NULL if unknown. */
 const char *schema_tree_name(const struct schema *schema, struct tree_id tree, char *text,
                              size_t size);
+
+/* The first view by oid after `after` (0: from the start) that reads relation `oid`, or with
+   column_number > 0 that column of it; NULL when there is none. */
+const struct table *schema_view_using(const struct schema *schema, uint32_t oid,
+                                      int16_t column_number, uint32_t after);
 
 /* Column by name, dropped ones left out; NULL when absent. */
 const struct column *table_column(const struct table *table, const char *name);

@@ -29,6 +29,8 @@ VIRTUAL_ROWS(pg_roles);
 VIRTUAL_ROWS(pg_user);
 VIRTUAL_ROWS(pg_shadow);
 VIRTUAL_ROWS(pg_tables);
+VIRTUAL_ROWS(pg_views);
+VIRTUAL_ROWS(pg_rewrite);
 VIRTUAL_ROWS(pg_indexes);
 VIRTUAL_ROWS(pg_sequences);
 VIRTUAL_ROWS(pg_tablespace);

@@ -205,6 +205,8 @@ VIRTUAL_ROWS(pg_shadow) {
 
 /* The kind that clients are told. */
 static char shown_kind(const struct table *table) {
+    if (table->kind == RELATION_VIEW)
+        return 'v';
     if (table->virtual_table == NULL)
         return (char)table->kind;
     return table->virtual_table->kind == 'r' ? 'r' : 'v';
@@ -225,6 +227,43 @@ VIRTUAL_ROWS(pg_tables) {
         add_bool(&row, false);
         add_bool(&row, false);
         add_bool(&row, false);
+        TRY(virtual_row_end(&row, sink));
+    }
+    return STATUS_OK;
+}
+
+VIRTUAL_ROWS(pg_views) {
+    struct virtual_row row;
+    virtual_row_begin(&row, relation("pg_views"));
+    for (size_t i = 0; i < schema_table_count(schema); i++) {
+        const struct table *table = schema_table_at(schema, i);
+        if (shown_kind(table) != 'v')
+            continue;
+        add_text(&row, table->namespace_name);
+        add_text(&row, table->name);
+        add_text(&row, VIRTUAL_OWNER_NAME);
+        add_text(&row, table->view_text);
+        TRY(virtual_row_end(&row, sink));
+    }
+    return STATUS_OK;
+}
+
+/* A view's rule, with its text for a tree. */
+VIRTUAL_ROWS(pg_rewrite) {
+    struct virtual_row row;
+    virtual_row_begin(&row, relation("pg_rewrite"));
+    for (size_t i = 0; i < schema_table_count(schema); i++) {
+        const struct table *table = schema_table_at(schema, i);
+        if (table->kind != RELATION_VIEW)
+            continue;
+        add_oid(&row, table->oid + VIEW_RULE);
+        add_text(&row, "_RETURN");
+        add_oid(&row, table->oid);
+        add_letter(&row, '1');
+        add_letter(&row, 'O');
+        add_bool(&row, true);
+        add_text(&row, "<>");
+        add_text(&row, table->view_text);
         TRY(virtual_row_end(&row, sink));
     }
     return STATUS_OK;

@@ -377,7 +377,7 @@ const struct virtual_table virtual_catalog_tables[] = {
     RELATION(6237, 10109, 'r', pg_publication_namespace, NULL),
     RELATION(6106, 10111, 'r', pg_publication_rel, NULL),
     RELATION(3541, 10101, 'r', pg_range, NULL),
-    RELATION(2618, 10035, 'r', pg_rewrite, NULL),
+    RELATION(2618, 10035, 'r', pg_rewrite, virtual__pg_rewrite),
     RELATION(3596, 10092, 'r', pg_seclabel, NULL),
     RELATION(1214, 10060, 'r', pg_shdepend, NULL),
     RELATION(2396, 10062, 'r', pg_shdescription, NULL),
@@ -411,7 +411,7 @@ const struct virtual_table virtual_catalog_tables[] = {
     RELATION(12033, 12035, 'v', pg_tables, virtual__pg_tables),
     RELATION(12014, 12016, 'v', pg_user, virtual__pg_user),
     RELATION(12327, 12329, 'v', pg_user_mappings, NULL),
-    RELATION(12028, 12030, 'v', pg_views, NULL),
+    RELATION(12028, 12030, 'v', pg_views, virtual__pg_views),
     RELATION(12081, 12083, 'v', pg_available_extensions, NULL),
     RELATION(12085, 12087, 'v', pg_available_extension_versions, NULL),
 };

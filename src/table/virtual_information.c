@@ -21,7 +21,8 @@ static void add_yes_no(struct virtual_row *row, bool yes) {
 }
 
 static bool is_base_table(const struct table *table) {
-    return table->virtual_table == NULL || table->virtual_table->kind == 'r';
+    return table->virtual_table == NULL ? table->kind == RELATION_TABLE
+                                        : table->virtual_table->kind == 'r';
 }
 
 VIRTUAL_ROWS(information_schemata) {

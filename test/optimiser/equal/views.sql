@@ -1,0 +1,91 @@
+create table base (a int primary key, b text, c numeric(10,2));
+insert into base values (1, 'x', 1.5), (2, 'y', 2.5), (3, null, 3), (4, 'x', null);
+create table other (a int, d int);
+insert into other values (1, 10), (1, 11), (3, 30), (null, 40);
+-- columns are those of the moment
+create view star as select * from base where a > 1;
+alter table base add column late int default 7;
+select * from star order by a;
+create view qualified as select s.*, o.d from star s left join other o on o.a = s.a;
+select * from qualified order by a, d;
+create view merged as select * from base join other using (a);
+select * from merged order by a, d;
+create view named (n, total) as select count(*), sum(c) from star;
+select * from named;
+select n + 1 as more, total from named where n > 0;
+-- a view sees nothing of the query around it
+with base as (select 99 as a) select s.a from star s, base where s.a <= 3 order by 1;
+select (select count(*) from star s where s.a > b.a) from base b order by b.a;
+select x.a from base x where exists (select 1 from qualified q where q.a = x.a and q.d is null) order by 1;
+-- several references
+select v1.n, v2.total from named v1, named v2 where v1.n = v2.n;
+select s1.a, s2.a from star s1 join star s2 on s1.a < s2.a order by 1, 2;
+select * from named where total = (select max(total) from named);
+create view unioned as select a, b from base union all select a, d::text from other;
+select * from unioned order by a, b;
+create view limited as select a from base order by a desc limit 2;
+select * from limited order by a;
+create view valued (x, y) as values (1, 'one'), (2, 'two');
+select * from valued order by x;
+create view grouped as select b, count(*) as n, count(distinct c) as m from base group by b having count(*) > 0;
+select * from grouped order by b;
+create view quoted as select a as "A b", b as "select" from base;
+select "A b", "select" from quoted order by 1;
+-- replacing
+create or replace view star as select * from base where a > 2;
+create or replace view star as select a, b, c, late from base where a > 2;
+select * from star order by a;
+select * from named;
+create or replace view star as select a, b from base;
+create or replace view star as select b, a, c, late from base;
+create or replace view star as select a, b as z, c, late from base;
+create or replace view star as select a, b, c::text as c, late from base;
+create view star as select 1;
+create or replace view base as select 1;
+create view twice as select 1 as a, 2 as a;
+create view missing as select * from nowhere;
+create view many (x, y, z) as select 1, 2;
+-- dependencies
+drop table base;
+drop view star;
+drop table star;
+drop view base;
+drop view nowhere;
+drop view if exists nowhere;
+alter table base drop column c;
+alter table base drop column late;
+create table free (a int, b int);
+create view narrow as select a from free;
+alter table free drop column b;
+select * from narrow;
+alter table free drop column a;
+drop table free cascade;
+select * from narrow;
+-- inside a transaction
+begin;
+create view inside as select a from base;
+select count(*) from inside;
+rollback;
+select count(*) from inside;
+begin;
+drop view limited;
+rollback;
+select count(*) from limited;
+-- the catalog
+select relname, relkind, relnatts, relhasrules from pg_class where relname in ('star', 'named', 'base') order by 1;
+select attname, atttypid::regtype, attnum from pg_attribute where attrelid = 'named'::regclass and attnum > 0 order by attnum;
+select viewname from pg_views where schemaname = 'public' order by 1;
+select rulename, ev_class::regclass, ev_type, is_instead from pg_rewrite where ev_class = 'named'::regclass;
+select table_name, table_type from information_schema.tables where table_schema = 'public' order by 1;
+select distinct refobjid::regclass from pg_depend where classid = 'pg_rewrite'::regclass and objid = (select oid from pg_rewrite where ev_class = 'qualified'::regclass) order by 1;
+-- other statements
+truncate star;
+create index on star (a);
+copy star from stdin;
+prepare p(int) as select a from star where a = $1;
+execute p(3);
+create or replace view star as select a + 100 as a, b, c, late from base;
+execute p(103);
+drop view star cascade;
+execute p(103);
+select viewname from pg_views where schemaname = 'public' order by 1;
