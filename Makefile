@@ -29,8 +29,8 @@ test: ## build and run every test; ends with "N passed, N failed"
 	@ninja -C build
 	@tool/run-tests build
 
-bench: ## measure beside the peers (ONLY=pattern); also writes build/bench.json
-	@tool/setup test
+bench: ## measure beside the peers (ONLY=pattern, SCALE of TPC-H); also writes build/bench.json
+	@tool/setup bench
 	@$(MAKE) --no-print-directory build/build.ninja
 	@ninja -C build
 	@bench/run build "$(ONLY)"

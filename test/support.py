@@ -155,15 +155,17 @@ class Satori(Server):
 
 
 class Postgres(Server):
-    """A throw-away PostgreSQL 15 cluster; runs as user postgres when we are root."""
+    """A PostgreSQL 15 cluster, throw-away unless it is given a directory; runs as user postgres when
+    we are root."""
     user = "postgres"
     database = "postgres"
     name = "PostgreSQL"
 
-    def __init__(self, **settings):
+    def __init__(self, directory=None, **settings):
         if PG_BIN is None:
             raise RuntimeError("PostgreSQL 15 is not installed")
-        self.directory = tempfile.mkdtemp(prefix="satori-peer-")
+        self.own = directory is None
+        self.directory = directory or tempfile.mkdtemp(prefix="satori-peer-")
         self.data = os.path.join(self.directory, "data")
         self.log_path = os.path.join(self.directory, "log")
         self.settings = {"fsync": "on", "unix_socket_directories": self.directory,
@@ -173,8 +175,9 @@ class Postgres(Server):
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             os.chown(self.directory, user.pw_uid, user.pw_gid)
-        self._as_postgres(f"{PG_BIN}/initdb", "-D", self.data, "-U", "postgres", "-A", "trust",
-                          "--no-locale", "-E", "UTF8", "-N")
+        if not os.path.isdir(self.data):
+            self._as_postgres(f"{PG_BIN}/initdb", "-D", self.data, "-U", "postgres", "-A", "trust",
+                              "--no-locale", "-E", "UTF8", "-N")
         self.start()
 
     def _command(self, *command):
@@ -212,4 +215,5 @@ class Postgres(Server):
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.own:
+            shutil.rmtree(self.directory, ignore_errors=True)
