@@ -44,6 +44,8 @@ static bool takes_short_path(const struct execution *execution) {
 enum status exec_open(struct fiber *f, const struct exec_environment *environment,
                       const struct plan *plan, struct execution **execution_out) {
     struct execution *execution;
+    if (plan->at_fault != NULL)
+        TRY(exec_check_constants(environment->value_context, plan, environment->arena));
     TRY(execution_new(environment, plan, &execution));
     if (!takes_short_path(execution)) {
         enum status status = exec__operator_open(f, execution, plan->root, &execution->root);
@@ -214,6 +216,15 @@ enum status exec_evaluate(struct fiber *f, const struct exec_environment *enviro
     TRY(exec__scalar(f, &execution->local, expression, NULL, environment->arena, value_out));
     *value_out = value_copy(value_out, environment->arena);
     return arena_status(environment->arena);
+}
+
+enum status exec_check_constants(const struct value_context *context, const struct plan *plan,
+                                 struct arena *arena) {
+    struct exec_environment environment = {.value_context = context, .arena = arena};
+    struct value value;
+    if (plan->at_fault == NULL)
+        return STATUS_OK;
+    return exec_evaluate(NULL, &environment, plan->at_fault, &value);
 }
 
 static enum status fold(const struct value_context *context, const struct expression *expression,

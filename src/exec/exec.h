@@ -52,6 +52,10 @@ struct exec_environment {
 
 struct execution;
 
+/* The error of the plan's constant expressions, if they have one (plan->at_fault): division by zero
+   and their like, which come before the first row. exec_open looks itself. */
+enum status exec_check_constants(const struct value_context *context, const struct plan *plan,
+                                 struct arena *arena) MUST_USE;
 /* Prepare to run. Nothing is read yet. */
 enum status exec_open(struct fiber *f, const struct exec_environment *environment,
                       const struct plan *plan, struct execution **execution_out) MUST_USE;

@@ -106,6 +106,8 @@ static enum status bind_statement(struct fiber *f, struct session *session, cons
     portal->fixed_result = true;
     if (status == STATUS_OK)
         status = read_parameters(session, portal, prepared, parameters, parameter_count);
+    if (status == STATUS_OK)
+        status = session__check_constants(session, prepared->statement, &portal->arena);
     if (status != STATUS_OK)
         portal_close(f, session, portal);
     return status;

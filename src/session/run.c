@@ -17,6 +17,13 @@ enum status session__statement_begin(struct fiber *f, struct session *session) {
     return STATUS_OK;
 }
 
+enum status session__check_constants(const struct session *session,
+                                     const struct statement *statement, struct arena *arena) {
+    if (statement == NULL || statement->plan == NULL)
+        return STATUS_OK;
+    return exec_check_constants(&session->value_context, statement->plan, arena);
+}
+
 void session__environment(struct session *session, const struct statement *statement,
                           struct arena *arena, const struct value *parameters,
                           size_t parameter_count, struct exec_environment *environment_out) {

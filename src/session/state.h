@@ -295,6 +295,11 @@ enum status portal_next_batch(struct fiber *f, struct session *session, struct p
 
 /* ---- run.c */
 extern const struct exec_session_functions session__functions;
+/* What PostgreSQL finds when it plans a statement, before it runs it: constant expressions whose
+   data are at fault. */
+enum status session__check_constants(const struct session *session,
+                                     const struct statement *statement, struct arena *arena)
+    MUST_USE;
 /* What exec needs, for a statement whose arena and parameters are given. */
 void session__environment(struct session *session, const struct statement *statement,
                           struct arena *arena, const struct value *parameters,

@@ -31,6 +31,8 @@ static enum status declare(struct fiber *f, struct session *session, struct port
     enum status status = portal_set(session, cursor, said->text, (struct statement *)said->query);
     for (size_t i = 0; status == STATUS_OK && said->binary && i < cursor->column_count; i++)
         cursor->columns[i].format = 1;
+    if (status == STATUS_OK)
+        status = session__check_constants(session, said->query, &cursor->arena);
     if (status == STATUS_OK && said->scroll)
         status = portal_store_rest(f, session, cursor);
     if (status != STATUS_OK)

@@ -25,7 +25,9 @@ static enum status append_result(struct portal *portal, const struct statement_e
     return kept_rows_append_values(&portal->stored, &value, 1);
 }
 
-static enum status explain_only(struct portal *portal, const struct statement_explain *said) {
+static enum status explain_only(struct session *session, struct portal *portal,
+                                const struct statement_explain *said) {
+    TRY(session__check_constants(session, said->inner, &portal->arena));
     struct buffer text = {0};
     enum status status = explain_plan(said, said->inner->plan, NULL, &text);
     if (status == STATUS_OK)
@@ -78,5 +80,6 @@ enum status session__run_explain(struct fiber *f, struct session *session, struc
     if (said->inner->plan == NULL)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED, "EXPLAIN of %s is not supported",
                          statement_kind_tag(said->inner->kind));
-    return said->analyze ? explain_analyze(f, session, portal) : explain_only(portal, said);
+    return said->analyze ? explain_analyze(f, session, portal)
+                         : explain_only(session, portal, said);
 }

@@ -250,8 +250,10 @@ static enum status bind_nullif(struct binder *b, const PgQuery__AExpr *node,
     /* The literal side took its type from the other one. */
     struct expression *first = left;
     uint32_t own = first->type.id, used = compare->arguments[0]->type.id;
-    if (own == TYPE_UNKNOWN || (own != used && (used == TYPE_NUMERIC || used == TYPE_FLOAT8)))
+    if (own == TYPE_UNKNOWN || (own != used && used == TYPE_FLOAT8))
         first = compare->arguments[0];
+    else if (own != used && used == TYPE_NUMERIC) /* not with the other side's scale */
+        TRY(bind_coerce(b, left, TYPE_OF(NUMERIC), CAST_IMPLICIT, left->location, &first));
     if (own == TYPE_VARCHAR) /* compared, and given back, as text */
         first = expression_cast(b, first, TYPE_OF(TEXT), false);
     struct expression **arguments = ARENA_ARRAY(b->arena, struct expression *, 3);

@@ -295,9 +295,8 @@ static const char *plain_name(const parse_node *node) {
                : NULL;
 }
 
-/* Find or add a target for an item of ORDER BY, GROUP BY or DISTINCT ON. */
-static enum status find_target(struct binder *b, struct query *query, const parse_node *node,
-                               const char *clause, bool column_first, uint32_t *target_out) {
+static enum status search_target(struct binder *b, struct query *query, const parse_node *node,
+                                 const char *clause, bool column_first, uint32_t *target_out) {
     int number;
     if (is_integer(node, &number)) {
         uint32_t place = 0;
@@ -353,6 +352,14 @@ static enum status find_target(struct binder *b, struct query *query, const pars
     query->target_capacity = list.capacity;
     query->targets = list.items;
     return STATUS_OK;
+}
+
+/* Find or add a target for an item of ORDER BY, GROUP BY or DISTINCT ON. What is compared has a
+   type: a literal is text, whatever a set operation around it would have made of it. */
+static enum status find_target(struct binder *b, struct query *query, const parse_node *node,
+                               const char *clause, bool column_first, uint32_t *target_out) {
+    TRY(search_target(b, query, node, clause, column_first, target_out));
+    return bind_settle_unknown(b, &query->targets[*target_out].expression);
 }
 
 static enum status check_sortable(struct binder *b, const struct expression *expression) {
@@ -429,6 +436,7 @@ static enum status bind_distinct(struct binder *b, struct query *query, size_t c
         return STATUS_OK;
     if (count == 1 && (items[0] == NULL || items[0]->node_case == PG_QUERY__NODE__NODE__NOT_SET)) {
         query->distinct = true;
+        TRY(settle_targets(b, query));
         for (uint32_t i = 0; i < query->target_count; i++)
             if (query->targets[i].junk && query->sort_count > 0)
                 return bind_error(b, query->targets[i].expression->location,

@@ -70,8 +70,8 @@ enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const str
                           double rows, struct plan_node **node_out) MUST_USE;
 enum status plan_resolve(struct frame *frame, const struct layout *layout,
                          const struct expression *expression, struct expression **out) MUST_USE;
-/* `expression` is fresh and its arguments are folded. Errors of constant expressions (class 22) are
-   reported here, whether or not a row will be read. */
+/* `expression` is fresh and its arguments are folded. What fails stays unfolded; the plan keeps the
+   first constant expression whose data are at fault (plan->at_fault). */
 enum status plan_fold(struct planner *p, struct expression *expression, struct expression **out)
     MUST_USE;
 enum status plan_slot(struct planner *p, struct outer_list *list, const struct expression *variable,
@@ -83,6 +83,12 @@ enum status plan_bindings(struct frame *frame, const struct layout *layout,
 enum status plan_subquery(struct planner *p, struct query *query, struct frame *parent,
                           bool is_relation, struct frame *frame, struct plan_node **node_out)
     MUST_USE;
+/* Nobody reads the columns of EXISTS (SELECT ...): they become NULL, so that they are not computed.
+   Not where they decide which rows there are. */
+void plan_forget_targets(struct planner *p, struct query *query);
+/* The same for the columns of a subquery in FROM that the query around it does not read. used: as
+   in struct relation. */
+void plan_forget_unused(struct planner *p, struct query *query, const bool *used);
 uint64_t plan_relations_of(const struct expression *expression);
 /* Split at AND into *count_out conjuncts, folded. */
 enum status plan_conjuncts(struct planner *p, struct expression *expression, uint32_t *count_out,

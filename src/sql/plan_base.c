@@ -104,8 +104,9 @@ static bool reads_datetime(const struct expression *expression) {
     }
 }
 
-/* What cannot be computed now stays as it is. But data at fault (class 22) are an error even if no
-   row will come to it, as they are for PostgreSQL. */
+/* What cannot be computed now stays as it is. But data at fault (class 22) are an error of the
+   statement's execution even if no row will come to it, as they are for PostgreSQL: the plan keeps
+   the first such expression. */
 static enum status evaluate(struct planner *p, struct expression *expression,
                             struct expression **out) {
     const struct sql_folding *folding = p->b->options->folding;
@@ -127,8 +128,9 @@ static enum status evaluate(struct planner *p, struct expression *expression,
         *out = expression_constant(p->b, &value, expression->location);
         return STATUS_OK;
     }
-    if (strncmp(status_sqlstate(status), "22", 2) == 0 && !reads_datetime(expression))
-        return status;
+    if (strncmp(status_sqlstate(status), "22", 2) == 0 && !reads_datetime(expression) &&
+        p->plan->at_fault == NULL)
+        p->plan->at_fault = expression;
     error_clear();
     return STATUS_OK;
 }
@@ -248,6 +250,11 @@ enum status plan_fold(struct planner *p, struct expression *expression, struct e
     case EXPRESSION_NOT:
     case EXPRESSION_TEST:
     case EXPRESSION_COALESCE:
+    case EXPRESSION_NULLIF:
+    case EXPRESSION_DISTINCT:
+    case EXPRESSION_GREATEST:
+    case EXPRESSION_LEAST:
+    case EXPRESSION_IN:
         return all_constant(expression) ? evaluate(p, expression, out) : STATUS_OK;
     default:
         return STATUS_OK;
@@ -304,6 +311,8 @@ static enum status resolve_sublink(struct frame *frame, const struct layout *lay
     const struct bound_sublink *link = expression->sublink;
     struct frame inner;
     struct plan_node *node;
+    if (link->kind == SUBPLAN_EXISTS)
+        plan_forget_targets(p, link->query);
     TRY(plan_subquery(p, link->query, frame, false, &inner, &node));
     struct subplan *subplan;
     TRY(BIND_ARRAY(p->b, 1, &subplan));

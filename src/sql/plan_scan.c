@@ -538,6 +538,8 @@ static enum status plan_cte_scan(struct frame *frame, uint32_t number, struct pa
     struct cte *cte = relation->cte;
     struct frame inner;
     if ((cte->references == 1 && cte->materialize <= 0) || cte->materialize < 0) {
+        if (cte->references == 1)
+            plan_forget_unused(p, cte->query, relation->used);
         TRY(plan_subquery(p, cte->query, frame, false, &inner, &path->node));
         if (inner.outer.count > 0)
             return bind_unsupported(p->b, -1, "a WITH query that uses columns of an outer query");
@@ -591,6 +593,7 @@ enum status plan_relation(struct frame *frame, uint32_t number, uint32_t count,
         TRY(plan_cte_scan(frame, number, path));
     } else {
         struct frame inner;
+        plan_forget_unused(p, relation->query, relation->used);
         TRY(plan_subquery(p, relation->query, frame, true, &inner, &path->node));
         path->rows = path->node->rows;
         if (list != NULL)

@@ -2,11 +2,11 @@
  * Literals to parameters, by tokens.
  *
  * A literal is replaced only where its meaning cannot depend on its being a literal: directly
- * after one of = <> < > <= >= + or, in VALUES lists, after ( or , ; and directly
- * before the end, a closing parenthesis, a comma of VALUES, or AND / OR / WHERE. Anything else
- * that looks unusual (quotes with escapes, dollar quotes, parameters, comments, several
- * statements) makes the text stay as it is. Text with a select list of constants, GROUP BY, ORDER
- * BY, LIMIT or a cast after the literal is untouched there because the literal's neighbours
+ * after one of = <> < > <= >=, after a + that follows a name, or, in VALUES lists, after ( or , ;
+ * and directly before the end, a closing parenthesis, a comma of VALUES, or AND / OR / WHERE.
+ * Anything else that looks unusual (quotes with escapes, dollar quotes, parameters, comments,
+ * several statements) makes the text stay as it is. Text with a select list of constants, GROUP BY,
+ * ORDER BY, LIMIT or a cast after the literal is untouched there because the literal's neighbours
  * differ.
  */
 #include "sql/sql_normalize.h"
@@ -87,8 +87,11 @@ static struct token next_token(const char **cursor) {
     return token;
 }
 
-static bool opens_operand(const struct token *token) {
-    static const char *const symbols[] = {"=", "<>", "<", ">", "<=", ">=", "+"};
+/* A sum of two literals is a constant, whose overflow is known before any row is read. */
+static bool opens_operand(const struct token *token, const struct token *left) {
+    static const char *const symbols[] = {"=", "<>", "<", ">", "<=", ">="};
+    if (symbol_is(token, "+"))
+        return left->kind == TOKEN_WORD;
     for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++)
         if (symbol_is(token, symbols[i]))
             return true;
@@ -142,7 +145,8 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
     if (length > TEXT_SIZE_MAX)
         return false;
     const char *cursor = text, *copied = text;
-    struct token before = {TOKEN_END, text, 0}, before_that = before;
+    const struct token nothing = {TOKEN_END, text, 0};
+    struct token before = nothing, before_that = nothing, earlier = nothing;
     struct token token = next_token(&cursor);
     if (!starts_plain(&token))
         return false;
@@ -161,9 +165,9 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
         bool literal = token.kind == TOKEN_NUMBER || token.kind == TOKEN_STRING;
         bool negative =
             literal && symbol_is(&before, "-") && before.text + before.size == token.text &&
-            (opens_operand(&before_that) ||
+            (opens_operand(&before_that, &earlier) ||
              (values && (symbol_is(&before_that, "(") || symbol_is(&before_that, ","))));
-        bool operand = negative || opens_operand(&before) ||
+        bool operand = negative || opens_operand(&before, &before_that) ||
                        (values && (symbol_is(&before, "(") || symbol_is(&before, ",")));
         bool replace = literal && !frozen && operand && closes_operand(&after, true) &&
                        !(symbol_is(&after, ",") && !values && !symbol_is(&before, "=")) &&
@@ -181,6 +185,7 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
             out[used++] = (char)('0' + normalized->count % 10);
             copied = token.text + token.size;
         }
+        earlier = before_that;
         before_that = before;
         before = token;
         token = next_token(&cursor);

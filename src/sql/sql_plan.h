@@ -436,6 +436,8 @@ struct plan {
     struct plan_point point;
     uint32_t lock_count; /* relation locks to take before a snapshot */
     const struct plan_lock *locks;
+    const struct expression *at_fault; /* row-free and immutable: to be evaluated before anything
+                                          else, to raise its error. NULL: none */
 };
 
 #endif

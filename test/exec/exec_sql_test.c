@@ -79,6 +79,23 @@ static void constants_at_fault_are_errors_without_rows(void **state) {
     assert_sql(s, "update e set b = (1 % length('')) where a = 7", zero);
     assert_sql(s, "delete from e where b = 1 / 0", zero);
     assert_sql(s, "insert into e select 1, 1 / 0 from e", zero);
+    assert_sql(s, "select 1.5 / nullif(0.00, 2), 2147483647 + b from e where false", zero);
+    assert_sql(s, "select 2147483647 + 1 from e", "ERROR 22003: integer out of range\n");
+    assert_sql(s, "explain select 1 / 0", zero);
+    assert_sql(s, "select exists (select 1 / 0), exists (select 1 / 0 from e)", "t|f\n");
+    assert_sql(s, "select exists (select 1 / 0 limit 1), nullif(1, 2.0)", "t|1\n");
+    assert_sql(s, "select 1 where exists (select 1 / 0 limit 0)", zero);
+    assert_sql(s, "select a from (select a, 1 / 0 as z from e) s", "");
+    assert_sql(s, "select count(*) from (select a, 1 / 0 from e group by a limit 3) s", "0\n");
+    assert_sql(s, "select a from (select distinct a, 1 / 0 from e) s", zero);
+    assert_sql(s, "select pg_typeof(x) from (select distinct 'a' as x union select 'b'::varchar) s",
+               "text\ntext\n");
+    assert_sql(s, "select a from (select a, 1 / 0 from e union all select 1, 2) s", zero);
+    assert_sql(s, "select z from (select a, 1 / 0 as z from e) s where a = 1", zero);
+    assert_sql(s, "with c as (select 1 / 0 as x, 2 as y) select y from c", "2\n");
+    assert_sql(s, "with c as materialized (select 1 / 0 as x, 2 as y) select y from c", zero);
+    assert_sql(s, "prepare p as select 1 / 0", "PREPARE\n");
+    assert_sql(s, "execute p", zero);
     assert_sql(s, "select case when b > 1 then 1 / 0 else 1 end from e", zero);
     assert_sql(s, "select 1 from e where 1 / 0 > 1 and false", zero);
     assert_sql(s, "select 1 from e where false and 1 / 0 > 1", "");
