@@ -3,7 +3,14 @@
  *
  * Each socket is registered once, edge-triggered, when somebody first has to wait for it. Between
  * edges `readable` and `writable` remember what is known: a receive that came back short has
- * emptied the socket, so the next one waits for an edge without asking the kernel in vain.
+ * emptied the socket, so the next one waits for an edge without asking the kernel in vain. Data
+ * that comes between such a receive and its note makes an edge, which is handled later and corrects
+ * it.
+ *
+ * The bell (core_loop.c says what is asked of it) is an event descriptor, level-triggered: readable
+ * from the ring until this core, and nobody else, reads it, and it does so only after a wait. So a
+ * ring before the wait ends it, and of rings before one read no message is missed: each was in the
+ * inbox before its ring, and the inbox is drained after the read.
  */
 #include <errno.h>
 #include <string.h>

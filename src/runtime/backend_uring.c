@@ -13,6 +13,14 @@
  * then performed directly.
  *
  * File calls that are rare and block (open, rename, truncate ...) go to the worker threads.
+ *
+ * The bell (core_loop.c says what is asked of it) is an event descriptor watched by a multishot
+ * poll. Its counter is never read, so that once rung it stays readable. While the poll is armed
+ * each ring makes a completion; rings that the kernel joins into one completion came before it was
+ * reaped. When the poll has ended (its completion does not promise more), arming it anew completes
+ * at once if there ever was a ring: a turn too many, never one too few. The completion stays in the
+ * ring until reap(), which comes after the wait, so a ring between arming and waiting is seen too.
+ * Submissions not accepted (EAGAIN, EBUSY) keep the kernel from waiting; the loop comes back.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -37,6 +45,7 @@ struct uring_state {
     unsigned setup_flags;
     int event_fd;
     bool wake_armed;
+    bool reaped; /* a completion was handled since somebody cleared this */
 };
 
 int backend__io_uring_refusal;
@@ -288,6 +297,7 @@ static void reap(struct core *c) {
     struct uring_state *state = c->backend_state;
     struct io_uring_cqe *entry;
     while (io_uring_peek_cqe(&state->ring, &entry) == 0) {
+        state->reaped = true;
         uint64_t data = entry->user_data;
         int result = entry->res;
         unsigned flags = entry->flags;
@@ -301,14 +311,17 @@ static bool kernel_has_more(const struct uring_state *state) {
             (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/* Each turn of the multishot poll is one ring of the bell; the counter is never read. Here least of
-   all: the core says already that it sleeps, and a bell rung since then would be lost. */
-static void arm_wake(struct core *c) {
+/* The counter is not read here, least of all: the core says already that it sleeps, and a bell rung
+   since then would be lost. True when completions were handled to make room for the entry: fibers
+   may be ready now, and nobody must sleep on them. */
+static bool arm_wake(struct core *c) {
     struct uring_state *state = c->backend_state;
+    state->reaped = false;
     struct io_uring_sqe *entry = next_entry(c);
     io_uring_prep_poll_multishot(entry, state->event_fd, POLLIN);
     io_uring_sqe_set_data64(entry, TAG_WAKE);
     state->wake_armed = true;
+    return state->reaped;
 }
 
 static void enter_and_wait(struct uring_state *state, int64_t deadline_ns) {
@@ -325,8 +338,8 @@ static void enter_and_wait(struct uring_state *state, int64_t deadline_ns) {
 
 static void uring_poll(struct core *c, int64_t deadline_ns) {
     struct uring_state *state = c->backend_state;
-    if (!state->wake_armed)
-        arm_wake(c);
+    if (!state->wake_armed && arm_wake(c))
+        deadline_ns = 0;
     if (deadline_ns != 0)
         enter_and_wait(state, deadline_ns);
     else if (io_uring_sq_ready(&state->ring) > 0 || kernel_has_more(state))

@@ -5,10 +5,22 @@
  * higher class runs, every lower class with ready fibers earns a ninth of that time, and once it
  * has earned a whole turn it gets one, so each has at least about a tenth of the core.
  *
- * Sleeping. Before the core sleeps it sets `sleeping` and looks at its inbox once more; a sender
- * first adds to the inbox and then looks at `sleeping` (all sequentially consistent, so one of
- * the two sees the other). Only the sender that takes the flag down wakes the core, so a burst of
- * messages costs one wake-up, and a busy core none.
+ * Sleeping. A core must not sleep while somebody waits for it. Three things can want it:
+ *
+ *   a message   Before the core sleeps it sets `sleeping` and looks at its inbox once more; a
+ * sender first adds to the inbox and then looks at `sleeping` (all sequentially consistent, so one
+ * of the two sees the other). Only the sender that takes the flag down rings, so a burst of
+ * messages costs one ring, and a busy core none. That all hangs on one promise of the back end: a
+ * ring after `sleeping` was set ends the poll() that follows. It may never clear the bell before it
+ * listens (test/runtime/wake_test.c rings just there). A ring that comes late, when the core is
+ * awake again by other means, is harmless: its message lay in the inbox before, and the inbox is
+ * looked at between any two sleeps. So is `sleeping` put back to 0 with relaxed order after the
+ *               poll: a sender that reads this 0 comes, in the single order, before the core sets
+ *               the flag again, and so its message is seen by the look that follows.
+ *   a timer     Only this core sets its timers, and not between reading the first and sleeping.
+ *   a fiber     made ready by a completion. Completions are handled in poll() only after the wait;
+ *               or before it, when room has to be made for a submission, and then poll() must not
+ *               wait (backend_uring.c, arm_wake).
  */
 #include "runtime/core.h"
 #include "runtime/sanitizer.h"

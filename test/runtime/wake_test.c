@@ -1,0 +1,151 @@
+/* Nobody who posts to a core that goes to sleep waits for ever (core_loop.c, "Sleeping"). */
+#include "runtime_fixture.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/base_memory.h"
+#include "runtime/core.h"
+
+/* Only a lost wake-up lets a wait last this long. */
+enum { HANG_NS_MAX_S = 60 };
+static const int64_t hang_ns = (int64_t)HANG_NS_MAX_S * 1000000000;
+
+static bool wait_until(_Atomic uint32_t *word, uint32_t wanted) {
+    int64_t until = clock_monotonic_ns() + hang_ns;
+    uint32_t seen;
+    while ((seen = atomic_load(word)) < wanted && clock_monotonic_ns() < until)
+        futex__wait(word, seen, 100 * 1000 * 1000);
+    return seen >= wanted;
+}
+
+/* ---- a forced order --------------------------------------------------------------------- */
+
+/* The core reads the clock between saying that it sleeps and asking the back end to. In this
+   environment a message is posted and the bell rung right there, each time: the moment at which a
+   back end that clears its bell before it listens loses the ring. */
+static struct {
+    const struct environment *machine;
+    _Atomic uint32_t wanted, delivered;
+    struct message message;
+    bool posting;
+} rung;
+
+static void count_delivery(struct core *c, struct message *message) {
+    rung.posting = false;
+    atomic_fetch_add(&rung.delivered, 1);
+    futex__wake(&rung.delivered);
+}
+
+static int64_t ring_when_falling_asleep(void) {
+    struct core *c = core__current();
+    if (c != NULL && atomic_load(&c->sleeping) != 0 && !rung.posting &&
+        atomic_load(&rung.delivered) < atomic_load(&rung.wanted)) {
+        rung.posting = true;
+        rung.message.deliver = count_delivery;
+        core__post(c, &rung.message);
+    }
+    return rung.machine->monotonic_ns();
+}
+
+static enum status nothing(struct fiber *f, void *argument) {
+    return STATUS_OK;
+}
+
+static void post_while_falling_asleep(uint32_t times) {
+    rung.machine = environment__current;
+    struct environment ringing = *rung.machine;
+    ringing.monotonic_ns = ring_when_falling_asleep;
+    rung.posting = false;
+    atomic_store(&rung.delivered, 0);
+    atomic_store(&rung.wanted, times);
+    environment__current = &ringing;
+    struct runtime *runtime = start_runtime(1);
+    bool all = wait_until(&rung.delivered, times);
+    if (!all) { /* it sleeps, and whoever posts now thinks that another has rung */
+        atomic_store(&rung.wanted, 0);
+        runtime->backend->wake(runtime->cores[0]);
+    }
+    runtime_destroy(runtime);
+    environment__current = rung.machine;
+    assert_true(all);
+}
+
+/* The first sleep is the one in which io_uring's poll of the bell is armed. */
+static void a_bell_rung_before_the_first_sleep_ends_it(void **state) {
+    post_while_falling_asleep(1);
+}
+
+static void a_bell_rung_before_any_sleep_ends_it(void **state) {
+    post_while_falling_asleep(20000);
+}
+
+/* ---- many threads at once --------------------------------------------------------------- */
+
+enum { RINGERS = 4, STRESS_CORES = 2, STRESS_RUNTIMES = 40, RINGS = 200 };
+
+struct ringer {
+    struct runtime *runtime;
+    unsigned seed;
+    _Atomic uint32_t *ended;
+    enum status status;
+};
+
+/* Half of the work goes to the other core, so that the cores wake each other as well; a short
+   sleep lets timers and bells meet. */
+static enum status call_over(struct fiber *f, void *argument) {
+    unsigned choice = *(unsigned *)argument;
+    if (choice & 1)
+        return core_call(f, (fiber_core(f) + 1) % STRESS_CORES, nothing, NULL);
+    return choice & 2 ? fiber_sleep(f, choice % 50000) : STATUS_OK;
+}
+
+static void *ring(void *argument) {
+    struct ringer *ringer = argument;
+    for (unsigned i = 0; i < RINGS && ringer->status == STATUS_OK; i++) {
+        unsigned choice = (unsigned)rand_r(&ringer->seed);
+        ringer->status =
+            runtime_run(ringer->runtime, choice / 8 % STRESS_CORES, call_over, &choice);
+        if (choice / 16 % 4 == 0)
+            usleep(choice / 64 % 100); /* long enough to let a core fall asleep */
+    }
+    atomic_fetch_add(ringer->ended, 1);
+    futex__wake(ringer->ended);
+    return NULL;
+}
+
+static void ring_a_runtime(unsigned seed) {
+    struct runtime *runtime = start_runtime(STRESS_CORES);
+    _Atomic uint32_t ended = 0;
+    struct ringer ringers[RINGERS];
+    pthread_t threads[RINGERS];
+    for (unsigned i = 0; i < RINGERS; i++) {
+        ringers[i] = (struct ringer){runtime, seed * RINGERS + i, &ended, STATUS_OK};
+        assert_int_equal(pthread_create(&threads[i], NULL, ring, &ringers[i]), 0);
+    }
+    if (!wait_until(&ended, RINGERS))
+        abort(); /* threads that hang cannot be joined */
+    for (unsigned i = 0; i < RINGERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(ringers[i].status, STATUS_OK);
+    }
+    runtime_destroy(runtime);
+}
+
+/* SATORI_STRESS=N makes it N times as long. */
+static void no_ring_of_many_threads_is_lost(void **state) {
+    const char *longer = getenv("SATORI_STRESS");
+    unsigned runtimes = STRESS_RUNTIMES * (longer != NULL ? (unsigned)atoi(longer) : 1);
+    for (unsigned i = 0; i < runtimes; i++)
+        ring_a_runtime(i);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_bell_rung_before_the_first_sleep_ends_it),
+    cmocka_unit_test(a_bell_rung_before_any_sleep_ends_it),
+    cmocka_unit_test(no_ring_of_many_threads_is_lost),
+};
+
+RUN_ON_BOTH(tests)
