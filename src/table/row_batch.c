@@ -174,6 +174,7 @@ static enum status insert_with(struct fiber *f, struct batch_call *call,
         if (table->indexes[i]->local)
             TRY(put_entries(f, call, writer, table->indexes[i], &list));
     }
+    txn_lock_keys_written(writer->transaction, writer->partition);
     for (uint32_t i = 0; i < call->row_count; i++) {
         TRY(put_row(f, call, writer, call->rows[i], (struct row_id){call->first_id.value + i}));
         TRY(fiber_check(f));

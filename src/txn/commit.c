@@ -217,10 +217,7 @@ static enum status apply_there(struct fiber *f, struct partition *partition, voi
             partition->applied_newest = commit->number;
         history__rotate(f, partition, false);
     }
-    large__part_release(partition, part);
-    lock_release_all(&partition->locks, &part->locks, &part->claims);
-    layer_clear(f, &part->own);
-    layer_clear(f, &part->staged);
+    transaction__part_end(f, partition, part);
     return STATUS_OK;
 }
 
@@ -267,7 +264,7 @@ static bool holds_strong_relation_lock(const struct transaction *transaction) {
 }
 
 static void relations_unlock(struct transaction *transaction) {
-    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks, NULL);
+    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks);
 }
 
 /* Too many commits not yet visible: wait for some to become so. */

@@ -251,23 +251,67 @@ static enum status claims_reserve(struct lock_table *table, struct lock_claims *
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     segment->slot_count = (uint32_t)count;
     segment->older = newest;
-    if (newest == NULL)
+    if (newest == NULL && claims->written == NULL) {
         list_insert_before(&table->claims, &claims->node);
+        table->claims_serial++;
+    }
     claims->newest = segment;
     return STATUS_OK;
 }
 
-static void claims_release(struct lock_claims *claims) {
-    if (claims == NULL)
-        return;
-    claims->asked = 0;
-    if (claims->newest == NULL)
-        return;
-    list_remove(&claims->node);
+static void segments_free(struct lock_claims *claims) {
     while (claims->newest != NULL) {
         struct claim_segment *segment = claims->newest;
         claims->newest = segment->older;
         memory_free(segment);
+    }
+    claims->count = 0;
+}
+
+void lock_claims_settle(struct lock_table *table, struct lock_claims *claims,
+                        lock_written written) {
+    if (claims->newest == NULL)
+        return;
+    segments_free(claims);
+    claims->written = written;
+    table->claims_serial++;
+}
+
+void lock_claims_release(struct lock_table *table, struct lock_claims *claims) {
+    claims->asked = 0;
+    if (claims->newest == NULL && claims->written == NULL)
+        return;
+    list_remove(&claims->node);
+    table->claims_serial++;
+    segments_free(claims);
+    claims->written = NULL;
+}
+
+/* The claims of another transaction that has written the key, or NULL. It is so when this returns;
+   in between it may suspend, and then begins again when the claims have changed. */
+static enum status written_by_others(struct fiber *f, struct lock_table *table,
+                                     const struct lock_request *request, struct slice key,
+                                     struct lock_claims **claims_out) {
+    for (;;) {
+        *claims_out = NULL;
+        uint64_t serial = table->claims_serial;
+        bool again = false;
+        LIST_FOR (&table->claims, node) {
+            struct lock_claims *claims = CONTAINER_OF(node, struct lock_claims, node);
+            if (claims->transaction == request->transaction || claims->written == NULL)
+                continue;
+            bool written, busy;
+            TRY(claims->written(f, claims, request->name, key, &written, &busy));
+            again = busy || serial != table->claims_serial;
+            if (written && !again)
+                *claims_out = claims;
+            if (written || again)
+                break;
+        }
+        if (!again)
+            return STATUS_OK;
+        fiber_yield(f);
+        TRY(fiber_check(f));
     }
 }
 
@@ -296,9 +340,7 @@ static enum status claims_promote(struct lock_table *table, struct lock *lock, u
     return STATUS_OK;
 }
 
-void lock_release_all(struct lock_table *table, struct lock_hold **holds,
-                      struct lock_claims *claims) {
-    claims_release(claims);
+void lock_release_all(struct lock_table *table, struct lock_hold **holds) {
     while (*holds != NULL) {
         struct lock_hold *hold = *holds;
         struct lock *lock = hold->lock;
@@ -399,6 +441,11 @@ enum status lock_acquire(struct fiber *f, struct lock_table *table,
         if (hold != NULL && covers(table, hold->modes, request->mode))
             return STATUS_OK;
     }
+    struct lock_claims *writer = NULL;
+    if (__builtin_expect(!list_empty(&table->claims), 0)) {
+        TRY(written_by_others(f, table, request, request->key, &writer));
+        lock = *lock_link(table, hash, request->name, request->key);
+    }
     if (!hold_reserve(table))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     if (lock == NULL)
@@ -406,6 +453,8 @@ enum status lock_acquire(struct fiber *f, struct lock_table *table,
     if (lock == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     if (__builtin_expect(!list_empty(&table->claims), 0)) {
+        if (writer != NULL)
+            grant(table, lock, writer->transaction, writer->holds, table->modes->mode_count);
         enum status status = claims_promote(table, lock, full_hash, request->transaction);
         if (status == STATUS_OK && !hold_reserve(table)) /* granting claims may have used it up */
             status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -463,7 +512,9 @@ enum status lock_claim_keys(struct fiber *f, struct lock_table *table, struct lo
             }
         }
         uint64_t hash = hashes[i % CLAIM_LOOKAHEAD];
-        if (*lock_link(table, (uint32_t)hash, request->name, keys[i]) != NULL ||
+        struct lock_claims *writer;
+        TRY(written_by_others(f, table, request, keys[i], &writer));
+        if (writer != NULL || *lock_link(table, (uint32_t)hash, request->name, keys[i]) != NULL ||
             claimed_by_others(table, hash, request->transaction)) {
             TRY(claim_slowly(f, table, request, keys[i], locked_out, waited_out));
             continue;
@@ -471,6 +522,7 @@ enum status lock_claim_keys(struct fiber *f, struct lock_table *table, struct lo
         TRY(claims_reserve(table, claims));
         uint32_t *slot = claim_slot(claims->newest, hash);
         claims->newest->used += *slot == 0;
+        claims->count += *slot == 0;
         *slot = claim_tag(hash);
     }
     return STATUS_OK;

@@ -12,6 +12,12 @@
  * claimant, and the asker queues there. Two keys can look the same in a set (about one time in a
  * thousand million): then somebody waits who need not have. A claim never spares its own
  * transaction an ordinary lock, so what looks the same by chance never lets anybody in.
+ *
+ * A claimed key that has been written since is in the claimant's write set, which can spill; so its
+ * hash is memory that can be given back. lock_claims_settle does that: from then on whoever asks
+ * for any key looks into that write set as well, and what is found there is held by the claimant.
+ * The look may suspend; `claims_serial` tells whether the set of claims is still the one that was
+ * asked.
  */
 #ifndef TXN_LOCK_H
 #define TXN_LOCK_H
@@ -67,17 +73,25 @@ struct claim_segment {
     uint32_t slot_count, used; /* slot_count: a power of two */
     uint32_t slots[];
 };
+struct lock_claims;
+/* Has the claimant written the key of tree `name`? *busy_out: its write set cannot be read just
+   now. May suspend. */
+typedef enum status (*lock_written)(struct fiber *f, struct lock_claims *claims, uint32_t name,
+                                    struct slice key, bool *written_out, bool *busy_out);
 struct lock_claims {
-    struct list node; /* in the table's list while newest != NULL */
+    struct list node; /* in the table's list while newest != NULL or written != NULL */
     struct transaction *transaction;
     struct lock_hold **holds; /* where a claim goes that becomes a lock */
     struct claim_segment *newest;
-    uint32_t asked; /* for the owner's use; 0 again when released */
+    uint64_t count;       /* in the segments */
+    lock_written written; /* settled claims are to be asked for here; NULL: there are none */
+    uint32_t asked;       /* for the owner's use; 0 again when released */
 };
 
 struct lock_table {
     const struct lock_modes *modes;
-    struct list claims; /* of lock_claims that are not empty */
+    struct list claims;     /* of lock_claims that are not empty */
+    uint64_t claims_serial; /* rises when the list changes or claims are settled */
     struct lock **buckets;
     size_t bucket_count, lock_count;
     struct lock_hold *free_holds;
@@ -110,10 +124,13 @@ enum status lock_acquire(struct fiber *f, struct lock_table *table,
 enum status lock_claim_keys(struct fiber *f, struct lock_table *table, struct lock_claims *claims,
                             const struct lock_request *request, const struct slice *keys,
                             size_t count, bool *locked_out, bool *waited_out) MUST_USE;
-/* Give back everything in the list and the set (may be NULL), and wake who can go on. Never
+/* Every key claimed so far has been written: forget the hashes, ask `written` from now on. Never
    suspends. */
-void lock_release_all(struct lock_table *table, struct lock_hold **holds,
-                      struct lock_claims *claims);
+void lock_claims_settle(struct lock_table *table, struct lock_claims *claims, lock_written written);
+void lock_claims_release(struct lock_table *table, struct lock_claims *claims);
+/* Give back everything in the list, and wake who can go on. The transaction's claims have been
+   released before. Never suspends. */
+void lock_release_all(struct lock_table *table, struct lock_hold **holds);
 
 /* Who waits for whom right now. */
 struct lock_edge {

@@ -34,6 +34,7 @@ enum {
     HISTORY_MEMORY_MAX = 4 << 20, /* bytes of a history generation before it spills; less when */
     HISTORY_MEMORY_SHARE = 64,    /* all of them would be more than a 64th of the memory */
     HISTORY_MEMORY_MIN = 64 << 10,
+    BATCH_CLAIMS_MAX = 16384,   /* of a transaction on a partition before they are settled */
     KEY_LOCKS_MAX = 256,        /* of a transaction on a partition; what it locks beyond is
                                    claimed */
     HISTORY_ROTATE_COUNT = 512, /* entries before it is worth dropping a generation */
@@ -151,12 +152,15 @@ struct store {
 
 enum change { CHANGE_PUT = 1, CHANGE_PUT_CHECKED = 2, CHANGE_DELETE = 3 };
 
-/* A transaction's state on one partition. */
+/* A transaction's state on one partition. Once batch_claims are settled, other transactions read
+   the layers too: whoever merges or clears them then holds `layers_mutex`. */
 struct transaction_part {
     struct layer own;    /* ended statements */
     struct layer staged; /* the running one */
     struct lock_hold *locks;
-    struct lock_claims claims;
+    struct lock_claims claims;       /* of txn_lock_key */
+    struct lock_claims batch_claims; /* of txn_lock_keys */
+    struct fiber_mutex layers_mutex;
     struct page_id *pages; /* temporary ones of large values it has put */
     size_t page_count, page_capacity;
     bool has_large;
@@ -243,6 +247,9 @@ static inline struct transaction_part *transaction__part_if(struct transaction *
 enum status transaction__stage(struct fiber *f, struct transaction *transaction,
                                struct partition *partition, const struct layer_entry *entry)
     MUST_USE;
+/* Release what the transaction holds on the partition, then forget its writes there. Suspends. */
+void transaction__part_end(struct fiber *f, struct partition *partition,
+                           struct transaction_part *part);
 void transaction__depend(struct transaction *transaction, uint64_t number);
 void transaction__free(struct fiber *f, struct transaction *transaction);
 void transaction__pool_release(struct store *store);

@@ -169,8 +169,8 @@ enum status transaction_statement_begin(struct fiber *f, struct transaction *tra
 }
 
 /* Put what is staged over what is the transaction's own. */
-static enum status part_merge(struct fiber *f, struct transaction_part *part,
-                              struct partition *partition) {
+static enum status layers_merge(struct fiber *f, struct transaction_part *part,
+                                struct partition *partition) {
     if (part->own.count == 0) {
         struct layer empty = part->own;
         part->own = part->staged;
@@ -195,12 +195,28 @@ static enum status part_merge(struct fiber *f, struct transaction_part *part,
     return status;
 }
 
+static bool is_read_by_others(const struct transaction_part *part) {
+    return part->batch_claims.written != NULL;
+}
+
+static enum status part_merge(struct fiber *f, struct transaction_part *part,
+                              struct partition *partition) {
+    if (!is_read_by_others(part))
+        return layers_merge(f, part, partition);
+    TRY(fiber_mutex_lock(f, &part->layers_mutex));
+    enum status status = layers_merge(f, part, partition);
+    fiber_mutex_unlock(f, &part->layers_mutex);
+    return status;
+}
+
 static enum status part_merge_there(struct fiber *f, struct partition *partition, void *argument) {
     struct transaction *transaction = argument;
     return part_merge(f, transaction->parts[partition->number], partition);
 }
 
 static bool merges_anywhere(const struct transaction_part *part) {
+    if (is_read_by_others(part))
+        return false;
     if (part->own.count == 0)
         return true;
     return !part->own.spilled && !part->staged.spilled &&
@@ -323,11 +339,42 @@ enum status txn_lock_keys(struct fiber *f, struct transaction *transaction,
     TRY(transaction__part(transaction, partition, &part));
     struct lock_request request = key_request(transaction, part, tree);
     bool locked, waited;
-    enum status status = lock_claim_keys(f, &partition->locks, &part->claims, &request, keys, count,
-                                         &locked, &waited);
+    enum status status = lock_claim_keys(f, &partition->locks, &part->batch_claims, &request, keys,
+                                         count, &locked, &waited);
     if (waited)
         transaction__depend(transaction, partition->applied_newest);
     return status;
+}
+
+static enum status layer_has(struct fiber *f, struct layer *layer, struct tree_id tree,
+                             struct slice key, bool *has_out) {
+    struct layer_cursor cursor;
+    enum status status = layer_seek(f, layer, &cursor, tree, key, 0);
+    *has_out = status == STATUS_OK && cursor.valid && cursor.entry.tree.value == tree.value &&
+               slice_equal(cursor.entry.key, key);
+    layer_cursor_release(&cursor);
+    return status;
+}
+
+static enum status part_has_written(struct fiber *f, struct lock_claims *claims, uint32_t name,
+                                    struct slice key, bool *written_out, bool *busy_out) {
+    struct transaction_part *part = CONTAINER_OF(claims, struct transaction_part, batch_claims);
+    struct tree_id tree = {name};
+    *written_out = false;
+    *busy_out = !fiber_mutex_try_lock(f, &part->layers_mutex);
+    if (*busy_out)
+        return STATUS_OK;
+    enum status status = layer_has(f, &part->staged, tree, key, written_out);
+    if (status == STATUS_OK && !*written_out)
+        status = layer_has(f, &part->own, tree, key, written_out);
+    fiber_mutex_unlock(f, &part->layers_mutex);
+    return status;
+}
+
+void txn_lock_keys_written(struct transaction *transaction, struct partition *partition) {
+    struct transaction_part *part = transaction__part_if(transaction, partition->number);
+    if (part != NULL && part->batch_claims.count >= BATCH_CLAIMS_MAX)
+        lock_claims_settle(&partition->locks, &part->batch_claims, part_has_written);
 }
 
 struct relation_call {
@@ -368,19 +415,34 @@ enum status txn_lock_relation(struct fiber *f, struct transaction *transaction, 
 
 /* ---- rollback ------------------------------------------------------------------------------ */
 
-static enum status part_forget(struct fiber *f, struct partition *partition, void *argument) {
-    struct transaction *transaction = argument;
-    struct transaction_part *part = transaction->parts[partition->number];
+void transaction__part_end(struct fiber *f, struct partition *partition,
+                           struct transaction_part *part) {
+    bool was_read = is_read_by_others(part);
+    lock_claims_release(&partition->locks, &part->claims);
+    lock_claims_release(&partition->locks, &part->batch_claims);
+    lock_release_all(&partition->locks, &part->locks);
+    fiber_shield(f);
+    if (was_read) { /* nobody begins to read any more; who is reading goes first */
+        enum status status = fiber_mutex_lock(f, &part->layers_mutex);
+        ASSERT(status == STATUS_OK);
+    }
     layer_clear(f, &part->own);
     layer_clear(f, &part->staged);
     large__part_release(partition, part);
-    lock_release_all(&partition->locks, &part->locks, &part->claims);
+    if (was_read)
+        fiber_mutex_unlock(f, &part->layers_mutex);
+    fiber_unshield(f);
+}
+
+static enum status part_forget(struct fiber *f, struct partition *partition, void *argument) {
+    struct transaction *transaction = argument;
+    transaction__part_end(f, partition, transaction->parts[partition->number]);
     return STATUS_OK;
 }
 
 static enum status relations_unlock(struct fiber *f, void *argument) {
     struct transaction *transaction = argument;
-    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks, NULL);
+    lock_release_all(&transaction->store->relation_locks, &transaction->relation_locks);
     return STATUS_OK;
 }
 

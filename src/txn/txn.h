@@ -258,6 +258,10 @@ enum status txn_lock_key(struct fiber *f, struct transaction *transaction,
 enum status txn_lock_keys(struct fiber *f, struct transaction *transaction,
                           struct partition *partition, struct tree_id tree,
                           const struct slice *keys, size_t count) MUST_USE;
+/* The caller has put every key that the transaction ever locked with txn_lock_keys on this
+   partition: then the write set itself keeps others out, and the memory for the keys can go.
+   Cheap. */
+void txn_lock_keys_written(struct transaction *transaction, struct partition *partition);
 
 /* PostgreSQL's eight relation lock modes with its conflict table, held to the transaction's end,
    by the object's oid. Callable anywhere. */

@@ -1,6 +1,7 @@
 #include "txn_fixture.h"
 
 #include "txn/lock.h"
+#include "txn/store.h"
 
 /* ---- relation modes: the manual's table 13.2
  * ------------------------------------------------------ */
@@ -369,6 +370,159 @@ static void many_locks_of_one_transaction_exclude(void **state) {
     fixture_run(many_body, 1);
 }
 
+/* ---- claims whose keys have been written ---- */
+
+enum { WRITTEN_KEYS = 40000, WRITTEN_BATCH = 1000 }; /* more than are kept as hashes; spills */
+
+static char written_texts[WRITTEN_KEYS][8];
+static struct slice written_keys[WRITTEN_KEYS];
+
+struct load {
+    struct transaction *transaction;
+    size_t first;
+    bool parity; /* load every other key: odd ones or even ones */
+    unsigned step;
+};
+
+/* Claim, then put, as a bulk insert does. */
+static enum status load_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct load *load = argument;
+    struct slice keys[WRITTEN_BATCH] = {{0}};
+    size_t count = 0;
+    for (size_t i = load->first + load->parity; i < load->first + WRITTEN_BATCH; i += load->step)
+        keys[count++] = written_keys[i];
+    TRY(txn_lock_keys(f, load->transaction, partition, (struct tree_id){1}, keys, count));
+    for (size_t i = 0; i < count; i++)
+        TRY(txn_put(f, load->transaction, partition, (struct tree_id){1}, keys[i],
+                    slice_of_text("a value of some length, so that the write set spills"),
+                    TXN_PUT_VERSIONED));
+    txn_lock_keys_written(load->transaction, partition);
+    return STATUS_OK;
+}
+
+static void load_all(struct fiber *f, struct store *store, struct load *load) {
+    for (load->first = 0; load->first < WRITTEN_KEYS; load->first += WRITTEN_BATCH)
+        assert_ok(partition_call(f, store, 'w' % 4, load_there, load));
+}
+
+static void written_texts_make(void) {
+    for (int i = 0; i < WRITTEN_KEYS; i++) {
+        snprintf(written_texts[i], sizeof written_texts[i], "w%05d", i);
+        written_keys[i] = slice_of_text(written_texts[i]);
+    }
+}
+
+static enum status claims_memory_there(struct fiber *f, struct partition *partition,
+                                       void *argument) {
+    struct transaction *transaction = argument;
+    const struct transaction_part *part = transaction->parts[partition->number];
+    assert_true(part->batch_claims.count < BATCH_CLAIMS_MAX);
+    assert_true(part->batch_claims.written != NULL);
+    assert_true(part->staged.spilled || part->own.spilled);
+    return STATUS_OK;
+}
+
+static enum status written_body(struct fiber *f, void *argument) {
+    written_texts_make();
+    struct store *store = store_create(f);
+    for (int commits = 0; commits < 2; commits++) {
+        struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+        struct transaction *b = begin(f, store, ISOLATION_READ_COMMITTED);
+        struct load load = {a, .step = 1};
+        load_all(f, store, &load);
+        assert_ok(partition_call(f, store, 'w' % 4, claims_memory_there, a));
+        for (int statement = 0; statement < 2;
+             statement++) { /* staged, then the transaction's own */
+            for (int i = statement; i < WRITTEN_KEYS; i += 37) {
+                assert_true(lock_skips(f, store, b, written_texts[i]));
+                assert_false(lock_skips(f, store, a, written_texts[i]));
+            }
+            assert_false(lock_skips(f, store, b, "w9"));
+            assert_ok(transaction_command_end(f, a));
+        }
+        struct actor waiter = {store, "b", b, {"w00001"}, KEY_LOCK_EXCLUSIVE, .rolls_back = true};
+        struct task_group group;
+        task_group_init(&group, f);
+        trace[0] = '\0';
+        assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, actor_body, &waiter));
+        assert_ok(fiber_sleep(f, 1000000));
+        assert_string_equal(trace, "");
+        struct commit_number number;
+        if (commits)
+            assert_ok(transaction_commit(f, a, true, &number));
+        else
+            transaction_rollback(f, a);
+        assert_ok(task_group_wait(f, &group));
+        assert_string_equal(trace, "bw00001 ");
+    }
+    return store_close(f, store);
+}
+
+static void written_keys_exclude_without_memory_for_each(void **state) {
+    fixture_run(written_body, 1);
+}
+
+struct loader {
+    struct store *store;
+    bool parity, rolls_back;
+    unsigned conflicts; /* seen by the prober */
+};
+
+static enum status loader_body(struct fiber *f, void *argument) {
+    struct loader *loader = argument;
+    struct transaction *transaction = begin(f, loader->store, ISOLATION_READ_COMMITTED);
+    struct load load = {transaction, .parity = loader->parity, .step = 2};
+    load_all(f, loader->store, &load);
+    assert_ok(transaction_command_end(f, transaction));
+    load_all(f, loader->store, &load); /* over its own */
+    assert_ok(transaction_command_end(f, transaction));
+    struct commit_number number;
+    if (loader->rolls_back)
+        transaction_rollback(f, transaction);
+    else
+        assert_ok(transaction_commit(f, transaction, true, &number));
+    return STATUS_OK;
+}
+
+static enum status prober_body(struct fiber *f, void *argument) {
+    struct loader *loader = argument;
+    struct random random;
+    random_seed(&random, 5);
+    for (int i = 0; i < 3000; i++) {
+        struct transaction *transaction = begin(f, loader->store, ISOLATION_READ_COMMITTED);
+        loader->conflicts += lock_skips(f, loader->store, transaction,
+                                        written_texts[random_below(&random, WRITTEN_KEYS)]);
+        transaction_rollback(f, transaction);
+        if (i % 8 == 0)
+            fiber_yield(f);
+    }
+    return STATUS_OK;
+}
+
+/* Two load different keys of one tree side by side, neither waits for the other; a third asks for
+   keys all the while that layers spill, merge and vanish. */
+static enum status side_by_side_body(struct fiber *f, void *argument) {
+    written_texts_make();
+    struct store *store = store_create(f);
+    struct loader loaders[3] = {{store, false, true}, {store, true, false}, {store}};
+    struct task_group group;
+    task_group_init(&group, f);
+    for (int i = 0; i < 2; i++)
+        assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, loader_body, &loaders[i]));
+    assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, prober_body, &loaders[2]));
+    assert_ok(task_group_wait(f, &group));
+    assert_true(loaders[2].conflicts > 0);
+    struct transaction *last = begin(f, store, ISOLATION_READ_COMMITTED);
+    for (int i = 0; i < WRITTEN_KEYS; i += 101)
+        assert_false(lock_skips(f, store, last, written_texts[i]));
+    transaction_rollback(f, last);
+    return store_close(f, store);
+}
+
+static void bulk_loads_of_different_keys_do_not_wait(void **state) {
+    fixture_run(side_by_side_body, 1);
+}
+
 /* ---- random use against the invariants
  * ------------------------------------------------------------------ */
 
@@ -457,6 +611,8 @@ int main(void) {
         cmocka_unit_test(waiting_ends_with_lock_timeout),
         cmocka_unit_test(claimed_keys_exclude_and_are_waited_for),
         cmocka_unit_test(many_locks_of_one_transaction_exclude),
+        cmocka_unit_test(written_keys_exclude_without_memory_for_each),
+        cmocka_unit_test(bulk_loads_of_different_keys_do_not_wait),
         cmocka_unit_test(deadlock_over_partitions_costs_one_victim),
         cmocka_unit_test(deadlock_between_row_and_relation_is_found),
         cmocka_unit_test(exclusive_means_one_holder_and_nothing_leaks),
