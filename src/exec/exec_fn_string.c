@@ -134,6 +134,18 @@ BOXED_FUNCTION(text_concat_ws) {
     }
     return exec__return_buffer(call, &buffer, result);
 }
+/* `count` times `text`, by copying what is there already: few, long copies. */
+static void fill_with(uint8_t *out, struct slice text, size_t count) {
+    size_t size = text.size * count, done = text.size < size ? text.size : size;
+    if (size == 0)
+        return;
+    memcpy(out, text.data, done);
+    while (done < size) {
+        size_t more = size - done < done ? size - done : done;
+        memcpy(out + done, out, more);
+        done += more;
+    }
+}
 BOXED_FUNCTION(repeat) {
     struct slice text = arguments[0].string;
     int64_t count = arguments[1].int32 < 0 ? 0 : arguments[1].int32;
@@ -141,8 +153,7 @@ BOXED_FUNCTION(repeat) {
     if (text.size > 0 && (size_t)count > BUFFER_SIZE_MAX / text.size)
         return error_set(STATUS_LIMIT_EXCEEDED, "requested length too large");
     TRY(exec__result_bytes(call, text.size * (size_t)count, &out));
-    for (int64_t i = 0; i < count && text.size > 0; i++)
-        memcpy(out + (size_t)i * text.size, text.data, text.size);
+    fill_with(out, text, (size_t)count);
     return return_text(result, slice_of(out, text.size * (size_t)count));
 }
 
@@ -289,8 +300,7 @@ static enum status pad(struct kernel_call *call, struct slice text, int64_t leng
     uint8_t *out;
     TRY(exec__result_bytes(call, pad_size + text.size, &out));
     uint8_t *padding = left ? out : out + text.size;
-    for (size_t i = 0; i < whole; i++)
-        memcpy(padding + i * fill.size, fill.data, fill.size);
+    fill_with(padding, fill, whole);
     memcpy(padding + whole * fill.size, fill.data, rest);
     if (text.size > 0)
         memcpy(left ? out + pad_size : out, text.data, text.size);

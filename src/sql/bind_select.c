@@ -26,6 +26,8 @@ enum status query_columns(struct binder *b, const struct query *query, uint32_t 
 
 /* ---- targets ---------------------------------------------------------------------------- */
 
+enum { TARGETS_MAX = 1664 }; /* PostgreSQL's MaxTupleAttributeNumber */
+
 static const char *name_strength(const parse_node *node, int *strength);
 
 static const char *sublink_name(const PgQuery__SubLink *link, int *strength) {
@@ -227,6 +229,9 @@ enum status bind_targets(struct binder *b, size_t count, parse_node **items, boo
         TRY(push_target(b, &list, target->name[0] != '\0' ? target->name : bind_target_name(value),
                         expression));
     }
+    if (list.count > TARGETS_MAX)
+        return error_set(STATUS_TOO_MANY_COLUMNS, "target lists can have at most %d entries",
+                         TARGETS_MAX);
     *count_out = list.count;
     *targets_out = list.items;
     return STATUS_OK;

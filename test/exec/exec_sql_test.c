@@ -264,6 +264,32 @@ static void a_long_statement_can_be_cancelled(void **state) {
     sql_runner_close(runner);
 }
 
+static void target_lists_have_a_limit(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    char text[8192] = "select 1";
+    for (int i = 1; i < 1664; i++)
+        strcat(text, ",1");
+    assert_true(sql_run(s, text)[0] == '1');
+    assert_sql(s, strcat(text, ",1"), "ERROR 54011: target lists can have at most 1664 entries\n");
+    sql_runner_close(runner);
+}
+
+static void repeated_text_is_exact(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s,
+               "select repeat('abc', 5), repeat('', 5), repeat('x', 0), lpad('x', 9, 'abc'),"
+               " rpad('\u00e9', 5, '\u00fc-'), lpad('x', 1, 'ab')",
+               "abcabcabcabcabc|||abcabcabx|\u00e9\u00fc-\u00fc-|x\n");
+    assert_sql(s,
+               "select count(*) from generate_series(0, 300) n"
+               " where repeat('abc', n) !~ ('^(abc){' || least(n, 255) || '}') or"
+               " length(repeat('abc', n)) <> 3 * n or length(rpad('', n, 'xyz')) <> n",
+               "0\n");
+    sql_runner_close(runner);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_postgresql),
@@ -276,6 +302,8 @@ int main(void) {
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
         cmocka_unit_test(a_long_statement_can_be_cancelled),
+        cmocka_unit_test(target_lists_have_a_limit),
+        cmocka_unit_test(repeated_text_is_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
