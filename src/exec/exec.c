@@ -186,17 +186,20 @@ enum status exec__reset(struct fiber *f, struct operator_state *self) {
     return self->functions->reset(f, self);
 }
 
-enum status exec__account(struct operator_state *self, uint64_t bytes) {
+bool exec__over_limit(struct operator_state *self, uint64_t bytes) {
     self->memory_held = bytes;
     struct explain_node_statistics *node = figures(self);
     if (node != NULL && bytes > node->memory_bytes)
         node->memory_bytes = bytes;
-    uint64_t limit = self->execution->environment.memory_max;
-    if (bytes <= limit)
+    return bytes > self->execution->environment.memory_max;
+}
+
+enum status exec__account(struct operator_state *self, uint64_t bytes) {
+    if (!exec__over_limit(self, bytes))
         return STATUS_OK;
     enum status status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     error_detail("An operator of this statement needs more than its limit of %llu bytes.",
-                 (unsigned long long)limit);
+                 (unsigned long long)self->execution->environment.memory_max);
     return status;
 }
 
@@ -204,6 +207,12 @@ void exec__count_removed(struct operator_state *self, uint64_t rows) {
     struct explain_node_statistics *node = figures(self);
     if (node != NULL)
         node->removed_rows += rows;
+}
+
+void exec__count_spilled(struct operator_state *self, uint64_t bytes) {
+    struct explain_node_statistics *node = figures(self);
+    if (node != NULL)
+        node->spilled_bytes += bytes;
 }
 
 /* ---- single expressions ------------------------------------------------------------------ */

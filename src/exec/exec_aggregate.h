@@ -60,7 +60,8 @@ enum status exec__aggregate_begin(struct aggregate_operator *self) MUST_USE;
 struct accumulate_call exec__accumulate_call(struct fiber *f, struct aggregate_operator *self,
                                              const struct running_aggregate *aggregate);
 
-/* exec_parallel.c: fill by one worker for each partition, if that pays; *done_out says whether. */
+/* exec_aggregate_parallel.c: fill by one worker for each core, if that pays; *done_out says
+   whether. */
 enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator *self,
                                      bool *done_out) MUST_USE;
 

@@ -1,467 +1,540 @@
 /*
- * Joins.
+ * HASH_JOIN, the probe side.
  *
- * HASH_JOIN. The right child's rows are copied into a row store with a hash for each; a directory
- * of chain heads, at least as many as rows, points to the newest row of each chain:
- *
- *     directory[hash & mask] -> row 7 -> row 3 -> end          next[row], hashes[row]
- *
- * A left batch is probed in steps: hashes of all its rows, first candidates of all, then all pairs
- * whose hashes agree are compared; pairs that survive (and pass the residual) fill the output,
- * which is a slice of the left batch beside copied rows of the right. A left row with many matches
- * is resumed where the output was full. RIGHT and FULL mark the right rows that met somebody and
- * hand out the others at the end.
- *
- * NESTED_LOOP. For each left row the slots are bound and the right child begins again; without
- * bindings the right rows are kept once and walked through.
+ * A left batch is looked at in rounds. A round gives every row that has candidates its next
+ * partner, so the first round, which is often the last, needs no copy of the left side: its output
+ * is the left batch with a selection, the right columns written beside it at the same row numbers.
+ * Later rounds gather pairs, several partners of one row among them, and slice the left batch.
+ * RIGHT and FULL mark the tuples that met somebody and hand out the others at the end.
  */
+#include "exec/exec_join.h"
+
 #include <string.h>
 
-#include "exec/exec_state.h"
+/* ---- candidates ---------------------------------------------------------------------------- */
 
-/* ---- what both joins share --------------------------------------------------------------- */
+/* Directory larger than this many slots: fetch ahead. */
+enum { SLOTS_IN_CACHE = 4096 };
 
-/* Pairs gathered for output: positions in the left batch, and the right rows as a batch. */
-struct pair_batch {
-    struct batch both;   /* vectors of left ++ right, pair by pair */
-    struct batch output; /* chosen columns */
-    uint16_t left_rows[VECTOR_SIZE];
-    uint32_t count;
-    uint32_t left_columns, right_columns;
-};
-
-static enum status pairs_init(struct pair_batch *pairs, struct execution *execution,
-                              const struct plan_node *node) {
-    struct arena *arena = execution->environment.arena;
-    pairs->left_columns = node->left->column_count;
-    pairs->right_columns = node->right->column_count;
-    uint32_t total = pairs->left_columns + pairs->right_columns;
-    pairs->both.vectors = arena_alloc_zeroed(arena, (total + 1) * sizeof(struct vector));
-    pairs->output.vectors =
-        arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
-    if (pairs->both.vectors == NULL || pairs->output.vectors == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    pairs->both.column_count = total;
-    pairs->output.column_count = node->column_count;
-    for (uint32_t i = 0; i < pairs->right_columns; i++)
-        vector_init(&pairs->both.vectors[pairs->left_columns + i], node->right->columns[i].type,
-                    arena);
-    return arena_status(arena);
-}
-
-static struct vector *right_vector(struct pair_batch *pairs, uint32_t column) {
-    return &pairs->both.vectors[pairs->left_columns + column];
-}
-
-static void pairs_clear(struct pair_batch *pairs) {
-    pairs->count = 0;
-    for (uint32_t i = 0; i < pairs->right_columns; i++)
-        vector_reset(right_vector(pairs, i));
-}
-
-/* left_rows[pair] with right row `row` of `right`; NULL: a row of NULLs. */
-static void pairs_add(struct pair_batch *pairs, uint32_t left_row, const struct batch *right,
-                      uint16_t row) {
-    pairs->left_rows[pairs->count] = (uint16_t)left_row;
-    for (uint32_t i = 0; i < pairs->right_columns; i++) {
-        if (right == NULL)
-            vector_set_null(right_vector(pairs, i), pairs->count);
-        else
-            vector_copy(right_vector(pairs, i), pairs->count, &right->vectors[i], &row, 1, NULL);
+/* First candidates of all rows of the left batch. */
+static void find_candidates(struct hash_join *join) {
+    const struct join_table *table = &join->shared->table;
+    uint32_t count = join->left->selected_count, kept = 0, shift = table->shift;
+    const uint64_t *directory = table->directory;
+    if (64 - shift > 12)
+        for (uint32_t i = 0; i < count; i++)
+            __builtin_prefetch(&directory[join->hashes[i] >> shift]);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t hash = join->hashes[i], slot = directory[hash >> shift], tag = join_tag(hash);
+        uint8_t *tuple = (uint8_t *)(uintptr_t)(slot & JOIN_POINTER_MASK);
+        join->candidates[i] = tuple;
+        join->active[kept] = (uint16_t)i;
+        kept += (slot & tag) == tag;
     }
-    pairs->count++;
+    if (table->count > SLOTS_IN_CACHE)
+        for (uint32_t i = 0; i < kept; i++)
+            __builtin_prefetch(join->candidates[join->active[i]]);
+    join->active_count = kept;
 }
 
-/* The left columns as slices of the batch at hand; NULL: as rows of NULLs. */
-static void pairs_attach_left(struct pair_batch *pairs, const struct plan_node *node,
-                              const struct batch *left, struct arena *arena) {
-    for (uint32_t i = 0; i < pairs->left_columns; i++) {
-        if (left != NULL) {
-            vector_slice(&pairs->both.vectors[i], &left->vectors[i], pairs->left_rows, pairs->count,
-                         arena);
-            continue;
-        }
-        struct value null = value_null(node->left->columns[i].type);
-        vector_init_constant(&pairs->both.vectors[i], &null, arena);
-    }
-    batch_set_count(&pairs->both, pairs->count);
-}
-
-static struct batch *choose_output(struct pair_batch *pairs, const uint32_t *columns,
-                                   const uint16_t *selection, uint32_t count) {
-    for (uint32_t i = 0; i < pairs->output.column_count; i++)
-        pairs->output.vectors[i] = pairs->both.vectors[columns[i]];
-    pairs->output.row_count = pairs->both.row_count;
-    pairs->output.selection = selection;
-    pairs->output.selected_count = count;
-    return &pairs->output;
-}
-
-/* ---- HASH_JOIN --------------------------------------------------------------------------- */
-
-struct hash_join {
-    struct operator_state base;
-    struct compiled **left_keys, **right_keys, *residual;
-    struct vector *left_vectors, *right_vectors;
-    struct arena left_arena; /* keys of the left batch: they outlive a call */
-    bool built;
-    struct exec_store rows; /* right columns ++ right keys */
-    struct type *row_types;
-    struct arena arena;
-    uint64_t *hashes;
-    uint32_t *next; /* row + 1; 0 ends */
-    uint32_t *directory;
-    uint64_t mask;
-    uint8_t *met;       /* RIGHT, FULL: right rows that found a partner */
-    struct batch *left; /* probing */
-    struct batch left_copy;
-    uint64_t left_hashes[VECTOR_SIZE];
-    uint32_t at;        /* next left row of the selection */
-    uint32_t candidate; /* where its chain goes on; row + 1 */
-    bool resuming;
-    uint8_t *left_met; /* rows of the left batch that found a partner */
-    bool draining;     /* handing out right rows without partner */
-    uint64_t drain_at;
-    struct pair_batch pairs;
-    uint32_t pair_right[VECTOR_SIZE];
-    uint16_t selection[VECTOR_SIZE];
-};
-
-static enum status hash_keys(struct fiber *f, struct hash_join *join, struct compiled **keys,
-                             struct vector *vectors, const struct batch *batch, struct arena *arena,
-                             uint64_t *hashes) {
-    for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++) {
-        TRY(exec__evaluate(f, keys[k], batch, batch_rows(batch), batch->selected_count, arena,
-                           &vectors[k]));
-        vector_hash(&vectors[k], batch_rows(batch), batch->selected_count, k > 0, hashes);
-    }
-    return STATUS_OK;
-}
-
-static bool has_null_key(const struct hash_join *join, const struct vector *vectors, uint32_t row) {
-    for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++)
-        if (vector_is_null(&vectors[k], row))
-            return true;
-    return false;
-}
-
-static enum status grow_hashes(struct hash_join *join, uint64_t *capacity, uint64_t count) {
-    if (count <= *capacity)
-        return STATUS_OK;
-    uint64_t grown_capacity = *capacity == 0 ? 4 * VECTOR_SIZE : *capacity * 2;
-    uint64_t *grown = arena_alloc(&join->arena, grown_capacity * sizeof *grown);
-    if (grown == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    if (*capacity > 0)
-        memcpy(grown, join->hashes, *capacity * sizeof *grown);
-    join->hashes = grown;
-    *capacity = grown_capacity;
-    return STATUS_OK;
-}
-
-static enum status build_batch(struct fiber *f, struct hash_join *join, const struct batch *input,
-                               uint64_t *capacity) {
+/* A row with a NULL among its keys has none. */
+static void drop_null_keys(struct hash_join *join) {
     const struct plan_node *node = join->base.node;
-    uint32_t columns = node->right->column_count, keys = node->hash_join.key_count, kept = 0;
-    bool keep_nulls = node->hash_join.kind == JOIN_RIGHT || node->hash_join.kind == JOIN_FULL;
-    uint64_t hashes[VECTOR_SIZE];
-    uint16_t selection[VECTOR_SIZE];
-    TRY(hash_keys(f, join, join->right_keys, join->right_vectors, input, &join->base.scratch,
-                  hashes));
-    TRY(grow_hashes(join, capacity, join->rows.row_count + input->selected_count));
-    for (uint32_t i = 0; i < input->selected_count; i++) {
-        uint32_t row = batch_row(input, i);
-        if (has_null_key(join, join->right_vectors, row) && !keep_nulls)
-            continue;
-        join->hashes[join->rows.row_count + kept] = hashes[i];
-        selection[kept++] = (uint16_t)row;
-    }
-    struct vector *all = arena_alloc(&join->base.scratch, (columns + keys) * sizeof *all);
-    if (all == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    memcpy(all, input->vectors, columns * sizeof *all);
-    memcpy(all + columns, join->right_vectors, keys * sizeof *all);
-    struct batch with_keys = {.vectors = all,
-                              .column_count = columns + keys,
-                              .row_count = input->row_count,
-                              .selection = selection,
-                              .selected_count = kept};
-    TRY(exec__store_append(&join->rows, &with_keys));
-    return exec__account(&join->base, join->arena.size_total);
-}
-
-static enum status build(struct fiber *f, struct hash_join *join) {
-    const struct plan_node *node = join->base.node;
-    uint64_t capacity = 0;
-    exec__store_init(&join->rows, join->row_types,
-                     node->right->column_count + node->hash_join.key_count, &join->arena);
-    for (;;) {
-        struct batch *input;
-        TRY(exec__next(f, join->base.right, &input));
-        if (input == NULL)
-            break;
-        TRY(build_batch(f, join, input, &capacity));
-        arena_reset(&join->base.scratch);
-    }
-    uint64_t count = join->rows.row_count, size = 64;
-    if (count >= UINT32_MAX)
-        return error_set(STATUS_LIMIT_EXCEEDED, "too many rows on one side of a hash join");
-    while (size < count * 2)
-        size *= 2;
-    join->mask = size - 1;
-    join->directory = arena_alloc_zeroed(&join->arena, size * sizeof *join->directory);
-    join->next = arena_alloc(&join->arena, (count + 1) * sizeof *join->next);
-    join->met = arena_alloc_zeroed(&join->arena, count + 1);
-    if (join->directory == NULL || join->next == NULL || join->met == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    TRY(exec__account(&join->base, join->arena.size_total));
-    for (uint64_t row = count; row-- > 0;) { /* backwards: chains come out in input order */
-        uint32_t *head = &join->directory[join->hashes[row] & join->mask];
-        join->next[row] = *head;
-        *head = (uint32_t)row + 1;
-        if ((row & 4095) == 0)
-            TRY(fiber_check(f));
-    }
-    join->built = true;
-    return STATUS_OK;
-}
-
-static bool keys_equal(const struct hash_join *join, uint32_t left_row, uint32_t right) {
-    const struct plan_node *node = join->base.node;
-    const struct batch *stored = exec__store_batch(&join->rows, right);
+    const uint16_t *rows = batch_rows(join->left);
     for (uint32_t k = 0; k < node->hash_join.key_count; k++) {
-        const struct vector *a = &join->left_vectors[k];
-        const struct vector *b = &stored->vectors[node->right->column_count + k];
-        uint32_t row = right % VECTOR_SIZE;
-        switch ((enum physical)a->physical) {
-        case PHYSICAL_INT32:
-            if (vector_is_null(b, row) ||
-                ((const int32_t *)a->data)[vector_position(a, left_row)] !=
-                    ((const int32_t *)b->data)[row])
-                return false;
-            break;
-        case PHYSICAL_INT64:
-            if (vector_is_null(b, row) ||
-                ((const int64_t *)a->data)[vector_position(a, left_row)] !=
-                    ((const int64_t *)b->data)[row])
-                return false;
-            break;
-        default:
-            if (vector_is_null(b, row) || !vector_equal(a, left_row, b, row))
-                return false;
+        const struct vector *vector = &join->left_vectors[k];
+        uint32_t kept = 0;
+        if (vector->validity == NULL)
+            continue;
+        for (uint32_t i = 0; i < join->active_count; i++) {
+            uint16_t at = join->active[i];
+            join->active[kept] = at;
+            kept += !vector_is_null(vector, rows[at]);
         }
-    }
-    return true;
-}
-
-static bool is_left_only(enum join_kind kind) {
-    return kind == JOIN_SEMI || kind == JOIN_ANTI;
-}
-
-/* Gather pairs from the left batch until the output is full or the batch is done. */
-static void gather_pairs(struct hash_join *join) {
-    pairs_clear(&join->pairs);
-    while (join->at < join->left->selected_count && join->pairs.count < VECTOR_SIZE) {
-        uint32_t row = batch_row(join->left, join->at);
-        if (!join->resuming) {
-            join->candidate = has_null_key(join, join->left_vectors, row)
-                                  ? 0
-                                  : join->directory[join->left_hashes[join->at] & join->mask];
-            join->resuming = true;
-        }
-        while (join->candidate != 0 && join->pairs.count < VECTOR_SIZE) {
-            uint32_t right = join->candidate - 1;
-            join->candidate = join->next[right];
-            if (join->hashes[right] != join->left_hashes[join->at] || !keys_equal(join, row, right))
-                continue;
-            join->pair_right[join->pairs.count] = right;
-            join->pairs.left_rows[join->pairs.count++] = (uint16_t)row;
-            /* Without residual the first match decides a SEMI or ANTI row, and a unique right side
-               has no second one. */
-            if (join->residual == NULL && (is_left_only(join->base.node->hash_join.kind) ||
-                                           join->base.node->hash_join.right_unique))
-                join->candidate = 0;
-        }
-        if (join->candidate == 0) {
-            join->at++;
-            join->resuming = false;
-        }
+        join->active_count = kept;
     }
 }
 
-/* Copy the right columns of the gathered pairs, runs of one column at a time. */
-static void fetch_right(struct hash_join *join) {
-    struct pair_batch *pairs = &join->pairs;
-    for (uint32_t c = 0; c < pairs->right_columns; c++) {
-        struct vector *target = right_vector(pairs, c);
-        size_t size = physical_size((enum physical)target->physical);
-        uint8_t *data = target->data;
-        for (uint32_t i = 0; i < pairs->count; i++) {
-            const struct vector *source =
-                &exec__store_batch(&join->rows, join->pair_right[i])->vectors[c];
-            uint32_t row = join->pair_right[i] % VECTOR_SIZE;
-            if (!validity_get(source->validity, row)) {
-                vector_set_null(target, i);
-                continue;
-            }
-            const uint8_t *from = (const uint8_t *)source->data + row * size;
-            if (size == 8)
-                memcpy(data + i * 8, from, 8);
-            else if (size == 4)
-                memcpy(data + i * 4, from, 4);
-            else if (size == 16)
-                memcpy(data + i * 16, from, 16);
-            else
-                memcpy(data + i * size, from, size);
-        }
-    }
+static inline bool one_whole_number(const struct hash_join *join) {
+    return join->base.node->hash_join.key_count == 1 &&
+           join->layout.columns[0].physical <= PHYSICAL_INT64;
 }
 
-/* Pairs that pass the residual into join->selection. */
-static enum status filter_pairs(struct fiber *f, struct hash_join *join, uint32_t *count_out) {
-    struct pair_batch *pairs = &join->pairs;
-    fetch_right(join);
-    pairs_attach_left(pairs, join->base.node, join->left, &join->base.scratch);
-    *count_out = pairs->count;
-    memcpy(join->selection, vector_identity, pairs->count * sizeof *join->selection);
-    if (join->residual != NULL && pairs->count > 0)
-        TRY(exec__select(f, join->residual, &pairs->both, vector_identity, pairs->count,
-                         &join->base.scratch, join->selection, count_out));
+/* Of open[0..count): those whose candidate is a partner stay, in order; the others move on to their
+   next candidate, and into missed[] if they have one. */
+static uint32_t match(struct hash_join *join, uint16_t *open, uint32_t count, uint16_t *missed,
+                      uint32_t *missed_count) {
+    const uint16_t *rows = batch_rows(join->left);
+    uint32_t differs = 0, moved = 0;
+    if (!one_whole_number(join)) { /* the hash says most of it, for less */
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            uint16_t at = open[i];
+            bool same = join_tuple(join->candidates[at])->hash == join->hashes[at];
+            open[kept] = at;
+            kept += same;
+            missed[differs] = at;
+            differs += !same;
+        }
+        count = kept;
+    }
+    for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++)
+        count = exec__tuple_match(&join->layout.columns[k], &join->left_vectors[k], false, rows,
+                                  join->candidates, open, count, missed, &differs);
+    for (uint32_t i = 0; i < differs; i++) {
+        uint16_t at = missed[i];
+        uint8_t *next = join_tuple(join->candidates[at])->next;
+        join->candidates[at] = next;
+        missed[moved] = at;
+        moved += next != NULL;
+    }
+    *missed_count = moved;
+    return count;
+}
+
+/* Keep of active[] the positions that found a partner, in order. */
+static uint32_t collect_hits(struct hash_join *join, const uint8_t *hit) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < join->active_count; i++) {
+        uint16_t at = join->active[i];
+        join->active[count] = at;
+        count += hit[at];
+    }
+    return count;
+}
+
+/* Every active row's next partner: appended to the pairs, in row order. Afterwards active[] holds
+   the rows that may have more. */
+static void round_of_partners(struct hash_join *join) {
+    uint16_t open[VECTOR_SIZE], missed[VECTOR_SIZE];
+    uint8_t hit[VECTOR_SIZE];
+    uint32_t missed_count, hits;
+    const uint16_t *rows = batch_rows(join->left);
+    memcpy(open, join->active, join->active_count * sizeof *open);
+    hits = match(join, open, join->active_count, missed, &missed_count);
+    if (missed_count == 0) {
+        memcpy(join->active, open, hits * sizeof *open);
+    } else {
+        for (uint32_t i = 0; i < join->active_count; i++)
+            hit[join->active[i]] = 0;
+        for (;;) {
+            for (uint32_t i = 0; i < hits; i++)
+                hit[open[i]] = 1;
+            if (missed_count == 0)
+                break;
+            memcpy(open, missed, missed_count * sizeof *open);
+            hits = match(join, open, missed_count, missed, &missed_count);
+        }
+        hits = collect_hits(join, hit);
+    }
+    uint32_t more = 0;
+    for (uint32_t i = 0; i < hits; i++) {
+        uint16_t at = join->active[i];
+        uint8_t *tuple = join->candidates[at];
+        join->pair_rows[join->pair_count] = rows[at];
+        join->pair_tuples[join->pair_count++] = tuple;
+        join->candidates[at] = join_tuple(tuple)->next;
+        join->active[more] = at;
+        more += join->candidates[at] != NULL;
+    }
+    join->active_count = more;
+}
+
+/* ---- the left side ------------------------------------------------------------------------- */
+
+/* Makes room for the next left batch: *more_out false when all is read. */
+static enum status next_left(struct fiber *f, struct hash_join *join, bool *more_out) {
+    join->left = NULL;
+    *more_out = false;
+    if (join->shared->spilled) {
+        if (join->part != NULL)
+            TRY(exec__spill_next(f, &join->reader, &join->left));
+    } else {
+        TRY(exec__next(f, join->base.left, &join->left));
+    }
+    if (join->left == NULL)
+        return STATUS_OK;
+    *more_out = true;
+    join->first_round = true;
+    join->pair_count = 0;
+    memset(join->left_met, 0, join->left->row_count);
+    arena_reset(&join->left_arena);
+    TRY(exec__join_hash_keys(f, join, join->left_keys, join->left_vectors, join->left,
+                             &join->left_arena, join->hashes));
+    find_candidates(join);
+    drop_null_keys(join);
     return STATUS_OK;
 }
 
-/* The left batch is done: rows of it that met nobody (or, for SEMI, somebody). */
-static struct batch *left_remainder(struct hash_join *join, bool met_wanted) {
+/* ---- output -------------------------------------------------------------------------------- */
+
+static struct vector *right_vector(struct hash_join *join, uint32_t column) {
+    return &join->both.vectors[join->base.node->left->column_count + column];
+}
+
+static void left_as_it_is(struct hash_join *join) {
+    memcpy(join->both.vectors, join->left->vectors,
+           join->base.node->left->column_count * sizeof(struct vector));
+    join->both.row_count = join->left->row_count;
+}
+
+static void left_as_slices(struct hash_join *join) {
+    for (uint32_t i = 0; i < join->base.node->left->column_count; i++)
+        vector_slice(&join->both.vectors[i], &join->left->vectors[i], join->pair_rows,
+                     join->pair_count, &join->base.scratch);
+    join->both.row_count = join->pair_count;
+}
+
+static void left_as_nulls(struct hash_join *join, uint32_t count) {
+    const struct plan_node *left = join->base.node->left;
+    for (uint32_t i = 0; i < left->column_count; i++) {
+        struct value null = value_null(left->columns[i].type);
+        vector_init_constant(&join->both.vectors[i], &null, &join->base.scratch);
+    }
+    join->both.row_count = count;
+}
+
+/* Right columns of the pairs, at rows[i]. */
+static void fetch_right(struct hash_join *join, const uint16_t *rows) {
+    for (uint32_t i = 0; i < join->base.node->right->column_count; i++) {
+        struct vector *target = right_vector(join, i);
+        if (join->place[i] < 0)
+            continue;
+        vector_reset(target);
+        exec__tuple_gather(&join->layout.columns[join->place[i]], join->pair_tuples, rows,
+                           join->pair_count, target);
+    }
+}
+
+static void right_as_nulls(struct hash_join *join) {
+    const struct plan_node *right = join->base.node->right;
+    for (uint32_t i = 0; i < right->column_count; i++) {
+        struct vector *vector = right_vector(join, i);
+        if (join->place[i] < 0)
+            continue;
+        vector_reset(vector);
+        memset(vector_validity_begin(vector), 0, VALIDITY_WORDS * sizeof(uint64_t));
+        memset(vector->data, 0,
+               physical_size((enum physical)vector->physical) * join->left->row_count);
+    }
+}
+
+static struct batch *put_out(struct hash_join *join, const uint16_t *selection, uint32_t count) {
     const struct plan_node *node = join->base.node;
-    struct pair_batch *pairs = &join->pairs;
+    for (uint32_t i = 0; i < node->column_count; i++)
+        join->output.vectors[i] = join->both.vectors[node->hash_join.output[i]];
+    join->output.row_count = join->both.row_count;
+    join->output.selection = selection;
+    join->output.selected_count = count;
+    return &join->output;
+}
+
+/* ---- pairs --------------------------------------------------------------------------------- */
+
+/* The pairs that pass the residual, as rows of `both`, into selection[]; they are marked as met.
+   Pair i is row rows[i]. */
+static enum status pass_pairs(struct fiber *f, struct hash_join *join, const uint16_t *rows,
+                              uint32_t *count_out) {
+    uint32_t count = join->pair_count;
+    if (join->residual == NULL)
+        memcpy(join->selection, rows, count * sizeof *rows);
+    else
+        TRY(exec__select(f, join->residual, &join->both, rows, count, &join->base.scratch,
+                         join->selection, &count));
+    *count_out = count;
+    if (join->base.node->hash_join.kind == JOIN_INNER)
+        return STATUS_OK;
+    bool keeps_right = join_keeps_right(join->base.node->hash_join.kind);
+    for (uint32_t i = 0, at = 0; i < count; i++, at++) {
+        while (rows[at] != join->selection[i])
+            at++;
+        join->left_met[join->pair_rows[at]] = 1;
+        if (keeps_right)
+            join_tuple(join->pair_tuples[at])->met = 1;
+    }
+    return STATUS_OK;
+}
+
+/* SEMI and ANTI: rows that have met somebody need no more partners. */
+static void drop_met(struct hash_join *join) {
+    const uint16_t *rows = batch_rows(join->left);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < join->active_count; i++) {
+        uint16_t at = join->active[i];
+        join->active[kept] = at;
+        kept += !join->left_met[rows[at]];
+    }
+    join->active_count = kept;
+}
+
+/* LEFT and FULL after the only round: rows without partner go out in the same batch. */
+static struct batch *complete_left(struct hash_join *join) {
+    const uint16_t *rows = batch_rows(join->left);
+    uint32_t count = join->left->selected_count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (join->left_met[rows[i]])
+            continue;
+        for (uint32_t c = 0; c < join->base.node->right->column_count; c++)
+            if (join->place[c] >= 0)
+                vector_set_null(right_vector(join, c), rows[i]);
+        join->left_met[rows[i]] = 1;
+    }
+    return put_out(join, join->left->selection, count);
+}
+
+static enum status first_round(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
+    const struct plan_node *node = join->base.node;
+    enum join_kind kind = node->hash_join.kind;
+    bool single =
+        join->residual == NULL && (join_is_left_only(kind) || node->hash_join.right_unique);
+    uint32_t count;
+    round_of_partners(join);
+    join->first_round = false;
+    if (single || node->hash_join.right_unique)
+        join->active_count = 0;
+    if (!join_is_left_only(kind) || join->residual != NULL) {
+        left_as_it_is(join);
+        fetch_right(join, join->pair_rows);
+    }
+    TRY(pass_pairs(f, join, join->pair_rows, &count));
+    join->pair_count = 0;
+    if (join_is_left_only(kind))
+        drop_met(join);
+    else if (join->active_count == 0 && (kind == JOIN_LEFT || kind == JOIN_FULL))
+        *batch_out = complete_left(join);
+    else if (count > 0)
+        *batch_out = put_out(join, join->selection, count);
+    return STATUS_OK;
+}
+
+static enum status later_rounds(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
+    uint32_t count;
+    while (join->active_count > 0 && join->pair_count + join->active_count <= VECTOR_SIZE) {
+        round_of_partners(join);
+        TRY(fiber_check(f));
+    }
+    left_as_slices(join);
+    fetch_right(join, vector_identity);
+    TRY(pass_pairs(f, join, vector_identity, &count));
+    join->pair_count = 0;
+    if (join_is_left_only(join->base.node->hash_join.kind))
+        drop_met(join);
+    else if (count > 0)
+        *batch_out = put_out(join, join->selection, count);
+    return STATUS_OK;
+}
+
+/* After all partners: what the kind says about rows with and without one. The batch is done. */
+static struct batch *left_over(struct hash_join *join) {
+    enum join_kind kind = join->base.node->hash_join.kind;
+    const uint16_t *rows = batch_rows(join->left);
     uint32_t count = 0;
-    if (is_left_only(node->hash_join.kind)) {
-        for (uint32_t i = 0; i < join->left->selected_count; i++) {
-            uint32_t row = batch_row(join->left, i);
-            join->selection[count] = (uint16_t)row;
-            count += (join->left_met[row] != 0) == met_wanted;
-        }
-        if (count == 0)
-            return NULL;
-        for (uint32_t i = 0; i < node->column_count; i++)
-            pairs->output.vectors[i] = join->left->vectors[node->hash_join.output[i]];
-        pairs->output.row_count = join->left->row_count;
-        pairs->output.selection = join->selection;
-        pairs->output.selected_count = count;
-        return &pairs->output;
-    }
-    pairs_clear(pairs);
-    for (uint32_t i = 0; i < join->left->selected_count; i++) {
-        uint32_t row = batch_row(join->left, i);
-        if (!join->left_met[row])
-            pairs_add(pairs, row, NULL, 0);
-    }
-    if (pairs->count == 0)
+    if (kind == JOIN_INNER || kind == JOIN_RIGHT)
         return NULL;
-    pairs_attach_left(pairs, node, join->left, &join->base.scratch);
-    return choose_output(pairs, node->hash_join.output, NULL, pairs->count);
+    for (uint32_t i = 0; i < join->left->selected_count; i++) {
+        uint16_t row = rows[i];
+        join->selection[count] = row;
+        count += join->left_met[row] == (kind == JOIN_SEMI);
+    }
+    if (count == 0)
+        return NULL;
+    left_as_it_is(join);
+    if (!join_is_left_only(kind))
+        right_as_nulls(join);
+    return put_out(join, join->selection, count);
 }
 
 /* RIGHT and FULL: right rows that met nobody. */
-static struct batch *drain(struct hash_join *join) {
-    const struct plan_node *node = join->base.node;
-    struct pair_batch *pairs = &join->pairs;
-    pairs_clear(pairs);
-    while (join->drain_at < join->rows.row_count && pairs->count < VECTOR_SIZE) {
-        uint64_t row = join->drain_at++;
-        if (!join->met[row])
-            pairs_add(pairs, 0, exec__store_batch(&join->rows, row), (uint16_t)(row % VECTOR_SIZE));
+static enum status drain(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
+    const struct join_table *table = &join->shared->table;
+    join->pair_count = 0;
+    while (join->drain_store < table->store_count && join->pair_count < VECTOR_SIZE) {
+        const struct tuple_store *store = &table->stores[join->drain_store];
+        const struct tuple_chunk *chunk = join->drain_chunk;
+        if (chunk == NULL && join->drain_at == 0)
+            chunk = join->drain_chunk = store->first;
+        if (chunk == NULL) {
+            join->drain_store++;
+            join->drain_at = 0;
+            continue;
+        }
+        while (join->drain_at < chunk->count && join->pair_count < VECTOR_SIZE) {
+            uint8_t *tuple = tuple_at(store, chunk, join->drain_at++);
+            join->pair_tuples[join->pair_count] = tuple;
+            join->pair_count += !join_tuple(tuple)->met;
+        }
+        if (join->drain_at == chunk->count) {
+            join->drain_chunk = chunk->next;
+            join->drain_at = chunk->next == NULL ? UINT32_MAX : 0;
+        }
+        TRY(fiber_check(f));
     }
-    if (pairs->count == 0)
-        return NULL;
-    pairs_attach_left(pairs, node, NULL, &join->base.scratch);
-    return choose_output(pairs, node->hash_join.output, NULL, pairs->count);
+    if (join->pair_count == 0)
+        return STATUS_OK;
+    left_as_nulls(join, join->pair_count);
+    fetch_right(join, vector_identity);
+    *batch_out = put_out(join, NULL, join->pair_count);
+    return STATUS_OK;
 }
 
-static enum status next_left(struct fiber *f, struct hash_join *join) {
-    TRY(exec__next(f, join->base.left, &join->left));
-    join->at = 0;
-    join->resuming = false;
-    if (join->left == NULL) {
-        join->draining = true;
-        return STATUS_OK;
+/* ---- the operator -------------------------------------------------------------------------- */
+
+/* The left side is read: drain, then the next part if there are parts. */
+static enum status after_left(struct fiber *f, struct hash_join *join, bool *done_out,
+                              struct batch **batch_out) {
+    if (join_keeps_right(join->base.node->hash_join.kind) && join->draining) {
+        TRY(drain(f, join, batch_out));
+        if (*batch_out != NULL)
+            return STATUS_OK;
     }
-    memset(join->left_met, 0, join->left->row_count);
-    arena_reset(&join->left_arena);
-    return hash_keys(f, join, join->left_keys, join->left_vectors, join->left, &join->left_arena,
-                     join->left_hashes);
+    *done_out = true;
+    if (!join->shared->spilled)
+        return STATUS_OK;
+    bool found;
+    TRY(exec__join_next_part(f, join, &found));
+    *done_out = !found;
+    join->draining = false;
+    join->drain_store = join->drain_at = 0;
+    join->drain_chunk = NULL;
+    return STATUS_OK;
+}
+
+static enum status work_on_left(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
+    if (join->first_round)
+        return first_round(f, join, batch_out);
+    if (join->active_count > 0)
+        return later_rounds(f, join, batch_out);
+    *batch_out = left_over(join);
+    /* The output points into the left batch, which stays until the next call. */
+    join->left = NULL;
+    return STATUS_OK;
 }
 
 static enum status hash_join_next(struct fiber *f, struct operator_state *base,
                                   struct batch **batch_out) {
     struct hash_join *join = (struct hash_join *)base;
     enum join_kind kind = base->node->hash_join.kind;
-    bool outer_left = kind == JOIN_LEFT || kind == JOIN_FULL;
     *batch_out = NULL;
-    if (!join->built)
-        TRY(build(f, join));
+    if (join->shared == join && !join->built)
+        TRY(exec__join_build(f, join));
     /* Nothing on the right: an inner or semi join is over before it began. */
-    if (join->rows.row_count == 0 &&
+    if (!join->shared->spilled && join->shared->table.count == 0 &&
         (kind == JOIN_INNER || kind == JOIN_SEMI || kind == JOIN_RIGHT))
         return STATUS_OK;
-    for (;;) {
-        if (join->draining) {
-            if (kind == JOIN_RIGHT || kind == JOIN_FULL)
-                *batch_out = drain(join);
-            return STATUS_OK;
-        }
-        if (join->left == NULL) {
-            TRY(next_left(f, join));
+    while (*batch_out == NULL) {
+        bool more = true, done = false;
+        if (join->left != NULL) {
+            TRY(work_on_left(f, join, batch_out));
             continue;
         }
-        if (join->at < join->left->selected_count) {
-            uint32_t count;
-            gather_pairs(join);
-            if (is_left_only(kind) && join->residual == NULL) {
-                for (uint32_t i = 0; i < join->pairs.count; i++)
-                    join->left_met[join->pairs.left_rows[i]] = 1;
-                continue;
-            }
-            TRY(filter_pairs(f, join, &count));
-            for (uint32_t i = 0; i < count; i++) {
-                join->left_met[join->pairs.left_rows[join->selection[i]]] = 1;
-                join->met[join->pair_right[join->selection[i]]] = 1;
-            }
-            TRY(fiber_check(f));
-            if (count == 0 || is_left_only(kind))
-                continue;
-            *batch_out =
-                choose_output(&join->pairs, base->node->hash_join.output, join->selection, count);
+        if (!join->draining)
+            TRY(next_left(f, join, &more));
+        if (more && !join->draining)
+            continue;
+        join->draining = join->part != NULL || !join->shared->spilled;
+        TRY(after_left(f, join, &done, batch_out));
+        if (done)
             return STATUS_OK;
-        }
-        struct batch *rest =
-            outer_left || is_left_only(kind) ? left_remainder(join, kind == JOIN_SEMI) : NULL;
-        if (rest != NULL) {
-            /* The output points into the left batch: it stays until the next call. */
-            join->at = UINT32_MAX;
-            join->left_copy = *join->left;
-            join->left_copy.selected_count = 0;
-            join->left = &join->left_copy;
-            *batch_out = rest;
-            return STATUS_OK;
-        }
-        join->left = NULL;
     }
+    return STATUS_OK;
 }
 
 static enum status hash_join_reset(struct fiber *f, struct operator_state *base) {
     struct hash_join *join = (struct hash_join *)base;
-    arena_release(&join->arena);
-    join->built = join->draining = join->resuming = false;
+    exec__join_forget(f, join);
     join->left = NULL;
-    join->drain_at = 0;
+    join->draining = false;
+    join->drain_store = join->drain_at = 0;
+    join->drain_chunk = NULL;
     TRY(exec__reset(f, base->left));
     return exec__reset(f, base->right);
 }
 
 static void hash_join_close(struct fiber *f, struct operator_state *base) {
-    arena_release(&((struct hash_join *)base)->arena);
-    arena_release(&((struct hash_join *)base)->left_arena);
+    struct hash_join *join = (struct hash_join *)base;
+    exec__join_forget(f, join);
+    arena_release(&join->left_arena);
+}
+
+/* ---- open ---------------------------------------------------------------------------------- */
+
+/* Columns of the input row that an expression reads. */
+static void mark_columns(const struct expression *expression, uint8_t *wanted, uint32_t count) {
+    if (expression == NULL)
+        return;
+    if (expression->kind == EXPRESSION_SUBPLAN)
+        memset(wanted, 1, count); /* bindings and comparisons of the subplan */
+    if (expression->kind == EXPRESSION_COLUMN && expression->index < count)
+        wanted[expression->index] = 1;
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        mark_columns(expression->arguments[i], wanted, count);
+}
+
+/* What tuples hold: the keys, and wanted columns that are not a key anyway. */
+static enum status choose_layout(struct hash_join *join, struct arena *arena) {
+    const struct plan_node *node = join->base.node;
+    uint32_t keys = node->hash_join.key_count, left = node->left->column_count;
+    uint32_t right = node->right->column_count, stored = keys;
+    uint8_t *wanted = arena_alloc_zeroed(arena, left + right + 1);
+    join->place = arena_alloc(arena, (right + 1) * sizeof *join->place);
+    join->payload = arena_alloc(arena, (right + 1) * sizeof *join->payload);
+    join->layout_types = arena_alloc(arena, (keys + right + 1) * sizeof *join->layout_types);
+    if (wanted == NULL || join->place == NULL || join->payload == NULL ||
+        join->layout_types == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (!join_is_left_only(node->hash_join.kind))
+        for (uint32_t i = 0; i < node->column_count; i++)
+            wanted[node->hash_join.output[i]] = 1;
+    mark_columns(node->hash_join.residual, wanted, left + right);
+    for (uint32_t k = 0; k < keys; k++)
+        join->layout_types[k] = node->hash_join.right_keys[k]->type;
+    for (uint32_t i = 0; i < right; i++) {
+        join->place[i] = -1;
+        if (!wanted[left + i])
+            continue;
+        for (uint32_t k = 0; k < keys; k++) {
+            const struct expression *key = node->hash_join.right_keys[k];
+            if (key->kind == EXPRESSION_COLUMN && key->index == i &&
+                type_equal(key->type, node->right->columns[i].type))
+                join->place[i] = (int32_t)k;
+        }
+        if (join->place[i] >= 0)
+            continue;
+        join->payload[stored - keys] = i;
+        join->layout_types[stored] = node->right->columns[i].type;
+        join->place[i] = (int32_t)stored++;
+    }
+    join->stored_count = stored;
+    return exec__tuple_layout(&join->layout, join->layout_types, stored, JOIN_TUPLE_HEADER, 0, NULL,
+                              arena);
+}
+
+static enum status make_vectors(struct hash_join *join, struct arena *arena) {
+    const struct plan_node *node = join->base.node;
+    uint32_t left = node->left->column_count, right = node->right->column_count;
+    join->both.vectors = arena_alloc_zeroed(arena, (left + right + 1) * sizeof(struct vector));
+    join->output.vectors =
+        arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
+    if (join->both.vectors == NULL || join->output.vectors == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    join->both.column_count = left + right;
+    join->output.column_count = node->column_count;
+    for (uint32_t i = 0; i < right; i++)
+        if (join->place[i] >= 0)
+            vector_init(right_vector(join, i), node->right->columns[i].type, arena);
+    return arena_status(arena);
+}
+
+/* A worker probes its parent's table. */
+static const struct hash_join *owner_of_table(struct hash_join *join) {
+    const struct execution *execution = join->base.execution;
+    if (!execution->is_worker)
+        return join;
+    for (struct operator_state *other = execution->parent->operators; other != NULL;
+         other = other->all_next)
+        if (other->node == join->base.node && ((struct hash_join *)other)->built)
+            return (struct hash_join *)other;
+    return join;
 }
 
 enum status exec__open_hash_join(struct fiber *f, struct execution *execution,
@@ -472,220 +545,22 @@ enum status exec__open_hash_join(struct fiber *f, struct execution *execution,
     TRY(exec__operator_new(f, execution, node, sizeof(struct hash_join), &functions, operator_out));
     struct hash_join *join = (struct hash_join *)*operator_out;
     struct arena *arena = execution->environment.arena;
-    uint32_t keys = node->hash_join.key_count, columns = node->right->column_count;
+    uint32_t keys = node->hash_join.key_count;
+    join->shared = owner_of_table(join);
     join->left_keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
     join->right_keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
     join->left_vectors = arena_alloc_zeroed(arena, (keys + 1) * sizeof(struct vector));
     join->right_vectors = arena_alloc_zeroed(arena, (keys + 1) * sizeof(struct vector));
-    join->row_types = arena_alloc(arena, (columns + keys + 1) * sizeof(struct type));
     join->left_met = arena_alloc_zeroed(arena, VECTOR_SIZE);
     if (join->left_keys == NULL || join->right_keys == NULL || join->left_vectors == NULL ||
-        join->right_vectors == NULL || join->row_types == NULL)
+        join->right_vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < columns; i++)
-        join->row_types[i] = node->right->columns[i].type;
     for (uint32_t k = 0; k < keys; k++) {
         TRY(exec__compile(join->base.local, node->hash_join.left_keys[k], &join->left_keys[k]));
         TRY(exec__compile(join->base.local, node->hash_join.right_keys[k], &join->right_keys[k]));
-        join->row_types[columns + k] = node->hash_join.right_keys[k]->type;
     }
     if (node->hash_join.residual != NULL)
         TRY(exec__compile(join->base.local, node->hash_join.residual, &join->residual));
-    return pairs_init(&join->pairs, execution, node);
-}
-
-/* ---- NESTED_LOOP ------------------------------------------------------------------------- */
-
-struct nested_loop {
-    struct operator_state base;
-    struct compiled *residual;
-    struct batch *left;
-    uint32_t at; /* left row in hand: at - 1 */
-    bool in_row, met;
-    struct batch *right; /* at hand for this left row */
-    bool keeps;          /* right rows are kept */
-    bool kept;
-    struct exec_store rows;
-    struct type *row_types;
-    struct arena arena;
-    uint32_t kept_at;
-    struct arena slots_arena; /* of the left row at hand */
-    struct batch both, output;
-    struct vector *left_vectors; /* the left row as constants */
-    uint16_t selection[VECTOR_SIZE];
-};
-
-static enum status keep_right(struct fiber *f, struct nested_loop *loop) {
-    exec__store_init(&loop->rows, loop->row_types, loop->base.node->right->column_count,
-                     &loop->arena);
-    for (;;) {
-        struct batch *batch;
-        TRY(exec__next(f, loop->base.right, &batch));
-        if (batch == NULL)
-            break;
-        TRY(exec__store_append(&loop->rows, batch));
-        TRY(exec__account(&loop->base, loop->rows.bytes));
-    }
-    loop->kept = true;
-    return STATUS_OK;
-}
-
-static enum status next_right(struct fiber *f, struct nested_loop *loop) {
-    if (!loop->keeps)
-        return exec__next(f, loop->base.right, &loop->right);
-    loop->right =
-        loop->kept_at < loop->rows.batch_count ? loop->rows.batches[loop->kept_at++] : NULL;
-    return STATUS_OK;
-}
-
-/* A column of the left row as a constant: the same data, pointed at its row. */
-static void one_row(struct vector *single, const struct vector *source, uint32_t row,
-                    struct arena *arena) {
-    uint32_t at = vector_position(source, row);
-    size_t size = physical_size((enum physical)source->physical);
-    *single = *source;
-    single->kind = VECTOR_CONSTANT;
-    single->indices = NULL;
-    single->data = (uint8_t *)source->data + at * size;
-    single->validity = NULL;
-    if (!validity_get(source->validity, at))
-        single->validity = arena_alloc_zeroed(arena, sizeof(uint64_t));
-}
-
-static enum status begin_row(struct fiber *f, struct nested_loop *loop) {
-    const struct plan_node *node = loop->base.node;
-    uint32_t row = batch_row(loop->left, loop->at++);
-    struct row_input input = {.batch = loop->left, .row = row};
-    loop->in_row = true;
-    loop->met = false;
-    loop->kept_at = 0;
-    arena_reset(&loop->slots_arena);
-    for (uint32_t i = 0; i < node->left->column_count; i++)
-        one_row(&loop->both.vectors[i], &loop->left->vectors[i], row, &loop->slots_arena);
-    if (loop->keeps)
-        return STATUS_OK;
-    TRY(exec__bind(f, loop->base.local, node->nested_loop.bindings, node->nested_loop.binding_count,
-                   &input, &loop->slots_arena));
-    return exec__reset(f, loop->base.right);
-}
-
-static struct batch *emit(struct nested_loop *loop, const uint16_t *selection, uint32_t row_count,
-                          uint32_t count) {
-    const struct plan_node *node = loop->base.node;
-    for (uint32_t i = 0; i < node->column_count; i++)
-        loop->output.vectors[i] = loop->both.vectors[node->nested_loop.output[i]];
-    loop->output.row_count = row_count;
-    loop->output.selection = selection;
-    loop->output.selected_count = count;
-    return &loop->output;
-}
-
-/* The left row alone, right side NULL. */
-static struct batch *emit_left(struct nested_loop *loop) {
-    const struct plan_node *node = loop->base.node;
-    for (uint32_t i = 0; i < node->right->column_count; i++) {
-        struct value null = value_null(node->right->columns[i].type);
-        vector_init_constant(&loop->both.vectors[node->left->column_count + i], &null,
-                             &loop->base.scratch);
-    }
-    return emit(loop, NULL, 1, 1);
-}
-
-/* One batch of the right child joined with the left row; NULL output: go on. */
-static enum status join_right(struct fiber *f, struct nested_loop *loop, struct batch **batch_out) {
-    const struct plan_node *node = loop->base.node;
-    uint32_t left_columns = node->left->column_count, count = loop->right->selected_count;
-    const uint16_t *selection = loop->right->selection;
-    memcpy(loop->both.vectors + left_columns, loop->right->vectors,
-           node->right->column_count * sizeof(struct vector));
-    loop->both.row_count = loop->right->row_count;
-    if (loop->residual != NULL) {
-        TRY(exec__select(f, loop->residual, &loop->both, batch_rows(loop->right), count,
-                         &loop->base.scratch, loop->selection, &count));
-        selection = loop->selection;
-    }
-    if (count == 0)
-        return STATUS_OK;
-    loop->met = true;
-    if (node->nested_loop.kind == JOIN_ANTI)
-        loop->in_row = false;
-    else if (node->nested_loop.kind == JOIN_SEMI) {
-        loop->in_row = false;
-        *batch_out = emit_left(loop);
-    } else {
-        *batch_out = emit(loop, selection, loop->right->row_count, count);
-    }
-    return STATUS_OK;
-}
-
-static enum status nested_loop_next(struct fiber *f, struct operator_state *base,
-                                    struct batch **batch_out) {
-    struct nested_loop *loop = (struct nested_loop *)base;
-    enum join_kind kind = base->node->nested_loop.kind;
-    *batch_out = NULL;
-    if (loop->keeps && !loop->kept)
-        TRY(keep_right(f, loop));
-    for (;;) {
-        if (!loop->in_row) {
-            if (loop->left == NULL || loop->at == loop->left->selected_count) {
-                TRY(exec__next(f, base->left, &loop->left));
-                loop->at = 0;
-                if (loop->left == NULL)
-                    return STATUS_OK;
-            }
-            TRY(begin_row(f, loop));
-        }
-        TRY(fiber_check(f));
-        TRY(next_right(f, loop));
-        if (loop->right != NULL) {
-            TRY(join_right(f, loop, batch_out));
-        } else {
-            loop->in_row = false;
-            if (!loop->met && (kind == JOIN_LEFT || kind == JOIN_ANTI))
-                *batch_out = emit_left(loop);
-        }
-        if (*batch_out != NULL)
-            return STATUS_OK;
-    }
-}
-
-static enum status nested_loop_reset(struct fiber *f, struct operator_state *base) {
-    struct nested_loop *loop = (struct nested_loop *)base;
-    loop->left = NULL;
-    loop->in_row = false;
-    if (loop->keeps) {
-        arena_release(&loop->arena);
-        loop->kept = false;
-        TRY(exec__reset(f, base->right));
-    }
-    return exec__reset(f, base->left);
-}
-
-static void nested_loop_close(struct fiber *f, struct operator_state *base) {
-    arena_release(&((struct nested_loop *)base)->arena);
-    arena_release(&((struct nested_loop *)base)->slots_arena);
-}
-
-enum status exec__open_nested_loop(struct fiber *f, struct execution *execution,
-                                   const struct plan_node *node,
-                                   struct operator_state **operator_out) {
-    static const struct operator_functions functions = {nested_loop_next, nested_loop_reset,
-                                                        nested_loop_close};
-    TRY(exec__operator_new(f, execution, node, sizeof(struct nested_loop), &functions,
-                           operator_out));
-    struct nested_loop *loop = (struct nested_loop *)*operator_out;
-    struct arena *arena = execution->environment.arena;
-    uint32_t total = node->left->column_count + node->right->column_count;
-    loop->keeps = node->nested_loop.binding_count == 0;
-    loop->both.vectors = arena_alloc_zeroed(arena, (total + 1) * sizeof(struct vector));
-    loop->output.vectors =
-        arena_alloc_zeroed(arena, (node->column_count + 1) * sizeof(struct vector));
-    if (loop->both.vectors == NULL || loop->output.vectors == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    loop->both.column_count = total;
-    loop->output.column_count = node->column_count;
-    TRY(exec__node_types(execution, node->right, &loop->row_types));
-    return node->nested_loop.residual == NULL
-               ? STATUS_OK
-               : exec__compile(loop->base.local, node->nested_loop.residual, &loop->residual);
+    TRY(choose_layout(join, arena));
+    return make_vectors(join, arena);
 }

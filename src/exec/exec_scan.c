@@ -177,7 +177,7 @@ static enum status prepare(struct fiber *f, struct scan_operator *self) {
         uint64_t set = partitions_of(self, v);
         const struct execution *execution = self->base.execution;
         if (execution->is_worker)
-            set &= 1ull << execution->worker_partition;
+            set &= execution->worker_partitions;
         for (unsigned p = 0; p < partitions; p++)
             if (p < 64 ? set >> p & 1 : set == UINT64_MAX)
                 self->streams[self->stream_count++] = (struct stream){.partition = p, .any = v};

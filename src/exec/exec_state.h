@@ -47,8 +47,11 @@ struct execution {
     struct operator_state *input;     /* of a plan with an INPUT node */
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
     uint64_t row_count;
-    bool is_worker;            /* one of several that run a pipeline side by side ... */
-    unsigned worker_partition; /* ... over the rows of this partition */
+    /* One of several that run a pipeline side by side, over the rows of these partitions, with hash
+       tables that the parent has built (exec_parallel.h). */
+    bool is_worker;
+    uint64_t worker_partitions;
+    const struct execution *parent;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
     struct explain_statistics statistics;
     bool point_done, done;
@@ -133,7 +136,10 @@ enum status exec__operator_new(struct fiber *f, struct execution *execution,
     MUST_USE;
 /* `bytes` is what the operator holds now; OUT_OF_MEMORY when over the statement's limit. */
 enum status exec__account(struct operator_state *self, uint64_t bytes) MUST_USE;
+/* The same as a question: is it more than the operator may hold? */
+bool exec__over_limit(struct operator_state *self, uint64_t bytes);
 void exec__count_removed(struct operator_state *self, uint64_t rows);
+void exec__count_spilled(struct operator_state *self, uint64_t bytes);
 
 typedef enum status (*operator_open)(struct fiber *f, struct execution *execution,
                                      const struct plan_node *node,

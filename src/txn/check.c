@@ -113,6 +113,7 @@ void store_statistics(struct store *store, struct store_statistics *statistics_o
         .checkpoints = atomic_load_explicit(&store->checkpoints, memory_order_relaxed),
         .deadlocks = atomic_load_explicit(&store->deadlocks, memory_order_relaxed),
         .journal_bytes = journal.bytes_used,
+        .scratch_pages = atomic_load_explicit(&store->scratch_pages, memory_order_relaxed),
     };
     for (unsigned i = 0; i < store->partition_count; i++) {
         struct partition *partition = &store->partitions[i];

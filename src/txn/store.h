@@ -146,6 +146,7 @@ struct store {
     uint64_t commits_at_checkpoint;
 
     _Atomic uint64_t commits, rollbacks, checkpoints, deadlocks;
+    _Atomic uint64_t scratch_pages;
 };
 
 /* ---- transactions --------------------------------------------------------------------------- */

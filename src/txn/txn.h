@@ -319,6 +319,7 @@ enum status store_check(struct fiber *f, struct store *store,
 struct store_statistics {
     uint64_t commits, rollbacks, checkpoints, deadlocks;
     uint64_t journal_bytes, page_bytes_used, history_entries;
+    uint64_t scratch_pages; /* of running statements (txn_scratch.h) */
 };
 void store_statistics(struct store *store, struct store_statistics *statistics_out);
 

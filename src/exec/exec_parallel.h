@@ -1,0 +1,57 @@
+/*
+ * Pipelines by many cores: one worker for each core that owns partitions of the table scanned.
+ *
+ *     core 0:  scan of partitions 0 2 4 6 -> filter -> probe -> project -> local state   \
+ *     core 1:  scan of partitions 1 3 5 7 -> filter -> probe -> project -> local state    >
+ * combined
+ *
+ * A worker is an execution of its own over the same plan nodes, with its own arena, whose table
+ * scan reads its core's partitions only. Hash tables probed on the way are the parent's: it builds
+ * them before the workers begin, and nobody changes them after. Slots and parameters are shared
+ * for the same reason. It pays for big tables when partitions live on several cores; else nothing
+ * here costs anything. Private to exec.
+ */
+#ifndef EXEC_PARALLEL_H
+#define EXEC_PARALLEL_H
+
+#include "exec/exec_state.h"
+
+struct parallel;
+
+struct parallel_worker {
+    struct parallel *parallel;
+    uint64_t partitions;
+    struct arena arena; /* the worker's; released by exec__parallel_end */
+    struct execution *execution;
+    struct operator_state *root;
+    void *result; /* of the work; whatever the owner says */
+};
+
+typedef enum status (*parallel_function)(struct fiber *f, struct parallel_worker *worker);
+
+struct parallel {
+    struct operator_state *owner;
+    const struct plan_node *node; /* what each worker opens */
+    parallel_function work;
+    void *argument;
+    unsigned worker_count;
+    struct parallel_worker *workers; /* in the owner's statement arena */
+};
+
+/* No subplan and nothing volatile: any core may evaluate it. NULL is. */
+bool exec__is_independent(const struct expression *expression);
+
+/* Should the pipeline that ends in self->left or self->right (`input`) be run by many? Builds the
+   hash tables on its way if so. */
+enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
+                                struct operator_state *input, struct parallel *parallel,
+                                bool *pays_out) MUST_USE;
+/* Every worker opens `node` and runs `work`. After a failure, too, exec__parallel_end is called. */
+enum status exec__parallel_run(struct fiber *f, struct parallel *parallel,
+                               const struct plan_node *node, parallel_function work, void *argument)
+    MUST_USE;
+/* Close the workers' operators and give their memory back; adds their figures to the parent's,
+   except those of the node with this id. */
+void exec__parallel_end(struct fiber *f, struct parallel *parallel, uint32_t except_id);
+
+#endif

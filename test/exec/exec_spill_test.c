@@ -1,0 +1,134 @@
+/* Operators that hold more than they may put rows aside and answer the same. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/session.h"
+#include "sql_runner.h"
+#include "test.h"
+#include "txn/txn.h"
+
+static int compare_lines(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Lines in order, for results without one; the caller frees. */
+static char *sorted_lines(const char *text) {
+    size_t size = strlen(text), count = 0, capacity = 16;
+    char *copy = strdup(text), *result = malloc(size + 2), *at = result;
+    char **lines = malloc(capacity * sizeof *lines);
+    for (char *line = strtok(copy, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        if (count == capacity)
+            lines = realloc(lines, (capacity *= 2) * sizeof *lines);
+        lines[count++] = line;
+    }
+    qsort(lines, count, sizeof *lines, compare_lines);
+    for (size_t i = 0; i < count; i++)
+        at += sprintf(at, "%s\n", lines[i]);
+    *at = 0;
+    free(lines);
+    free(copy);
+    return result;
+}
+
+static uint64_t scratch_pages(struct sql_runner *runner) {
+    struct store_statistics statistics;
+    store_statistics(engine_store(sql_runner_engine(runner)), &statistics);
+    return statistics.scratch_pages;
+}
+
+static void make_tables(struct sql_session *s) {
+    assert_sql(s, "create table a(id int primary key, k int, t text, n numeric(15,2), b char(5))",
+               "CREATE TABLE\n");
+    assert_sql(s, "create table b(id int primary key, k int, t text, n numeric(15,2), b char(5))",
+               "CREATE TABLE\n");
+    assert_sql(s,
+               "insert into a select i, nullif(i * 7919 % 5003, 17), "
+               "case when i % 11 = 0 then null else 'text of some length ' || i * 31 % 4999 end, "
+               "(i * 13 % 1000)::numeric / 4, (i % 300)::text from generate_series(1, 20000) i",
+               "INSERT 0 20000\n");
+    assert_sql(
+        s,
+        "insert into b select i, nullif(i * 104729 % 7001, 19), "
+        "case when i % 7 = 0 then null else 'text of some length ' || i * 17 % 5999 end, "
+        "(i * 29 % 1000)::numeric / 4, (i % 300)::text || ' ' from generate_series(1, 15000) "
+        "i",
+        "INSERT 0 15000\n");
+}
+
+static bool spills(struct sql_session *s, const char *query) {
+    char text[1024];
+    snprintf(text, sizeof text, "explain analyze %s", query);
+    return strstr(sql_run(s, text), "Disk Usage") != NULL;
+}
+
+/* The same rows with little memory and with much; only with little is anything put aside. */
+static void check_query(struct sql_runner *runner, struct sql_session *s, const char *query) {
+    assert_sql(s, "set work_mem = '1GB'", "SET\n");
+    char *want = sorted_lines(sql_run(s, query));
+    if (spills(s, query))
+        fail_msg("%s\n puts rows aside with 1 GB", query);
+    assert_sql(s, "set work_mem = '64kB'", "SET\n");
+    char *got = sorted_lines(sql_run(s, query));
+    if (strcmp(got, want) != 0)
+        fail_msg("%s\n gives %zu bytes, not %zu\n%.300s\n--- not\n%.300s", query, strlen(got),
+                 strlen(want), got, want);
+    if (!spills(s, query))
+        fail_msg("%s\n puts nothing aside with 64 kB", query);
+    assert_int_equal(scratch_pages(runner), 0);
+    free(got);
+    free(want);
+}
+
+static void joins_that_spill_give_the_same_rows(void **state) {
+    static const char *const queries[] = {
+        "select a.id, b.id, a.t, b.n from a join b on a.k = b.k",
+        "select a.id, b.id, b.t from a join b on a.t = b.t and a.k = b.k % 5003",
+        "select a.id, b.id, b.t, b.b from a join b on a.b = b.b and a.n = b.n",
+        "select a.id, b.id, b.t from a left join b on a.k = b.k",
+        "select a.id, b.id, b.t from a left join b on a.k = b.k and a.n < b.n",
+        "select a.id, b.id, a.t, b.t from a full join b on a.k = b.k",
+        "select a.id, a.t from a where exists (select 1 from b where b.k = a.k)",
+        "select a.id, a.t from a where exists (select 1 from b where b.k = a.k and b.n < a.n)",
+        "select a.id, a.t from a where not exists (select 1 from b where b.k = a.k)",
+        "select a.id, a.t from a where not exists (select 1 from b where b.k = a.k and b.n < a.n)",
+        "select count(*), sum(a.n), min(b.t) from a join b on a.k = b.k",
+        /* one key: no bits tell its rows apart */
+        "select x.id, b.id from (select id, k * 0 as zero from a where id % 9000 = 1) x "
+        "left join b on x.zero = b.k * 0",
+    };
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    make_tables(s);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        check_query(runner, s, queries[i]);
+    sql_runner_close(runner);
+}
+
+/* A statement that is stopped half-way leaves no page behind. */
+static void nothing_stays_after_an_end_before_time(void **state) {
+    static const char *const queries[] = {
+        "select count(*) from a x, a y, b z where x.k = y.k and y.k = z.k and x.t || y.t < z.t",
+        "select 1 / (a.id - 20000) from a join b on a.k = b.k",
+        "select a.id from a join b on a.k = b.k limit 3",
+    };
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    make_tables(s);
+    assert_sql(s, "set work_mem = '64kB'", "SET\n");
+    assert_sql(s, "set statement_timeout = 40", "SET\n");
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        for (int repeat = 0; repeat < 3; repeat++) {
+            (void)sql_run(s, queries[i]);
+            assert_int_equal(scratch_pages(runner), 0);
+        }
+    sql_runner_close(runner);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(joins_that_spill_give_the_same_rows),
+        cmocka_unit_test(nothing_stays_after_an_end_before_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
