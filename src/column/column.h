@@ -13,7 +13,6 @@
  *   decimal       floating-point numbers that are short decimals, as integers (ALP)
  *   dictionary    every distinct value once, in order; rows are bit-packed codes
  *   symbols       strings whose frequent substrings are one byte each (FSST)
- *   compressed    strings, 2,048 at a time, through zstd
  *   plain         the values as they are
  *
  *     column_builder_init(&builder, type);
@@ -33,7 +32,7 @@
  *         TRY(column_decode(&reader, first, count, &vector, arena));
  *
  * Lifetimes of strings. Over 12 bytes they point into the chunk (plain, dictionary: no copy) or
- * into the arena given to the call (symbols, compressed).
+ * into the arena given to the call (symbols).
  */
 #ifndef COLUMN_H
 #define COLUMN_H
@@ -64,7 +63,6 @@ enum column_encoding {
     COLUMN_DICTIONARY = 4,
     COLUMN_PLAIN = 5,
     COLUMN_SYMBOLS = 6,
-    COLUMN_COMPRESSED = 7,
 };
 
 /* ---- distinct values ------------------------------------------------------------------- */
@@ -148,8 +146,7 @@ struct column_reader {
     uint32_t entry_count;         /* of the dictionary */
     struct slice section[8];
     struct vector *dictionary; /* entries in physical form, made when first asked for */
-    void *symbols;             /* decoder's table, likewise */
-    void *frame;               /* the frame decompressed last */
+    struct symbols *symbols;   /* table of the decoder, likewise */
 };
 
 /* Check a chunk and prepare to read it as `type`, which must have the physical form (and scale)

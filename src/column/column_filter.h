@@ -56,12 +56,13 @@ struct column_filter {
     const struct column_test *test;
     enum column_verdict verdict; /* for the whole chunk; COLUMN_ALL: every row, so no nulls */
     uint8_t way;                 /* how it is run */
-    bool negated;                /* <>: outside low .. high */
-    int64_t low, high;           /* images that may match (empty: low > high) */
-    bool exact;                  /* images in low .. high certainly match */
-    uint32_t set_count;          /* IN: images, ascending */
-    int64_t *set;
-    uint64_t *codes; /* IN over a dictionary: bitmap of codes that match */
+    bool negated;                /* <>: what is not in the ranges below */
+    int64_t low, high;           /* images that may pass; empty: low > high */
+    int64_t sure_low, sure_high; /* images that pass for certain */
+    int64_t *set;                /* IN: images, ascending */
+    uint32_t set_count;
+    uint64_t *codes;        /* IN over a dictionary: bitmap of codes that pass */
+    struct vector *scratch; /* where values are decoded that must be looked at */
 };
 
 /* `test`, its values and `arena` must outlive the filter. OUT_OF_MEMORY, DATA_CORRUPTED. The test

@@ -1,0 +1,4 @@
+/* The kernels for any processor of the architecture. */
+#define KERNELS kernels_plain
+#define KERNELS_NAME "plain"
+#include "column/kernel_body.h"

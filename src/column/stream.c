@@ -1,0 +1,476 @@
+#include "column/stream.h"
+
+#include <string.h>
+
+#include "column/kernel.h"
+
+_Static_assert((int)PACK_ROWS == (int)CHUNK_BLOCK_ROWS, "a block is what the kernels pack");
+
+struct block {
+    uint64_t base, step; /* step: delta only */
+    const uint8_t *payload;
+    unsigned width;
+    uint32_t count;
+};
+
+static enum status corrupted(const char *what) {
+    return error_set(STATUS_DATA_CORRUPTED, "column chunk: %s", what);
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static uint32_t block_count(uint32_t count) {
+    return (count + CHUNK_BLOCK_ROWS - 1) / CHUNK_BLOCK_ROWS;
+}
+
+static inline struct block block_at(const struct column_packed *stream, uint32_t index) {
+    uint32_t left = stream->count - index * CHUNK_BLOCK_ROWS;
+    struct block block = {.count = left < CHUNK_BLOCK_ROWS ? left : CHUNK_BLOCK_ROWS};
+    const uint8_t *entry = stream->blocks;
+    if (stream->kind == STREAM_PACKED) {
+        entry += (size_t)index * STREAM_BLOCK_SIZE;
+        block.payload = stream->bytes + get_le32(entry + 8);
+        block.width = entry[12];
+    } else {
+        entry += (size_t)index * STREAM_DELTA_BLOCK_SIZE;
+        block.step = get_le64(entry + 8);
+        block.payload = stream->bytes + get_le32(entry + 16);
+        block.width = entry[20];
+    }
+    block.base = get_le64(entry);
+    return block;
+}
+
+static enum status open_blocks(struct column_packed *stream) {
+    size_t entry_size = stream->kind == STREAM_PACKED ? STREAM_BLOCK_SIZE : STREAM_DELTA_BLOCK_SIZE;
+    uint32_t blocks = block_count(stream->count);
+    if (stream->size < STREAM_HEADER_SIZE + blocks * entry_size)
+        return corrupted("a stream is cut off");
+    stream->blocks = stream->bytes + STREAM_HEADER_SIZE;
+    for (uint32_t i = 0; i < blocks; i++) {
+        const uint8_t *tail = stream->blocks + (i + 1) * entry_size - 8;
+        uint32_t offset = get_le32(tail), count = stream->count - i * CHUNK_BLOCK_ROWS;
+        if (count > CHUNK_BLOCK_ROWS)
+            count = CHUNK_BLOCK_ROWS;
+        if (tail[4] > 64 || tail[5] != 0 || tail[6] != 0 || tail[7] != 0)
+            return corrupted("a block has no such width");
+        if (offset > stream->size || block_payload(count, tail[4]) > stream->size - offset)
+            return corrupted("a block lies outside of its stream");
+    }
+    return STATUS_OK;
+}
+
+static enum status open_runs(struct column_packed *stream) {
+    const uint8_t *bytes = stream->bytes;
+    if (stream->size < STREAM_HEADER_SIZE + 8)
+        return corrupted("a stream is cut off");
+    stream->run_count = get_le32(bytes + 8);
+    uint32_t offset = get_le32(bytes + 12);
+    uint32_t zones = (stream->count + COLUMN_ZONE_ROWS - 1) / COLUMN_ZONE_ROWS;
+    if (stream->run_count == 0 || stream->run_count > COLUMN_ROWS_MAX || offset > stream->size ||
+        offset < STREAM_HEADER_SIZE + 8 + 4 * zones + 2 * stream->run_count)
+        return corrupted("runs lie outside of their stream");
+    stream->run_firsts = bytes + STREAM_HEADER_SIZE + 8;
+    stream->run_ends = stream->run_firsts + (size_t)4 * zones;
+    stream->blocks = bytes + offset;
+    stream->blocks_size = stream->size - offset;
+    if (stream->blocks_size > 0 && stream->blocks[0] == STREAM_RUNS)
+        return corrupted("runs of runs");
+    struct column_packed values;
+    return stream_open(&values, slice_of(stream->blocks, stream->blocks_size), stream->run_count);
+}
+
+/* What stream_open found, again, without the proofs. */
+static struct column_packed run_values(const struct column_packed *stream) {
+    struct column_packed values = {.bytes = stream->blocks,
+                                   .size = stream->blocks_size,
+                                   .count = stream->run_count,
+                                   .kind = stream->blocks[0],
+                                   .blocks = stream->blocks + STREAM_HEADER_SIZE};
+    if (values.kind == STREAM_CONSTANT)
+        values.constant = (int64_t)get_le64(values.blocks);
+    return values;
+}
+
+enum status stream_open(struct column_packed *stream, struct slice bytes, uint32_t count) {
+    *stream =
+        (struct column_packed){.bytes = bytes.data, .size = (uint32_t)bytes.size, .count = count};
+    if (bytes.size < STREAM_HEADER_SIZE)
+        return corrupted("a stream is cut off");
+    stream->kind = bytes.data[0];
+    if (get_le32(bytes.data + 4) != count || count == 0)
+        return corrupted("a stream has another number of values than its chunk");
+    if (bytes.data[1] != 0 || bytes.data[2] != 0 || bytes.data[3] != 0)
+        return corrupted("reserved bytes of a stream are not zero");
+    switch (stream->kind) {
+    case STREAM_CONSTANT:
+        if (bytes.size < STREAM_CONSTANT_SIZE)
+            return corrupted("a stream is cut off");
+        stream->constant = (int64_t)get_le64(bytes.data + STREAM_HEADER_SIZE);
+        return STATUS_OK;
+    case STREAM_PACKED:
+    case STREAM_DELTA:
+        return open_blocks(stream);
+    case STREAM_RUNS:
+        return open_runs(stream);
+    default:
+        return corrupted("no such kind of stream");
+    }
+}
+
+const char *stream_kind_name(uint8_t kind) {
+    switch (kind) {
+    case STREAM_CONSTANT:
+        return "constant";
+    case STREAM_PACKED:
+        return "bit-packed";
+    case STREAM_DELTA:
+        return "delta";
+    case STREAM_RUNS:
+        return "run-length";
+    default:
+        return "unknown";
+    }
+}
+
+/* ---- one block ----------------------------------------------------------------------------- */
+
+union scratch {
+    uint16_t words16[CHUNK_BLOCK_ROWS];
+    struct {
+        uint32_t low[CHUNK_BLOCK_ROWS], high[CHUNK_BLOCK_ROWS];
+        uint16_t narrow[CHUNK_BLOCK_ROWS];
+    };
+};
+
+static unsigned log2_of(unsigned size) {
+    return (unsigned)__builtin_ctz(size);
+}
+
+static void cut(const uint64_t *from, uint32_t count, unsigned size, void *out) {
+    switch (size) {
+    case 1:
+        for (uint32_t i = 0; i < count; i++)
+            ((uint8_t *)out)[i] = (uint8_t)from[i];
+        break;
+    case 2:
+        for (uint32_t i = 0; i < count; i++)
+            ((uint16_t *)out)[i] = (uint16_t)from[i];
+        break;
+    case 4:
+        for (uint32_t i = 0; i < count; i++)
+            ((uint32_t *)out)[i] = (uint32_t)from[i];
+        break;
+    case 8:
+        memcpy(out, from, count * sizeof *from);
+        break;
+    default:
+        for (uint32_t i = 0; i < count; i++)
+            ((int128_t *)out)[i] = (int64_t)from[i];
+    }
+}
+
+static uint64_t flat_number(const struct block *block, uint32_t at) {
+    const uint8_t *payload = block->payload;
+    switch (flat_size(block->width)) {
+    case 1:
+        return payload[at];
+    case 2:
+        return get_le16(payload + (size_t)2 * at);
+    case 4:
+        return get_le32(payload + (size_t)4 * at);
+    default:
+        return get_le64(payload + (size_t)8 * at);
+    }
+}
+
+/* Packed numbers of over 32 bits, plus base. */
+static void read_wide(const struct block *block, union scratch *scratch, uint64_t *out) {
+    const struct kernels *kernel = kernels();
+    unsigned rest = block->width - 32;
+    memcpy(scratch->low, block->payload, sizeof scratch->low);
+    if (rest <= 16) {
+        kernel->unpack16[rest](block->payload + sizeof scratch->low, scratch->narrow);
+        kernel->add16[2](scratch->narrow, CHUNK_BLOCK_ROWS, 0, scratch->high);
+    } else {
+        kernel->unpack32[rest](block->payload + sizeof scratch->low, scratch->high);
+    }
+    kernel->join(scratch->low, scratch->high, block->count, block->base, out);
+}
+
+/* base + packed number, of the whole block, `size` <= 8 bytes each. */
+static void read_packed(const struct block *block, unsigned size, void *out) {
+    const struct kernels *kernel = kernels();
+    union scratch scratch;
+    uint64_t wide[CHUNK_BLOCK_ROWS];
+    if (block->width > 0 && !block_interleaved(block->count, block->width)) {
+        for (uint32_t i = 0; i < block->count; i++)
+            wide[i] = block->base + flat_number(block, i);
+        cut(wide, block->count, size, out);
+    } else if (block->width <= 16) {
+        kernel->unpack16[block->width](block->payload, scratch.words16);
+        kernel->add16[log2_of(size)](scratch.words16, block->count, block->base, out);
+    } else if (block->width <= 32) {
+        kernel->unpack32[block->width](block->payload, scratch.low);
+        kernel->add32[log2_of(size)](scratch.low, block->count, block->base, out);
+    } else if (size == 8) {
+        read_wide(block, &scratch, out);
+    } else {
+        read_wide(block, &scratch, wide);
+        cut(wide, block->count, size, out);
+    }
+}
+
+static void read_delta(const struct block *block, unsigned size, void *out) {
+    struct block steps = *block;
+    uint64_t wide[CHUNK_BLOCK_ROWS];
+    uint64_t *sums = size == 8 ? out : wide;
+    steps.base = 0;
+    if (block->width <= 32) {
+        uint32_t numbers[CHUNK_BLOCK_ROWS];
+        read_packed(&steps, 4, numbers);
+        kernels()->sum32(numbers, block->count, block->base - block->step, block->step, sums);
+    } else {
+        read_packed(&steps, 8, sums);
+        uint64_t sum = block->base - block->step;
+        for (uint32_t i = 0; i < block->count; i++)
+            sums[i] = sum += sums[i] + block->step;
+    }
+    if (size != 8)
+        cut(wide, block->count, size, out);
+}
+
+static void read_blocks(const struct column_packed *stream, uint32_t first, uint32_t count,
+                        unsigned size, uint8_t *out) {
+    uint64_t whole[CHUNK_BLOCK_ROWS];
+    while (count > 0) {
+        struct block block = block_at(stream, first / CHUNK_BLOCK_ROWS);
+        uint32_t skip = first % CHUNK_BLOCK_ROWS, take = block.count - skip;
+        if (take > count)
+            take = count;
+        void *to = take == block.count ? (void *)out : whole;
+        if (stream->kind == STREAM_PACKED)
+            read_packed(&block, size, to);
+        else
+            read_delta(&block, size, to);
+        if (to == whole)
+            memcpy(out, (const uint8_t *)whole + (size_t)skip * size, (size_t)take * size);
+        out += (size_t)take * size;
+        first += take;
+        count -= take;
+    }
+}
+
+/* ---- runs ---------------------------------------------------------------------------------- */
+
+static uint32_t run_end(const struct column_packed *stream, uint32_t run) {
+    return get_le16(stream->run_ends + (size_t)2 * run);
+}
+
+/* The run that holds a row; some run when the bytes lie. */
+static uint32_t run_of(const struct column_packed *stream, uint32_t row) {
+    uint32_t low = get_le32(stream->run_firsts + (size_t)4 * (row / COLUMN_ZONE_ROWS));
+    uint32_t high = stream->run_count - 1;
+    if (high - low > COLUMN_ZONE_ROWS)
+        high = low + COLUMN_ZONE_ROWS;
+    if (low >= stream->run_count)
+        return 0;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (run_end(stream, middle) < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void read_runs(const struct column_packed *stream, uint32_t first, uint32_t count,
+                      uint64_t *out) {
+    struct column_packed values = run_values(stream);
+    uint64_t numbers[256];
+    uint32_t run = run_of(stream, first), row = first, limit = first + count;
+    while (row < limit && run < stream->run_count) {
+        uint32_t some = stream->run_count - run < 256 ? stream->run_count - run : 256;
+        if (some > limit - row)
+            some = limit - row;
+        stream_read(&values, run, some, 8, numbers);
+        for (uint32_t i = 0; i < some && row < limit; i++) {
+            uint32_t end = run_end(stream, run + i) + 1;
+            end = end < limit ? end : limit;
+            for (; row < end; row++)
+                out[row - first] = numbers[i];
+        }
+        run += some;
+    }
+    for (; row < limit; row++)
+        out[row - first] = 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static void read_narrow(const struct column_packed *stream, uint32_t first, uint32_t count,
+                        unsigned size, void *out) {
+    switch (stream->kind) {
+    case STREAM_CONSTANT: {
+        uint64_t wide[256];
+        for (uint32_t i = 0; i < 256 && i < count; i++)
+            wide[i] = (uint64_t)stream->constant;
+        for (uint32_t i = 0; i < count; i += 256)
+            cut(wide, count - i < 256 ? count - i : 256, size, (uint8_t *)out + (size_t)i * size);
+        break;
+    }
+    case STREAM_RUNS: {
+        uint64_t wide[256];
+        for (uint32_t i = 0; size != 8 && i < count; i += 256) {
+            uint32_t some = count - i < 256 ? count - i : 256;
+            read_runs(stream, first + i, some, wide);
+            cut(wide, some, size, (uint8_t *)out + (size_t)i * size);
+        }
+        if (size == 8)
+            read_runs(stream, first, count, out);
+        break;
+    }
+    default:
+        read_blocks(stream, first, count, size, out);
+    }
+}
+
+void stream_read(const struct column_packed *stream, uint32_t first, uint32_t count, unsigned size,
+                 void *out) {
+    DEBUG_ASSERT(first <= stream->count && count <= stream->count - first);
+    if (size <= 8) {
+        read_narrow(stream, first, count, size, out);
+        return;
+    }
+    uint64_t wide[CHUNK_BLOCK_ROWS];
+    for (uint32_t done = 0; done < count;) {
+        uint32_t some = CHUNK_BLOCK_ROWS - (first + done) % CHUNK_BLOCK_ROWS;
+        if (some > count - done)
+            some = count - done;
+        read_narrow(stream, first + done, some, 8, wide);
+        cut(wide, some, size, (uint8_t *)out + (size_t)done * size);
+        done += some;
+    }
+}
+
+/* Number `at` of a block, without its base. */
+static uint64_t packed_number(const struct block *block, uint32_t at) {
+    unsigned width = block->width;
+    const uint8_t *payload = block->payload;
+    uint64_t low = 0;
+    if (width == 0)
+        return 0;
+    if (!block_interleaved(block->count, width))
+        return flat_number(block, at);
+    unsigned low_bits = 0;
+    if (width > 32) {
+        low = get_le32(payload + (size_t)4 * at);
+        payload += (size_t)4 * CHUNK_BLOCK_ROWS;
+        width -= 32;
+        low_bits = 32;
+    }
+    if (width <= 16) {
+        unsigned bit = at / 64 * width, shift = bit % 16;
+        const uint8_t *word = payload + (size_t)2 * (bit / 16 * 64 + at % 64);
+        uint32_t number = get_le16(word) >> shift;
+        if (shift + width > 16)
+            number |= (uint32_t)get_le16(word + 128) << (16 - shift);
+        return low | (uint64_t)(number & ((1u << width) - 1)) << low_bits;
+    }
+    unsigned bit = at / 32 * width, shift = bit % 32;
+    const uint8_t *word = payload + (size_t)4 * (bit / 32 * 32 + at % 32);
+    uint64_t number = get_le32(word) >> shift;
+    if (shift + width > 32)
+        number |= (uint64_t)get_le32(word + 128) << (32 - shift);
+    return low | (number & ((1ull << width) - 1)) << low_bits;
+}
+
+int64_t stream_get(const struct column_packed *stream, uint32_t row) {
+    DEBUG_ASSERT(row < stream->count);
+    if (stream->kind == STREAM_CONSTANT)
+        return stream->constant;
+    if (stream->kind == STREAM_RUNS) {
+        struct column_packed values = run_values(stream);
+        return stream_get(&values, run_of(stream, row));
+    }
+    struct block block = block_at(stream, row / CHUNK_BLOCK_ROWS);
+    uint32_t at = row % CHUNK_BLOCK_ROWS;
+    if (stream->kind == STREAM_PACKED)
+        return (int64_t)(block.base + packed_number(&block, at));
+    uint64_t value = block.base + at * block.step;
+    if (block.width > 0) {
+        uint64_t values[CHUNK_BLOCK_ROWS];
+        read_delta(&block, 8, values);
+        value = values[at];
+    }
+    return (int64_t)value;
+}
+
+/* ---- ranges -------------------------------------------------------------------------------- */
+
+static void fill_mask(bool set, uint32_t count, uint64_t *mask) {
+    for (uint32_t done = 0; done < count; done += 64)
+        *mask++ = !set ? 0 : count - done >= 64 ? UINT64_MAX : (1ull << (count - done)) - 1;
+}
+
+void range_mask(const int64_t *values, uint32_t count, int64_t low, int64_t high, uint64_t *mask) {
+    if (low > high)
+        fill_mask(false, count, mask);
+    else
+        kernels()->range64((const uint64_t *)values, count, (uint64_t)low,
+                           (uint64_t)high - (uint64_t)low, mask);
+}
+
+/* Compare packed numbers with the limits minus base; the first `count` of the block. */
+static void block_range(const struct block *block, uint32_t count, int64_t low, int64_t high,
+                        uint64_t *mask) {
+    const struct kernels *kernel = kernels();
+    int64_t base = (int64_t)block->base;
+    uint64_t greatest = block->width == 64 ? UINT64_MAX : (1ull << block->width) - 1;
+    uint64_t from = low <= base ? 0 : (uint64_t)low - block->base;
+    uint64_t to = (uint64_t)high - block->base;
+    if (high < base || low > high || from > greatest) {
+        fill_mask(false, count, mask);
+        return;
+    }
+    if (to > greatest)
+        to = greatest;
+    if (from == 0 && to == greatest) {
+        fill_mask(true, count, mask);
+        return;
+    }
+    union scratch scratch;
+    if (!block_interleaved(block->count, block->width) || block->width > 32) {
+        uint64_t wide[CHUNK_BLOCK_ROWS];
+        read_packed(block, 8, wide);
+        kernel->range64(wide, count, block->base + from, to - from, mask);
+    } else if (block->width <= 16) {
+        kernel->unpack16[block->width](block->payload, scratch.words16);
+        kernel->range16(scratch.words16, count, (uint16_t)from, (uint16_t)(to - from), mask);
+    } else {
+        kernel->unpack32[block->width](block->payload, scratch.low);
+        kernel->range32(scratch.low, count, (uint32_t)from, (uint32_t)(to - from), mask);
+    }
+}
+
+void stream_range(const struct column_packed *stream, uint32_t first, uint32_t count, int64_t low,
+                  int64_t high, uint64_t *mask) {
+    if (stream->kind == STREAM_CONSTANT) {
+        fill_mask(low <= stream->constant && stream->constant <= high, count, mask);
+        return;
+    }
+    bool direct = stream->kind == STREAM_PACKED && first % CHUNK_BLOCK_ROWS == 0;
+    for (uint32_t done = 0; done < count; done += CHUNK_BLOCK_ROWS) {
+        uint32_t some = count - done < CHUNK_BLOCK_ROWS ? count - done : CHUNK_BLOCK_ROWS;
+        uint64_t *words = mask + done / 64;
+        if (direct) {
+            struct block block = block_at(stream, (first + done) / CHUNK_BLOCK_ROWS);
+            block_range(&block, some, low, high, words);
+        } else {
+            int64_t values[CHUNK_BLOCK_ROWS];
+            stream_read(stream, first + done, some, 8, values);
+            range_mask(values, some, low, high, words);
+        }
+    }
+}

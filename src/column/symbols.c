@@ -1,0 +1,147 @@
+#include "column/symbols.h"
+
+#include "base/base_bytes.h"
+
+static uint64_t mask_of(unsigned size) {
+    return size == 8 ? UINT64_MAX : (1ull << 8 * size) - 1;
+}
+
+static uint64_t front_of(const uint8_t *text, size_t size) {
+    uint64_t word = 0;
+    if (size >= 8)
+        return get_le64(text);
+    memcpy(&word, text, size);
+    return word;
+}
+
+void matcher_init(struct symbol_matcher *matcher, const struct symbols *symbols) {
+    matcher->symbols = symbols;
+    /* Shorter ones first, each put before those that are there. */
+    for (unsigned size = 1; size <= SYMBOL_SIZE_MAX; size++) {
+        for (uint32_t i = 0; i < symbols->count; i++) {
+            if (symbols->sizes[i] != size)
+                continue;
+            uint16_t *head = size == 1 ? &matcher->single[symbols->words[i]]
+                                       : &matcher->heads[symbols->words[i] & 0xFFFF];
+            matcher->next[i] = *head;
+            *head = (uint16_t)(i + 1);
+        }
+    }
+}
+
+void matcher_clear(struct symbol_matcher *matcher) {
+    for (uint32_t i = 0; i < matcher->symbols->count; i++) {
+        matcher->heads[matcher->symbols->words[i] & 0xFFFF] = 0;
+        matcher->single[matcher->symbols->words[i] & 0xFF] = 0;
+    }
+}
+
+int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size_t size) {
+    const struct symbols *symbols = matcher->symbols;
+    uint64_t word = front_of(text, size);
+    for (uint16_t at = matcher->heads[word & 0xFFFF]; at != 0; at = matcher->next[at - 1]) {
+        unsigned length = symbols->sizes[at - 1];
+        if (((word ^ symbols->words[at - 1]) & mask_of(length)) == 0 && length <= size)
+            return at - 1;
+    }
+    return (int)matcher->single[word & 0xFF] - 1;
+}
+
+size_t symbols_encode(const struct symbol_matcher *matcher, struct slice text, uint8_t *out) {
+    uint8_t *to = out;
+    for (size_t at = 0; at < text.size;) {
+        int code = matcher_find(matcher, text.data + at, text.size - at);
+        if (code >= 0) {
+            *to++ = (uint8_t)code;
+            at += matcher->symbols->sizes[code];
+        } else {
+            *to++ = SYMBOL_ESCAPE;
+            *to++ = text.data[at++];
+        }
+    }
+    return (size_t)(to - out);
+}
+
+/* As below, but near the end of the room. */
+static size_t decode_carefully(const struct symbols *symbols, struct slice text, uint8_t *out,
+                               size_t capacity) {
+    size_t size = 0;
+    for (size_t at = 0; at < text.size; at++) {
+        uint8_t code = text.data[at];
+        if (code == SYMBOL_ESCAPE) {
+            if (++at == text.size || size == capacity)
+                return SIZE_MAX;
+            out[size++] = text.data[at];
+            continue;
+        }
+        if (symbols->sizes[code] > capacity - size)
+            return SIZE_MAX;
+        put_le64(out + size, symbols->words[code]);
+        size += symbols->sizes[code];
+    }
+    return size;
+}
+
+/* A bit set for each of four bytes that is 255. */
+static uint32_t escapes_in(uint32_t four) {
+    return (four & 0x80808080u) & (((~four & 0x7F7F7F7Fu) + 0x7F7F7F7Fu) ^ 0x80808080u);
+}
+
+size_t symbols_decode(const struct symbols *symbols, struct slice text, uint8_t *out,
+                      size_t capacity) {
+    if (text.size > capacity / SYMBOL_SIZE_MAX)
+        return decode_carefully(symbols, text, out, capacity);
+    const uint8_t *at = text.data, *end = at + text.size;
+    uint8_t *to = out;
+    while (at < end) {
+        if (end - at >= 4 && escapes_in(get_le32(at)) == 0) {
+            for (int i = 0; i < 4; i++) {
+                put_le64(to, symbols->words[at[i]]);
+                to += symbols->sizes[at[i]];
+            }
+            at += 4;
+            continue;
+        }
+        uint8_t code = *at++;
+        if (code != SYMBOL_ESCAPE) {
+            put_le64(to, symbols->words[code]);
+            to += symbols->sizes[code];
+        } else if (at < end) {
+            *to++ = *at++;
+        } else {
+            return SIZE_MAX;
+        }
+    }
+    return (size_t)(to - out);
+}
+
+size_t symbols_write(const struct symbols *symbols, uint8_t *out) {
+    uint8_t *to = out;
+    *to++ = (uint8_t)symbols->count;
+    memcpy(to, symbols->sizes, symbols->count);
+    to += symbols->count;
+    for (uint32_t i = 0; i < symbols->count; i++) {
+        memcpy(to, &symbols->words[i], symbols->sizes[i]);
+        to += symbols->sizes[i];
+    }
+    return (size_t)(to - out);
+}
+
+enum status symbols_read(struct slice bytes, struct symbols *symbols) {
+    *symbols = (struct symbols){0};
+    if (bytes.size < 1 || bytes.size < 1u + bytes.data[0])
+        return error_set(STATUS_DATA_CORRUPTED, "column chunk: a symbol table is cut off");
+    symbols->count = bytes.data[0];
+    size_t at = 1 + symbols->count;
+    for (uint32_t i = 0; i < symbols->count; i++) {
+        uint8_t size = bytes.data[1 + i];
+        if (size == 0 || size > SYMBOL_SIZE_MAX || size > bytes.size - at)
+            return error_set(STATUS_DATA_CORRUPTED, "column chunk: a symbol has no such size");
+        symbols->sizes[i] = size;
+        symbols->words[i] = front_of(bytes.data + at, size);
+        at += size;
+    }
+    if (at != bytes.size)
+        return error_set(STATUS_DATA_CORRUPTED, "column chunk: bytes after a symbol table");
+    return STATUS_OK;
+}

@@ -1,0 +1,57 @@
+/*
+ * Symbol tables: FSST (Boncz, Neumann and Leis, "FSST: Fast Random Access String Compression",
+ * VLDB 2020). Up to 255 symbols of 1 to 8 bytes, each one byte in the encoded string; byte 255
+ * says that the next byte stands for itself. Every string is decoded without its neighbours.
+ *
+ * Differences from the paper: the longest symbol is found exactly, through chains by the first
+ * two bytes, instead of by a lossy hash table.
+ */
+#ifndef COLUMN_SYMBOLS_H
+#define COLUMN_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base_arena.h"
+#include "base/base_slice.h"
+#include "base/base_status.h"
+
+enum { SYMBOLS_MAX = 255, SYMBOL_ESCAPE = 255, SYMBOL_SIZE_MAX = 8 };
+
+struct symbols {
+    uint32_t count;
+    uint64_t words[256]; /* bytes, the first one lowest, the rest zero */
+    uint8_t sizes[256];  /* 0 for codes that are no symbol */
+};
+
+/* Finds symbols at the front of a text. About 130 KiB: from an arena, zeroed. */
+struct symbol_matcher {
+    const struct symbols *symbols;
+    uint16_t heads[65536]; /* by first two bytes: symbol + 1 of two bytes and more, longest first */
+    uint16_t next[SYMBOLS_MAX];
+    uint16_t single[256]; /* symbol + 1 of one byte */
+};
+
+void matcher_init(struct symbol_matcher *matcher, const struct symbols *symbols);
+/* Forget the symbols (which must not have changed since), to be initialised again. */
+void matcher_clear(struct symbol_matcher *matcher);
+/* The longest symbol that the text begins with, or -1. size > 0. */
+int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size_t size);
+
+/* Train a table on a sample. OUT_OF_MEMORY. */
+enum status symbols_train(const struct slice *sample, uint32_t count, struct arena *arena,
+                          struct symbols *symbols) MUST_USE;
+
+/* Returns the size; `out` has room for 2 * text.size. */
+size_t symbols_encode(const struct symbol_matcher *matcher, struct slice text, uint8_t *out);
+/* Returns the size, or SIZE_MAX when it would pass `capacity` or the text ends in an escape. Up to
+   8 bytes beyond the result are overwritten: `out` has room for capacity + 8. */
+size_t symbols_decode(const struct symbols *symbols, struct slice text, uint8_t *out,
+                      size_t capacity);
+
+/* The table as bytes (at most 1 + 255 * 9). */
+size_t symbols_write(const struct symbols *symbols, uint8_t *out);
+enum status symbols_read(struct slice bytes, struct symbols *symbols) MUST_USE;
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * Finding good symbols: encode the sample with the symbols so far, count which were used and which
+ * followed which, and keep the 255 that would have saved most, among the symbols, their
+ * concatenations and single bytes. Five rounds, on growing parts of the sample.
+ */
+#include <stdlib.h>
+
+#include "base/base_bytes.h"
+#include "column/symbols.h"
+
+enum {
+    ROUNDS = 5,
+    UNITS = 512, /* 0..255 a byte that stands for itself, 256.. a symbol */
+    CANDIDATES_MAX = 1 << 14,
+};
+
+struct candidate {
+    uint64_t word;
+    uint32_t gain;
+    uint8_t size;
+};
+
+struct training {
+    struct symbols *symbols;
+    struct symbol_matcher matcher;
+    uint32_t uses[UNITS];
+    uint16_t pairs[UNITS][UNITS];
+    struct candidate candidates[CANDIDATES_MAX];
+    uint32_t candidate_count;
+};
+
+static uint64_t unit_word(const struct symbols *symbols, unsigned unit) {
+    return unit < 256 ? unit : symbols->words[unit - 256];
+}
+static unsigned unit_size(const struct symbols *symbols, unsigned unit) {
+    return unit < 256 ? 1 : symbols->sizes[unit - 256];
+}
+
+static void count_text(struct training *training, struct slice text) {
+    int last = -1;
+    for (size_t at = 0; at < text.size;) {
+        int code = matcher_find(&training->matcher, text.data + at, text.size - at);
+        int unit = code >= 0 ? 256 + code : text.data[at];
+        training->uses[unit]++;
+        if (last >= 0 && training->pairs[last][unit] < UINT16_MAX)
+            training->pairs[last][unit]++;
+        /* Also what would be had without the long symbol: else its parts die out. */
+        if (code >= 0 && training->symbols->sizes[code] > 1) {
+            training->uses[text.data[at]]++;
+            if (last >= 0 && training->pairs[last][text.data[at]] < UINT16_MAX)
+                training->pairs[last][text.data[at]]++;
+        }
+        last = unit;
+        at += unit_size(training->symbols, (unsigned)unit);
+    }
+}
+
+static void add_candidate(struct training *training, uint64_t word, unsigned size, uint32_t count) {
+    if (training->candidate_count == CANDIDATES_MAX)
+        return;
+    training->candidates[training->candidate_count++] =
+        (struct candidate){.word = word, .size = (uint8_t)size, .gain = count * size};
+}
+
+static void collect(struct training *training) {
+    const struct symbols *symbols = training->symbols;
+    unsigned units = 256 + symbols->count;
+    training->candidate_count = 0;
+    for (unsigned unit = 0; unit < units; unit++) {
+        unsigned size = unit_size(symbols, unit);
+        uint64_t word = unit_word(symbols, unit);
+        if (training->uses[unit] == 0)
+            continue;
+        /* A single byte saves its escape. */
+        add_candidate(training, word, size, training->uses[unit] * (size == 1 ? 8 : 1));
+        for (unsigned after = 0; after < units && size < SYMBOL_SIZE_MAX; after++) {
+            uint32_t count = training->pairs[unit][after];
+            if (count < 2)
+                continue;
+            unsigned both = size + unit_size(symbols, after);
+            uint64_t joined = word | unit_word(symbols, after) << 8 * size;
+            add_candidate(training, joined, both < 8 ? both : 8, count);
+        }
+    }
+}
+
+static int by_value(const void *left, const void *right) {
+    const struct candidate *a = left, *b = right;
+    if (a->word != b->word)
+        return a->word < b->word ? -1 : 1;
+    return (int)a->size - (int)b->size;
+}
+static int by_gain(const void *left, const void *right) {
+    const struct candidate *a = left, *b = right;
+    if (a->gain != b->gain)
+        return a->gain > b->gain ? -1 : 1;
+    return by_value(left, right); /* the same table on every machine */
+}
+
+/* The best candidates become the symbols. */
+static void choose(struct training *training) {
+    struct candidate *all = training->candidates;
+    struct symbols *symbols = training->symbols;
+    uint32_t count = 0;
+    qsort(all, training->candidate_count, sizeof *all, by_value);
+    for (uint32_t i = 0; i < training->candidate_count; i++) {
+        if (count > 0 && by_value(&all[count - 1], &all[i]) == 0)
+            all[count - 1].gain += all[i].gain;
+        else
+            all[count++] = all[i];
+    }
+    qsort(all, count, sizeof *all, by_gain);
+    *symbols = (struct symbols){.count = count < SYMBOLS_MAX ? count : SYMBOLS_MAX};
+    for (uint32_t i = 0; i < symbols->count; i++) {
+        symbols->words[i] = all[i].word;
+        symbols->sizes[i] = all[i].size;
+    }
+}
+
+enum status symbols_train(const struct slice *sample, uint32_t count, struct arena *arena,
+                          struct symbols *symbols) {
+    struct training *training = arena_alloc_zeroed(arena, sizeof *training);
+    if (training == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    *symbols = (struct symbols){0};
+    training->symbols = symbols;
+    matcher_init(&training->matcher, symbols);
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        memset(training->uses, 0, sizeof training->uses);
+        memset(training->pairs, 0, sizeof training->pairs);
+        for (uint32_t i = 0; i < count; i++)
+            if (i % ROUNDS < round)
+                count_text(training, sample[i]);
+        collect(training);
+        matcher_clear(&training->matcher);
+        choose(training);
+        matcher_init(&training->matcher, symbols);
+    }
+    return STATUS_OK;
+}
