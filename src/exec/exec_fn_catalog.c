@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "exec/exec_kernel.h"
+#include "sql/sql_pretty.h"
 
 static enum status schema_of(const struct kernel_call *call, const struct schema **schema_out) {
     *schema_out = call->environment->schema;
@@ -13,7 +14,7 @@ static uint32_t oid_of(const struct value *value) {
     return (uint32_t)value->int64;
 }
 static void append_name(struct buffer *buffer, const char *name) {
-    exec__append_identifier(buffer, slice_of_text(name));
+    identifier_append(buffer, slice_of_text(name));
 }
 static bool in_path(const char *namespace_name) {
     return strcmp(namespace_name, "public") == 0 || strcmp(namespace_name, "pg_catalog") == 0;
@@ -81,6 +82,13 @@ RESOLVE(to_regnamespace)
 BOXED_FUNCTION(pg_get_expr) {
     return return_text(result, arguments[0].string);
 }
+BOXED_FUNCTION(pg_get_expr_ext) {
+    struct buffer buffer = {0};
+    if (!arguments[2].boolean)
+        return return_text(result, arguments[0].string);
+    TRY(sql_pretty(call->f, exec__c_text(call, arguments[0].string), &buffer));
+    return exec__return_buffer(call, &buffer, result);
+}
 
 static void append_columns(struct buffer *buffer, const struct table *table, const int16_t *numbers,
                            uint32_t count) {
@@ -90,7 +98,7 @@ static void append_columns(struct buffer *buffer, const struct table *table, con
         append_name(buffer, table->columns[numbers[i] - 1].name);
     }
 }
-static enum status constraint_definition(struct kernel_call *call, uint32_t oid,
+static enum status constraint_definition(struct kernel_call *call, uint32_t oid, bool pretty,
                                          struct value *result) {
     const struct schema *schema;
     const struct table *table;
@@ -100,7 +108,12 @@ static enum status constraint_definition(struct kernel_call *call, uint32_t oid,
     if (constraint == NULL)
         return return_null(result);
     if (constraint->kind == 'c') {
-        buffer_append_format(&buffer, "CHECK (%s)", constraint->check_text);
+        buffer_append_text(&buffer, "CHECK (");
+        if (pretty)
+            TRY(sql_pretty(call->f, constraint->check_text, &buffer));
+        else
+            buffer_append_text(&buffer, constraint->check_text);
+        buffer_append_byte(&buffer, ')');
     } else {
         buffer_append_text(&buffer, constraint->kind == 'p' ? "PRIMARY KEY (" : "UNIQUE (");
         append_columns(&buffer, table, constraint->columns, constraint->column_count);
@@ -109,7 +122,10 @@ static enum status constraint_definition(struct kernel_call *call, uint32_t oid,
     return exec__return_buffer(call, &buffer, result);
 }
 BOXED_FUNCTION(pg_get_constraintdef) {
-    return constraint_definition(call, oid_of(&arguments[0]), result);
+    return constraint_definition(call, oid_of(&arguments[0]), false, result);
+}
+BOXED_FUNCTION(pg_get_constraintdef_ext) {
+    return constraint_definition(call, oid_of(&arguments[0]), arguments[1].boolean, result);
 }
 
 /* By oid, whatever else is asked for. */
@@ -349,9 +365,9 @@ static const struct kernel_entry entries[] = {
     BOXED(to_regclass),
     BOXED(to_regnamespace),
     BOXED(pg_get_expr),
-    AS(pg_get_expr_ext, pg_get_expr),
+    BOXED(pg_get_expr_ext),
     BOXED(pg_get_constraintdef),
-    AS(pg_get_constraintdef_ext, pg_get_constraintdef),
+    BOXED(pg_get_constraintdef_ext),
     BOXED(pg_get_indexdef),
     BOXED(pg_get_indexdef_ext),
     BOXED(pg_get_serial_sequence),

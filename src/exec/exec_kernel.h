@@ -141,8 +141,6 @@ enum status exec__result_bytes(struct kernel_call *call, size_t size, uint8_t **
 enum status exec__value_text(struct kernel_call *call, const struct value *value,
                              struct slice *text_out) MUST_USE;
 const struct timezone *exec__timezone(const struct kernel_call *call);
-/* An identifier, quoted if it needs to be. */
-void exec__append_identifier(struct buffer *buffer, struct slice name);
 char *exec__c_text(struct kernel_call *call, struct slice text);
 
 #endif

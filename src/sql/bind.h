@@ -311,6 +311,21 @@ void bind_numeric_call(const struct binder *b, struct expression *call);
 
 enum status bind_expression(struct binder *b, const parse_node *node, struct expression **out)
     MUST_USE;
+enum status bind_constant(struct binder *b, const PgQuery__AConst *constant,
+                          struct expression **out) MUST_USE;
+enum status bind_parameter(struct binder *b, const PgQuery__ParamRef *ref, struct expression **out)
+    MUST_USE;
+enum status bind_cast(struct binder *b, const PgQuery__TypeCast *cast, struct expression **out)
+    MUST_USE;
+/* element_type 0: the common type of the elements. */
+enum status bind_array_elements(struct binder *b, const PgQuery__AArrayExpr *array,
+                                uint32_t element_type, struct expression **out) MUST_USE;
+enum status bind_indirection(struct binder *b, const PgQuery__AIndirection *node,
+                             struct expression **out) MUST_USE;
+enum status bind_operator_node(struct binder *b, const PgQuery__AExpr *node,
+                               struct expression **out) MUST_USE;
+/* Name of what CURRENT_DATE and its like are, as SQL writes it. */
+const char *bind_value_function_name(const struct binder *b, const PgQuery__SQLValueFunction *node);
 enum status bind_operator(struct binder *b, const char *schema_name, const char *name, int location,
                           struct expression *left, struct expression *right,
                           struct expression **out) MUST_USE;
@@ -407,5 +422,21 @@ double plan_table_rows(const struct binder *b, const struct table *table);
 /* Parse one expression ("SELECT <text>") for stored texts; on the current stack. */
 enum status parse_on_stack(const char *text, struct arena *arena, PgQuery__ParseResult **result_out)
     MUST_USE;
+
+/* ---- calls with a grammar of their own ------------------------------------------------- */
+
+/* extract(year from x) and its kin: the words before each argument, which arguments the parser has
+   put into the order of a call, and what ends it. */
+struct own_grammar {
+    const char *name;
+    uint32_t count;
+    const char *before[4];
+    uint8_t order[4];
+    const char *end;
+    bool bare_first; /* the first is a word, not a string */
+};
+
+/* NULL: the function of `count` arguments has none. */
+const struct own_grammar *own_grammar_of(const char *name, size_t count);
 
 #endif

@@ -356,14 +356,37 @@ static enum status bind_default_text(struct binder *b, const parse_node *node,
     b->clause = NULL;
     b->query = outer;
     TRY(bind_assign(b, column_name, type, value, value->location, &value));
+    *expression_out = value;
+    *text_out = NULL;
+    if (value->kind == EXPRESSION_CONSTANT && value->value.is_null)
+        return STATUS_OK; /* as if nothing had been said */
     /* What is stored is read again with the column's type: casts to it need not be kept. */
     const struct expression *shown = value->written != NULL ? value->written : value;
     while (shown->kind == EXPRESSION_CAST && !shown->is_explicit) {
         shown = shown->arguments[0];
         shown = shown->written != NULL ? shown->written : shown;
     }
-    *expression_out = value;
     return bind_canonical(b, shown, NULL, text_out);
+}
+
+/* nextval('name'::regclass), the name as pg_get_expr would show it. */
+static enum status bind_sequence_default(struct binder *b, const char *schema_name,
+                                         const char *sequence, const char **text_out) {
+    struct buffer name = {0}, literal = {0};
+    if (strcmp(schema_name, "public") != 0) {
+        identifier_append(&name, slice_of_text(schema_name));
+        buffer_append_byte(&name, '.');
+    }
+    identifier_append(&name, slice_of_text(sequence));
+    buffer_append_text(&literal, "nextval(");
+    literal_append(&literal, buffer_slice(&name));
+    buffer_append_text(&literal, "::regclass)");
+    enum status status = buffer_status(&literal);
+    if (status == STATUS_OK)
+        *text_out = arena_format(b->arena, "%.*s", (int)literal.size, (const char *)literal.data);
+    buffer_release(&name);
+    buffer_release(&literal);
+    return status;
 }
 
 static enum status define_column(struct binder *b, const PgQuery__ColumnDef *node,
@@ -391,10 +414,7 @@ static enum status define_column(struct binder *b, const PgQuery__ColumnDef *nod
     if (serial != 0) {
         TRY(add_sequence(b, d, schema_name, column, 0, NULL));
         const char *sequence = column->serial_sequence_name;
-        const char *qualified = strcmp(schema_name, "public") == 0
-                                    ? sequence
-                                    : arena_format(b->arena, "%s.%s", schema_name, sequence);
-        column->default_text = arena_format(b->arena, "nextval('%s'::regclass)", qualified);
+        TRY(bind_sequence_default(b, schema_name, sequence, &column->default_text));
     }
     bool null_said = false;
     for (size_t i = 0; i < node->n_constraints; i++) {

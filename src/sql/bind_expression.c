@@ -1,470 +1,8 @@
-/* Expressions: parse nodes to typed trees (names: bind_name.c; subqueries: bind_sublink.c). */
-#include <errno.h>
-#include <stdlib.h>
+/* Expressions: parse nodes to typed trees (literals: bind_constant.c; operators: bind_comparison.c;
+   functions: bind_function.c; names: bind_name.c; subqueries: bind_sublink.c). */
 #include <string.h>
 
 #include "sql/bind.h"
-#include "value/value_array.h"
-#include "value/value_numeric.h"
-
-/* ---- constants and parameters ----------------------------------------------------------- */
-
-static enum status bind_number(struct binder *b, const char *text, int location,
-                               struct expression **out) {
-    struct value value;
-    if (strpbrk(text, ".eE") == NULL) {
-        errno = 0;
-        char *end;
-        long long number = strtoll(text, &end, 10);
-        if (errno == 0 && *end == '\0') {
-            value = number >= INT32_MIN && number <= INT32_MAX ? value_int4((int32_t)number)
-                                                               : value_int8(number);
-            *out = expression_constant(b, &value, location);
-            return STATUS_OK;
-        }
-    }
-    struct numeric number;
-    enum status status = numeric_parse(slice_of_text(text), &number);
-    if (status != STATUS_OK) {
-        bind_position(b, location);
-        return status;
-    }
-    int digits = 1;
-    for (int128_t left = number.coefficient < 0 ? -number.coefficient : number.coefficient;
-         left >= 10; left /= 10)
-        digits++;
-    int precision = digits > number.scale ? digits : number.scale > 0 ? number.scale : 1;
-    struct type type = precision <= NUMERIC_DIGITS_MAX
-                           ? type_numeric_derived(precision, number.scale)
-                           : TYPE_OF(NUMERIC);
-    TRY(numeric_to_value(number, type, &value));
-    *out = expression_constant(b, &value, location);
-    return STATUS_OK;
-}
-
-static enum status bind_constant(struct binder *b, const PgQuery__AConst *constant,
-                                 struct expression **out) {
-    struct value value;
-    if (constant->isnull) {
-        value = value_null(TYPE_OF(UNKNOWN));
-        *out = expression_constant(b, &value, constant->location);
-        return STATUS_OK;
-    }
-    switch (constant->val_case) {
-    case PG_QUERY__A__CONST__VAL_IVAL:
-        value = value_int4(constant->ival->ival);
-        break;
-    case PG_QUERY__A__CONST__VAL_FVAL:
-        return bind_number(b, constant->fval->fval, constant->location, out);
-    case PG_QUERY__A__CONST__VAL_BOOLVAL:
-        value = value_bool(constant->boolval->boolval);
-        break;
-    case PG_QUERY__A__CONST__VAL_SVAL:
-        value = value_string(TYPE_OF(UNKNOWN),
-                             arena_copy_slice(b->arena, slice_of_text(constant->sval->sval)));
-        break;
-    default:
-        return bind_unsupported(b, constant->location, "type bit");
-    }
-    *out = expression_constant(b, &value, constant->location);
-    return STATUS_OK;
-}
-
-static enum status bind_parameter(struct binder *b, const PgQuery__ParamRef *ref,
-                                  struct expression **out) {
-    if (b->parameters_fixed || ref->number < 1 || ref->number > 65535)
-        return bind_error(b, ref->location, STATUS_UNDEFINED_PARAMETER, "there is no parameter $%d",
-                          ref->number);
-    size_t index = (size_t)ref->number - 1;
-    if (index >= b->parameter_count) {
-        if (index >= b->parameter_capacity) {
-            size_t capacity = index + 16;
-            uint32_t *types = arena_alloc_zeroed(b->arena, capacity * sizeof *types);
-            if (types == NULL)
-                return bind_error(b, ref->location, STATUS_LIMIT_EXCEEDED, "too many parameters");
-            if (b->parameter_count > 0)
-                memcpy(types, b->parameter_types, b->parameter_count * sizeof *types);
-            b->parameter_types = types;
-            b->parameter_capacity = capacity;
-        }
-        b->parameter_count = index + 1;
-    }
-    uint32_t type = b->parameter_types[index];
-    *out = expression_make(b, EXPRESSION_PARAMETER, type_plain(type != 0 ? type : TYPE_UNKNOWN),
-                           ref->location);
-    (*out)->index = (uint32_t)index;
-    return STATUS_OK;
-}
-
-/* ---- casts ------------------------------------------------------------------------------ */
-
-/* interval '90' day: a bare number takes the field as unit. */
-static void interval_unit(struct binder *b, const PgQuery__TypeName *name,
-                          struct expression *literal) {
-    static const struct {
-        int mask;
-        const char *unit;
-    } units[] = {{1 << 2, "year"},  {1 << 1, "month"},   {1 << 3, "day"},
-                 {1 << 10, "hour"}, {1 << 11, "minute"}, {1 << 12, "second"}};
-    if (name->n_typmods == 0 || literal->kind != EXPRESSION_CONSTANT || literal->value.is_null ||
-        literal->type.id != TYPE_UNKNOWN || !NODE_IS(name->typmods[0], A_CONST))
-        return;
-    int mask = name->typmods[0]->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL
-                   ? name->typmods[0]->a_const->ival->ival
-                   : 0;
-    struct slice text = literal->value.string;
-    for (size_t i = 0; i < text.size; i++)
-        if (strchr("0123456789.+- ", text.data[i]) == NULL)
-            return;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (mask == units[i].mask)
-            literal->value.string = slice_of_text(arena_format(
-                b->arena, "%.*s %s", (int)text.size, (const char *)text.data, units[i].unit));
-}
-
-static enum status bind_array_elements(struct binder *b, const PgQuery__AArrayExpr *array,
-                                       uint32_t element_type, struct expression **out);
-
-static enum status bind_cast(struct binder *b, const PgQuery__TypeCast *cast,
-                             struct expression **out) {
-    struct type type;
-    TRY(bind_type_name(b, cast->type_name, &type));
-    struct expression *argument;
-    if (NODE_IS(cast->arg, A_ARRAY_EXPR) && type_is_array(type.id))
-        TRY(bind_array_elements(b, cast->arg->a_array_expr, type_info_get(type.id)->element_id,
-                                &argument));
-    else
-        TRY(bind_expression(b, cast->arg, &argument));
-    if (type.id == TYPE_INTERVAL)
-        interval_unit(b, cast->type_name, argument);
-    int location = cast->location >= 0 ? cast->location : argument->location;
-    TRY(bind_coerce(b, argument, type, CAST_EXPLICIT, location, out));
-    return STATUS_OK;
-}
-
-/* ---- operators -------------------------------------------------------------------------- */
-
-static enum status two_sides(struct binder *b, const PgQuery__AExpr *node, struct expression **left,
-                             struct expression **right) {
-    *left = NULL;
-    if (node->lexpr != NULL)
-        TRY(bind_expression(b, node->lexpr, left));
-    return bind_expression(b, node->rexpr, right);
-}
-
-static enum status make_junction(struct binder *b, enum expression_kind kind,
-                                 struct expression *left, struct expression *right,
-                                 struct expression **out) {
-    struct expression **arguments = ARENA_ARRAY(b->arena, struct expression *, 2);
-    arguments[0] = left;
-    arguments[1] = right;
-    *out = expression_list(b, kind, TYPE_OF(BOOL), left->location, 2, arguments);
-    return STATUS_OK;
-}
-
-/* (a, b) op (c, d) */
-static enum status bind_row_comparison(struct binder *b, const char *schema, const char *name,
-                                       int location, uint32_t count, struct expression **left,
-                                       struct expression **right, struct expression **out) {
-    bool equality = strcmp(name, "=") == 0, inequality = strcmp(name, "<>") == 0;
-    struct expression **parts;
-    TRY(BIND_ARRAY(b, (size_t)count * 2, &parts));
-    enum comparison comparison = COMPARISON_NONE;
-    for (uint32_t i = 0; i < count; i++) {
-        if (equality || inequality) {
-            TRY(bind_operator(b, schema, name, location, left[i], right[i], &parts[i]));
-            continue;
-        }
-        const struct function *function;
-        TRY(bind_operator_function(b, schema, name, location, &left[i], &right[i], &function));
-        struct expression *pair =
-            expression_call(b, function, TYPE_OF(BOOL), location, left[i], right[i]);
-        bind_numeric_call(b, pair);
-        comparison = function->comparison;
-        parts[i] = pair->arguments[0];
-        parts[count + i] = pair->arguments[1];
-    }
-    if (equality || inequality) {
-        *out = count == 1 ? parts[0]
-                          : expression_list(b, equality ? EXPRESSION_AND : EXPRESSION_OR,
-                                            TYPE_OF(BOOL), location, count, parts);
-        return STATUS_OK;
-    }
-    if (comparison == COMPARISON_NONE)
-        return bind_unsupported(b, location, "row comparison with operator %s", name);
-    *out = expression_list(b, EXPRESSION_ROW_COMPARE, TYPE_OF(BOOL), location, count * 2, parts);
-    (*out)->comparison = comparison;
-    return STATUS_OK;
-}
-
-static enum status bind_binary(struct binder *b, const PgQuery__AExpr *node,
-                               struct expression **out) {
-    const char *schema, *name;
-    TRY(bind_operator_name(b, node->n_name, node->name, node->location, &schema, &name));
-    struct expression *left, *right;
-    TRY(two_sides(b, node, &left, &right));
-    if (left != NULL && left->kind == EXPRESSION_ROW && right->kind == EXPRESSION_ROW) {
-        if (left->argument_count != right->argument_count)
-            return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
-                              "unequal number of entries in row expressions");
-        return bind_row_comparison(b, schema, strcmp(name, "!=") == 0 ? "<>" : name, node->location,
-                                   left->argument_count, left->arguments, right->arguments, out);
-    }
-    /* -(constant): keep literals literal. */
-    TRY(bind_operator(b, schema, name, node->location, left, right, out));
-    struct expression *call = *out;
-    struct value folded;
-    if (left == NULL && call->kind == EXPRESSION_CALL && strcmp(name, "-") == 0 &&
-        right->kind == EXPRESSION_CONSTANT && !right->value.is_null) {
-        folded = right->value;
-        if (folded.type.id == TYPE_INT4 && folded.int32 != INT32_MIN)
-            folded.int32 = -folded.int32;
-        else if (folded.type.id == TYPE_INT8 && folded.int64 == INT64_C(2147483648))
-            return STATUS_OK;
-        else if (folded.type.id == TYPE_INT8 && folded.int64 != INT64_MIN)
-            folded.int64 = -folded.int64;
-        else
-            return STATUS_OK;
-        *out = expression_constant(b, &folded, node->location);
-    }
-    return STATUS_OK;
-}
-
-static enum status bind_distinct(struct binder *b, const PgQuery__AExpr *node, bool negated,
-                                 struct expression **out) {
-    struct expression *left, *right;
-    TRY(two_sides(b, node, &left, &right));
-    if (left->kind == EXPRESSION_ROW || right->kind == EXPRESSION_ROW)
-        return bind_unsupported(b, node->location, "IS DISTINCT FROM between rows");
-    TRY(bind_operator(b, NULL, "=", node->location, left, right, out));
-    (*out)->kind = EXPRESSION_DISTINCT;
-    (*out)->negated = negated;
-    return STATUS_OK;
-}
-
-static enum status bind_nullif(struct binder *b, const PgQuery__AExpr *node,
-                               struct expression **out) {
-    struct expression *left, *right, *compare;
-    TRY(two_sides(b, node, &left, &right));
-    TRY(bind_operator(b, NULL, "=", node->location, left, right, &compare));
-    /* The literal side took its type from the other one. */
-    struct expression *first = left;
-    uint32_t own = first->type.id, used = compare->arguments[0]->type.id;
-    if (own == TYPE_UNKNOWN || (own != used && used == TYPE_FLOAT8))
-        first = compare->arguments[0];
-    else if (own != used && used == TYPE_NUMERIC) /* not with the other side's scale */
-        TRY(bind_coerce(b, left, TYPE_OF(NUMERIC), CAST_IMPLICIT, left->location, &first));
-    if (own == TYPE_VARCHAR) /* compared, and given back, as text */
-        first = expression_cast(b, first, TYPE_OF(TEXT), false);
-    struct expression **arguments = ARENA_ARRAY(b->arena, struct expression *, 3);
-    arguments[0] = compare->arguments[0];
-    arguments[1] = compare->arguments[1];
-    arguments[2] = first;
-    *out = expression_list(b, EXPRESSION_NULLIF, first->type, node->location, 3, arguments);
-    (*out)->function = compare->function;
-    return STATUS_OK;
-}
-
-static bool list_is_plain(uint32_t count, struct expression *const *items) {
-    for (uint32_t i = 0; i < count; i++)
-        if (items[i]->kind == EXPRESSION_ROW || !expression_is_row_free(items[i]))
-            return false;
-    return true;
-}
-
-/* x IN (a, b, c): one list of one type when they have one; otherwise x = a OR x = b ... */
-static enum status bind_in(struct binder *b, const PgQuery__AExpr *node, struct expression **out) {
-    const char *name = node_text(node->name[0]);
-    bool negated = strcmp(name, "<>") == 0;
-    struct expression *left;
-    TRY(bind_expression(b, node->lexpr, &left));
-    const PgQuery__List *list = node->rexpr->list;
-    uint32_t count = (uint32_t)list->n_items;
-    struct expression **items, **all;
-    TRY(BIND_ARRAY(b, count + 1, &all));
-    items = all + 1;
-    bool rows = left->kind == EXPRESSION_ROW;
-    for (uint32_t i = 0; i < count; i++) {
-        TRY(bind_expression(b, list->items[i], &items[i]));
-        rows |= items[i]->kind == EXPRESSION_ROW;
-    }
-    all[0] = left;
-    struct type common;
-    bool together = !rows && list_is_plain(count, items) && count > 1 &&
-                    bind_common_type(b, count + 1, all, "IN", &common) == STATUS_OK;
-    if (!together) {
-        error_clear();
-        *out = NULL;
-        for (uint32_t i = 0; i < count; i++) {
-            struct expression *one;
-            if (rows && items[i]->kind == EXPRESSION_ROW && left->kind == EXPRESSION_ROW) {
-                if (items[i]->argument_count != left->argument_count)
-                    return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
-                                      "unequal number of entries in row expressions");
-                struct expression **copy =
-                    ARENA_ARRAY(b->arena, struct expression *, left->argument_count);
-                memcpy(copy, left->arguments, left->argument_count * sizeof *copy);
-                TRY(bind_row_comparison(b, NULL, negated ? "<>" : "=", node->location,
-                                        left->argument_count, copy, items[i]->arguments, &one));
-            } else {
-                TRY(bind_operator(b, NULL, negated ? "<>" : "=", node->location, left, items[i],
-                                  &one));
-            }
-            if (*out == NULL)
-                *out = one;
-            else
-                TRY(make_junction(b, negated ? EXPRESSION_AND : EXPRESSION_OR, *out, one, out));
-        }
-        return STATUS_OK;
-    }
-    /* Bring the list to one type; compare it with the left side as one operator. */
-    struct type list_type;
-    struct expression **values = items;
-    bool any_known = false;
-    for (uint32_t i = 0; i < count; i++)
-        any_known |= items[i]->type.id != TYPE_UNKNOWN;
-    if (!any_known && left->type.id != TYPE_UNKNOWN) {
-        list_type = type_plain(left->type.id == TYPE_VARCHAR ? TYPE_TEXT : left->type.id);
-        for (uint32_t i = 0; i < count; i++)
-            TRY(bind_coerce(b, items[i], list_type, CAST_IMPLICIT, items[i]->location, &values[i]));
-    } else {
-        TRY(bind_coerce_all(b, any_known && left->type.id == TYPE_UNKNOWN ? count : count, values,
-                            "IN", &list_type));
-    }
-    struct expression *probe = expression_make(b, EXPRESSION_CONSTANT, list_type, node->location);
-    probe->value = value_null(list_type);
-    struct expression *compare;
-    TRY(bind_operator(b, NULL, "=", node->location, left, probe, &compare));
-    all[0] = compare->arguments[0];
-    struct type wanted = compare->arguments[1]->type;
-    if (all[0]->type.id == TYPE_NUMERIC) {
-        /* One form for all: the column's scale when every constant fits it. */
-        bool same = all[0]->type.precision > 0;
-        for (uint32_t i = 0; i < count && same; i++)
-            same = values[i]->type.precision > 0 && values[i]->type.scale <= all[0]->type.scale &&
-                   values[i]->kind == EXPRESSION_CONSTANT;
-        wanted =
-            same ? type_numeric_derived(NUMERIC_DIGITS_MAX, all[0]->type.scale) : TYPE_OF(NUMERIC);
-        all[0] = left->type.id == TYPE_NUMERIC ? left : all[0];
-        if (type_physical(all[0]->type) != type_physical(wanted) ||
-            all[0]->type.scale != wanted.scale)
-            all[0] = expression_cast(b, all[0], wanted, false);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (wanted.id == TYPE_TEXT && type_is_string(values[i]->type.id) &&
-            values[i]->type.id != TYPE_BPCHAR)
-            continue;
-        if (values[i]->type.id == wanted.id && wanted.id != TYPE_NUMERIC)
-            continue;
-        struct value folded;
-        if (values[i]->kind == EXPRESSION_CONSTANT &&
-            value_cast(&b->values, &values[i]->value, wanted, true, b->arena, &folded) ==
-                STATUS_OK) {
-            struct expression *cast = expression_cast(b, values[i], wanted, false);
-            values[i] = expression_constant(b, &folded, values[i]->location);
-            values[i]->written = cast;
-        } else if (values[i]->type.id != wanted.id ||
-                   type_physical(values[i]->type) != type_physical(wanted))
-            values[i] = expression_cast(b, values[i], wanted, true);
-    }
-    *out = expression_list(b, EXPRESSION_IN, TYPE_OF(BOOL), node->location, count + 1, all);
-    (*out)->function = compare->function;
-    (*out)->negated = negated;
-    (*out)->list_is_constant = true;
-    return STATUS_OK;
-}
-
-static enum status bind_any_all(struct binder *b, const PgQuery__AExpr *node,
-                                struct expression **out) {
-    const char *schema, *name;
-    TRY(bind_operator_name(b, node->n_name, node->name, node->location, &schema, &name));
-    struct expression *left, *right;
-    TRY(two_sides(b, node, &left, &right));
-    if (right->type.id == TYPE_UNKNOWN) {
-        TRY(bind_settle_unknown(b, &left));
-        uint32_t array = type_info_get(left->type.id)->array_id;
-        TRY(bind_coerce(b, right, type_plain(array), CAST_IMPLICIT, right->location, &right));
-    }
-    if (!type_is_array(right->type.id))
-        return bind_error(b, node->location, STATUS_WRONG_OBJECT_TYPE,
-                          "op ANY/ALL (array) requires array on right side");
-    uint32_t element = type_info_get(right->type.id)->element_id;
-    struct expression *probe =
-        expression_make(b, EXPRESSION_CONSTANT, type_plain(element), node->location);
-    probe->value = value_null(type_plain(element));
-    struct expression *compare;
-    TRY(bind_operator(b, schema, name, node->location, left, probe, &compare));
-    if (compare->type.id != TYPE_BOOL)
-        return bind_error(b, node->location, STATUS_WRONG_OBJECT_TYPE,
-                          "op ANY/ALL (array) requires operator to yield boolean");
-    uint32_t wanted = compare->arguments[1]->type.id;
-    if (wanted != element &&
-        !(wanted == TYPE_TEXT && type_is_string(element) && element != TYPE_BPCHAR)) {
-        uint32_t array = type_info_get(wanted)->array_id;
-        right = expression_cast(b, right, type_plain(array), false);
-    }
-    struct expression **arguments = ARENA_ARRAY(b->arena, struct expression *, 2);
-    arguments[0] = compare->arguments[0];
-    if (arguments[0]->type.id == TYPE_NUMERIC && arguments[0]->type.precision > 0)
-        arguments[0] = expression_cast(b, arguments[0], TYPE_OF(NUMERIC), false);
-    arguments[1] = right;
-    *out = expression_list(
-        b, node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY ? EXPRESSION_ANY : EXPRESSION_ALL,
-        TYPE_OF(BOOL), node->location, 2, arguments);
-    (*out)->function = compare->function;
-    return STATUS_OK;
-}
-
-static enum status bind_between(struct binder *b, const PgQuery__AExpr *node,
-                                struct expression **out) {
-    bool symmetric = node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM ||
-                     node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM;
-    bool negated = node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN ||
-                   node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM;
-    const PgQuery__List *list = node->rexpr->list;
-    struct expression *result = NULL;
-    for (int turn = 0; turn < (symmetric ? 2 : 1); turn++) {
-        struct expression *argument, *low, *high, *first, *second, *both;
-        TRY(bind_expression(b, node->lexpr, &argument));
-        TRY(bind_expression(b, list->items[turn], &low));
-        TRY(bind_operator(b, NULL, negated ? "<" : ">=", node->location, argument, low, &first));
-        TRY(bind_expression(b, node->lexpr, &argument));
-        TRY(bind_expression(b, list->items[1 - turn], &high));
-        TRY(bind_operator(b, NULL, negated ? ">" : "<=", node->location, argument, high, &second));
-        TRY(make_junction(b, negated ? EXPRESSION_OR : EXPRESSION_AND, first, second, &both));
-        if (result == NULL)
-            result = both;
-        else
-            TRY(make_junction(b, negated ? EXPRESSION_AND : EXPRESSION_OR, result, both, &result));
-    }
-    *out = result;
-    return STATUS_OK;
-}
-
-static enum status bind_operator_node(struct binder *b, const PgQuery__AExpr *node,
-                                      struct expression **out) {
-    switch (node->kind) {
-    case PG_QUERY__A__EXPR__KIND__AEXPR_OP:
-    case PG_QUERY__A__EXPR__KIND__AEXPR_LIKE:
-    case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE:
-        return bind_binary(b, node, out);
-    case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY:
-    case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL:
-        return bind_any_all(b, node, out);
-    case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT:
-        return bind_distinct(b, node, false, out);
-    case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT:
-        return bind_distinct(b, node, true, out);
-    case PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF:
-        return bind_nullif(b, node, out);
-    case PG_QUERY__A__EXPR__KIND__AEXPR_IN:
-        return bind_in(b, node, out);
-    case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR:
-        return bind_unsupported(b, node->location, "SIMILAR TO");
-    default:
-        return bind_between(b, node, out);
-    }
-}
 
 static enum status bind_bool(struct binder *b, const PgQuery__BoolExpr *node,
                              struct expression **out) {
@@ -531,6 +69,7 @@ static enum status bind_case(struct binder *b, const PgQuery__CaseExpr *node,
     if (count > branches)
         arguments[branches * 2] = results[branches];
     *out = expression_list(b, EXPRESSION_CASE, type, node->location, branches + count, arguments);
+    (*out)->sql_syntax = node->arg != NULL;
     return STATUS_OK;
 }
 
@@ -592,90 +131,6 @@ static enum status bind_row(struct binder *b, const PgQuery__RowExpr *node,
 }
 
 /* element_type 0: found from the elements. */
-static enum status bind_array_elements(struct binder *b, const PgQuery__AArrayExpr *array,
-                                       uint32_t element_type, struct expression **out) {
-    uint32_t count = (uint32_t)array->n_elements;
-    struct expression **items;
-    TRY(BIND_ARRAY(b, count, &items));
-    bool nested = false;
-    for (uint32_t i = 0; i < count; i++) {
-        if (NODE_IS(array->elements[i], A_ARRAY_EXPR)) {
-            nested = true;
-            TRY(bind_array_elements(b, array->elements[i]->a_array_expr, element_type, &items[i]));
-        } else {
-            TRY(bind_expression(b, array->elements[i], &items[i]));
-        }
-    }
-    struct type type;
-    if (element_type != 0) {
-        type = type_plain(type_info_get(element_type)->array_id);
-        for (uint32_t i = 0; i < count && !nested; i++)
-            TRY(bind_coerce(b, items[i], type_plain(element_type), CAST_EXPLICIT,
-                            items[i]->location, &items[i]));
-    } else {
-        if (count == 0) {
-            enum status status = bind_error(b, array->location, STATUS_INDETERMINATE_DATATYPE,
-                                            "cannot determine type of empty array");
-            error_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].");
-            return status;
-        }
-        TRY(bind_coerce_all(b, count, items, "ARRAY", &type));
-        nested |= type_is_array(type.id);
-        uint32_t id = type_is_array(type.id) ? type.id : type_info_get(type.id)->array_id;
-        if (id == 0)
-            return bind_error(b, array->location, STATUS_UNDEFINED_OBJECT,
-                              "could not find array type for data type %s",
-                              bind_type_text(b, type));
-        type = type_plain(id);
-    }
-    *out = expression_list(b, EXPRESSION_ARRAY, type, array->location, count, items);
-    (*out)->is_nested = nested;
-    return STATUS_OK;
-}
-
-static enum status bind_bound(struct binder *b, const parse_node *node, struct expression **out) {
-    if (node == NULL) {
-        *out = expression_make(b, EXPRESSION_NONE, TYPE_OF(INT4), -1);
-        return STATUS_OK;
-    }
-    TRY(bind_expression(b, node, out));
-    if (!bind_can_coerce((*out)->type, TYPE_INT4, CAST_ASSIGNMENT))
-        return bind_error(b, (*out)->location, STATUS_DATATYPE_MISMATCH,
-                          "array subscript must have type integer");
-    return bind_coerce(b, *out, TYPE_OF(INT4), CAST_ASSIGNMENT, (*out)->location, out);
-}
-
-static enum status bind_indirection(struct binder *b, const PgQuery__AIndirection *node,
-                                    struct expression **out) {
-    struct expression *base;
-    TRY(bind_expression(b, node->arg, &base));
-    uint32_t count = (uint32_t)node->n_indirection;
-    bool slice = false;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!NODE_IS(node->indirection[i], A_INDICES))
-            return bind_unsupported(b, node_location(node->arg), "field selection from a value");
-        slice |= node->indirection[i]->a_indices->is_slice;
-    }
-    if (!type_is_array(base->type.id))
-        return bind_error(b, base->location, STATUS_DATATYPE_MISMATCH,
-                          "cannot subscript type %s because it does not support subscripting",
-                          bind_type_text(b, base->type));
-    struct expression **arguments;
-    TRY(BIND_ARRAY(b, count * 2 + 1, &arguments));
-    arguments[0] = base;
-    uint32_t used = 1;
-    for (uint32_t i = 0; i < count; i++) {
-        const PgQuery__AIndices *indices = node->indirection[i]->a_indices;
-        if (slice)
-            TRY(bind_bound(b, indices->lidx, &arguments[used++]));
-        TRY(bind_bound(b, indices->uidx, &arguments[used++]));
-    }
-    struct type type = slice ? base->type : type_plain(type_info_get(base->type.id)->element_id);
-    *out = expression_list(b, slice ? EXPRESSION_SLICE : EXPRESSION_SUBSCRIPT, type, base->location,
-                           used, arguments);
-    return STATUS_OK;
-}
-
 /* ---- odds and ends ---------------------------------------------------------------------- */
 
 static enum status bind_collate(struct binder *b, const PgQuery__CollateClause *node,
@@ -692,6 +147,32 @@ static enum status bind_collate(struct binder *b, const PgQuery__CollateClause *
                           "collations are not supported by type %s",
                           bind_type_text(b, (*out)->type));
     return STATUS_OK;
+}
+
+const char *bind_value_function_name(const struct binder *b,
+                                     const PgQuery__SQLValueFunction *node) {
+    static const char *const names[] = {
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE] = "CURRENT_DATE",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP] = "CURRENT_TIMESTAMP",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP_N] = "CURRENT_TIMESTAMP",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP] = "LOCALTIMESTAMP",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP_N] = "LOCALTIMESTAMP",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIME] = "LOCALTIME",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIME_N] = "LOCALTIME",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_ROLE] = "CURRENT_ROLE",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_USER] = "CURRENT_USER",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_USER] = "USER",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_SESSION_USER] = "SESSION_USER",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_CATALOG] = "CURRENT_CATALOG",
+        [PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_SCHEMA] = "CURRENT_SCHEMA",
+    };
+    size_t op = (size_t)node->op;
+    if (op >= sizeof names / sizeof names[0] || names[op] == NULL)
+        return "?";
+    bool sized = node->op == PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP_N ||
+                 node->op == PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP_N ||
+                 node->op == PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIME_N;
+    return sized ? arena_format(b->arena, "%s(%d)", names[op], node->typmod) : names[op];
 }
 
 static enum status bind_value_function(struct binder *b, const PgQuery__SQLValueFunction *node,
@@ -744,6 +225,10 @@ static enum status bind_value_function(struct binder *b, const PgQuery__SQLValue
         type.modifier = modifier;
         *out = expression_cast(b, *out, type, true);
     }
+    struct expression *spelled =
+        expression_make(b, EXPRESSION_SPELLED, (*out)->type, node->location);
+    spelled->name = bind_value_function_name(b, node);
+    (*out)->written = spelled;
     return STATUS_OK;
 }
 

@@ -810,7 +810,9 @@ enum status bind_function_call(struct binder *b, const PgQuery__FuncCall *call,
         TRY(bind_expression(b, call->args[i], &site.arguments[i]));
     }
     b->set_functions_allowed = sets;
-    return resolve_call(b, call, &site, out);
+    TRY(resolve_call(b, call, &site, out));
+    (*out)->sql_syntax = call->funcformat == PG_QUERY__COERCION_FORM__COERCE_SQL_SYNTAX;
+    return STATUS_OK;
 }
 
 enum status bind_function_named(struct binder *b, const char *name, int location, uint32_t count,

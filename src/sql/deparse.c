@@ -26,37 +26,8 @@ static void write_text(struct writer *w, const char *text) {
     buffer_append_text(w->buffer, text);
 }
 
-static void write_quoted(struct writer *w, struct slice text) {
-    buffer_append_byte(w->buffer, '\'');
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] == '\'')
-            buffer_append_byte(w->buffer, '\'');
-        buffer_append_byte(w->buffer, text.data[i]);
-    }
-    buffer_append_byte(w->buffer, '\'');
-}
-
-static bool is_plain_name(const char *name) {
-    if (!(islower((unsigned char)*name) || *name == '_'))
-        return false;
-    for (; *name != '\0'; name++)
-        if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) && *name != '_')
-            return false;
-    return true;
-}
-
 static void write_name(struct writer *w, const char *name) {
-    if (is_plain_name(name)) {
-        write_text(w, name);
-        return;
-    }
-    buffer_append_byte(w->buffer, '"');
-    for (; *name != '\0'; name++) {
-        if (*name == '"')
-            buffer_append_byte(w->buffer, '"');
-        buffer_append_byte(w->buffer, (uint8_t)*name);
-    }
-    buffer_append_byte(w->buffer, '"');
+    identifier_append(w->buffer, slice_of_text(name));
 }
 
 /* character without a length means one character when it is read again. */
@@ -68,10 +39,6 @@ static void write_constant(struct writer *w, const struct expression *expression
     const struct value *value = &expression->value;
     char name[TYPE_NAME_SIZE];
     struct type shown = type_plain(value->type.id);
-    if (w->as_written && expression->written != NULL) {
-        write_expression(w, expression->written);
-        return;
-    }
     if (value->is_null) {
         write_text(w, "NULL");
         if (value->type.id != TYPE_UNKNOWN)
@@ -90,7 +57,7 @@ static void write_constant(struct writer *w, const struct expression *expression
     } else if (bare) {
         buffer_append_slice(w->buffer, slice);
     } else {
-        write_quoted(w, slice);
+        literal_append(w->buffer, slice);
         if (value->type.id != TYPE_UNKNOWN)
             buffer_append_format(w->buffer, "::%s", name_of(shown, name));
     }
@@ -110,19 +77,33 @@ static bool is_integer(uint32_t type) {
     return type == TYPE_INT2 || type == TYPE_INT4 || type == TYPE_INT8;
 }
 
-/* Casts between what PostgreSQL compares and computes with as it is. */
-static bool is_needless(const struct expression *cast) {
-    if (cast->kind != EXPRESSION_CAST || cast->is_explicit)
-        return false;
-    uint32_t from = cast->arguments[0]->type.id, to = cast->type.id;
-    return (is_integer(from) && is_integer(to)) || (from == TYPE_FLOAT4 && to == TYPE_FLOAT8) ||
-           (from == TYPE_DATE && to == TYPE_TIMESTAMP);
+static bool is_text(const char *text, const char *const *texts, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(text, texts[i]) == 0)
+            return true;
+    return false;
 }
 
-static void write_operand(struct writer *w, const struct expression *operand) {
-    if (w->as_written && operand->written != NULL)
+/* Casts between what PostgreSQL compares and computes with as it is. */
+static bool is_needless(const struct expression *parent, const struct expression *cast) {
+    static const char *const arithmetic[] = {"+", "-", "*", "/"};
+    if (cast->kind != EXPRESSION_CAST || cast->is_explicit)
+        return false;
+    const struct operator* infix = parent->function == NULL ? NULL : operator_of(parent->function);
+    bool compares = parent->kind != EXPRESSION_CALL || infix == NULL ||
+                    parent->function->comparison != COMPARISON_NONE;
+    uint32_t from = cast->arguments[0]->type.id, to = cast->type.id;
+    if (from == TYPE_DATE && to == TYPE_TIMESTAMP)
+        return compares;
+    return ((is_integer(from) && is_integer(to)) || (from == TYPE_FLOAT4 && to == TYPE_FLOAT8)) &&
+           (compares || is_text(infix->name, arithmetic, 4));
+}
+
+static void write_operand(struct writer *w, const struct expression *parent,
+                          const struct expression *operand) {
+    while (w->as_written && operand->written != NULL)
         operand = operand->written;
-    if (w->as_written && is_needless(operand))
+    if (w->as_written && is_needless(parent, operand))
         operand = operand->arguments[0];
     /* The operators of text are those of varchar, behind a cast that PostgreSQL shows. */
     bool varchar = w->as_written && operand->type.id == TYPE_VARCHAR;
@@ -133,35 +114,85 @@ static void write_operand(struct writer *w, const struct expression *operand) {
 
 static void write_infix(struct writer *w, const char *symbol, const struct expression *expression) {
     write_text(w, "(");
-    write_operand(w, expression->arguments[0]);
+    write_operand(w, expression, expression->arguments[0]);
     buffer_append_format(w->buffer, " %s ", symbol);
-    write_operand(w, expression->arguments[1]);
+    write_operand(w, expression, expression->arguments[1]);
     write_text(w, ")");
 }
 
+/* An argument of a function, which may be one of text's. */
+static void write_argument(struct writer *w, const struct expression *call, uint32_t argument) {
+    const struct function *function = call->function;
+    if (argument < function->argument_count && function->arguments[argument] == TYPE_TEXT &&
+        function->shape == FUNCTION_SCALAR)
+        write_operand(w, call, call->arguments[argument]);
+    else
+        write_expression(w, call->arguments[argument]);
+}
+
+static const struct own_grammar own_grammars[] = {
+    {"extract", 2, {"EXTRACT(", " FROM "}, {0, 1}, ")", true},
+    {"timezone", 2, {"(", " AT TIME ZONE "}, {1, 0}, ")", false},
+    {"position", 2, {"POSITION((", ") IN ("}, {1, 0}, "))", false},
+    {"substring", 2, {"SUBSTRING(", " FROM "}, {0, 1}, ")", false},
+    {"substring", 3, {"SUBSTRING(", " FROM ", " FOR "}, {0, 1, 2}, ")", false},
+    {"overlay", 3, {"OVERLAY(", " PLACING ", " FROM "}, {0, 1, 2}, ")", false},
+    {"overlay", 4, {"OVERLAY(", " PLACING ", " FROM ", " FOR "}, {0, 1, 2, 3}, ")", false},
+    {"btrim", 1, {"TRIM(BOTH FROM "}, {0}, ")", false},
+    {"btrim", 2, {"TRIM(BOTH ", " FROM "}, {1, 0}, ")", false},
+    {"ltrim", 1, {"TRIM(LEADING FROM "}, {0}, ")", false},
+    {"ltrim", 2, {"TRIM(LEADING ", " FROM "}, {1, 0}, ")", false},
+    {"rtrim", 1, {"TRIM(TRAILING FROM "}, {0}, ")", false},
+    {"rtrim", 2, {"TRIM(TRAILING ", " FROM "}, {1, 0}, ")", false},
+};
+
+const struct own_grammar *own_grammar_of(const char *name, size_t count) {
+    for (size_t i = 0; i < sizeof own_grammars / sizeof own_grammars[0]; i++)
+        if (own_grammars[i].count == count && strcmp(own_grammars[i].name, name) == 0)
+            return &own_grammars[i];
+    return NULL;
+}
+
+static void write_own_grammar(struct writer *w, const struct own_grammar *own,
+                              const struct expression *call) {
+    for (uint32_t k = 0; k < own->count; k++) {
+        const struct expression *argument = call->arguments[own->order[k]];
+        write_text(w, own->before[k]);
+        if (own->bare_first && k == 0 && argument->kind == EXPRESSION_CONSTANT)
+            buffer_append_slice(w->buffer, argument->value.string);
+        else
+            write_argument(w, call, own->order[k]);
+    }
+    write_text(w, own->end);
+}
+
 static void write_call(struct writer *w, const struct expression *expression) {
-    const struct operator* operator= operator_of(expression->function);
-    if (operator!= NULL && operator->left != 0 && expression->argument_count == 2) {
-        write_infix(w, operator->name, expression);
+    const struct operator* infix = operator_of(expression->function);
+    if (infix != NULL && infix->left != 0 && expression->argument_count == 2) {
+        write_infix(w, infix->name, expression);
         return;
     }
-    if (operator!= NULL && operator->left == 0 && expression->argument_count == 1) {
-        buffer_append_format(w->buffer, "(%s ", operator->name);
+    if (infix != NULL && infix->left == 0 && expression->argument_count == 1) {
+        buffer_append_format(w->buffer, "(%s ", infix->name);
         write_expression(w, expression->arguments[0]);
         write_text(w, ")");
         return;
     }
-    write_text(w, expression->function->name);
+    const struct own_grammar *own = NULL;
+    if (w->as_written && expression->sql_syntax)
+        own = own_grammar_of(expression->function->name, expression->argument_count);
+    if (own != NULL) {
+        write_own_grammar(w, own, expression);
+        return;
+    }
+    if (w->as_written)
+        write_name(w, expression->function->name);
+    else
+        write_text(w, expression->function->name);
     write_text(w, "(");
     for (uint32_t i = 0; i < expression->argument_count; i++) {
-        bool text = i < expression->function->argument_count &&
-                    expression->function->arguments[i] == TYPE_TEXT &&
-                    expression->function->shape == FUNCTION_SCALAR;
         write_text(w, i > 0 ? ", " : "");
-        if (text)
-            write_operand(w, expression->arguments[i]);
-        else
-            write_expression(w, expression->arguments[i]);
+        write_argument(w, expression, i);
     }
     write_text(w, ")");
 }
@@ -172,7 +203,18 @@ static void write_keyword(struct writer *w, const char *keyword) {
         buffer_append_format(w->buffer, " %s", keyword);
         return;
     }
+    while (w->buffer->size > 0 && w->buffer->data[w->buffer->size - 1] == ' ')
+        w->buffer->size--;
     buffer_append_format(w->buffer, "\n%*s%s", (int)w->depth * 4, "", keyword);
+}
+
+/* CASE x WHEN 1 ...: every condition is x = something. */
+static bool is_simple_case(const struct expression *expression) {
+    for (uint32_t i = 0; i + 1 < expression->argument_count; i += 2)
+        if (expression->arguments[i]->kind != EXPRESSION_CALL ||
+            expression->arguments[i]->argument_count != 2)
+            return false;
+    return expression->sql_syntax && expression->argument_count > 1;
 }
 
 static void write_case(struct writer *w, const struct expression *expression) {
@@ -180,11 +222,20 @@ static void write_case(struct writer *w, const struct expression *expression) {
         write_keyword(w, "CASE");
     else
         write_text(w, "CASE");
+    bool simple = w->as_written && is_simple_case(expression);
+    if (simple) {
+        write_text(w, " ");
+        write_operand(w, expression->arguments[0], expression->arguments[0]->arguments[0]);
+    }
     w->depth++;
     uint32_t i = 0;
     for (; i + 1 < expression->argument_count; i += 2) {
+        const struct expression *condition = expression->arguments[i];
         write_keyword(w, "WHEN ");
-        write_expression(w, expression->arguments[i]);
+        if (simple)
+            write_operand(w, condition, condition->arguments[1]);
+        else
+            write_expression(w, condition);
         write_text(w, " THEN ");
         write_expression(w, expression->arguments[i + 1]);
     }
@@ -197,11 +248,15 @@ static void write_case(struct writer *w, const struct expression *expression) {
 }
 
 static void write_in(struct writer *w, const struct expression *expression) {
+    const struct expression *first = expression->arguments[1];
+    bool varchar =
+        w->as_written && first->written != NULL && first->written->type.id == TYPE_VARCHAR;
     write_text(w, "(");
-    write_operand(w, expression->arguments[0]);
-    write_text(w, expression->negated ? " <> ALL (ARRAY[" : " = ANY (ARRAY[");
+    write_operand(w, expression, expression->arguments[0]);
+    write_text(w, expression->negated ? " <> ALL (" : " = ANY (");
+    write_text(w, varchar ? "(ARRAY[" : "ARRAY[");
     write_list(w, 1, expression->argument_count, expression->arguments, ", ");
-    write_text(w, "]))");
+    write_text(w, varchar ? "])::text[]))" : "]))");
 }
 
 static void write_test(struct writer *w, const struct expression *expression) {
@@ -261,6 +316,8 @@ static void write_expression(struct writer *w, const struct expression *expressi
         write_text(w, "...");
         return;
     }
+    while (w->as_written && expression->written != NULL)
+        expression = expression->written;
     switch (expression->kind) {
     case EXPRESSION_CONSTANT:
         write_constant(w, expression);
@@ -296,6 +353,12 @@ static void write_expression(struct writer *w, const struct expression *expressi
         write_test(w, expression);
         break;
     case EXPRESSION_DISTINCT:
+        if (w->as_written && expression->negated) {
+            write_text(w, "(NOT ");
+            write_infix(w, "IS DISTINCT FROM", expression);
+            write_text(w, ")");
+            break;
+        }
         write_infix(w, expression->negated ? "IS NOT DISTINCT FROM" : "IS DISTINCT FROM",
                     expression);
         break;
@@ -351,6 +414,9 @@ static void write_expression(struct writer *w, const struct expression *expressi
         break;
     case EXPRESSION_SUBPLAN:
         write_subplan(w, expression);
+        break;
+    case EXPRESSION_SPELLED:
+        write_text(w, expression->name);
         break;
     default:
         write_text(w, "?");

@@ -88,6 +88,7 @@ enum expression_kind {
     EXPRESSION_GROUPED,
     EXPRESSION_SET_FUNCTION,
     EXPRESSION_DEFAULT,
+    EXPRESSION_SPELLED,
 };
 
 enum expression_test {
@@ -131,6 +132,8 @@ struct subplan {
 struct expression {
     enum expression_kind kind;
     bool negated, is_explicit, is_nested, list_is_constant;
+    bool sql_syntax;    /* CALL: written as extract(year from x), not as a plain call; CASE: as
+                           CASE x WHEN 1 ... */
     uint8_t test;       /* enum expression_test */
     uint8_t comparison; /* ROW_COMPARE */
     struct type type;
@@ -139,7 +142,8 @@ struct expression {
     const struct function *function;
     uint32_t argument_count;
     struct expression **arguments;
-    /* CONSTANT: the cast it was made of, for texts that are stored as written; NULL: none. */
+    /* What it was made of, for texts that are stored as written: of a CONSTANT its cast, of a CALL
+       or a CAST the SPELLED name (CURRENT_DATE). NULL: nothing else. */
     const struct expression *written;
     union {
         struct value value;            /* CONSTANT */

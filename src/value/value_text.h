@@ -85,4 +85,10 @@ size_t int128_format(int128_t number, char text[40]);
 /* "invalid input syntax for type %s: \"%s\"" with the text cut for the message. */
 enum status text_syntax_error(const char *type_name, struct slice text);
 
+/* An identifier, in double quotes where PostgreSQL's quote_ident puts them (capitals, keywords that
+   are not unreserved ...). */
+void identifier_append(struct buffer *buffer, struct slice name);
+/* A string in single quotes, those in it doubled (standard_conforming_strings). */
+void literal_append(struct buffer *buffer, struct slice text);
+
 #endif
