@@ -2,8 +2,8 @@
 
 An answer is a list of rows of texts (None is null) and, for each column, whether it is floating
 point there. Columns that are exact on both sides must be equal as numbers or texts; a column that
-is floating point on one side must agree to a relative 1e-9 (DuckDB computes averages and quotients of
-decimals in double precision). char(n) is compared without its padding.
+is floating point on one side must agree to a relative 1e-9 (DuckDB computes averages and quotients
+of decimals in double precision). char(n) is compared without its padding.
 
 Rows that ORDER BY leaves in no order may come in any: the columns it names must be equal in
 sequence, and the rows as a multiset.

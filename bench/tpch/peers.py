@@ -67,8 +67,9 @@ class Wire:
                     rows = cursor.fetchall() if cursor.description else None
                     seconds += time.monotonic() - begin
                     if rows is not None:
-                        answer = Answer([column.name for column in cursor.description], rows,
-                                        [column.type_code in FLOATS for column in cursor.description])
+                        columns = cursor.description
+                        answer = Answer([column.name for column in columns], rows,
+                                        [column.type_code in FLOATS for column in columns])
         except self.error as error:
             raise QueryError(str(error).strip().split("\n")[0]) from error
         return seconds * 1e3, answer
@@ -189,7 +190,8 @@ def load(peer, rows_directory):
 
 def forget(names, directory):
     """Removes what these systems have stored in the directory."""
-    paths = {"satori": ["satori"], "duckdb": ["duckdb.db", "duckdb.db.wal"], "postgres": ["postgres"]}
+    paths = {"satori": ["satori"], "postgres": ["postgres"],
+             "duckdb": ["duckdb.db", "duckdb.db.wal"]}
     for name in names:
         for path in paths[name]:
             path = os.path.join(directory, path)
