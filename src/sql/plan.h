@@ -45,7 +45,6 @@ struct frame {
     bool is_relation;        /* a subquery in FROM: outer variables beyond one level are the
                                 parent's business */
     struct outer_list outer; /* variables of the parent's query that this one uses */
-    uint32_t pseudo_count;   /* relations made up for semi-joins, numbered after the query's */
 };
 
 struct path {
@@ -64,7 +63,27 @@ struct qual {
     struct expression *expression;
     uint64_t relations;
     bool done;
+    bool is_late; /* dear: to be tested when all joins have been made */
 };
+
+/* A copy with other variables (plan_copy.c). `variable` gets each VARIABLE and how many queries
+   deep it lies in what is copied: its level is below, equal to or above that depth. */
+struct variable_map {
+    struct planner *p;
+    enum status (*variable)(struct variable_map *map, const struct expression *variable,
+                            uint32_t depth, struct expression **out);
+    uint32_t base;               /* of relation numbers */
+    uint32_t relation;           /* one that is replaced ... */
+    struct expression **targets; /* ... by these */
+};
+enum status plan_map(struct variable_map *map, const struct expression *expression, uint32_t depth,
+                     struct expression **out) MUST_USE;
+enum status plan_map_items(struct variable_map *map, uint32_t count, struct join_item **items,
+                           uint32_t depth, struct join_item ***out) MUST_USE;
+enum status plan_map_relation(struct variable_map *map, const struct relation *from, uint32_t depth,
+                              struct relation **out) MUST_USE;
+enum status plan_copy_query(struct planner *p, const struct query *query, struct query **out)
+    MUST_USE;
 
 enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const struct layout *layout,
                           double rows, struct plan_node **node_out) MUST_USE;
@@ -89,6 +108,9 @@ void plan_forget_targets(struct planner *p, struct query *query);
 /* The same for the columns of a subquery in FROM that the query around it does not read. used: as
    in struct relation. */
 void plan_forget_unused(struct planner *p, struct query *query, const bool *used);
+/* With all below it; nothing is resolved. */
+enum status plan_fold_tree(struct planner *p, const struct expression *expression,
+                           struct expression **out) MUST_USE;
 uint64_t plan_relations_of(const struct expression *expression);
 /* Split at AND into *count_out conjuncts, folded. */
 enum status plan_conjuncts(struct planner *p, struct expression *expression, uint32_t *count_out,
@@ -112,6 +134,8 @@ enum status plan_filter(struct frame *frame, struct path *path, struct expressio
 enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
                          struct expression **expressions, const char **names,
                          struct plan_node **node_out) MUST_USE;
+/* Drop columns that nobody reads, in the whole plan and its subplans. */
+enum status plan_prune(struct planner *p, struct plan_node *root) MUST_USE;
 enum status plan_compose(struct frame *frame, struct path *path, struct plan_node **node_out)
     MUST_USE;
 

@@ -449,13 +449,18 @@ static void collect_conjuncts(struct expression *expression, uint32_t *count,
 }
 
 /* Fold without resolving. */
-static enum status fold_tree(void *context, const struct expression *expression,
-                             struct expression **out) {
+static enum status fold_below(void *context, const struct expression *expression,
+                              struct expression **out) {
     struct planner *p = context;
     *out = (struct expression *)expression;
     if (fiber_stack_left() < (96u << 10) || expression->argument_count == 0)
         return STATUS_OK;
-    return fold_copy(p, expression, fold_tree, p, out);
+    return fold_copy(p, expression, fold_below, p, out);
+}
+
+enum status plan_fold_tree(struct planner *p, const struct expression *expression,
+                           struct expression **out) {
+    return fold_below(p, expression, out);
 }
 
 enum status plan_conjuncts(struct planner *p, struct expression *expression, uint32_t *count_out,
@@ -465,7 +470,7 @@ enum status plan_conjuncts(struct planner *p, struct expression *expression, uin
     if (expression == NULL)
         return STATUS_OK;
     struct expression *folded;
-    TRY(fold_tree(p, expression, &folded));
+    TRY(fold_below(p, expression, &folded));
     if (folded->kind == EXPRESSION_CONSTANT && !folded->value.is_null && folded->value.boolean)
         return STATUS_OK;
     TRY(BIND_ARRAY(p->b, count_conjuncts(folded), out));

@@ -548,13 +548,15 @@ static enum status planner_open(struct binder *b, struct planner *p) {
     return STATUS_OK;
 }
 
-static void planner_close(struct planner *p, const struct plan_node *root) {
+static enum status planner_close(struct planner *p, struct plan_node *root) {
+    TRY(plan_prune(p, root));
     p->plan->root = root;
     p->plan->subplans = p->subplans;
     p->plan->ctes = p->ctes;
     p->plan->cte_names = p->cte_names;
     p->plan->locks = p->b->locks;
     p->plan->lock_count = (uint32_t)p->b->lock_count;
+    return STATUS_OK;
 }
 
 static bool point_scan(const struct plan_node *node) {
@@ -603,7 +605,7 @@ enum status plan_query(struct binder *b, struct query *query, struct plan **plan
     for (uint32_t i = 0; i < query->target_count; i++)
         if (expression_walk(query->targets[i].expression, visit_sequence, NULL))
             p.plan->is_read_only = false;
-    planner_close(&p, root);
+    TRY(planner_close(&p, root));
     find_point_select(&p, root);
     *plan_out = p.plan;
     return STATUS_OK;
@@ -788,7 +790,7 @@ enum status plan_modify(struct binder *b, struct modify *modify, struct plan **p
         TRY(plan_insert(&p, modify, &root));
     else
         TRY(plan_change(&p, modify, &root));
-    planner_close(&p, root);
+    TRY(planner_close(&p, root));
     p.plan->is_read_only = false;
     *plan_out = p.plan;
     return STATUS_OK;

@@ -6,7 +6,7 @@
 
 /* ---- estimates -------------------------------------------------------------------------- */
 
-enum { ROWS_UNKNOWN = 1000 };
+enum { ROWS_UNKNOWN = 1000, DISTINCT_UNKNOWN = 200 };
 
 double plan_table_rows(const struct binder *b, const struct table *table) {
     if (table->kind == RELATION_VIRTUAL)
@@ -45,7 +45,7 @@ double plan_distinct_values(struct frame *frame, const struct expression *expres
     }
     if (expression->type.id == TYPE_BOOL)
         return 2;
-    return rows < 200 ? rows : rows / 10 > 200 ? rows / 10 : 200;
+    return rows < DISTINCT_UNKNOWN ? rows : DISTINCT_UNKNOWN;
 }
 
 static double equality_selectivity(struct frame *frame, const struct expression *left,

@@ -1,0 +1,110 @@
+create table a (id int primary key, x int, s text);
+create table b (id int primary key, aid int, y int);
+create table c (id int, bid int, z numeric(8,2));
+create table d (k int not null, v int not null);
+create table e (k int, v int);
+insert into a values (1, 10, 'one'), (2, 20, 'two'), (3, null, 'three'), (4, 10, null), (5, 50, 'five');
+insert into b values (1, 1, 100), (2, 1, 200), (3, 2, null), (4, null, 400), (5, 9, 500), (6, 4, 10);
+insert into c values (1, 1, 1.5), (2, 1, 2.5), (3, 2, null), (4, 3, 4), (5, null, 5), (6, 6, 6.25);
+insert into d values (1, 1), (2, 2), (2, 3), (7, 7);
+insert into e values (1, 1), (null, 2), (3, null);
+-- outer joins, reordered or not
+select a.id, b.id, c.id from a left join b on b.aid = a.id left join c on c.bid = b.id order by 1, 2, 3;
+select a.id, b.id, c.id from a left join (b join c on c.bid = b.id) on b.aid = a.id order by 1, 2, 3;
+select a.id, b.id, c.id from a left join b on b.aid = a.id join c on c.bid = b.id order by 1, 2, 3;
+select a.id, b.id, c.id from a left join b on b.aid = a.id, c where c.id = a.id order by 1, 2, 3;
+select a.id, b.id, d.v from a left join b on b.aid = a.id and b.y > 100 join d on d.k = a.id order by 1, 2, 3;
+select a.id, b.id from a full join b on b.aid = a.id order by 1, 2;
+select a.id, b.id, c.id from a full join b on b.aid = a.id left join c on c.bid = b.id order by 1, 2, 3;
+select a.id, b.id from a full join b on b.aid = a.id where a.x = 10 order by 1, 2;
+select a.id, b.id from a right join b on b.aid = a.id where b.y is null or a.id is null order by 1, 2;
+select a.id, b.id from a left join b on b.aid = a.id where b.id is null order by 1;
+select a.id, b.id from a left join b on b.aid = a.id where b.y > 0 or a.x is null order by 1, 2;
+select a.id, b.id from a left join b on false order by 1;
+select a.id, b.id from a left join b on a.x = 10 and b.id < 3 order by 1, 2;
+select a.id, coalesce(b.y, 0) from a left join b on b.aid = a.id where coalesce(b.y, 0) = a.x - 10 order by 1;
+select a.id, q.n from a left join (select aid, count(*) as n from b group by aid) q on q.aid = a.id order by 1;
+select count(*) from a, b, c, d;
+select a.id, d.k from a, d where a.id < d.k order by 1, 2;
+select a.id, b.id, c.id, d.k from a, b, c, d where a.id = b.aid and b.id = c.bid and a.id = d.k order by 1, 2, 3, 4;
+-- equalities that follow
+select a.id, b.id, d.v from a, b, d where a.id = b.aid and b.aid = d.k and d.k = 1 order by 1, 2, 3;
+select a.id, b.id from a left join b on b.aid = a.id where a.id = 2 order by 1, 2;
+select a.id, b.id from a, b where (a.id = b.aid and b.y = 100 and a.x = 10) or (a.id = b.aid and b.y = 10 and a.x = 10) order by 1, 2;
+select a.id, b.id from a, b where (a.id = 1 and b.id = 2) or (a.id = 3 and b.id = 4) order by 1, 2;
+select a.id from a where (x = 10 and s is not null) or x = 10 order by 1;
+-- EXISTS and IN
+select id from a where exists (select * from b where b.aid = a.id) order by 1;
+select id from a where not exists (select * from b where b.aid = a.id) order by 1;
+select id from a where exists (select 1 from b, c where b.aid = a.id and c.bid = b.id and c.z > 2) order by 1;
+select id from a where exists (select 1 from b left join c on c.bid = b.id where b.aid = a.id and c.id is null) order by 1;
+select id from a where exists (select 1 from b where b.aid = a.id and b.y > a.x) order by 1;
+select id from a where not exists (select 1 from b where b.aid = a.id and b.y > a.x) order by 1;
+select id from a where exists (select 1 from b where b.y > a.x) order by 1;
+select id from a where exists (select 1 from b where b.aid = a.id and exists (select 1 from c where c.bid = b.id)) order by 1;
+select id from a where exists (select 1 from b where b.aid = a.id and not exists (select 1 from c where c.bid = b.id and c.z > a.x / 10)) order by 1;
+select id from a where exists (select aid from b where b.aid = a.id group by aid having count(*) > 1) order by 1;
+select id from a where exists (select count(*) from b where b.aid = a.id) order by 1;
+select id from a where exists (select 1 from b where b.aid = a.id limit 1) order by 1;
+select id from a where x in (select y / 10 from b) order by 1;
+select id from a where x not in (select y / 10 from b) order by 1;
+select id from a where x not in (select y / 10 from b where y is not null) order by 1;
+select id from a where id in (select k from d) order by 1;
+select id from a where id not in (select k from d) order by 1;
+select id from a where id not in (select k from e) order by 1;
+select id from a where x not in (select k from d where k > 100) order by 1;
+select id from a where id in (select k from d where d.v = a.id) order by 1;
+select id from a where id not in (select k from d where d.v = a.id) order by 1;
+select id from a where (id, x) in (select aid, y / 10 from b) order by 1;
+select id from a where id in (select k from d group by k having sum(v) > 3) order by 1;
+select id from a where id in (select k from d union select 5) order by 1;
+select a.id, b.id from a left join b on b.aid = a.id where exists (select 1 from c where c.bid = b.id) order by 1, 2;
+select a.id, b.id from a left join b on b.aid = a.id where not exists (select 1 from c where c.bid = b.id) order by 1, 2;
+select a.id, b.id from a left join b on b.aid = a.id and exists (select 1 from c where c.bid = b.id) order by 1, 2;
+select id from a where exists (select 1 from b where b.aid = a.id) and not exists (select 1 from d where d.k = a.id) order by 1;
+select id from a where exists (select 1 from b where b.aid = a.id) or x = 50 order by 1;
+select id, exists (select 1 from b where b.aid = a.id) from a order by 1;
+-- scalar subqueries
+select id from a where x < (select sum(y) from b where b.aid = a.id) order by 1;
+select id from a where (select count(*) from b where b.aid = a.id) = 0 order by 1;
+select id from a where (select count(*) from b where b.aid = a.id) > 1 order by 1;
+select id from a where (select count(y) from b where b.aid = a.id) = 0 order by 1;
+select id from a where (select sum(y) from b where b.aid = a.id) is null order by 1;
+select id from a where coalesce((select sum(y) from b where b.aid = a.id), -1) < 100 order by 1;
+select id from a where (select coalesce(sum(y), 7) from b where b.aid = a.id) = 7 order by 1;
+select id from a where (select max(y) from b where b.aid = a.id and b.y < 150) = (select min(y) from b where b.aid = a.id) order by 1;
+select id from a where x > (select avg(y) / 100 from b where b.aid = a.id and b.id < 6) order by 1;
+select id from a where x > (select count(*) from b where b.y > a.x) order by 1;
+select a.id, b.id from a, b where b.aid = a.id and b.y = (select max(y) from b m where m.aid = a.id) order by 1, 2;
+select a.id, b.id from a left join b on b.aid = a.id where (select count(*) from c where c.bid = b.id) = 0 order by 1, 2;
+select id from a where x = (select y from b where b.aid = a.id and b.y = 10) order by 1;
+select id from a where x < (select y from b where b.aid = a.id) order by 1;
+select id from a where (select sum(z) from c, b where c.bid = b.id and b.aid = a.id) > 3 order by 1;
+select id from a where (select count(*) from b where b.aid = a.id and exists (select 1 from c where c.bid = b.id)) = 2 order by 1;
+select id, (select count(*) from b where b.aid = a.id) from a order by 1;
+select x, count(*) from a where x >= (select min(x) from a i where i.id = a.id) group by x order by x;
+select id from a where x > (select sum(v) from d where d.k = a.id and d.v = a.id) order by 1;
+-- LATERAL
+select a.id, l.y from a, lateral (select y from b where b.aid = a.id) l order by 1, 2;
+select a.id, l.n from a left join lateral (select count(*) as n from b where b.aid = a.id) l on true order by 1;
+select a.id, g from a, generate_series(1, a.id) g where a.id < 3 order by 1, 2;
+select a.id, l.y, d.v from a, d, lateral (select y from b where b.aid = a.id and b.id >= d.v) l where d.k = 1 order by 1, 2;
+-- changes
+update a set s = 'met' where exists (select 1 from b where b.aid = a.id and b.y > 50);
+select * from a order by id;
+update a set x = (select sum(y) from b where b.aid = a.id) where id in (select k from d);
+select * from a order by id;
+delete from b where not exists (select 1 from a where a.id = b.aid) and y < (select max(y) from b);
+select * from b order by id;
+delete from c using b, a where c.bid = b.id and b.aid = a.id and a.s = 'met';
+select * from c order by id;
+select id from a where exists (select 1 from b where b.aid = a.id) order by id for update;
+-- WITH
+with q as (select aid, count(*) as n from b group by aid) select q1.n, q2.n from q q1, q q2 where q1.aid = q2.aid order by 1, 2;
+with q as materialized (select * from a) select count(*) from q where exists (select 1 from b where b.aid = q.id);
+with q as (select * from a where x > 5) select id from q where id in (select aid from b) order by 1;
+with q (i, j) as (select id, x from a), r as (select i, count(*) as n from q group by i) select r.n, q.j from q, r where q.i = r.i order by 1, 2;
+-- many relations
+select count(*) from d d1, d d2, d d3, d d4, d d5, d d6, d d7, d d8, d d9, d d10, d d11, d d12, d d13, d d14
+where d1.k = d2.k and d1.k = d3.k and d1.k = d4.k and d1.k = d5.k and d1.k = d6.k and d1.k = d7.k and d1.k = d8.k
+  and d1.k = d9.k and d1.k = d10.k and d1.k = d11.k and d1.k = d12.k and d1.k = d13.k and d1.k = d14.k;
