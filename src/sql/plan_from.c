@@ -337,7 +337,7 @@ static enum status find_classes(struct join_graph *graph, struct join_group *gro
             (qual->relations & group->nullable) != 0)
             continue;
         qual->done = true;
-        TRY(plan_class_add(graph, qual->expression));
+        TRY(plan_class_add(graph, group, qual->expression));
     }
     return plan_class_constants(graph, group);
 }

@@ -123,8 +123,9 @@ enum status plan_unnest(struct frame *frame, struct join_group *group) MUST_USE;
    it alone, as quals of the group. *rest: the OR without what is shared; NULL: nothing is left. */
 enum status plan_factor_or(struct planner *p, struct join_group *group, struct expression * or,
                            struct expression **rest) MUST_USE;
-/* Take `a = b` of two variables into the classes. */
-enum status plan_class_add(struct join_graph *graph, struct expression *equality) MUST_USE;
+/* Take `a = b` of two variables into the classes. May add quals to the group. */
+enum status plan_class_add(struct join_graph *graph, struct join_group *group,
+                           struct expression *equality) MUST_USE;
 /* `variable = constant` for every member of a class that one is known for. */
 enum status plan_class_constants(struct join_graph *graph, struct join_group *group) MUST_USE;
 /* Is it an equality of two plain variables of different relations? */

@@ -125,8 +125,20 @@ static struct equality_class *class_of(struct join_graph *graph, const struct fu
     return NULL;
 }
 
-static enum status class_push(struct join_graph *graph, struct equality_class *class,
-                              struct expression *variable) {
+/* Between two relations one equality stands for the class, so those of one relation with itself
+   are conditions of their own. */
+static enum status class_push(struct join_graph *graph, struct join_group *group,
+                              struct equality_class *class, struct expression *variable) {
+    for (uint32_t i = 0; i < class->count; i++) {
+        struct expression *member = class->members[i];
+        if (member->variable.relation != variable->variable.relation)
+            continue;
+        struct expression *same = expression_call(graph->frame->p->b, class->function,
+                                                  TYPE_OF(BOOL), -1, member, variable);
+        TRY(group_add_qual(graph->frame->p, group,
+                           (struct qual){same, plan_relations_of(same), false, false}));
+        break;
+    }
     if (class->count == class->capacity) {
         struct expression **members;
         TRY(BIND_ARRAY(graph->frame->p->b, class->capacity * 2 + 4, &members));
@@ -154,21 +166,22 @@ static enum status class_new(struct join_graph *graph, const struct function *fu
     return STATUS_OK;
 }
 
-enum status plan_class_add(struct join_graph *graph, struct expression *equality) {
+enum status plan_class_add(struct join_graph *graph, struct join_group *group,
+                           struct expression *equality) {
     struct expression *left = equality->arguments[0], *right = equality->arguments[1];
     struct equality_class *a = class_of(graph, equality->function, left);
     struct equality_class *b = class_of(graph, equality->function, right);
     if (a == NULL && b == NULL) {
         TRY(class_new(graph, equality->function, &a));
-        TRY(class_push(graph, a, left));
-        return class_push(graph, a, right);
+        TRY(class_push(graph, group, a, left));
+        return class_push(graph, group, a, right);
     }
     if (a == NULL || b == NULL)
-        return class_push(graph, a != NULL ? a : b, a != NULL ? right : left);
+        return class_push(graph, group, a != NULL ? a : b, a != NULL ? right : left);
     if (a == b)
         return STATUS_OK;
     for (uint32_t i = 0; i < b->count; i++)
-        TRY(class_push(graph, a, b->members[i]));
+        TRY(class_push(graph, group, a, b->members[i]));
     b->count = 0; /* empty from now on */
     return STATUS_OK;
 }
