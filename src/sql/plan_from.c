@@ -425,8 +425,8 @@ static enum status graph_add_operator(struct join_graph *graph, uint32_t first,
 }
 
 /* Edges without a condition where the members of a group are not connected by others. */
-static enum status connect(struct join_graph *graph, struct join_group *group, uint32_t first,
-                           uint32_t last) {
+static enum status connect_members(struct join_graph *graph, struct join_group *group,
+                                   uint32_t first, uint32_t last) {
     uint64_t parts[RELATIONS_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < group->member_count; i++)
@@ -472,7 +472,7 @@ static enum status lateral_edges(struct join_graph *graph, const struct join_gro
     for (uint32_t i = 0; i < group->member_count; i++) {
         const struct join_member *member = &group->members[i];
         uint64_t needs = member->is_operator ? 0 : graph->leaves[member->relation].needs;
-        if (needs != 0)
+        if (needs != 0 && set_within(needs, group->all))
             TRY(add_edge(graph, first, needs, member->relations, NULL, 0));
     }
     return STATUS_OK;
@@ -509,7 +509,7 @@ static enum status graph_add_group(struct join_graph *graph, struct join_group *
         if (!group->members[i].is_operator)
             TRY(plan_leaf(graph, group, group->members[i].relation));
     TRY(lateral_edges(graph, group, first));
-    TRY(connect(graph, group, first, last));
+    TRY(connect_members(graph, group, first, last));
     /* A condition about one relation that is not a direct member: it sits in an join. */
     for (uint32_t i = 0; i < group->qual_count; i++)
         if (!group->quals[i].done)
