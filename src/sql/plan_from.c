@@ -424,44 +424,67 @@ static enum status graph_add_operator(struct join_graph *graph, uint32_t first,
     return graph_push_operator(graph, join);
 }
 
-/* Edges without a condition where the members of a group are not connected by others. */
-static enum status connect_members(struct join_graph *graph, struct join_group *group,
-                                   uint32_t first, uint32_t last) {
-    uint64_t parts[RELATIONS_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < group->member_count; i++)
-        parts[count++] = group->members[i].relations;
-    uint64_t inner = 0;
-    for (uint32_t i = 0; i < count; i++)
-        inner |= parts[i];
+/* Sets of members that edges connect. */
+struct parts {
+    uint32_t count;
+    uint64_t sets[RELATIONS_MAX];
+};
+
+static int part_of(const struct parts *parts, uint64_t set) {
+    for (uint32_t i = 0; i < parts->count; i++)
+        if (set_within(set, parts->sets[i]))
+            return (int)i;
+    return -1;
+}
+
+static void merge_parts(struct parts *parts, uint32_t a, uint32_t b) {
+    parts->sets[a] |= parts->sets[b];
+    parts->sets[b] = parts->sets[--parts->count];
+}
+
+/* An edge connects when each of its sides is connected itself. Operators stacked on the group
+   connect nothing of it. */
+static void merge_connected(const struct join_graph *graph, uint32_t first, uint32_t last,
+                            struct parts *parts) {
     for (bool again = true; again;) {
         again = false;
         for (uint32_t e = first; e < graph->operator_count; e++) {
             const struct join_operator *edge = graph->operators[e];
-            uint64_t whole = edge->left_set | edge->right_set;
-            if (e >= last && edge->right_relations != 0)
-                continue; /* stacked operators connect nothing of the group */
-            if (!set_within(whole, inner))
+            int a = part_of(parts, edge->left_set), b = part_of(parts, edge->right_set);
+            if (a < 0 || b < 0 || a == b || (e >= last && edge->right_relations != 0))
                 continue;
-            uint64_t joined = 0;
-            uint32_t touched = 0, kept = 0;
-            for (uint32_t i = 0; i < count; i++)
-                if (parts[i] & whole)
-                    joined |= parts[i], touched++;
-            if (touched < 2)
-                continue;
-            for (uint32_t i = 0; i < count; i++)
-                if (!(parts[i] & whole))
-                    parts[kept++] = parts[i];
-            parts[kept++] = joined;
-            count = kept;
+            merge_parts(parts, (uint32_t)a, (uint32_t)b);
             again = true;
         }
     }
-    uint64_t done = parts[0];
-    for (uint32_t i = 1; i < count; i++) {
-        TRY(add_edge(graph, first, done, parts[i], NULL, 0));
-        done |= parts[i];
+}
+
+/* LATERAL: something in it must come after relations outside. */
+static bool part_waits(const struct join_graph *graph, uint64_t set) {
+    for (uint64_t left = set; left != 0; left &= left - 1)
+        if (!set_within(graph->leaves[__builtin_ctzll(left)].needs, set))
+            return true;
+    return false;
+}
+
+/* Edges without a condition where the members of a group are not connected by others. */
+static enum status connect_members(struct join_graph *graph, struct join_group *group,
+                                   uint32_t first, uint32_t last) {
+    struct parts parts = {0};
+    for (uint32_t i = 0; i < group->member_count; i++)
+        parts.sets[parts.count++] = group->members[i].relations;
+    merge_connected(graph, first, last, &parts);
+    while (parts.count > 1) {
+        uint32_t a = 0, b = 1;
+        while (a + 1 < parts.count && part_waits(graph, parts.sets[a]))
+            a++;
+        b = a == 0 ? 1 : 0;
+        for (uint32_t i = 0; i < parts.count; i++)
+            if (i != a && !part_waits(graph, parts.sets[i]))
+                b = i;
+        TRY(add_edge(graph, first, parts.sets[a], parts.sets[b], NULL, 0));
+        merge_parts(&parts, a < b ? a : b, a < b ? b : a);
+        merge_connected(graph, first, last, &parts);
     }
     return STATUS_OK;
 }
