@@ -1,4 +1,5 @@
 /* DROP of tables, indexes, constraints, columns and sequences; TRUNCATE; making sequences. */
+#include "table/block_format.h"
 #include "table/catalog_private.h"
 
 /* ---- pieces --------------------------------------------------------------------------- */
@@ -104,6 +105,7 @@ static enum status drop_table(struct fiber *f, struct ddl *ddl, const struct tab
     TRY(row_delete(f, ddl, OID_SATORI_PLACEMENT, OID_PLACEMENT_INDEX, table->oid));
     TRY(catalog_relation_delete(f, ddl, table->oid));
     TRY(txn_tree_drop(f, ddl->context.transaction, table->row_tree));
+    TRY(txn_tree_drop(f, ddl->context.transaction, block_tree(table)));
     return txn_tree_drop(f, ddl->context.transaction, table->large_tree);
 }
 
@@ -136,6 +138,7 @@ static enum status truncate_table(struct fiber *f, struct ddl *ddl, const struct
     TRY(catalog__take_oids(f, ddl->catalog, 2, &file));
     TRY(catalog_class_set_file(f, ddl, table->oid, file));
     TRY(txn_tree_drop(f, transaction, table->row_tree));
+    TRY(txn_tree_drop(f, transaction, block_tree(table)));
     TRY(txn_tree_drop(f, transaction, table->large_tree));
     for (unsigned i = 0; i < table->index_count; i++) {
         TRY(catalog__take_oids(f, ddl->catalog, 1, &file));

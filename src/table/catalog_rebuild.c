@@ -3,6 +3,7 @@
  * holds a lock that keeps writers out. New trees are known to this transaction alone, so keys need
  * no locks.
  */
+#include "table/block_format.h"
 #include "table/catalog_private.h"
 
 /* ---- reading all rows ----------------------------------------------------------------- */
@@ -73,8 +74,10 @@ enum status ddl_has_rows(struct fiber *f, struct ddl *ddl, const struct table *t
 static enum status visit_null(struct fiber *f, struct partition *partition,
                               struct table_visit *visit, const struct batch *batch,
                               bool *stop_out) {
-    for (uint32_t row = 0; row < batch->row_count && batch->vectors[0].validity != NULL; row++) {
-        if (vector_is_null(&batch->vectors[0], row)) {
+    if (batch->vectors[0].validity == NULL)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < batch->selected_count; i++) {
+        if (vector_is_null(&batch->vectors[0], batch_row(batch, i))) {
             *stop_out = true;
             break;
         }
@@ -148,7 +151,8 @@ static enum status visit_fill(struct fiber *f, struct partition *partition,
     const struct vector *addresses = &batch->vectors[fill->index->column_count];
     struct buffer keys = {0};
     enum status status = STATUS_OK;
-    for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
+    for (uint32_t i = 0; i < batch->selected_count && status == STATUS_OK; i++) {
+        uint32_t row = batch_row(batch, i);
         struct row_address address = row_address_unpack(((int64_t *)addresses->data)[row]);
         status = fill_entry(f, partition, visit, &rows, row, address, &keys);
         if (status == STATUS_OK)
@@ -205,6 +209,7 @@ static enum status visit_move(struct fiber *f, struct partition *partition,
 static enum status drop_trees(struct fiber *f, struct ddl *ddl, const struct table *table) {
     struct transaction *transaction = ddl->context.transaction;
     TRY(txn_tree_drop(f, transaction, table->row_tree));
+    TRY(txn_tree_drop(f, transaction, block_tree(table)));
     TRY(txn_tree_drop(f, transaction, table->large_tree));
     for (unsigned i = 0; i < table->index_count; i++)
         TRY(txn_tree_drop(f, transaction, table->indexes[i]->tree));

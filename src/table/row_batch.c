@@ -158,10 +158,8 @@ static enum status put_row(struct fiber *f, struct batch_call *call, struct row_
         arena_release(&arena);
         return status;
     }
-    uint8_t key[ROW_KEY_SIZE];
-    row_key_encode(row_id, key);
-    return txn_put(f, writer->transaction, writer->partition, table->row_tree,
-                   slice_of(key, sizeof key), buffer_slice(&writer->row), TXN_PUT_VERSIONED);
+    struct slice bytes = buffer_slice(&writer->row);
+    return row_writer_put_bytes(f, writer, row_id, &bytes);
 }
 
 static enum status insert_with(struct fiber *f, struct batch_call *call,
@@ -187,6 +185,7 @@ static enum status insert_here(struct fiber *f, struct partition *partition, voi
     struct row_writer writer;
     enum status status =
         row_writer_init(&writer, call->context->transaction, call->table, partition);
+    writer.alone = call->alone;
     if (status == STATUS_OK)
         status = insert_with(f, call, &writer);
     row_writer_release(&writer);

@@ -66,16 +66,17 @@ static enum status change_with(struct fiber *f, struct change_call *call, struct
         bool found;
         TRY(txn_get_newest(f, writer->transaction, writer->partition, table->row_tree,
                            slice_of(key, sizeof key), arena, &found, &stored));
-        if (!found)
-            return error_set(STATUS_INTERNAL_ERROR, "a row of table \"%s\" to be changed is gone",
-                             table->name);
+        if (found) { /* else it lies in a block, and has nothing outside */
+            struct row_stored parts;
+            TRY(row__stored(table, stored, &parts));
+            stored = parts.row;
+        }
     }
     if (call->row != NULL)
         return row_writer_put(f, writer, call->address.row, call->row, call->old, stored);
     if (stored.size > 0)
         TRY(row_writer_drop_large(f, writer, call->address.row, stored));
-    return txn_delete(f, writer->transaction, writer->partition, table->row_tree,
-                      slice_of(key, sizeof key));
+    return row_writer_delete(f, writer, call->address.row);
 }
 
 static enum status change_here(struct fiber *f, struct partition *partition, void *argument) {
@@ -179,7 +180,9 @@ static enum status lock_here(struct fiber *f, struct partition *partition, void 
     struct row_place place = {call->table, partition, call->address.row, ROW_NEWEST};
     struct slice row;
     bool found;
-    TRY(row__get(f, transaction, &place, call->context->arena, &found, &row));
+    static const struct row_columns none;
+    TRY(row__get(f, transaction, &place, call->newest == NULL ? &none : NULL, call->context->arena,
+                 &found, &row));
     bool changed = state.changed_since_snapshot && !state.own_write;
     if (changed && transaction_isolation(transaction) == ISOLATION_REPEATABLE_READ)
         return error_set(STATUS_SERIALIZATION_FAILURE,

@@ -19,7 +19,9 @@ static enum status fetch_here(struct fiber *f, struct partition *partition, void
     struct fetch_call *call = argument;
     struct row_place place = {call->table, partition, call->row, ROW_AT_SNAPSHOT};
     struct slice row;
-    TRY(row__get(f, call->context->transaction, &place, call->context->arena, &call->found, &row));
+    struct row_columns wanted = {call->column_numbers, call->count, NULL};
+    TRY(row__get(f, call->context->transaction, &place, &wanted, call->context->arena, &call->found,
+                 &row));
     if (!call->found)
         return STATUS_OK;
     return row__columns(f, call->context->transaction, &place, row, call->column_numbers,
@@ -66,7 +68,8 @@ static enum status row_here(struct fiber *f, struct partition *partition, void *
     struct arena *arena = call->context->arena;
     struct row_place place = {call->table, partition, call->address.row, ROW_AT_SNAPSHOT};
     struct slice row;
-    TRY(row__get(f, transaction, &place, arena, &call->found, &row));
+    struct row_columns wanted = {call->column_numbers, call->count, index};
+    TRY(row__get(f, transaction, &place, &wanted, arena, &call->found, &row));
     if (!call->found)
         return STATUS_OK;
     for (unsigned i = 0; i < index->column_count; i++) {

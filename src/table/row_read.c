@@ -1,5 +1,5 @@
 /* Reading one row of a partition: its bytes, its columns, its long values. */
-#include "table/rows.h"
+#include "table/block.h"
 
 enum status row__bring_in(struct fiber *f, struct transaction *transaction,
                           const struct row_place *place, struct slice stub, struct arena *arena,
@@ -8,9 +8,16 @@ enum status row__bring_in(struct fiber *f, struct transaction *transaction,
                       row_outside_size(stub), place->version == ROW_NEWEST, arena, row_out);
 }
 
+enum status row__stored(const struct table *table, struct slice bytes,
+                        struct row_stored *stored_out) {
+    if (row_stored_decode(bytes, stored_out))
+        return STATUS_OK;
+    return error_set(STATUS_DATA_CORRUPTED, "a row of table \"%s\" is damaged", table->name);
+}
+
 enum status row__get(struct fiber *f, struct transaction *transaction,
-                     const struct row_place *place, struct arena *arena, bool *found_out,
-                     struct slice *row_out) {
+                     const struct row_place *place, const struct row_columns *wanted,
+                     struct arena *arena, bool *found_out, struct slice *row_out) {
     uint8_t key[ROW_KEY_SIZE];
     row_key_encode(place->row, key);
     struct slice key_slice = slice_of(key, sizeof key);
@@ -20,6 +27,12 @@ enum status row__get(struct fiber *f, struct transaction *transaction,
     else
         TRY(txn_get(f, transaction, place->partition, place->table->row_tree, key_slice, arena,
                     found_out, row_out));
+    if (!*found_out)
+        return block__fetch_row(f, transaction, place, wanted, arena, found_out, row_out);
+    struct row_stored stored;
+    TRY(row__stored(place->table, *row_out, &stored));
+    *found_out = !stored.deleted;
+    *row_out = stored.row;
     if (*found_out && row_outside_size(*row_out) != 0)
         return row__bring_in(f, transaction, place, *row_out, arena, row_out);
     return STATUS_OK;

@@ -5,7 +5,7 @@
  * values to the large tree until it is short enough; when even that does not help (a thousand
  * bigints), the whole row becomes a large value of column 0.
  */
-#include "table/rows.h"
+#include "table/block.h"
 
 enum status row_writer_init(struct row_writer *writer, struct transaction *transaction,
                             const struct table *table, struct partition *partition) {
@@ -40,12 +40,56 @@ size_t row__size_estimate(const struct table *table, const struct value *values)
     return size;
 }
 
-static enum status put_encoded(struct fiber *f, struct row_writer *writer, struct row_id row,
-                               struct slice bytes) {
+enum status row_writer_enter(struct fiber *f, struct row_writer *writer, struct row_id row,
+                             uint64_t *generation_out) {
+    *generation_out = 0;
+    if (writer->table->is_system)
+        return STATUS_OK;
+    uint64_t range = block_range(row);
+    if (!writer->range_entered || writer->range != range) {
+        if (!writer->alone)
+            TRY(block__range_lock(f, writer->transaction, writer->partition, writer->table, range,
+                                  KEY_LOCK_SHARE, LOCK_WAIT, NULL));
+        TRY(block__generation(f, writer->transaction, writer->partition, writer->table, range,
+                              &writer->generation));
+        writer->range = range;
+        writer->range_entered = true;
+    }
+    *generation_out = writer->generation;
+    return STATUS_OK;
+}
+
+static enum status put_stored(struct fiber *f, struct row_writer *writer, struct row_id row,
+                              struct slice stored) {
     uint8_t key[ROW_KEY_SIZE];
     row_key_encode(row, key);
     return txn_put(f, writer->transaction, writer->partition, writer->table->row_tree,
-                   slice_of(key, sizeof key), bytes, TXN_PUT_VERSIONED);
+                   slice_of(key, sizeof key), stored, TXN_PUT_VERSIONED);
+}
+
+enum status row_writer_put_bytes(struct fiber *f, struct row_writer *writer, struct row_id row,
+                                 const struct slice *bytes) {
+    uint8_t stored[ROW_PREFIX_SIZE_MAX + ROW_OUTSIDE_LIMIT];
+    uint64_t generation;
+    TRY(row_writer_enter(f, writer, row, &generation));
+    size_t size = row_prefix_encode(generation, bytes == NULL, stored);
+    if (bytes != NULL) {
+        ASSERT(bytes->size <= ROW_OUTSIDE_LIMIT);
+        memcpy(stored + size, bytes->data, bytes->size);
+        size += bytes->size;
+    }
+    return put_stored(f, writer, row, slice_of(stored, size));
+}
+
+enum status row_writer_delete(struct fiber *f, struct row_writer *writer, struct row_id row) {
+    uint64_t generation;
+    TRY(row_writer_enter(f, writer, row, &generation));
+    if (generation > 0)
+        return row_writer_put_bytes(f, writer, row, NULL);
+    uint8_t key[ROW_KEY_SIZE];
+    row_key_encode(row, key);
+    return txn_delete(f, writer->transaction, writer->partition, writer->table->row_tree,
+                      slice_of(key, sizeof key));
 }
 
 /* What of a stored row lies outside, by column (size 0: nothing); [0] is the whole row. */
@@ -138,12 +182,13 @@ static enum status put_long(struct fiber *f, struct row_writer *writer, struct r
     uint64_t id = large_id(row, 0);
     if (bytes.size <= ROW_OUTSIDE_LIMIT) {
         TRY(large__delete(f, writer->transaction, writer->partition, table, id, before[0].size));
-        return put_encoded(f, writer, row, bytes);
+        return row_writer_put_bytes(f, writer, row, &bytes);
     }
     TRY(large__put(f, writer->transaction, writer->partition, table, id, bytes, before[0].size));
     uint8_t stub[ROW_OUTSIDE_SIZE];
     row_outside_encode((uint32_t)bytes.size, stub);
-    return put_encoded(f, writer, row, slice_of(stub, sizeof stub));
+    bytes = slice_of(stub, sizeof stub);
+    return row_writer_put_bytes(f, writer, row, &bytes);
 }
 
 enum status row_writer_put(struct fiber *f, struct row_writer *writer, struct row_id row,
@@ -154,8 +199,8 @@ enum status row_writer_put(struct fiber *f, struct row_writer *writer, struct ro
         buffer_clear(&writer->row);
         TRY(row_encode(&writer->table->row_schema, values, NULL, &writer->row));
         TRY(buffer_status(&writer->row));
-        ASSERT(writer->row.size <= ROW_OUTSIDE_LIMIT);
-        return put_encoded(f, writer, row, buffer_slice(&writer->row));
+        struct slice bytes = buffer_slice(&writer->row);
+        return row_writer_put_bytes(f, writer, row, &bytes);
     }
     enum status status = put_long(f, writer, row, values, old, stored, estimate);
     arena_reset(&writer->scratch);

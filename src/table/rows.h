@@ -18,7 +18,8 @@ enum {
 };
 
 _Static_assert((int)INDEX_KEY_SIZE_MAX <= (int)TXN_KEY_SIZE_MAX, "an index key fits an entry");
-_Static_assert((int)ROW_OUTSIDE_LIMIT + (int)ROW_KEY_SIZE <= (int)TXN_ENTRY_SIZE_MAX,
+_Static_assert((int)ROW_OUTSIDE_LIMIT + (int)ROW_KEY_SIZE + (int)ROW_PREFIX_SIZE_MAX <=
+                   (int)TXN_ENTRY_SIZE_MAX,
                "a row fits an entry");
 _Static_assert((int)LARGE_PIECE_SIZE + (int)LARGE_KEY_SIZE <= (int)TXN_ENTRY_SIZE_MAX,
                "a piece fits an entry");
@@ -50,10 +51,20 @@ struct row_place {
     enum row_version version;
 };
 
-/* The encoded row in `arena`, brought in if it is outside. */
+/* Which columns of a row somebody will look at: those with these numbers and those of the index. */
+struct row_columns {
+    const int16_t *numbers;
+    size_t count;
+    const struct index *index; /* NULL: none */
+};
+/* The encoded row in `arena`, brought in if it is outside. A row that lies in a block is encoded
+   anew with the columns of `wanted` only, others null; NULL: all of them. */
 enum status row__get(struct fiber *f, struct transaction *transaction,
-                     const struct row_place *place, struct arena *arena, bool *found_out,
-                     struct slice *row_out) MUST_USE;
+                     const struct row_place *place, const struct row_columns *wanted,
+                     struct arena *arena, bool *found_out, struct slice *row_out) MUST_USE;
+/* The prefix and what follows of a stored row; DATA_CORRUPTED. */
+enum status row__stored(const struct table *table, struct slice bytes,
+                        struct row_stored *stored_out) MUST_USE;
 /* The bytes of an outside row for its stub. */
 enum status row__bring_in(struct fiber *f, struct transaction *transaction,
                           const struct row_place *place, struct slice stub, struct arena *arena,
@@ -118,10 +129,21 @@ struct row_writer {
     struct buffer row, keys;
     struct index_key *index_keys; /* index_count */
     struct arena arena, scratch;
+    bool range_entered; /* row_writer_enter was there last: */
+    uint64_t range, generation;
 };
 enum status row_writer_init(struct row_writer *writer, struct transaction *transaction,
                             const struct table *table, struct partition *partition) MUST_USE;
 void row_writer_release(struct row_writer *writer);
+/* Before a row is put or deleted: lock its range against freezing, to the transaction's end, and
+   get to know the generation that its block has therefore until then (0: no block). */
+enum status row_writer_enter(struct fiber *f, struct row_writer *writer, struct row_id row,
+                             uint64_t *generation_out) MUST_USE;
+/* Put a row as it is encoded, or (bytes NULL) as deleted. */
+enum status row_writer_put_bytes(struct fiber *f, struct row_writer *writer, struct row_id row,
+                                 const struct slice *bytes) MUST_USE;
+enum status row_writer_delete(struct fiber *f, struct row_writer *writer, struct row_id row)
+    MUST_USE;
 /* Encode and put a row, its long values outside. stored: the row as it is stored now, empty for a
    new one. */
 enum status row_writer_put(struct fiber *f, struct row_writer *writer, struct row_id row,

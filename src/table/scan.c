@@ -1,9 +1,10 @@
 /*
  * Scans: rows of one partition in batches, by row id or through an index.
  *
- * By row id, rows are decoded column by column straight out of the tree's pages, a few hundred at
- * a time, until the batch is full. The first batch is handed out after the first portion, so that
- * a scan that is wanted for one row does not read thousands.
+ * By row id, hot rows are decoded column by column straight out of the tree's pages, a few hundred
+ * at a time, until the batch is full; blocks give whole vectors (scan.h says in which order). The
+ * first batch is handed out after the first portion, so that a scan that is wanted for one row does
+ * not read thousands.
  */
 #include "table/scan.h"
 
@@ -41,16 +42,88 @@ static enum status columns_prepare(struct table_scan *scan,
     return STATUS_OK;
 }
 
+/* Hot rows of the ranges first .. end (exclusive; UINT64_MAX: to the last). */
+static enum status open_hot(struct fiber *f, struct table_scan *scan, uint64_t first,
+                            uint64_t end) {
+    uint8_t lower[ROW_KEY_SIZE], upper[ROW_KEY_SIZE];
+    struct txn_range range = {.key_stride = ROW_KEY_SIZE};
+    if (first > 0) {
+        put_be64(lower, block_first_row(first));
+        range.lower = slice_of(lower, sizeof lower);
+    }
+    if (end != UINT64_MAX) {
+        put_be64(upper, block_first_row(end));
+        range.upper = slice_of(upper, sizeof upper);
+    }
+    if (scan->cursor != NULL)
+        txn_cursor_close(f, scan->cursor);
+    scan->cursor = NULL;
+    return txn_cursor_open(f, scan->context.transaction, scan->partition, scan->table->row_tree,
+                           &range, &scan->cursor);
+}
+
+/* After next_range was set and the block to come opened: hot rows before it, or over it. */
+static enum status enter_between(struct fiber *f, struct table_scan *scan) {
+    const struct block_scan *blocks = &scan->blocks;
+    uint64_t end = blocks->open && blocks->range < scan->end_range ? blocks->range : UINT64_MAX;
+    scan->phase = end != scan->next_range ? SCAN_BETWEEN : SCAN_OVER;
+    if (scan->phase == SCAN_OVER)
+        return open_hot(f, scan, end, end + 1);
+    if (scan->end_range < end)
+        end = scan->end_range;
+    return open_hot(f, scan, scan->next_range, end);
+}
+
 static enum status open_cursor(struct fiber *f, struct table_scan *scan,
                                const struct table_scan_options *options) {
-    struct txn_range range = {.backward = options->backward, .key_stride = ROW_KEY_SIZE};
-    struct tree_id tree = scan->table->row_tree;
-    if (scan->index != NULL) {
-        TRY(scan__index_range(scan->index, options, &scan->arena, &range));
-        tree = scan->index->tree;
+    if (scan->index == NULL) {
+        ASSERT(!options->backward);
+        scan->has_blocks = !scan->table->is_system;
+        if (scan->has_blocks) {
+            TRY(block_scan_open(f, &scan->blocks, scan->next_range));
+            TRY(block_scan_next(f, &scan->blocks));
+        }
+        return enter_between(f, scan);
     }
-    return txn_cursor_open(f, scan->context.transaction, scan->partition, tree, &range,
+    struct txn_range range = {.backward = options->backward};
+    TRY(scan__index_range(scan->index, options, &scan->arena, &range));
+    return txn_cursor_open(f, scan->context.transaction, scan->partition, scan->index->tree, &range,
                            &scan->cursor);
+}
+
+/* Position of a column among those that are read from blocks; the tests' come behind the others. */
+static uint32_t block_column_of(struct block_scan *blocks, int16_t number) {
+    uint32_t at = 0;
+    while (at < blocks->column_count && blocks->columns[at].number != number)
+        at++;
+    if (at == blocks->column_count)
+        blocks->columns[blocks->column_count++].number = number;
+    return at;
+}
+
+static enum status blocks_prepare(struct table_scan *scan,
+                                  const struct table_scan_options *options) {
+    struct block_scan *blocks = &scan->blocks;
+    blocks->transaction = scan->context.transaction;
+    blocks->partition = scan->partition;
+    blocks->table = scan->table;
+    size_t count = scan->decoded_count + options->test_count;
+    TRY(arena__array(&scan->arena, count, sizeof *blocks->columns, &blocks->columns));
+    TRY(arena__array(&scan->arena, options->test_count, sizeof *blocks->tests, &blocks->tests));
+    TRY(arena__array(&scan->arena, VECTOR_SIZE, sizeof *scan->selection, &scan->selection));
+    if (scan->address.data != NULL)
+        TRY(arena__array(&scan->arena, VECTOR_SIZE, sizeof *scan->row_ids, &scan->row_ids));
+    for (uint32_t i = 0; i < scan->decoded_count; i++)
+        blocks->columns[blocks->column_count++].number = (int16_t)(scan->decoded_columns[i] + 1);
+    for (size_t i = 0; i < options->test_count; i++) {
+        const struct table_scan_test *test = &options->tests[i];
+        struct type type = scan->table->columns[test->column_number - 1].type;
+        if (!column_filter_supports(type, test->test.operator))
+            continue;
+        blocks->tests[blocks->test_count++] = (struct block_scan_test){
+            .column = block_column_of(blocks, test->column_number), .test = test->test};
+    }
+    return STATUS_OK;
 }
 
 static enum status prepare(struct fiber *f, struct table_scan *scan,
@@ -61,14 +134,16 @@ static enum status prepare(struct fiber *f, struct table_scan *scan,
     TRY(arena__array(arena, SCAN_ROWS_MAX, sizeof(struct slice), &scan->row_bytes));
     TRY(arena__array(arena, SCAN_ROWS_MAX, sizeof(struct row_address), &scan->addresses));
     scan->portion = SCAN_INDEX_FIRST;
+    if (scan->index == NULL)
+        TRY(blocks_prepare(scan, options));
     TRY(arena_status(arena));
     return open_cursor(f, scan, options);
 }
 
-enum status table_scan_open(struct fiber *f, const struct table_context *context,
-                            const struct table *table, struct partition *partition,
-                            const struct table_scan_options *options,
-                            struct table_scan **scan_out) {
+static enum status open_between(struct fiber *f, const struct table_context *context,
+                                const struct table *table, struct partition *partition,
+                                const struct table_scan_options *options, uint64_t first,
+                                uint64_t end, struct table_scan **scan_out) {
     ASSERT(table->kind == RELATION_TABLE);
     struct table_scan *scan = memory_alloc_zeroed(1, sizeof *scan);
     if (scan == NULL)
@@ -78,6 +153,8 @@ enum status table_scan_open(struct fiber *f, const struct table_context *context
     scan->partition = partition;
     scan->index = options->index;
     scan->backward = options->backward;
+    scan->next_range = first;
+    scan->end_range = end;
     enum status status = prepare(f, scan, options);
     if (status != STATUS_OK) {
         table_scan_close(f, scan);
@@ -87,11 +164,30 @@ enum status table_scan_open(struct fiber *f, const struct table_context *context
     return STATUS_OK;
 }
 
+enum status table_scan_open(struct fiber *f, const struct table_context *context,
+                            const struct table *table, struct partition *partition,
+                            const struct table_scan_options *options,
+                            struct table_scan **scan_out) {
+    return open_between(f, context, table, partition, options, 0, UINT64_MAX, scan_out);
+}
+
+enum status scan__open_range(struct fiber *f, const struct table_context *context,
+                             const struct table *table, struct partition *partition,
+                             const struct table_scan_options *options, uint64_t range,
+                             struct table_scan **scan_out) {
+    TRY(open_between(f, context, table, partition, options, range, range + 1, scan_out));
+    (*scan_out)->skip_long = true;
+    return STATUS_OK;
+}
+
 void table_scan_close(struct fiber *f, struct table_scan *scan) {
     if (scan == NULL)
         return;
     if (scan->cursor != NULL)
         txn_cursor_close(f, scan->cursor);
+    if (scan->has_blocks)
+        block_scan_close(f, &scan->blocks);
+    memory_free(scan->long_rows);
     buffer_release(&scan->keys);
     arena_release(&scan->rows);
     arena_release(&scan->arena);
@@ -155,22 +251,78 @@ static enum status decode_outside(struct fiber *f, struct table_scan *scan,
     return scan__decode(f, scan, 1, false);
 }
 
+/* Are values of the row outside? */
+static enum status is_long(const struct table_scan *scan, struct slice row, bool *long_out) {
+    struct row_external external;
+    uint32_t count = 0;
+    *long_out = row_outside_size(row) != 0;
+    if (!*long_out)
+        TRY(row_externals(&scan->table->row_schema, row, &external, 1, &count));
+    *long_out |= count > 0;
+    return STATUS_OK;
+}
+
+static enum status long_row_note(struct table_scan *scan, struct row_id row) {
+    if (!memory_grow(&scan->long_rows, &scan->long_capacity, scan->long_count + 1,
+                     sizeof *scan->long_rows))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    scan->long_rows[scan->long_count++] = row;
+    return STATUS_OK;
+}
+
+/* From the entries to the rows that count, into row_bytes and addresses. */
+static enum status entries_sift(struct table_scan *scan, size_t *count, bool *has_outside_out) {
+    uint16_t partition = (uint16_t)partition_number(scan->partition);
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        struct row_id row = row_key_decode(scan->entries[i].key);
+        struct row_stored stored;
+        TRY(row__stored(scan->table, scan->entries[i].value, &stored));
+        if (scan->phase == SCAN_OVER) {
+            if (stored.generation < scan->blocks.header.generation)
+                continue; /* a leftover: the block has it, or has it no more */
+            block_scan_hide(&scan->blocks, block_place(row));
+        }
+        bool skip = stored.deleted;
+        if (scan->skip_long && !skip) {
+            TRY(is_long(scan, stored.row, &skip));
+            if (skip)
+                TRY(long_row_note(scan, row));
+        }
+        if (skip)
+            continue;
+        *has_outside_out |= row_outside_size(stored.row) != 0;
+        scan->row_bytes[kept] = stored.row;
+        scan->addresses[kept++] = (struct row_address){partition, row};
+    }
+    *count = kept;
+    return STATUS_OK;
+}
+
+static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
+    if (scan->phase == SCAN_OVER) {
+        scan->phase = SCAN_BLOCK;
+        return STATUS_OK;
+    }
+    if (!scan->blocks.open || scan->blocks.range >= scan->end_range) {
+        scan->ended = true;
+        return STATUS_OK;
+    }
+    scan->phase = SCAN_OVER;
+    return open_hot(f, scan, scan->blocks.range, scan->blocks.range + 1);
+}
+
 /* One portion from the cursor. Runs of ordinary rows are decoded at once; an outside row ends a
    run. Its stub and all that follows must be copied first, for reading it suspends. */
 static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t count_max) {
     size_t count;
     TRY(txn_cursor_next(f, scan->cursor, scan->entries, count_max, &count));
-    if (count == 0) {
-        scan->ended = true;
-        return STATUS_OK;
-    }
-    uint16_t partition = (uint16_t)partition_number(scan->partition);
+    if (count == 0)
+        return hot_rows_end(f, scan);
     bool has_outside = false;
-    for (size_t i = 0; i < count; i++) {
-        scan->row_bytes[i] = scan->entries[i].value;
-        scan->addresses[i] = (struct row_address){partition, row_key_decode(scan->entries[i].key)};
-        has_outside |= row_outside_size(scan->entries[i].value) != 0;
-    }
+    TRY(entries_sift(scan, &count, &has_outside));
+    if (count == 0)
+        return STATUS_OK;
     if (!has_outside)
         return scan__decode(f, scan, (uint32_t)count, true);
 
@@ -194,7 +346,34 @@ static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t 
     return STATUS_OK;
 }
 
+/* The next rows of the block as a batch; at its end, on to what follows. */
+static enum status next_of_block(struct fiber *f, struct table_scan *scan) {
+    struct block_rows rows = {.vectors = scan->decoded,
+                              .vector_count = scan->decoded_count,
+                              .selection = scan->selection};
+    TRY(block_scan_rows(f, &scan->blocks, &scan->rows, &rows));
+    if (rows.count == 0) {
+        scan->next_range = scan->blocks.range + 1;
+        TRY(block_scan_next(f, &scan->blocks));
+        return enter_between(f, scan);
+    }
+    scan->batch.row_count = rows.count;
+    scan->cold = true;
+    scan->selects = !rows.all;
+    scan->selected_count = rows.selected;
+    if (scan->address.data == NULL)
+        return STATUS_OK;
+    uint16_t partition = (uint16_t)partition_number(scan->partition);
+    int64_t *packed = scan->address.data;
+    block_scan_row_ids(&scan->blocks, rows.first, rows.count, scan->row_ids);
+    for (uint32_t i = 0; i < rows.count; i++)
+        packed[i] = row_address_pack((struct row_address){partition, scan->row_ids[i]});
+    return STATUS_OK;
+}
+
 static enum status next_by_row(struct fiber *f, struct table_scan *scan) {
+    if (scan->phase == SCAN_BLOCK)
+        return next_of_block(f, scan);
     do {
         size_t room = VECTOR_SIZE - scan->batch.row_count;
         TRY(row_portion(f, scan, room < SCAN_ROWS_MAX ? room : SCAN_ROWS_MAX));
@@ -203,7 +382,7 @@ static enum status next_by_row(struct fiber *f, struct table_scan *scan) {
             scan->portion = SCAN_ROWS_MAX;
             break;
         }
-    } while (!scan->ended && scan->batch.row_count < VECTOR_SIZE &&
+    } while (!scan->ended && scan->phase != SCAN_BLOCK && scan->batch.row_count < VECTOR_SIZE &&
              scan->rows.size_total < (1u << 20));
     return STATUS_OK;
 }
@@ -213,6 +392,7 @@ static enum status next_by_row(struct fiber *f, struct table_scan *scan) {
 static void batch_begin(struct table_scan *scan) {
     arena_reset(&scan->rows);
     scan->batch.row_count = 0;
+    scan->selects = scan->cold = false;
     for (uint32_t i = 0; i < scan->decoded_count; i++)
         vector_reset(&scan->decoded[i]);
 }
@@ -226,6 +406,10 @@ static void batch_end(struct table_scan *scan) {
                                                : scan->table_oid;
     }
     batch_set_count(&scan->batch, scan->batch.row_count);
+    if (scan->selects) {
+        scan->batch.selection = scan->selection;
+        scan->batch.selected_count = scan->selected_count;
+    }
 }
 
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out) {

@@ -2,12 +2,21 @@
 #ifndef SCAN_H
 #define SCAN_H
 
-#include "table/rows.h"
+#include "table/block.h"
 
 enum {
     SCAN_ROWS_MAX = 256,   /* rows taken from a cursor at once */
     SCAN_INDEX_FIRST = 16, /* first portion of an index scan; doubles up to SCAN_ROWS_MAX */
 };
+
+/*
+ * A scan by row id goes from block to block:
+ *
+ *     BETWEEN    hot rows before the block (all that are left when there are no more blocks)
+ *     OVER       hot rows of the block's range: they are given out, or hide rows of the block
+ *     BLOCK      what is left of the block
+ */
+enum scan_phase { SCAN_BETWEEN, SCAN_OVER, SCAN_BLOCK };
 
 struct table_scan {
     struct table_context context;
@@ -32,7 +41,29 @@ struct table_scan {
     struct slice *row_bytes;   /* SCAN_ROWS_MAX */
     struct row_address *addresses;
     struct buffer keys; /* of index entries, copied; and the recheck's key */
+
+    /* by row id */
+    enum scan_phase phase;
+    bool has_blocks;
+    struct block_scan blocks;
+    uint64_t next_range,
+        end_range;       /* where BETWEEN begins; ranges from end_range on are left out */
+    uint16_t *selection; /* VECTOR_SIZE; of a batch out of a block */
+    bool selects;
+    bool cold; /* the batch is out of a block */
+    uint32_t selected_count;
+    struct row_id *row_ids; /* VECTOR_SIZE; for addresses of a block's rows */
+    bool skip_long;         /* rows with values outside are noted, not given out */
+    struct row_id *long_rows;
+    size_t long_count, long_capacity;
 };
+
+/* All rows of one range with their whole columns, for making a block of them. Long rows are noted
+   in long_rows. */
+enum status scan__open_range(struct fiber *f, const struct table_context *context,
+                             const struct table *table, struct partition *partition,
+                             const struct table_scan_options *options, uint64_t range,
+                             struct table_scan **scan_out) MUST_USE;
 
 /* The byte range of an index scan, in `arena`. */
 enum status scan__index_range(const struct index *index, const struct table_scan_options *options,

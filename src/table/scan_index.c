@@ -128,6 +128,7 @@ static enum status fetch_here(struct fiber *f, struct partition *partition, void
     struct fetch_call *call = argument;
     struct table_scan *scan = call->scan;
     struct buffer buffer = {0};
+    struct row_columns wanted = {scan->column_numbers, scan->column_count, scan->index};
     enum status status = STATUS_OK;
     for (size_t i = 0; i < call->count && status == STATUS_OK; i++) {
         struct entry_row *entry = &call->entries[i];
@@ -135,7 +136,8 @@ static enum status fetch_here(struct fiber *f, struct partition *partition, void
             continue;
         struct row_place place = {scan->table, partition, entry->address.row, ROW_AT_SNAPSHOT};
         bool found;
-        status = row__get(f, scan->context.transaction, &place, &scan->rows, &found, &entry->row);
+        status = row__get(f, scan->context.transaction, &place, &wanted, &scan->rows, &found,
+                          &entry->row);
         if (status == STATUS_OK && !found)
             entry->row = SLICE_EMPTY;
         else if (status == STATUS_OK)

@@ -1,4 +1,5 @@
 /* Looking things up in a schema, and its reference count. */
+#include "table/block_format.h"
 #include "table/schema_parts.h"
 
 #include <stdio.h>
@@ -259,6 +260,10 @@ static const char *table_tree_name(const struct table *table, struct tree_id tre
         return NULL;
     if (table->row_tree.value == tree.value) {
         snprintf(text, size, "table %s", table->name);
+        return text;
+    }
+    if (block_tree(table).value == tree.value) {
+        snprintf(text, size, "blocks of table %s", table->name);
         return text;
     }
     if (table->large_tree.value == tree.value) {

@@ -20,6 +20,7 @@
 #ifndef TABLE_H
 #define TABLE_H
 
+#include "column/column_filter.h"
 #include "table/table_catalog.h"
 #include "table/table_schema.h"
 #include "txn/txn.h"
@@ -105,9 +106,19 @@ enum status table_fetch(struct fiber *f, const struct table_context *context,
 
 /* A scan of one partition; open, next and close run inside partition_call of that partition.
    Column number 0 stands for the packed row address (bigint), -1 for tableoid. */
+struct table_scan_test {
+    int16_t column_number;
+    struct column_test test;
+};
 struct table_scan_options {
     const int16_t *column_numbers;
     size_t column_count;
+    /* Without an index: tests that the caller makes anyway. They are made on encoded data where
+       that is possible, so that blocks and rows that fail are skipped before they are decoded;
+       other rows that fail may still come out. Values live as long as the scan; a test that its
+       column's type does not support is left out. */
+    const struct table_scan_test *tests;
+    size_t test_count;
     /* Index scan when `index` is set: equality on the first equal_count columns, then an optional
        range on the next one. Bounds are values of the columns' types, none null. */
     const struct index *index;
@@ -122,8 +133,9 @@ enum status table_scan_open(struct fiber *f, const struct table_context *context
                             const struct table *table, struct partition *partition,
                             const struct table_scan_options *options, struct table_scan **scan_out)
     MUST_USE;
-/* The next rows: *batch_out has column_count vectors and at least one row, or is NULL at the end.
-   It is valid until the next call on the scan; its strings are, too. Values out of line are
+/* The next rows: *batch_out has column_count vectors and at least one selected row, or is NULL at
+   the end; vectors are of any kind. Rows of cold blocks come as a selection where newer rows hide
+   some. It is valid until the next call on the scan; its strings are, too. Values out of line are
    fetched only for the columns asked for. */
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out)
     MUST_USE;

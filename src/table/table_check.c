@@ -4,6 +4,7 @@
  * no damage: a finding at the snapshot must still be one in the newest version.
  */
 #include "table/catalog_private.h"
+#include "table/scan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@ struct table_check {
     void (*report)(void *context, const char *line);
     void *report_context;
     uint64_t damage;
-    struct arena arena; /* of one row */
+    struct arena arena;         /* of one row */
+    uint64_t range, generation; /* of the block over the rows checked last */
 };
 
 static void finding(struct table_check *check, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -116,10 +118,37 @@ static void check_values(struct table_check *check, const struct value *values, 
                 partition, (unsigned long long)row.value, wanted);
 }
 
+/* Get to know the generation of the block over a range. */
+static enum status enter_range(struct fiber *f, struct table_check *check,
+                               struct partition *partition, uint64_t range) {
+    if (check->table->is_system || check->range == range)
+        return STATUS_OK;
+    struct txn_large large;
+    struct block_header header;
+    bool found;
+    TRY(block__header(f, check->context.transaction, partition, check->table, range,
+                      ROW_AT_SNAPSHOT, &check->arena, &found, &large, &header));
+    check->generation = found ? header.generation : 0;
+    check->range = range;
+    if (found)
+        txn_release_large(partition, &large);
+    return STATUS_OK;
+}
+
 static enum status check_row(struct fiber *f, struct table_check *check,
                              struct partition *partition, struct row_id row, struct slice stored) {
     const struct table *table = check->table;
     struct row_place place = {table, partition, row, ROW_AT_SNAPSHOT};
+    struct row_stored parts;
+    TRY(row__stored(table, stored, &parts));
+    if (parts.deleted && parts.row.size > 0)
+        return error_set(STATUS_DATA_CORRUPTED, "a deleted row has columns");
+    TRY(enter_range(f, check, partition, block_range(row)));
+    if (parts.generation < check->generation)
+        return STATUS_OK; /* a leftover */
+    if (parts.deleted)
+        return STATUS_OK;
+    stored = parts.row;
     if (row_outside_size(stored) != 0)
         TRY(row__bring_in(f, check->context.transaction, &place, stored, &check->arena, &stored));
     TRY(row_check(&table->row_schema, stored));
@@ -138,6 +167,8 @@ static enum status check_rows(struct fiber *f, struct table_check *check,
                         &cursor));
     unsigned number = partition_number(partition);
     enum status status = STATUS_OK;
+    check->range = UINT64_MAX;
+    check->generation = 0;
     while (status == STATUS_OK) {
         struct txn_entry entry;
         size_t count;
@@ -153,6 +184,99 @@ static enum status check_rows(struct fiber *f, struct table_check *check,
     }
     txn_cursor_close(f, cursor);
     return status;
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+/* Whole chunks against their checksums and claims, at the snapshot. */
+static enum status check_chunks(struct fiber *f, struct table_check *check,
+                                struct partition *partition) {
+    struct txn_range range = {.key_stride = BLOCK_KEY_SIZE};
+    struct txn_cursor *cursor;
+    TRY(txn_cursor_open(f, check->context.transaction, partition, block_tree(check->table), &range,
+                        &cursor));
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        struct txn_entry entry;
+        struct block_key key = {0};
+        size_t count;
+        status = txn_cursor_next(f, cursor, &entry, 1, &count);
+        if (status != STATUS_OK || count == 0)
+            break;
+        arena_reset(&check->arena);
+        if (!block_key_decode(entry.key, &key) || key.column_number > check->table->column_count) {
+            finding(check, "table %s, partition %u: a block has a damaged key", check->table->name,
+                    partition_number(partition));
+            continue;
+        }
+        if (key.column_number == 0)
+            continue;
+        const struct column *column = &check->table->columns[key.column_number - 1];
+        struct txn_large large;
+        struct column_reader reader;
+        status = txn_open_large(f, partition, entry.value, &check->arena, &large);
+        if (status == STATUS_OK)
+            status =
+                column_open(large.bytes, column->type, COLUMN_OPEN_CHECKED, &check->arena, &reader);
+        if (status == STATUS_OK)
+            status = column_check(&reader);
+        txn_release_large(partition, &large);
+        status = absorb(check, status, column->name, partition_number(partition),
+                        (struct row_id){block_first_row(key.range)});
+        if (status == STATUS_OK)
+            status = fiber_check(f);
+    }
+    txn_cursor_close(f, cursor);
+    return status;
+}
+
+/* Each row of a block that counts, as a row of the hot tree. */
+static enum status check_cold_batch(struct fiber *f, struct table_check *check,
+                                    struct partition *partition, const struct batch *batch) {
+    const struct table *table = check->table;
+    for (uint32_t i = 0; i < batch->selected_count; i++) {
+        uint32_t at = batch_row(batch, i);
+        int64_t packed = vector_get(&batch->vectors[table->column_count], at).int64;
+        struct row_id row = row_address_unpack(packed).row;
+        struct value *values;
+        arena_reset(&check->arena);
+        TRY(arena__array(&check->arena, table->column_count, sizeof *values, &values));
+        for (unsigned c = 0; c < table->column_count; c++)
+            values[c] = table->columns[c].dropped ? value_null(table->columns[c].type)
+                                                  : vector_get(&batch->vectors[c], at);
+        check_values(check, values, partition_number(partition), row);
+        TRY(check_entries(f, check, partition, values, row));
+        TRY(fiber_check(f));
+    }
+    return STATUS_OK;
+}
+
+static enum status check_cold_rows(struct fiber *f, struct table_check *check,
+                                   struct partition *partition) {
+    const struct table *table = check->table;
+    struct arena arena = {0};
+    struct table_context context = check->context;
+    context.arena = &arena;
+    int16_t *numbers;
+    struct table_scan *scan = NULL;
+    enum status status = arena__array(&arena, table->column_count + 1u, sizeof *numbers, &numbers);
+    for (unsigned i = 0; i < table->column_count && status == STATUS_OK; i++)
+        numbers[i] = (int16_t)(table->columns[i].dropped ? 0 : i + 1);
+    struct table_scan_options options = {.column_numbers = numbers,
+                                         .column_count = table->column_count + 1u};
+    if (status == STATUS_OK)
+        status = table_scan_open(f, &context, table, partition, &options, &scan);
+    struct batch *batch = NULL;
+    while (status == STATUS_OK) {
+        status = table_scan_next(f, scan, &batch);
+        if (status != STATUS_OK || batch == NULL)
+            break;
+        if (scan->cold)
+            status = check_cold_batch(f, check, partition, batch);
+    }
+    table_scan_close(f, scan);
+    arena_release(&arena);
+    return absorb(check, status, "block", partition_number(partition), (struct row_id){0});
 }
 
 /* ---- index entries ------------------------------------------------------------------------ */
@@ -171,7 +295,7 @@ static enum status key_matches(struct fiber *f, struct owner_check *owner,
     struct row_place place = {check->table, partition, owner->row, version};
     struct slice stored;
     bool found;
-    TRY(row__get(f, check->context.transaction, &place, &check->arena, &found, &stored));
+    TRY(row__get(f, check->context.transaction, &place, NULL, &check->arena, &found, &stored));
     if (!found)
         return STATUS_OK;
     struct value *values;
@@ -281,6 +405,10 @@ static enum status check_pieces(struct fiber *f, struct table_check *check,
 static enum status check_here(struct fiber *f, struct partition *partition, void *argument) {
     struct table_check *check = argument;
     TRY(check_rows(f, check, partition));
+    if (!check->table->is_system) {
+        TRY(check_chunks(f, check, partition));
+        TRY(check_cold_rows(f, check, partition));
+    }
     TRY(check_pieces(f, check, partition));
     for (unsigned i = 0; i < check->table->index_count; i++)
         TRY(check_index(f, check, partition, check->table->indexes[i]));

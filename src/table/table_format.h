@@ -4,9 +4,12 @@
  * Row tree (struct table.row_tree), one entry a row:
  *
  *     key    row id, 8 bytes big-endian
- *     value  the row (value_row.h), or, when even without its long values it is too long, an
- *            outside row: FF FF FF FF (no row begins so), then its size u32 little-endian; its
- *            bytes are a large value of column 0
+ *     value  varint: generation << 1 | deleted; then, unless deleted, the row (value_row.h), or,
+ *            when even without its long values it is too long, an outside row: FF FF FF FF (no row
+ *            begins so), then its size u32 little-endian; its bytes are a large value of column 0
+ *
+ *   The generation is that of the block that covered the row id when the row was written, 0
+ *   without a block: see block_format.h. Only rows that a block may hold are kept as deleted.
  *
  * Large tree (struct table.large_tree), the long values of rows in pieces:
  *
@@ -40,6 +43,7 @@
 
 enum {
     ROW_KEY_SIZE = 8,
+    ROW_PREFIX_SIZE_MAX = VARINT_SIZE_MAX,
     ROW_OUTSIDE_SIZE = 8,
     LARGE_KEY_SIZE = 12,
     LARGE_COLUMN_BITS = 11,
@@ -55,6 +59,27 @@ static inline void row_key_encode(struct row_id row, uint8_t key[ROW_KEY_SIZE]) 
 }
 static inline struct row_id row_key_decode(struct slice key) {
     return (struct row_id){key.size == ROW_KEY_SIZE ? get_be64(key.data) : 0};
+}
+
+/* A stored row taken apart. */
+struct row_stored {
+    uint64_t generation;
+    bool deleted;
+    struct slice row; /* what follows the prefix */
+};
+/* False for bytes that begin with no prefix. */
+static inline bool row_stored_decode(struct slice stored, struct row_stored *out) {
+    uint64_t prefix = 0;
+    size_t size = varint_get(stored.data, stored.size, &prefix);
+    *out = (struct row_stored){.generation = prefix >> 1, .deleted = (prefix & 1) != 0};
+    if (size > 0)
+        out->row = slice_of(stored.data + size, stored.size - size);
+    return size > 0;
+}
+/* Returns the size. */
+static inline size_t row_prefix_encode(uint64_t generation, bool deleted,
+                                       uint8_t prefix[ROW_PREFIX_SIZE_MAX]) {
+    return varint_put(prefix, generation << 1 | deleted);
 }
 
 /* Size of an outside row; 0: the value is an ordinary row. */

@@ -1,0 +1,136 @@
+/*
+ * Cold blocks inside the room: reading single rows, reading blocks in a scan, making blocks. What
+ * they are, and which version of a row counts, is told in block_format.h. All of it runs inside
+ * partition_call.
+ */
+#ifndef BLOCK_H
+#define BLOCK_H
+
+#include "column/column.h"
+#include "column/column_filter.h"
+#include "table/block_format.h"
+#include "table/rows.h"
+
+/* ---- ranges and single rows (block_read.c) --------------------------------------------- */
+
+/* Lock a range until the transaction ends: writers of its rows share it, who makes a block of it or
+   purges it has it alone. `locked_out` as in txn_lock_key. */
+enum status block__range_lock(struct fiber *f, struct transaction *transaction,
+                              struct partition *partition, const struct table *table,
+                              uint64_t range, enum key_lock_mode mode, enum lock_wait wait,
+                              bool *locked_out) MUST_USE;
+/* The generation of the newest version of the range's block, 0 without one. */
+enum status block__generation(struct fiber *f, struct transaction *transaction,
+                              struct partition *partition, const struct table *table,
+                              uint64_t range, uint64_t *generation_out) MUST_USE;
+/* The header of a range's block; *large_out keeps it in place and is the caller's to release when
+   it was found. */
+enum status block__header(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, const struct table *table, uint64_t range,
+                          enum row_version version, struct arena *arena, bool *found_out,
+                          struct txn_large *large_out, struct block_header *header_out) MUST_USE;
+/* A row that the hot tree does not have: found in its block or not at all. */
+enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
+                             const struct row_place *place, const struct row_columns *wanted,
+                             struct arena *arena, bool *found_out, struct slice *row_out) MUST_USE;
+
+/* ---- scans (block_scan.c) ---------------------------------------------------------------- */
+
+/* A column as a scan reads it. */
+struct block_scan_column {
+    int16_t number;
+    bool missing;           /* the block has no such column */
+    struct block_column at; /* in the block's header */
+    struct slice *pieces;   /* references, copied */
+    uint32_t piece;         /* open now, if large.bytes is set */
+    struct txn_large large;
+    struct column_reader reader;
+    struct arena arena; /* the reader's */
+};
+
+struct block_scan_test {
+    uint32_t column; /* position among the columns */
+    struct column_test test;
+    struct column_filter filter;
+    bool bound; /* to the open piece */
+};
+
+struct block_scan {
+    struct transaction *transaction;
+    struct partition *partition;
+    const struct table *table;
+    struct block_scan_column *columns;
+    uint32_t column_count;
+    struct block_scan_test *tests;
+    uint32_t test_count;
+    struct txn_cursor *cursor; /* over all entries; NULL: at the end */
+    bool pending;              /* `next` is the header of the block to come */
+    uint64_t next_range;
+    uint8_t next_bytes[1100]; /* its reference, copied */
+    size_t next_size;
+    /* the current block */
+    bool open;
+    uint64_t range;
+    struct txn_large header_large;
+    struct block_header header;
+    uint64_t *mask; /* by place in the range: rows that newer ones hide */
+    bool masked;
+    uint32_t position, batch_rows;
+    struct arena arena; /* of the current block */
+    uint64_t blocks_read, blocks_skipped;
+};
+
+/* columns and tests are set by the caller. `lower`: the first range of interest. */
+enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t lower) MUST_USE;
+void block_scan_close(struct fiber *f, struct block_scan *scan);
+/* Go to the next block; scan->open false at the end. */
+enum status block_scan_next(struct fiber *f, struct block_scan *scan) MUST_USE;
+/* A newer row hides the one at this place. */
+void block_scan_hide(struct block_scan *scan, uint32_t place);
+
+/* The next rows of the current block that are not hidden and pass the tests (`selection` has room
+   for VECTOR_SIZE). *count_out: rows of the vectors, 0 at the block's end. The first `vector_count`
+   columns are decoded into vectors of vector_init, in whatever kind is cheapest; what they refer to
+   lives until the next call. *first_out: position in the block of row 0. */
+struct block_rows {
+    struct vector *vectors;
+    uint32_t vector_count;
+    uint16_t *selection;
+    uint32_t first, count, selected;
+    bool all; /* every row is selected; `selection` was not filled */
+};
+enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct arena *arena,
+                            struct block_rows *rows) MUST_USE;
+/* Row ids of the rows at first .. first + count. */
+void block_scan_row_ids(const struct block_scan *scan, uint32_t first, uint32_t count,
+                        struct row_id *row_ids);
+
+/* ---- making blocks (block_write.c) -------------------------------------------------------- */
+
+/* Rows of one range on their way into a block. */
+struct block_builder {
+    const struct table *table;
+    struct column_builder *columns; /* one for each column, dropped ones unused */
+    uint32_t rows;
+    uint8_t *bitmap; /* of places */
+    uint32_t first_place, last_place;
+    struct arena arena;
+};
+enum status block_builder_init(struct block_builder *builder, const struct table *table) MUST_USE;
+void block_builder_reset(struct block_builder *builder);
+void block_builder_release(struct block_builder *builder);
+/* Bytes of memory that the rows take, roughly. */
+size_t block_builder_size(const struct block_builder *builder);
+/* Add rows of a batch (rows[i] of the vectors, all if NULL) at rising places. vectors: one for each
+   column of the table, those of dropped ones are not looked at. */
+enum status block_builder_add(struct block_builder *builder, const struct vector *vectors,
+                              const uint16_t *rows, uint32_t count, const uint32_t *places)
+    MUST_USE;
+/* Put the block with this generation into the transaction's write set, over the entries of its
+   older version (`old`, NULL if there is none). Encodes column by column; yields between. */
+enum status block_builder_put(struct fiber *f, struct block_builder *builder,
+                              struct transaction *transaction, struct partition *partition,
+                              uint64_t range, uint64_t generation, const struct block_header *old)
+    MUST_USE;
+
+#endif

@@ -1,0 +1,148 @@
+/* Blocks read for one row: its range's lock and generation, and the row itself. */
+#include "table/block.h"
+
+enum status block__range_lock(struct fiber *f, struct transaction *transaction,
+                              struct partition *partition, const struct table *table,
+                              uint64_t range, enum key_lock_mode mode, enum lock_wait wait,
+                              bool *locked_out) {
+    uint8_t bytes[8];
+    put_be64(bytes, range);
+    /* Two bytes shorter than the keys of rows, so it is none of them. */
+    struct slice key = slice_of(bytes + 2, sizeof bytes - 2);
+    return txn_lock_key(f, transaction, partition, table->row_tree, key, mode, wait, locked_out,
+                        NULL);
+}
+
+enum status block__header(struct fiber *f, struct transaction *transaction,
+                          struct partition *partition, const struct table *table, uint64_t range,
+                          enum row_version version, struct arena *arena, bool *found_out,
+                          struct txn_large *large_out, struct block_header *header_out) {
+    uint8_t key[BLOCK_KEY_SIZE];
+    block_key_encode(range, 0, 0, key);
+    TRY(txn_get_large(f, transaction, partition, block_tree(table), slice_of(key, sizeof key),
+                      version == ROW_NEWEST, arena, found_out, large_out));
+    if (!*found_out)
+        return STATUS_OK;
+    enum status status = block_header_decode(large_out->bytes, header_out);
+    if (status != STATUS_OK) {
+        txn_release_large(partition, large_out);
+        *found_out = false;
+    }
+    return status;
+}
+
+enum status block__generation(struct fiber *f, struct transaction *transaction,
+                              struct partition *partition, const struct table *table,
+                              uint64_t range, uint64_t *generation_out) {
+    struct arena arena = {0};
+    struct txn_large large;
+    struct block_header header;
+    bool found;
+    enum status status = block__header(f, transaction, partition, table, range, ROW_NEWEST, &arena,
+                                       &found, &large, &header);
+    *generation_out = 0;
+    if (status == STATUS_OK && found) {
+        *generation_out = header.generation;
+        txn_release_large(partition, &large);
+    }
+    arena_release(&arena);
+    return status;
+}
+
+/* ---- one row ---------------------------------------------------------------------------- */
+
+static bool is_wanted(const struct row_columns *wanted, int16_t number) {
+    if (wanted == NULL)
+        return true;
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (wanted->numbers[i] == number)
+            return true;
+    }
+    for (unsigned i = 0; wanted->index != NULL && i < wanted->index->column_count; i++) {
+        if (wanted->index->columns[i].column_number == number)
+            return true;
+    }
+    return false;
+}
+
+/* One value of a column of the block, copied. */
+static enum status fetch_value(struct fiber *f, struct transaction *transaction,
+                               const struct row_place *place, const struct block_column *column,
+                               uint32_t position, struct arena *arena, struct value *value_out) {
+    uint8_t key[BLOCK_KEY_SIZE];
+    struct txn_large large;
+    bool found;
+    block_key_encode(block_range(place->row), column->number, position / column->piece_rows, key);
+    TRY(txn_get_large(f, transaction, place->partition, block_tree(place->table),
+                      slice_of(key, sizeof key), place->version == ROW_NEWEST, arena, &found,
+                      &large));
+    if (!found)
+        return error_set(STATUS_DATA_CORRUPTED, "a block of table \"%s\" lacks column %u",
+                         place->table->name, column->number);
+    struct column_reader reader;
+    struct value value;
+    enum status status = column_open(large.bytes, place->table->columns[column->number - 1].type,
+                                     COLUMN_OPEN_TRUSTED, arena, &reader);
+    if (status == STATUS_OK && position % column->piece_rows >= reader.rows)
+        status = error_set(STATUS_DATA_CORRUPTED, "a block of table \"%s\" lacks rows",
+                           place->table->name);
+    if (status == STATUS_OK)
+        status = column_get(&reader, position % column->piece_rows, arena, &value);
+    if (status == STATUS_OK)
+        *value_out = value_copy(&value, arena);
+    txn_release_large(place->partition, &large);
+    return status;
+}
+
+static enum status fetch_columns(struct fiber *f, struct transaction *transaction,
+                                 const struct row_place *place, const struct block_header *header,
+                                 uint32_t position, const struct row_columns *wanted,
+                                 struct arena *arena, struct slice *row_out) {
+    const struct table *table = place->table;
+    struct value *values;
+    TRY(arena__array(arena, table->column_count, sizeof *values, &values));
+    for (unsigned i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        struct block_column at;
+        values[i] = value_null(column->type);
+        if (column->dropped || !is_wanted(wanted, column->number))
+            continue;
+        if (block_column_find(header, column->number, &at))
+            TRY(fetch_value(f, transaction, place, &at, position, arena, &values[i]));
+        else if (column->has_missing)
+            values[i] = column->missing;
+    }
+    struct buffer buffer = {0};
+    enum status status = row_encode(&table->row_schema, values, NULL, &buffer);
+    if (status == STATUS_OK)
+        status = buffer_status(&buffer);
+    if (status == STATUS_OK)
+        *row_out = arena_copy_slice(arena, buffer_slice(&buffer));
+    buffer_release(&buffer);
+    return status == STATUS_OK ? arena_status(arena) : status;
+}
+
+enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
+                             const struct row_place *place, const struct row_columns *wanted,
+                             struct arena *arena, bool *found_out, struct slice *row_out) {
+    struct txn_large large;
+    struct block_header header;
+    uint32_t position;
+    *found_out = false;
+    if (place->table->is_system)
+        return STATUS_OK;
+    /* The newest header and the newest chunks must be of one version. */
+    if (place->version == ROW_NEWEST)
+        TRY(block__range_lock(f, transaction, place->partition, place->table,
+                              block_range(place->row), KEY_LOCK_SHARE, LOCK_WAIT, NULL));
+    TRY(block__header(f, transaction, place->partition, place->table, block_range(place->row),
+                      place->version, arena, found_out, &large, &header));
+    if (!*found_out)
+        return STATUS_OK;
+    *found_out = block_position(&header, block_place(place->row), &position);
+    enum status status = STATUS_OK;
+    if (*found_out)
+        status = fetch_columns(f, transaction, place, &header, position, wanted, arena, row_out);
+    txn_release_large(place->partition, &large);
+    return status;
+}

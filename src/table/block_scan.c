@@ -1,0 +1,305 @@
+/*
+ * Reading blocks in a scan: one after the other, only the columns that are asked for, only the
+ * rows that are not hidden by newer ones and pass the tests.
+ *
+ * The entries of a block follow each other in the tree, the header first. A cursor goes over them;
+ * the references of the wanted columns' pieces are noted, and pages are fetched when rows of them
+ * are due. Tests see a piece first as a whole, then zone by zone, then value by value, before any
+ * other column is looked at.
+ */
+#include "table/block.h"
+
+enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t lower) {
+    uint8_t key[BLOCK_KEY_SIZE];
+    block_key_encode(lower, 0, 0, key);
+    struct txn_range range = {.lower = slice_of(key, sizeof key), .key_stride = BLOCK_KEY_SIZE};
+    return txn_cursor_open(f, scan->transaction, scan->partition, block_tree(scan->table), &range,
+                           &scan->cursor);
+}
+
+static void column_close(struct block_scan *scan, struct block_scan_column *column) {
+    txn_release_large(scan->partition, &column->large);
+    column->large.bytes = SLICE_EMPTY;
+    for (uint32_t i = 0; i < scan->test_count; i++) {
+        if (&scan->columns[scan->tests[i].column] == column)
+            scan->tests[i].bound = false;
+    }
+}
+
+static void block_leave(struct block_scan *scan) {
+    for (uint32_t i = 0; i < scan->column_count; i++)
+        column_close(scan, &scan->columns[i]);
+    if (scan->open)
+        txn_release_large(scan->partition, &scan->header_large);
+    scan->open = false;
+    scan->mask = NULL;
+    scan->masked = false;
+    arena_reset(&scan->arena);
+}
+
+void block_scan_close(struct fiber *f, struct block_scan *scan) {
+    block_leave(scan);
+    if (scan->cursor != NULL)
+        txn_cursor_close(f, scan->cursor);
+    scan->cursor = NULL;
+    for (uint32_t i = 0; i < scan->column_count; i++)
+        arena_release(&scan->columns[i].arena);
+    arena_release(&scan->arena);
+}
+
+/* ---- from block to block ---------------------------------------------------------------- */
+
+/* The next entry of the tree; *found_out false at the end. */
+static enum status entry_next(struct fiber *f, struct block_scan *scan, struct txn_entry *entry,
+                              struct block_key *key, bool *found_out) {
+    size_t count = 0;
+    if (scan->cursor != NULL)
+        TRY(txn_cursor_next(f, scan->cursor, entry, 1, &count));
+    *found_out = count > 0;
+    if (count == 0) {
+        if (scan->cursor != NULL)
+            txn_cursor_close(f, scan->cursor);
+        scan->cursor = NULL;
+    } else if (!block_key_decode(entry->key, key)) {
+        return error_set(STATUS_DATA_CORRUPTED, "a block of table \"%s\" has a damaged key",
+                         scan->table->name);
+    }
+    return STATUS_OK;
+}
+
+static enum status header_note(struct block_scan *scan, const struct block_key *key,
+                               struct slice reference) {
+    if (key->column_number != 0 || reference.size > sizeof scan->next_bytes)
+        return error_set(STATUS_DATA_CORRUPTED, "a block of table \"%s\" lacks its header",
+                         scan->table->name);
+    scan->pending = true;
+    scan->next_range = key->range;
+    scan->next_size = reference.size;
+    memcpy(scan->next_bytes, reference.data, reference.size);
+    return STATUS_OK;
+}
+
+/* Note the pieces of the block, up to the next header. */
+static enum status pieces_note(struct fiber *f, struct block_scan *scan) {
+    for (;;) {
+        struct txn_entry entry;
+        struct block_key key;
+        bool found;
+        TRY(entry_next(f, scan, &entry, &key, &found));
+        if (!found)
+            return STATUS_OK;
+        if (key.range != scan->range)
+            return header_note(scan, &key, entry.value);
+        for (uint32_t i = 0; i < scan->column_count; i++) {
+            struct block_scan_column *column = &scan->columns[i];
+            if (column->number == (int)key.column_number && !column->missing &&
+                key.piece < column->at.pieces)
+                column->pieces[key.piece] = arena_copy_slice(&scan->arena, entry.value);
+        }
+    }
+}
+
+static enum status columns_prepare(struct block_scan *scan) {
+    scan->batch_rows = VECTOR_SIZE;
+    for (uint32_t i = 0; i < scan->column_count; i++) {
+        struct block_scan_column *column = &scan->columns[i];
+        column->missing = !block_column_find(&scan->header, column->number, &column->at);
+        if (column->missing)
+            continue;
+        TRY(arena__array(&scan->arena, column->at.pieces + 1u, sizeof *column->pieces,
+                         &column->pieces));
+        if (column->at.piece_rows < scan->batch_rows)
+            scan->batch_rows = column->at.piece_rows;
+    }
+    return STATUS_OK;
+}
+
+enum status block_scan_next(struct fiber *f, struct block_scan *scan) {
+    block_leave(scan);
+    if (!scan->pending) {
+        struct txn_entry entry;
+        struct block_key key;
+        bool found;
+        TRY(entry_next(f, scan, &entry, &key, &found));
+        if (!found)
+            return STATUS_OK;
+        TRY(header_note(scan, &key, entry.value));
+    }
+    scan->pending = false;
+    scan->range = scan->next_range;
+    scan->position = 0;
+    TRY(txn_open_large(f, scan->partition, slice_of(scan->next_bytes, scan->next_size),
+                       &scan->arena, &scan->header_large));
+    scan->open = true;
+    TRY(block_header_decode(scan->header_large.bytes, &scan->header));
+    TRY(columns_prepare(scan));
+    scan->blocks_read++;
+    return pieces_note(f, scan);
+}
+
+/* ---- hidden rows ------------------------------------------------------------------------- */
+
+void block_scan_hide(struct block_scan *scan, uint32_t place) {
+    ASSERT(scan->open && place < BLOCK_ROWS_MAX);
+    uint32_t position;
+    if (!block_position(&scan->header, place, &position))
+        return;
+    if (scan->mask == NULL) {
+        scan->mask = arena_alloc(&scan->arena, BLOCK_BITMAP_SIZE);
+        if (scan->mask == NULL)
+            return; /* arena_status says so before rows are given out */
+        memset(scan->mask, 0, BLOCK_BITMAP_SIZE);
+    }
+    scan->mask[position / 64] |= 1ull << (position % 64);
+    scan->masked = true;
+}
+
+static void select_visible(const struct block_scan *scan, struct block_rows *rows) {
+    rows->all = true;
+    rows->selected = rows->count;
+    if (!scan->masked)
+        return;
+    uint32_t selected = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        uint32_t position = rows->first + i;
+        rows->selection[selected] = (uint16_t)i;
+        selected += (scan->mask[position / 64] >> (position % 64) & 1) == 0;
+    }
+    rows->all = selected == rows->count;
+    rows->selected = selected;
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+static enum status damaged(const struct block_scan *scan, const struct block_scan_column *column,
+                           const char *what) {
+    return error_set(STATUS_DATA_CORRUPTED,
+                     "the block of rows from %llu of partition %u of table \"%s\": column %d %s",
+                     (unsigned long long)block_first_row(scan->range),
+                     partition_number(scan->partition), scan->table->name, column->number, what);
+}
+
+/* Have the piece with this row open. */
+static enum status column_open_at(struct fiber *f, struct block_scan *scan,
+                                  struct block_scan_column *column, uint32_t position) {
+    uint32_t piece = position / column->at.piece_rows;
+    if (column->large.bytes.size > 0 && column->piece == piece)
+        return STATUS_OK;
+    column_close(scan, column);
+    arena_reset(&column->arena);
+    if (column->pieces[piece].size == 0)
+        return damaged(scan, column, "lacks a piece");
+    TRY(txn_open_large(f, scan->partition, column->pieces[piece], &column->arena, &column->large));
+    column->piece = piece;
+    uint32_t first = piece * column->at.piece_rows, rows = scan->header.rows - first;
+    TRY(column_open(column->large.bytes, scan->table->columns[column->number - 1].type,
+                    COLUMN_OPEN_TRUSTED, &column->arena, &column->reader));
+    if (column->reader.rows != (rows < column->at.piece_rows ? rows : column->at.piece_rows))
+        return damaged(scan, column, "has another number of rows");
+    return STATUS_OK;
+}
+
+/* What the test says about the whole piece and the zone in it. */
+static enum column_verdict test_verdict(const struct block_scan_test *test, uint32_t first) {
+    if (test->filter.verdict != COLUMN_SOME || first % COLUMN_ZONE_ROWS != 0)
+        return test->filter.verdict;
+    return column_filter_zone(&test->filter, first / COLUMN_ZONE_ROWS);
+}
+
+/* A column that the block lacks: the tests on it are left to the caller. */
+static enum status run_test(struct fiber *f, struct block_scan *scan, struct block_scan_test *test,
+                            struct block_rows *rows, struct arena *arena) {
+    struct block_scan_column *column = &scan->columns[test->column];
+    if (column->missing)
+        return STATUS_OK;
+    TRY(column_open_at(f, scan, column, rows->first));
+    if (!test->bound)
+        TRY(column_filter_bind(&column->reader, &test->test, &column->arena, &test->filter));
+    test->bound = true;
+    uint32_t first = rows->first % column->at.piece_rows;
+    enum column_verdict verdict = test_verdict(test, first);
+    if (verdict == COLUMN_ALL)
+        return STATUS_OK;
+    if (verdict == COLUMN_NONE) {
+        rows->selected = 0;
+        return STATUS_OK;
+    }
+    uint32_t before = rows->selected;
+    TRY(column_filter_run(&test->filter, first, rows->count, rows->all ? NULL : rows->selection,
+                          before, rows->selection, &rows->selected, arena));
+    rows->all = rows->all && rows->selected == before;
+    return STATUS_OK;
+}
+
+static void set_missing(const struct block_scan *scan, const struct block_scan_column *column,
+                        struct vector *vector) {
+    const struct column *source = &scan->table->columns[column->number - 1];
+    if (source->has_missing && !source->missing.is_null)
+        vector_set(vector, 0, &source->missing, NULL);
+    else
+        vector_set_null(vector, 0);
+    vector->kind = VECTOR_CONSTANT;
+}
+
+static enum status decode(struct fiber *f, struct block_scan *scan,
+                          struct block_scan_column *column, const struct block_rows *rows,
+                          struct vector *vector, struct arena *arena) {
+    vector_reset(vector);
+    if (column->missing) {
+        set_missing(scan, column, vector);
+        return STATUS_OK;
+    }
+    TRY(column_open_at(f, scan, column, rows->first));
+    uint32_t first = rows->first % column->at.piece_rows;
+    if (!rows->all && rows->selected < rows->count / 8)
+        return column_decode_rows(&column->reader, first, rows->count, rows->selection,
+                                  rows->selected, vector, arena);
+    return column_decode_vector(&column->reader, first, rows->count, vector, arena);
+}
+
+enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct arena *arena,
+                            struct block_rows *rows) {
+    ASSERT(scan->open);
+    TRY(arena_status(&scan->arena));
+    for (;;) {
+        uint32_t left = scan->header.rows - scan->position;
+        rows->first = scan->position;
+        rows->count = left < scan->batch_rows ? left : scan->batch_rows;
+        scan->position += rows->count;
+        if (rows->count == 0)
+            return STATUS_OK;
+        select_visible(scan, rows);
+        for (uint32_t i = 0; i < scan->test_count && rows->selected > 0; i++)
+            TRY(run_test(f, scan, &scan->tests[i], rows, arena));
+        if (rows->selected > 0)
+            break;
+        TRY(fiber_check(f));
+    }
+    for (uint32_t i = 0; i < rows->vector_count; i++)
+        TRY(decode(f, scan, &scan->columns[i], rows, &rows->vectors[i], arena));
+    return STATUS_OK;
+}
+
+void block_scan_row_ids(const struct block_scan *scan, uint32_t first, uint32_t count,
+                        struct row_id *row_ids) {
+    const struct block_header *header = &scan->header;
+    uint64_t base = block_first_row(scan->range);
+    if (header->bitmap == NULL) {
+        for (uint32_t i = 0; i < count; i++)
+            row_ids[i].value = base + header->first + first + i;
+        return;
+    }
+    uint32_t seen = 0, filled = 0;
+    for (uint32_t word = 0; word < BLOCK_ROWS_MAX / 64 && filled < count; word++) {
+        uint64_t bits = get_le64(header->bitmap + word * 8);
+        uint32_t here = (uint32_t)__builtin_popcountll(bits);
+        if (seen + here <= first) {
+            seen += here;
+            continue;
+        }
+        for (; bits != 0 && filled < count; bits &= bits - 1) {
+            if (seen++ >= first)
+                row_ids[filled++].value = base + word * 64u + (uint32_t)__builtin_ctzll(bits);
+        }
+    }
+}
