@@ -5,6 +5,7 @@
 #include "journal/journal.h"
 #include "runtime/runtime_file.h"
 #include "session/state.h"
+#include "table/table_freeze.h"
 #include "value/value_timezone.h"
 
 enum { CONFIG_SIZE_MAX = 1 << 20, CLOSE_POLL_NS = 1000000 };
@@ -236,6 +237,11 @@ enum status engine_open(struct fiber *f, const struct engine_options *options,
     if (status == STATUS_OK)
         status = catalog_open(f, engine->store, &engine->catalog);
     if (status == STATUS_OK) {
+        status = freezer_start(f, engine->catalog);
+        if (status != STATUS_OK)
+            catalog_close(f, engine->catalog);
+    }
+    if (status == STATUS_OK) {
         *engine_out = engine;
         return STATUS_OK;
     }
@@ -267,6 +273,7 @@ enum status engine_close(struct fiber *f, struct engine *engine) {
         plan_cache_destroy(engine->plan_caches[core]); /* holds schemas of the catalog */
         engine->plan_caches[core] = NULL;
     }
+    freezer_stop(f, engine->catalog);
     catalog_close(f, engine->catalog);
     enum status status = store_close(f, engine->store);
     fiber_unshield(f);

@@ -2,6 +2,7 @@
 
 #include "base/base_log.h"
 #include "session/state.h"
+#include "table/table_freeze.h"
 #include "value/value_cast.h"
 
 /* Statements without a plan of their own: a table of who runs them, and the small ones. */
@@ -156,8 +157,21 @@ static enum status analyze(struct fiber *f, struct session *session,
     return session__statement_end(f, session);
 }
 
-/* Old versions vanish by themselves and space is reused; what VACUUM adds is a checkpoint, which
-   frees what can be freed. */
+/* Rows become column blocks: those of the named tables, or of all. */
+static enum status freeze_tables(struct fiber *f, struct session *session,
+                                 const struct statement *statement) {
+    const struct statement_objects *said = &statement->objects;
+    struct catalog *catalog = session->engine->catalog;
+    uint64_t blocks;
+    for (uint32_t i = 0; i < said->count; i++)
+        TRY(table_freeze(f, catalog, said->tables[i], &blocks));
+    for (size_t i = 0; said->count == 0 && i < schema_table_count(statement->schema); i++)
+        TRY(table_freeze(f, catalog, schema_table_at(statement->schema, i), &blocks));
+    return STATUS_OK;
+}
+
+/* Old versions vanish by themselves and space is reused; what VACUUM adds is freezing on demand,
+   and a checkpoint, which frees what can be freed. */
 static enum status run_vacuum(struct fiber *f, struct session *session,
                               const struct statement *statement) {
     if (session->in_block)
@@ -165,6 +179,8 @@ static enum status run_vacuum(struct fiber *f, struct session *session,
     if (statement->objects.analyze)
         TRY(analyze(f, session, statement));
     TRY(session__finish_implicit(f, session));
+    if (statement->objects.freeze)
+        TRY(freeze_tables(f, session, statement));
     return statement->objects.full ? store_checkpoint(f, session->engine->store) : STATUS_OK;
 }
 

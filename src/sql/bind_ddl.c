@@ -488,6 +488,32 @@ static size_t count_constraints(const PgQuery__CreateStmt *node) {
     return count;
 }
 
+/* freeze = on | off | eager, and the words of booleans for the first two. */
+static enum status freeze_option(struct binder *b, const PgQuery__DefElem *option,
+                                 enum freeze_option *out) {
+    static const struct {
+        const char *word;
+        enum freeze_option meaning;
+    } words[] = {{"on", FREEZE_ON},
+                 {"true", FREEZE_ON},
+                 {"off", FREEZE_OFF},
+                 {"false", FREEZE_OFF},
+                 {"eager", FREEZE_EAGER}};
+    const parse_node *value = option->arg;
+    const char *text = value == NULL               ? "on"
+                       : NODE_IS(value, STRING)    ? value->string->sval
+                       : NODE_IS(value, TYPE_NAME) ? node_text(value->type_name->names[0])
+                                                   : "";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcasecmp(text, words[i].word) == 0) {
+            *out = words[i].meaning;
+            return STATUS_OK;
+        }
+    }
+    return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
+                      "invalid value for option \"freeze\": it is on, off or eager");
+}
+
 static enum status table_options(struct binder *b, size_t count, parse_node **options,
                                  struct statement_create_table *create) {
     const char **ignored;
@@ -503,6 +529,10 @@ static enum status table_options(struct binder *b, size_t count, parse_node **op
                 return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
                                   "partition_by must name a column");
             create->spec.partition_by = copy_name(b, name);
+            continue;
+        }
+        if (strcmp(option->defname, "freeze") == 0) {
+            TRY(freeze_option(b, option, &create->spec.freeze));
             continue;
         }
         ignored[create->ignored_count++] = copy_name(b, option->defname);

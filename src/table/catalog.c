@@ -1,5 +1,6 @@
 /* The catalog's life: opening, and which schema everybody sees. */
 #include "table/catalog_private.h"
+#include "table/virtual.h"
 
 #include "base/base_log.h"
 #include "base/base_memory.h"
@@ -138,6 +139,7 @@ enum status catalog_open(struct fiber *f, struct store *store, struct catalog **
     if (catalog == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     catalog->store = store;
+    virtual__blocks_register();
     atomic_flag_clear(&catalog->lock);
     enum status status = prepare(f, catalog);
     if (status != STATUS_OK) {

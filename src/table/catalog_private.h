@@ -13,6 +13,7 @@
 enum { SEQUENCE_BUCKETS = 256 };
 
 struct sequence_entry;
+struct freezer;
 
 struct catalog {
     struct store *store;
@@ -21,6 +22,7 @@ struct catalog {
     struct schema *published;
     _Atomic uint32_t committing_count; /* DDL commits not yet published */
     _Atomic uint64_t private_count;
+    struct freezer *freezer; /* NULL: not running */
     /* Sequences used since the start; belongs to whoever is inside partition 0. */
     struct sequence_entry *sequences[SEQUENCE_BUCKETS];
 };
@@ -85,6 +87,7 @@ struct class_spec {
     bool has_index;
     double row_count;
     const char *partition_by; /* column name for reloptions, or NULL */
+    enum freeze_option freeze;
 };
 enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct class_spec *spec)
     MUST_USE;

@@ -140,10 +140,19 @@ enum status catalog_rows_delete(struct fiber *f, struct ddl *ddl, uint32_t table
 
 /* ---- pg_class and pg_attribute -------------------------------------------------------- */
 
-static enum status set_reloptions(struct ddl *ddl, struct value *row, const char *partition_by) {
-    char *text = arena_format(&ddl->arena, "partition_by=%s", partition_by);
-    struct value element = value_text(text);
-    return array_make(TYPE_TEXT_ARRAY, &element, 1, &ddl->arena, &row[CLASS_RELOPTIONS - 1]);
+static enum status set_reloptions(struct ddl *ddl, struct value *row,
+                                  const struct class_spec *spec) {
+    static const char *const freezes[] = {NULL, "freeze=off", "freeze=eager"};
+    struct value elements[2];
+    uint32_t count = 0;
+    if (spec->partition_by != NULL)
+        elements[count++] =
+            value_text(arena_format(&ddl->arena, "partition_by=%s", spec->partition_by));
+    if (spec->freeze != FREEZE_ON)
+        elements[count++] = value_text(freezes[spec->freeze]);
+    return count == 0 ? STATUS_OK
+                      : array_make(TYPE_TEXT_ARRAY, elements, count, &ddl->arena,
+                                   &row[CLASS_RELOPTIONS - 1]);
 }
 
 enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct class_spec *spec) {
@@ -165,8 +174,7 @@ enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct 
     set_bool(row, CLASS_RELHASRULES, spec->kind == 'v' && spec->oid >= OID_FIRST_USER);
     set_bool(row, CLASS_RELISPOPULATED, true);
     set_letter(row, CLASS_RELREPLIDENT, spec->replica_identity);
-    if (spec->partition_by != NULL)
-        TRY(set_reloptions(ddl, row, spec->partition_by));
+    TRY(set_reloptions(ddl, row, spec));
     return catalog_row_insert(f, ddl, OID_PG_CLASS, row);
 }
 

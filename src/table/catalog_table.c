@@ -106,6 +106,7 @@ static enum status create_table(struct fiber *f, struct ddl *ddl, const struct t
         .column_count = spec->column_count,
         .row_count = -1,
         .partition_by = spec->partition_by,
+        .freeze = spec->freeze,
     };
     TRY(catalog_class_insert(f, ddl, &relation));
     for (unsigned i = 0; i < spec->column_count; i++)

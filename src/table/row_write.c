@@ -52,6 +52,7 @@ enum status row_writer_enter(struct fiber *f, struct row_writer *writer, struct 
                                   KEY_LOCK_SHARE, LOCK_WAIT, NULL));
         TRY(block__generation(f, writer->transaction, writer->partition, writer->table, range,
                               &writer->generation));
+        partition_touch(writer->partition, writer->table->row_tree, range);
         writer->range = range;
         writer->range_entered = true;
     }

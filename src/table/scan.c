@@ -67,8 +67,10 @@ static enum status enter_between(struct fiber *f, struct table_scan *scan) {
     const struct block_scan *blocks = &scan->blocks;
     uint64_t end = blocks->open && blocks->range < scan->end_range ? blocks->range : UINT64_MAX;
     scan->phase = end != scan->next_range ? SCAN_BETWEEN : SCAN_OVER;
-    if (scan->phase == SCAN_OVER)
+    if (scan->phase == SCAN_OVER) {
+        scan->generation = blocks->header.generation;
         return open_hot(f, scan, end, end + 1);
+    }
     if (scan->end_range < end)
         end = scan->end_range;
     return open_hot(f, scan, scan->next_range, end);
@@ -77,7 +79,6 @@ static enum status enter_between(struct fiber *f, struct table_scan *scan) {
 static enum status open_cursor(struct fiber *f, struct table_scan *scan,
                                const struct table_scan_options *options) {
     if (scan->index == NULL) {
-        ASSERT(!options->backward);
         scan->has_blocks = !scan->table->is_system;
         if (scan->has_blocks) {
             TRY(block_scan_open(f, &scan->blocks, scan->next_range));
@@ -283,6 +284,7 @@ static enum status entries_sift(struct table_scan *scan, size_t *count, bool *ha
                 continue; /* a leftover: the block has it, or has it no more */
             block_scan_hide(&scan->blocks, block_place(row));
         }
+        scan->fresh_count++;
         bool skip = stored.deleted;
         if (scan->skip_long && !skip) {
             TRY(is_long(scan, stored.row, &skip));
@@ -309,6 +311,7 @@ static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
         return STATUS_OK;
     }
     scan->phase = SCAN_OVER;
+    scan->generation = scan->blocks.header.generation;
     return open_hot(f, scan, scan->blocks.range, scan->blocks.range + 1);
 }
 

@@ -56,6 +56,8 @@ struct table_scan {
     bool skip_long;         /* rows with values outside are noted, not given out */
     struct row_id *long_rows;
     size_t long_count, long_capacity;
+    uint64_t fresh_count; /* hot rows (deleted ones too) that are newer than their block */
+    uint64_t generation;  /* of the block entered last */
 };
 
 /* All rows of one range with their whole columns, for making a block of them. Long rows are noted

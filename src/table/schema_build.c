@@ -155,6 +155,24 @@ static const char *namespace_name(struct builder *builder, uint32_t oid) {
     return NULL;
 }
 
+/* The freeze option among `name=value` texts. */
+static enum status freeze_option_read(const struct value *options, enum freeze_option *out) {
+    struct array array;
+    *out = FREEZE_ON;
+    if (options->is_null)
+        return STATUS_OK;
+    TRY(array_open(options->string, &array));
+    for (uint32_t i = 0; i < array.count; i++) {
+        struct value text;
+        TRY(array_get(&array, i, &text));
+        if (slice_equal(text.string, slice_of_text("freeze=off")))
+            *out = FREEZE_OFF;
+        else if (slice_equal(text.string, slice_of_text("freeze=eager")))
+            *out = FREEZE_EAGER;
+    }
+    return STATUS_OK;
+}
+
 static enum status table_make(struct builder *builder, struct relation *relation,
                               const struct value *values) {
     struct table *table = ARENA_NEW(builder->arena, struct table);
@@ -170,6 +188,7 @@ static enum status table_make(struct builder *builder, struct relation *relation
         .column_count = (uint16_t)get_int(values, CLASS_RELNATTS),
         .row_estimate = values[CLASS_RELTUPLES - 1].float32,
     };
+    TRY(freeze_option_read(&values[CLASS_RELOPTIONS - 1], &table->freeze));
     if (table->namespace_name == NULL || table->column_count > COLUMNS_MAX)
         return damaged("schema or column count", relation->oid);
     relation->table = table;

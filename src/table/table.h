@@ -126,7 +126,7 @@ struct table_scan_options {
     const struct value *equal;
     const struct value *lower, *upper; /* NULL: open */
     bool lower_exclusive, upper_exclusive;
-    bool backward;
+    bool backward; /* of an index; without one rows come in no order */
 };
 struct table_scan;
 enum status table_scan_open(struct fiber *f, const struct table_context *context,

@@ -82,6 +82,7 @@ struct table_spec {
     const char *name;
     uint16_t column_count;
     struct column_spec *columns;
+    enum freeze_option freeze;
     const char *partition_by; /* column name from WITH (partition_by = ...) or NULL */
 };
 

@@ -74,6 +74,13 @@ enum relation_kind {
     RELATION_VIEW = 'V',    /* CREATE VIEW; relkind 'v' */
 };
 
+/* WITH (freeze = ...). */
+enum freeze_option {
+    FREEZE_ON,    /* quiet ranges become blocks */
+    FREEZE_OFF,   /* only VACUUM (FREEZE) makes blocks */
+    FREEZE_EAGER, /* as soon as possible */
+};
+
 struct virtual_table; /* table_virtual.h */
 
 /* What a view's query reads: all of a relation (column 0) or one column of it. */
@@ -97,6 +104,7 @@ struct table {
     struct tree_id row_tree;   /* row id (8 bytes, big-endian) -> row (value_row.h) */
     struct tree_id large_tree; /* value id (8), chunk (4) -> bytes of out-of-line values */
     int16_t partition_column;  /* number of the column whose hash places a row; 0: round robin */
+    enum freeze_option freeze;
     bool on_catalog_partition; /* every row on partition 0 */
     uint16_t column_count;     /* with dropped ones */
     struct column *columns;

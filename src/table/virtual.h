@@ -15,6 +15,9 @@ extern const size_t virtual_catalog_tables_count;
 extern const struct virtual_table virtual_information_tables[];
 extern const size_t virtual_information_tables_count;
 
+/* satori_blocks and satori_progress. */
+void virtual__blocks_register(void);
+
 #define VIRTUAL_ROWS(name)                                                                         \
     enum status virtual__##name(struct fiber *f, struct catalog *catalog,                          \
                                 const struct schema *schema, struct transaction *transaction,      \

@@ -54,6 +54,13 @@ struct run_list { /* rising, disjoint */
     uint64_t commit_max;
 };
 
+/* When a part of a tree was written to last. */
+enum { ACTIVITY_SLOTS = 32 };
+struct tree_activity {
+    uint64_t part;
+    int64_t at_ns;
+};
+
 struct tree {
     struct tree *next; /* in the bucket */
     struct tree_id id;
@@ -62,7 +69,8 @@ struct tree {
                                 that is not older sees the base as it is */
     uint64_t entry_count[2]; /* history entries in each generation */
     struct run_list runs[2];
-    uint64_t row_next; /* 0: not known yet */
+    uint64_t row_next;              /* 0: not known yet */
+    struct tree_activity *activity; /* ACTIVITY_SLOTS, by part; NULL: never touched */
 };
 
 /* A page of a large value that commit `commit` replaced or deleted. */

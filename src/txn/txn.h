@@ -307,6 +307,31 @@ enum status partition_tree_count(struct fiber *f, struct partition *partition, s
 enum status partition_tree_size(struct fiber *f, struct partition *partition, struct tree_id tree,
                                 uint64_t *bytes_out) MUST_USE;
 
+/* ---- upkeep of ranges of numbers: inside partition_call ------------------------------------- */
+
+/* For trees whose keys are 8-byte big-endian numbers. */
+
+/* Has somebody committed a change of a key in first .. last since the transaction's snapshot, which
+   it holds? */
+enum status txn_range_changed(struct fiber *f, struct transaction *transaction,
+                              struct partition *partition, struct tree_id tree, uint64_t first,
+                              uint64_t last, bool *changed_out) MUST_USE;
+/* The smallest number >= from that has an entry now; UINT64_MAX: none. */
+enum status partition_number_from(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                  uint64_t from, uint64_t *number_out) MUST_USE;
+/* Estimated entries with numbers in first .. last. */
+enum status partition_range_count(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                  uint64_t first, uint64_t last, uint64_t *count_out) MUST_USE;
+/* Take an entry out of the tree for good, outside of any transaction, journal and history. The
+   caller knows that every snapshot in use or to come reads the same without it, that replaying the
+   journal may bring it back, and holds a lock that keeps others from changing it. */
+enum status partition_purge(struct fiber *f, struct partition *partition, struct tree_id tree,
+                            uint64_t number) MUST_USE;
+/* Note that a part of a tree (the caller's numbering) is being written to; ask for how long it was
+   not. Kept for the parts written last only, and not over a restart: INT64_MAX then. */
+void partition_touch(struct partition *partition, struct tree_id tree, uint64_t part);
+int64_t partition_idle_ns(struct partition *partition, struct tree_id tree, uint64_t part);
+
 /* ---- check ------------------------------------------------------------------------------- */
 
 /* Check journal, every pager and tree. `name_tree` (may be NULL) turns a tree id into the user's

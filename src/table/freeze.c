@@ -1,0 +1,416 @@
+/*
+ * Freezing a range: an ordinary transaction that reads the range at its snapshot, puts a block, and
+ * makes sure at the end, with the range locked, that nothing was committed in between. Nobody
+ * waits for it but, for the time of its commit, who writes to the range; it waits for nobody.
+ *
+ *     read       hot rows that count (block_format.h), merged with what is left of the older block
+ *     encode     into the transaction's write set
+ *     lock       the range, against writers; held by somebody: give up
+ *     compare    a change since the snapshot: give up
+ *     commit     the block's generation is one more than that of the older one
+ *
+ * Rows with values outside stay hot: they are put again with the new generation.
+ *
+ * The rows that went into the block stay in the hot tree as leftovers. Once every snapshot sees the
+ * block they are purged: taken out of the tree without journal or history.
+ */
+#include "table/freeze.h"
+
+#include "base/base_memory.h"
+
+/* Hot rows read before the older block's: copies, by rising row id. */
+struct hot_batch {
+    struct batch batch;
+    uint32_t *places;
+};
+
+struct gather {
+    const struct table *table;
+    struct block_builder builder;
+    struct arena arena;
+    struct hot_batch *hot;
+    size_t hot_count, hot_capacity;
+    size_t at;       /* hot rows merged so far: batch */
+    uint32_t at_row; /* and row in it */
+    uint32_t places[VECTOR_SIZE];
+    uint16_t rows[VECTOR_SIZE];
+    bool too_large;
+};
+
+/* ---- gathering ------------------------------------------------------------------------------ */
+
+static void places_fill(const struct gather *gather, const struct batch *batch, uint32_t *places) {
+    const struct vector *addresses = &batch->vectors[gather->table->column_count];
+    const int64_t *packed = addresses->data;
+    for (uint32_t i = 0; i < batch->row_count; i++)
+        places[i] = block_place(row_address_unpack(packed[i]).row);
+}
+
+static enum status hot_keep(struct gather *gather, const struct batch *batch) {
+    const struct table *table = gather->table;
+    if (!memory_grow(&gather->hot, &gather->hot_capacity, gather->hot_count + 1,
+                     sizeof *gather->hot))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    struct hot_batch *kept = &gather->hot[gather->hot_count];
+    struct type *types;
+    TRY(arena__array(&gather->arena, batch->column_count, sizeof *types, &types));
+    for (unsigned i = 0; i < batch->column_count; i++)
+        types[i] = batch->vectors[i].type;
+    TRY(arena__array(&gather->arena, batch->row_count, sizeof *kept->places, &kept->places));
+    batch_init(&kept->batch, types, batch->column_count, &gather->arena);
+    TRY(arena_status(&gather->arena));
+    batch_append(&kept->batch, batch, 0, batch->selected_count, &gather->arena);
+    places_fill(gather, batch, kept->places);
+    gather->hot_count++;
+    ASSERT(table->column_count + 1u == batch->column_count);
+    return arena_status(&gather->arena);
+}
+
+/* Add kept hot rows whose places are below `place`. */
+static enum status hot_add_below(struct gather *gather, uint32_t place) {
+    while (gather->at < gather->hot_count) {
+        const struct hot_batch *kept = &gather->hot[gather->at];
+        uint32_t count = 0, first = gather->at_row;
+        while (first + count < kept->batch.row_count && kept->places[first + count] < place) {
+            gather->rows[count] = (uint16_t)(first + count);
+            count++;
+        }
+        if (count > 0)
+            TRY(block_builder_add(&gather->builder, kept->batch.vectors, gather->rows, count,
+                                  kept->places + first));
+        gather->at_row += count;
+        if (gather->at_row < kept->batch.row_count)
+            return STATUS_OK;
+        gather->at++;
+        gather->at_row = 0;
+    }
+    return STATUS_OK;
+}
+
+static uint32_t hot_next_place(const struct gather *gather) {
+    return gather->at < gather->hot_count ? gather->hot[gather->at].places[gather->at_row]
+                                          : UINT32_MAX;
+}
+
+/* Rows of the older block, hot ones in between. */
+static enum status cold_add(struct gather *gather, const struct batch *batch) {
+    uint32_t all[VECTOR_SIZE];
+    places_fill(gather, batch, all);
+    for (uint32_t i = 0; i < batch->selected_count;) {
+        uint32_t place = all[batch_row(batch, i)], count = 0;
+        TRY(hot_add_below(gather, place));
+        uint32_t end = hot_next_place(gather);
+        for (; i < batch->selected_count && all[batch_row(batch, i)] < end; i++) {
+            gather->rows[count] = (uint16_t)batch_row(batch, i);
+            gather->places[count++] = all[batch_row(batch, i)];
+        }
+        TRY(block_builder_add(&gather->builder, batch->vectors, gather->rows, count,
+                              gather->places));
+    }
+    return STATUS_OK;
+}
+
+static enum status batch_gather(struct gather *gather, const struct table_scan *scan,
+                                const struct batch *batch) {
+    if (scan->phase == SCAN_OVER || (scan->phase == SCAN_BLOCK && !scan->cold)) {
+        TRY(hot_keep(gather, batch));
+    } else if (scan->cold) {
+        TRY(cold_add(gather, batch));
+    } else {
+        places_fill(gather, batch, gather->places);
+        TRY(block_builder_add(&gather->builder, batch->vectors, NULL, batch->row_count,
+                              gather->places));
+    }
+    gather->too_large =
+        block_builder_size(&gather->builder) + gather->arena.size_total > FREEZE_BYTES_MAX;
+    return STATUS_OK;
+}
+
+static enum status scan_gather(struct fiber *f, struct gather *gather, struct table_scan *scan) {
+    struct batch *batch;
+    for (;;) {
+        TRY(table_scan_next(f, scan, &batch));
+        if (batch == NULL || gather->too_large)
+            break;
+        TRY(batch_gather(gather, scan, batch));
+    }
+    return hot_add_below(gather, UINT32_MAX);
+}
+
+/* ---- the transaction ------------------------------------------------------------------------- */
+
+struct freeze_call {
+    struct freeze_work *work;
+    const struct table *table; /* as it is now */
+    struct transaction *transaction;
+    uint64_t generation; /* of the older block, 0 without one */
+};
+
+/* Long rows stay hot; the new block's generation tells that they are newer than it. */
+static enum status long_rows_put(struct fiber *f, struct freeze_call *call,
+                                 struct partition *partition, const struct table_scan *scan) {
+    for (size_t i = 0; i < scan->long_count; i++) {
+        uint8_t key[ROW_KEY_SIZE], bytes[ROW_PREFIX_SIZE_MAX + ROW_OUTSIDE_LIMIT];
+        struct arena arena = {0};
+        struct slice stored;
+        struct row_stored parts;
+        bool found;
+        row_key_encode(scan->long_rows[i], key);
+        enum status status = txn_get(f, call->transaction, partition, call->table->row_tree,
+                                     slice_of(key, sizeof key), &arena, &found, &stored);
+        if (status == STATUS_OK && found)
+            status = row__stored(call->table, stored, &parts);
+        if (status == STATUS_OK && found) {
+            size_t size = row_prefix_encode(call->generation + 1, false, bytes);
+            ASSERT(parts.row.size <= ROW_OUTSIDE_LIMIT);
+            memcpy(bytes + size, parts.row.data, parts.row.size);
+            status = txn_put(f, call->transaction, partition, call->table->row_tree,
+                             slice_of(key, sizeof key), slice_of(bytes, size + parts.row.size),
+                             TXN_PUT_VERSIONED);
+        }
+        arena_release(&arena);
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+/* Put the block over its older version. */
+static enum status block_put(struct fiber *f, struct freeze_call *call, struct partition *partition,
+                             struct gather *gather) {
+    struct arena arena = {0};
+    struct txn_large large;
+    struct block_header old;
+    bool found;
+    enum status status =
+        block__header(f, call->transaction, partition, call->table, call->work->range,
+                      ROW_AT_SNAPSHOT, &arena, &found, &large, &old);
+    if (status == STATUS_OK) {
+        ASSERT(found == (call->generation > 0));
+        status = block_builder_put(f, &gather->builder, call->transaction, partition,
+                                   call->work->range, call->generation + 1, found ? &old : NULL);
+        if (found)
+            txn_release_large(partition, &large);
+    }
+    arena_release(&arena);
+    return status;
+}
+
+/* With the range locked: is the block that was made still what the range holds? */
+static enum status still_true(struct fiber *f, struct freeze_call *call,
+                              struct partition *partition, bool *true_out) {
+    uint64_t first = block_first_row(call->work->range);
+    bool locked, changed = true;
+    *true_out = false;
+    TRY(block__range_lock(f, call->transaction, partition, call->table, call->work->range,
+                          KEY_LOCK_EXCLUSIVE, LOCK_SKIP, &locked));
+    if (!locked)
+        return STATUS_OK;
+    TRY(txn_range_changed(f, call->transaction, partition, call->table->row_tree, first,
+                          first + BLOCK_ROWS_MAX - 1, &changed));
+    if (changed)
+        return STATUS_OK;
+    /* Nor did somebody else make a block. */
+    TRY(txn_range_changed(f, call->transaction, partition, block_tree(call->table),
+                          first + BLOCK_ROWS_MAX - 1, first + BLOCK_ROWS_MAX, &changed));
+    *true_out = !changed;
+    return STATUS_OK;
+}
+
+static enum status freeze_gathered(struct fiber *f, struct freeze_call *call,
+                                   struct partition *partition, struct gather *gather,
+                                   struct table_scan *scan) {
+    struct freeze_work *work = call->work;
+    TRY(scan_gather(f, gather, scan));
+    call->generation = scan->generation;
+    if (gather->too_large) {
+        work->outcome = FREEZE_TOO_LARGE;
+        return STATUS_OK;
+    }
+    if (scan->fresh_count == scan->long_count) {
+        work->outcome = FREEZE_NOTHING;
+        return STATUS_OK;
+    }
+    TRY(block_put(f, call, partition, gather));
+    TRY(long_rows_put(f, call, partition, scan));
+    bool is_true;
+    TRY(still_true(f, call, partition, &is_true));
+    work->outcome = is_true ? FREEZE_DONE : FREEZE_BUSY;
+    work->rows = gather->builder.rows;
+    return STATUS_OK;
+}
+
+static enum status freeze_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct freeze_call *call = argument;
+    const struct table *table = call->table;
+    struct gather *gather = memory_alloc_zeroed(1, sizeof *gather);
+    if (gather == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    gather->table = table;
+    struct table_context context = {.catalog = call->work->catalog,
+                                    .store = catalog_store(call->work->catalog),
+                                    .transaction = call->transaction,
+                                    .arena = &gather->arena};
+    int16_t *numbers;
+    struct table_scan *scan = NULL;
+    enum status status =
+        arena__array(&gather->arena, table->column_count + 1u, sizeof *numbers, &numbers);
+    for (unsigned i = 0; i < table->column_count && status == STATUS_OK; i++)
+        numbers[i] = (int16_t)(table->columns[i].dropped ? 0 : i + 1);
+    struct table_scan_options options = {.column_numbers = numbers,
+                                         .column_count = table->column_count + 1u};
+    if (status == STATUS_OK)
+        status = block_builder_init(&gather->builder, table);
+    if (status == STATUS_OK)
+        status =
+            scan__open_range(f, &context, table, partition, &options, call->work->range, &scan);
+    if (status == STATUS_OK)
+        status = freeze_gathered(f, call, partition, gather, scan);
+    table_scan_close(f, scan);
+    block_builder_release(&gather->builder);
+    memory_free(gather->hot);
+    arena_release(&gather->arena);
+    memory_free(gather);
+    return status;
+}
+
+/* ---- purging ----------------------------------------------------------------------------------
+ */
+
+/* Numbers of leftovers, from the newest versions. */
+static enum status leftovers_find(struct fiber *f, struct freeze_call *call,
+                                  struct partition *partition, uint64_t *numbers,
+                                  size_t *count_out) {
+    uint8_t lower[ROW_KEY_SIZE], upper[ROW_KEY_SIZE];
+    uint64_t first = block_first_row(call->work->range);
+    put_be64(lower, first);
+    put_be64(upper, first + BLOCK_ROWS_MAX);
+    struct txn_range range = {.lower = slice_of(lower, sizeof lower),
+                              .upper = slice_of(upper, sizeof upper),
+                              .newest = true,
+                              .key_stride = ROW_KEY_SIZE};
+    struct txn_cursor *cursor;
+    size_t found = 0, count = 0;
+    TRY(txn_cursor_open(f, call->transaction, partition, call->table->row_tree, &range, &cursor));
+    enum status status;
+    do {
+        struct txn_entry entries[SCAN_ROWS_MAX];
+        status = txn_cursor_next(f, cursor, entries, SCAN_ROWS_MAX, &count);
+        for (size_t i = 0; i < count && status == STATUS_OK && found < PURGE_COUNT_MAX; i++) {
+            struct row_stored stored;
+            status = row__stored(call->table, entries[i].value, &stored);
+            if (status == STATUS_OK && stored.generation < call->generation)
+                numbers[found++] = get_be64(entries[i].key.data);
+        }
+        if (status == STATUS_OK)
+            status = fiber_check(f);
+    } while (status == STATUS_OK && count > 0 && found < PURGE_COUNT_MAX);
+    txn_cursor_close(f, cursor);
+    *count_out = found;
+    return status;
+}
+
+static enum status purge_locked(struct fiber *f, struct freeze_call *call,
+                                struct partition *partition) {
+    uint64_t *numbers = memory_alloc(PURGE_COUNT_MAX * sizeof *numbers);
+    if (numbers == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    size_t count = 0;
+    enum status status = leftovers_find(f, call, partition, numbers, &count);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = partition_purge(f, partition, call->table->row_tree, numbers[i]);
+        if (status == STATUS_OK)
+            status = fiber_check(f);
+    }
+    memory_free(numbers);
+    call->work->purged = count;
+    call->work->more = count == PURGE_COUNT_MAX;
+    call->work->outcome = FREEZE_DONE;
+    return status;
+}
+
+static enum status purge_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct freeze_call *call = argument;
+    struct arena arena = {0};
+    struct txn_large large;
+    struct block_header header;
+    bool found, locked;
+    call->work->outcome = FREEZE_NOTHING;
+    enum status status =
+        block__header(f, call->transaction, partition, call->table, call->work->range,
+                      ROW_AT_SNAPSHOT, &arena, &found, &large, &header);
+    if (status == STATUS_OK && found) {
+        call->generation = header.generation;
+        txn_release_large(partition, &large);
+    }
+    arena_release(&arena);
+    if (status != STATUS_OK || !found)
+        return status;
+    call->work->outcome = FREEZE_BUSY;
+    /* Our own snapshot is the oldest in use: all see this block or a later one. */
+    if (store_horizon(catalog_store(call->work->catalog)).value <
+        transaction_snapshot(call->transaction).value)
+        return STATUS_OK;
+    TRY(block__range_lock(f, call->transaction, partition, call->table, call->work->range,
+                          KEY_LOCK_EXCLUSIVE, LOCK_SKIP, &locked));
+    return locked ? purge_locked(f, call, partition) : STATUS_OK;
+}
+
+/* ---- both --------------------------------------------------------------------------------------
+ */
+
+/* Is the table what it was, with nobody about to change it? *table_out is of `schema`. */
+static enum status table_hold(struct fiber *f, struct freeze_call *call, struct schema **schema_out,
+                              bool *held_out) {
+    struct freeze_work *work = call->work;
+    bool locked;
+    *held_out = false;
+    TRY(txn_lock_relation(f, call->transaction, work->table->oid, RELATION_LOCK_ACCESS_SHARE,
+                          LOCK_SKIP, &locked));
+    if (!locked)
+        return STATUS_OK;
+    TRY(catalog_settle(f, work->catalog));
+    *schema_out = catalog_schema(work->catalog);
+    call->table = schema_table_by_oid(*schema_out, work->table->oid);
+    *held_out = call->table != NULL && call->table->row_tree.value == work->table->row_tree.value;
+    return STATUS_OK;
+}
+
+static enum status run(struct fiber *f, struct freeze_call *call, partition_function function) {
+    struct schema *schema = NULL;
+    bool held;
+    TRY(table_hold(f, call, &schema, &held));
+    enum status status = transaction_statement_begin(f, call->transaction, call->work->commit);
+    if (status == STATUS_OK && held)
+        status = partition_call(f, catalog_store(call->work->catalog), call->work->partition,
+                                function, call);
+    if (schema != NULL)
+        schema_release(schema);
+    return status;
+}
+
+/* A transaction that commits if the work was done. */
+static enum status run_in_transaction(struct fiber *f, struct freeze_work *work,
+                                      partition_function function, bool commits) {
+    struct transaction_options options = {.isolation = ISOLATION_REPEATABLE_READ};
+    struct freeze_call call = {.work = work};
+    work->outcome = FREEZE_BUSY;
+    work->more = false;
+    work->purged = 0;
+    TRY(transaction_begin(f, catalog_store(work->catalog), &options, &call.transaction));
+    enum status status = run(f, &call, function);
+    if (status != STATUS_OK || !commits || work->outcome != FREEZE_DONE) {
+        struct error kept = *error_current();
+        transaction_rollback(f, call.transaction);
+        *error_current() = kept;
+        return status;
+    }
+    return transaction_commit(f, call.transaction, false, &work->commit);
+}
+
+enum status freeze__range(struct fiber *f, struct freeze_work *work) {
+    return run_in_transaction(f, work, freeze_here, true);
+}
+
+enum status freeze__purge(struct fiber *f, struct freeze_work *work) {
+    return run_in_transaction(f, work, purge_here, false);
+}

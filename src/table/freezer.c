@@ -1,0 +1,275 @@
+/*
+ * Which ranges to freeze, and when.
+ *
+ * A range with the table's option `on` is frozen when nobody has written to it for a while and
+ * there is enough in it: half a range of new rows, or, over a block, a sixteenth of its rows
+ * changed. Ranges at the end of the table that are not full yet must be quiet for longer. `eager`
+ * (for tests, and for tables that are loaded and then read) takes whatever is there. Work is paced:
+ * after each range the fiber sleeps at least as long as it worked.
+ */
+#include "table/table_freeze.h"
+
+#include "base/base_log.h"
+#include "base/base_memory.h"
+#include "runtime/runtime_sync.h"
+#include "table/catalog_private.h"
+#include "table/freeze.h"
+
+enum {
+    PASS_PAUSE_MS = 1000,
+    PASS_PAUSE_EAGER_MS = 100,
+    ROWS_NEW_MIN = BLOCK_ROWS_MAX / 2,
+    ROWS_CHANGED_MIN = BLOCK_ROWS_MAX / 16,
+    ROWS_PARTIAL_MIN = BLOCK_ROWS_MAX / 8,
+    BUSY_ATTEMPTS = 50,
+    REFUSED_MAX = 256, /* ranges remembered as too wide */
+};
+static const int64_t QUIET_NS = INT64_C(10000000000);
+static const int64_t QUIET_PARTIAL_NS = INT64_C(60000000000);
+static const int64_t QUIET_EAGER_NS = INT64_C(100000000);
+static const int64_t BUSY_PAUSE_NS = INT64_C(5000000);
+
+struct refused {
+    struct tree_id tree;
+    unsigned partition;
+    uint64_t range;
+};
+
+struct freezer {
+    struct catalog *catalog;
+    bool stopping;
+    struct event wanted, ended;
+    struct refused refused[REFUSED_MAX];
+    size_t refused_next;
+    bool any_eager;
+    struct freezer_progress progress;
+};
+
+/* ---- one range ---------------------------------------------------------------------------------
+ */
+
+struct range_look {
+    const struct table *table;
+    uint64_t from;   /* row id */
+    uint64_t range;  /* out; UINT64_MAX: no more */
+    uint64_t rows;   /* out: estimate, leftovers included */
+    bool full;       /* out: no more ids will be given out in it */
+    int64_t idle_ns; /* out */
+};
+
+static enum status look_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct range_look *look = argument;
+    struct tree_id tree = look->table->row_tree;
+    uint64_t number;
+    TRY(partition_number_from(f, partition, tree, look->from, &number));
+    look->range = UINT64_MAX;
+    if (number == UINT64_MAX)
+        return STATUS_OK;
+    look->range = number >> BLOCK_RANGE_BITS;
+    uint64_t first = block_first_row(look->range), last = first + BLOCK_ROWS_MAX - 1;
+    struct row_id next;
+    TRY(partition_range_count(f, partition, tree, first, last, &look->rows));
+    TRY(partition_row_ids(f, partition, tree, 0, &next));
+    look->full = next.value > last;
+    look->idle_ns = partition_idle_ns(partition, tree, look->range);
+    return STATUS_OK;
+}
+
+/* Purge all that can be purged of a range. */
+static enum status purge(struct fiber *f, struct freeze_work *work, uint64_t *purged) {
+    do {
+        TRY(freeze__purge(f, work));
+        *purged += work->purged;
+    } while (work->more);
+    return STATUS_OK;
+}
+
+static bool is_refused(const struct freezer *freezer, const struct freeze_work *work) {
+    for (size_t i = 0; i < REFUSED_MAX; i++) {
+        const struct refused *refused = &freezer->refused[i];
+        if (refused->tree.value == work->table->row_tree.value &&
+            refused->partition == work->partition && refused->range == work->range)
+            return true;
+    }
+    return false;
+}
+
+static void refuse(struct freezer *freezer, const struct freeze_work *work) {
+    freezer->refused[freezer->refused_next++ % REFUSED_MAX] =
+        (struct refused){work->table->row_tree, work->partition, work->range};
+    LOG(LOG_INFO, "table", "rows of table \"%s\" are too wide for a block: partition=%u range=%llu",
+        work->table->name, work->partition, (unsigned long long)work->range);
+}
+
+/* Is it worth it, with so many rows that are newer than the block? */
+static bool is_due(const struct range_look *look, uint64_t rows, bool has_block) {
+    if (look->table->freeze == FREEZE_EAGER)
+        return rows > 0 && look->idle_ns >= QUIET_EAGER_NS;
+    if (has_block)
+        return rows >= ROWS_CHANGED_MIN && look->idle_ns >= QUIET_NS;
+    if (look->full)
+        return rows >= ROWS_NEW_MIN && look->idle_ns >= QUIET_NS;
+    return rows >= ROWS_PARTIAL_MIN && look->idle_ns >= QUIET_PARTIAL_NS;
+}
+
+static enum status range_visit(struct fiber *f, struct freezer *freezer, struct freeze_work *work,
+                               const struct range_look *look) {
+    bool maybe = is_due(look, look->rows, false) || is_due(look, look->rows, true);
+    if (!maybe || is_refused(freezer, work))
+        return STATUS_OK;
+    uint64_t purged = 0;
+    freezer->progress.table_oid = work->table->oid;
+    freezer->progress.partition = work->partition;
+    freezer->progress.first_row = block_first_row(work->range);
+    TRY(purge(f, work, &purged));
+    freezer->progress.rows_purged += purged;
+    bool has_block = work->outcome != FREEZE_NOTHING;
+    uint64_t rows = look->rows > purged ? look->rows - purged : 0;
+    if (!is_due(look, rows, has_block))
+        return STATUS_OK;
+    TRY(freeze__range(f, work));
+    if (work->outcome == FREEZE_TOO_LARGE)
+        refuse(freezer, work);
+    if (work->outcome == FREEZE_DONE) {
+        freezer->progress.blocks_made++;
+        freezer->progress.rows_frozen += work->rows;
+    }
+    return STATUS_OK;
+}
+
+/* ---- the background
+ * ------------------------------------------------------------------------------ */
+
+/* Wait for an event at most so long. */
+static void pause_for(struct fiber *f, struct freezer *freezer, int64_t ns) {
+    fiber_deadline_set(f, (struct deadline){clock_monotonic_ns() + ns, STATUS_CANCELED, "pause"});
+    if (event_wait(f, &freezer->wanted) != STATUS_OK)
+        error_clear();
+    fiber_deadline_set(f, (struct deadline){0});
+}
+
+static enum status partition_visit(struct fiber *f, struct freezer *freezer,
+                                   const struct table *table, unsigned partition) {
+    struct range_look look = {.table = table};
+    struct freeze_work work = {.catalog = freezer->catalog, .table = table, .partition = partition};
+    while (!freezer->stopping) {
+        int64_t start = clock_monotonic_ns();
+        TRY(partition_call(f, freezer->catalog->store, partition, look_here, &look));
+        if (look.range == UINT64_MAX)
+            break;
+        work.range = look.range;
+        look.from = block_first_row(look.range + 1);
+        work.commit.value = 0;
+        TRY(range_visit(f, freezer, &work, &look));
+        int64_t worked = clock_monotonic_ns() - start;
+        if (worked > 1000000)
+            pause_for(f, freezer, worked);
+    }
+    return STATUS_OK;
+}
+
+static void pass(struct fiber *f, struct freezer *freezer) {
+    struct schema *schema = catalog_schema(freezer->catalog);
+    freezer->any_eager = false;
+    for (size_t i = 0; i < schema_table_count(schema) && !freezer->stopping; i++) {
+        const struct table *table = schema_table_at(schema, i);
+        if (table->kind != RELATION_TABLE || table->is_system || table->freeze == FREEZE_OFF)
+            continue;
+        freezer->any_eager |= table->freeze == FREEZE_EAGER;
+        uint64_t partitions = table_partitions(freezer->catalog->store, table);
+        for (unsigned p = 0; p < store_partition_count(freezer->catalog->store); p++) {
+            if ((partitions >> p & 1) == 0 || partition_visit(f, freezer, table, p) == STATUS_OK)
+                continue;
+            LOG(LOG_WARNING, "table", "freezing table \"%s\": %s", table->name,
+                error_current()->message);
+            error_clear();
+        }
+    }
+    freezer->progress.table_oid = 0;
+    schema_release(schema);
+}
+
+bool freezer_progress(const struct catalog *catalog, struct freezer_progress *progress_out) {
+    if (catalog->freezer == NULL)
+        return false;
+    *progress_out = catalog->freezer->progress;
+    return true;
+}
+
+static enum status freezer_body(struct fiber *f, void *argument) {
+    struct freezer *freezer = argument;
+    while (!freezer->stopping && !fiber_cancelled(f)) {
+        int64_t ms = freezer->any_eager ? PASS_PAUSE_EAGER_MS : PASS_PAUSE_MS;
+        pause_for(f, freezer, ms * 1000000);
+        if (!freezer->stopping && !fiber_cancelled(f))
+            pass(f, freezer);
+    }
+    event_set(&freezer->ended);
+    return STATUS_OK;
+}
+
+enum status freezer_start(struct fiber *f, struct catalog *catalog) {
+    struct freezer *freezer = memory_alloc_zeroed(1, sizeof *freezer);
+    if (freezer == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    freezer->catalog = catalog;
+    enum status status =
+        fiber_spawn_detached(f, FIBER_BACKGROUND, "freezer", freezer_body, freezer);
+    if (status != STATUS_OK)
+        memory_free(freezer);
+    else
+        catalog->freezer = freezer;
+    return status;
+}
+
+void freezer_stop(struct fiber *f, struct catalog *catalog) {
+    struct freezer *freezer = catalog->freezer;
+    if (freezer == NULL)
+        return;
+    freezer->stopping = true;
+    event_set(&freezer->wanted);
+    fiber_shield(f);
+    enum status status = event_wait(f, &freezer->ended);
+    ASSERT(status == STATUS_OK);
+    fiber_unshield(f);
+    catalog->freezer = NULL;
+    memory_free(freezer);
+}
+
+/* ---- at once
+ * ---------------------------------------------------------------------------------------- */
+
+static enum status range_now(struct fiber *f, struct freeze_work *work, uint64_t *blocks) {
+    uint64_t purged = 0;
+    TRY(purge(f, work, &purged));
+    for (int attempt = 0; attempt < BUSY_ATTEMPTS; attempt++) {
+        TRY(freeze__range(f, work));
+        if (work->outcome != FREEZE_BUSY)
+            break;
+        TRY(fiber_sleep(f, BUSY_PAUSE_NS));
+    }
+    *blocks += work->outcome == FREEZE_DONE;
+    return purge(f, work, &purged);
+}
+
+enum status table_freeze(struct fiber *f, struct catalog *catalog, const struct table *table,
+                         uint64_t *blocks_out) {
+    *blocks_out = 0;
+    if (table->kind != RELATION_TABLE || table->is_system)
+        return STATUS_OK;
+    uint64_t partitions = table_partitions(catalog->store, table);
+    for (unsigned p = 0; p < store_partition_count(catalog->store); p++) {
+        struct range_look look = {.table = table};
+        struct freeze_work work = {.catalog = catalog, .table = table, .partition = p};
+        while ((partitions >> p & 1) != 0) {
+            TRY(partition_call(f, catalog->store, p, look_here, &look));
+            if (look.range == UINT64_MAX)
+                break;
+            work.range = look.range;
+            work.commit.value = 0;
+            look.from = block_first_row(look.range + 1);
+            TRY(range_now(f, &work, blocks_out));
+        }
+    }
+    return STATUS_OK;
+}

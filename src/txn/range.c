@@ -1,0 +1,110 @@
+/* Upkeep of trees whose keys are numbers: what changed in a range, how full it is, taking out. */
+#include "base/base_bytes.h"
+#include "base/base_memory.h"
+#include "txn/store.h"
+
+/* ---- changes ------------------------------------------------------------------------------ */
+
+/* A change of the range behind the snapshot, in one generation of the history. */
+static enum status layer_changed(struct fiber *f, struct layer *layer, struct tree_id tree,
+                                 uint64_t snapshot, struct slice first, struct slice last,
+                                 bool *changed_out) {
+    struct layer_cursor cursor;
+    enum status status = layer_seek(f, layer, &cursor, tree, first, 0);
+    while (status == STATUS_OK && cursor.valid && cursor.entry.tree.value == tree.value &&
+           slice_compare(cursor.entry.key, last) <= 0 && !*changed_out) {
+        *changed_out = cursor.entry.commit > snapshot;
+        status = layer_next(f, &cursor);
+    }
+    layer_cursor_release(&cursor);
+    return status;
+}
+
+enum status txn_range_changed(struct fiber *f, struct transaction *transaction,
+                              struct partition *partition, struct tree_id tree_id, uint64_t first,
+                              uint64_t last, bool *changed_out) {
+    ASSERT(transaction->snapshot_active);
+    uint64_t snapshot = transaction->snapshot;
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    *changed_out = false;
+    if (tree->changed_newest <= snapshot)
+        return STATUS_OK;
+    *changed_out = history__runs_touch(tree, snapshot, first, last);
+    uint8_t lower[8], upper[8];
+    put_be64(lower, first);
+    put_be64(upper, last);
+    for (int g = 0; g < 2 && !*changed_out; g++) {
+        if (tree->entry_count[g] > 0 && partition->generations[g].end > snapshot)
+            TRY(layer_changed(f, &partition->generations[g].layer, tree_id, snapshot,
+                              slice_of(lower, 8), slice_of(upper, 8), changed_out));
+    }
+    return STATUS_OK;
+}
+
+/* ---- entries ------------------------------------------------------------------------------- */
+
+enum status partition_number_from(struct fiber *f, struct partition *partition,
+                                  struct tree_id tree_id, uint64_t from, uint64_t *number_out) {
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    struct btree_cursor cursor;
+    uint8_t key[8];
+    put_be64(key, from);
+    btree_cursor_init(&cursor, &tree->base);
+    enum status status = btree_cursor_seek(f, &cursor, BTREE_SEEK_GE, slice_of(key, sizeof key));
+    *number_out = UINT64_MAX;
+    if (status == STATUS_OK && cursor.positioned && btree_cursor_key(&cursor).size >= 8)
+        *number_out = get_be64(btree_cursor_key(&cursor).data);
+    btree_cursor_release(&cursor);
+    return status;
+}
+
+enum status partition_range_count(struct fiber *f, struct partition *partition,
+                                  struct tree_id tree_id, uint64_t first, uint64_t last,
+                                  uint64_t *count_out) {
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    uint8_t lower[8], upper[8];
+    put_be64(lower, first);
+    put_be64(upper, last + 1);
+    return btree_estimate(f, &tree->base, slice_of(lower, 8), slice_of(upper, 8), count_out);
+}
+
+enum status partition_purge(struct fiber *f, struct partition *partition, struct tree_id tree_id,
+                            uint64_t number) {
+    ASSERT(!tree_is_large(tree_id));
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    uint8_t key[8];
+    put_be64(key, number);
+    return btree_delete(f, &tree->base, slice_of(key, sizeof key), NULL);
+}
+
+/* ---- activity ------------------------------------------------------------------------------- */
+
+void partition_touch(struct partition *partition, struct tree_id tree_id, uint64_t part) {
+    struct tree *tree;
+    if (partition__tree(partition, tree_id, &tree) != STATUS_OK) {
+        error_clear(); /* it is a hint only */
+        return;
+    }
+    if (tree->activity == NULL)
+        tree->activity = memory_alloc_zeroed(ACTIVITY_SLOTS, sizeof *tree->activity);
+    if (tree->activity != NULL)
+        tree->activity[part % ACTIVITY_SLOTS] = (struct tree_activity){part, clock_monotonic_ns()};
+}
+
+int64_t partition_idle_ns(struct partition *partition, struct tree_id tree_id, uint64_t part) {
+    struct tree *tree;
+    if (partition__tree(partition, tree_id, &tree) != STATUS_OK) {
+        error_clear();
+        return INT64_MAX;
+    }
+    if (tree->activity == NULL)
+        return INT64_MAX;
+    const struct tree_activity *activity = &tree->activity[part % ACTIVITY_SLOTS];
+    if (activity->at_ns == 0 || activity->part != part)
+        return INT64_MAX;
+    return clock_monotonic_ns() - activity->at_ns;
+}

@@ -1,0 +1,355 @@
+/*
+ * Blocks against a naive table: random changes, freezing, purging, snapshots of different age,
+ * rollback, crashes. Everything that can be asked of a table is asked at every snapshot held.
+ */
+#include "table_fixture.h"
+
+#include "base/base_bytes.h"
+#include "table/block.h"
+#include "table/freeze.h"
+#include "table/table_freeze.h"
+
+enum { ROWS_MAX = 900, SNAPSHOTS = 4, LONG_SIZE = 9000 };
+
+struct model_row {
+    bool exists;
+    int32_t a;
+    uint32_t text; /* seed of the string; 0 null */
+    bool is_long;
+};
+struct model {
+    struct model_row rows[ROWS_MAX]; /* by id */
+};
+
+static struct column_spec model_columns[] = {
+    {.name = "id", .type = {TYPE_INT4, -1, 0, 0, 0}, .not_null = true},
+    {.name = "a", .type = {TYPE_INT4, -1, 0, 0, 0}},
+    {.name = "s", .type = {TYPE_TEXT, -1, 0, 0, 0}},
+};
+enum { MODEL_COLUMNS = 3 };
+
+struct bench {
+    struct database database;
+    struct random random;
+    struct model now;                 /* committed */
+    struct work snapshots[SNAPSHOTS]; /* held open */
+    struct model seen[SNAPSHOTS];     /* what each of them must see */
+    bool held[SNAPSHOTS];
+    unsigned freezes, purges, crashes, checks;
+};
+
+static struct slice text_of(const struct model_row *row, uint8_t *bytes) {
+    size_t size = row->is_long ? LONG_SIZE : row->text % 40;
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)('a' + (row->text + i * (1 + row->text % 3)) % 26);
+    return slice_of(bytes, size);
+}
+
+static void row_values(int id, const struct model_row *row, uint8_t *bytes, struct value *values) {
+    values[0] = value_int4(id);
+    values[1] = row->a < 0 ? value_null(TYPE_OF(INT4)) : value_int4(row->a);
+    values[2] = row->text == 0 ? value_null(TYPE_OF(TEXT))
+                               : value_string(TYPE_OF(TEXT), text_of(row, bytes));
+}
+
+static bool same_as_model(const struct model_row *row, const struct value *a,
+                          const struct value *s) {
+    static uint8_t bytes[LONG_SIZE];
+    if (a->is_null != (row->a < 0) || (!a->is_null && a->int32 != row->a))
+        return false;
+    if (s->is_null != (row->text == 0))
+        return false;
+    return s->is_null || slice_equal(s->string, text_of(row, bytes));
+}
+
+/* ---- comparing ---------------------------------------------------------------------------- */
+
+struct comparison {
+    const struct model *model;
+    bool seen[ROWS_MAX];
+    size_t count;
+};
+
+static void compare_row(void *context, const struct value *values) {
+    struct comparison *comparison = context;
+    int id = values[0].int32;
+    assert_in_range(id, 0, ROWS_MAX - 1);
+    const struct model_row *row = &comparison->model->rows[id];
+    assert_true(row->exists);
+    assert_false(comparison->seen[id]);
+    assert_true(same_as_model(row, &values[1], &values[2]));
+    comparison->seen[id] = true;
+    comparison->count++;
+}
+
+static void compare_scan(struct fiber *f, struct bench *bench, struct work *work,
+                         const struct model *model, const struct index *index, bool tested) {
+    static const int16_t numbers[] = {1, 2, 3};
+    const struct table *table = find_table(work, "t");
+    struct comparison comparison = {.model = model};
+    struct value limit = value_int4(50);
+    struct table_scan_test test = {2, {COLUMN_LESS, 1, &limit}};
+    struct scan_all all = {.work = work,
+                           .table = table,
+                           .row = compare_row,
+                           .context = &comparison,
+                           .options = {.column_numbers = numbers,
+                                       .column_count = MODEL_COLUMNS,
+                                       .index = index,
+                                       .tests = &test,
+                                       .test_count = tested}};
+    scan_table(f, &all);
+    for (int id = 0; id < ROWS_MAX; id++) {
+        const struct model_row *row = &model->rows[id];
+        bool must = row->exists && (!tested || (row->a >= 0 && row->a < 50));
+        if (must && !comparison.seen[id])
+            fail_msg("row %d is missing", id);
+    }
+    bench->checks++;
+    arena_reset(&work->arena);
+}
+
+static void compare_point(struct fiber *f, struct work *work, const struct model *model, int id) {
+    static const int16_t numbers[] = {2, 3};
+    const struct table *table = find_table(work, "t");
+    struct value key = value_int4(id), values[2];
+    bool found;
+    assert_ok(table_get_unique(f, &work->context, table, table->indexes[0], &key, numbers, 2,
+                               &found, NULL, values));
+    assert_int_equal(found, model->rows[id].exists);
+    if (found)
+        assert_true(same_as_model(&model->rows[id], &values[0], &values[1]));
+    arena_reset(&work->arena);
+}
+
+static void compare(struct fiber *f, struct bench *bench, struct work *work,
+                    const struct model *model) {
+    const struct table *table = find_table(work, "t");
+    switch (random_below(&bench->random, 4)) {
+    case 0:
+        compare_scan(f, bench, work, model, NULL, true);
+        break;
+    case 1:
+        compare_scan(f, bench, work, model, table->indexes[random_below(&bench->random, 2)], false);
+        break;
+    default:
+        compare_scan(f, bench, work, model, NULL, false);
+    }
+    for (int i = 0; i < 5; i++)
+        compare_point(f, work, model, (int)random_below(&bench->random, ROWS_MAX));
+}
+
+/* ---- changing ------------------------------------------------------------------------------ */
+
+static struct model_row random_row(struct bench *bench) {
+    struct model_row row = {.exists = true};
+    row.a = random_below(&bench->random, 8) == 0 ? -1 : (int32_t)random_below(&bench->random, 100);
+    row.text =
+        random_below(&bench->random, 8) == 0 ? 0 : 1 + (uint32_t)random_below(&bench->random, 1000);
+    row.is_long = row.text != 0 && random_below(&bench->random, 60) == 0;
+    return row;
+}
+
+static void insert_row(struct fiber *f, struct work *work, int id, const struct model_row *row) {
+    static uint8_t bytes[LONG_SIZE];
+    struct value values[MODEL_COLUMNS];
+    row_values(id, row, bytes, values);
+    assert_ok(table_insert(f, &work->context, find_table(work, "t"), values, NULL));
+}
+
+/* Find a row by its key, lock it, change or delete it. */
+static void change_row(struct fiber *f, struct work *work, int id, const struct model_row *row) {
+    static uint8_t bytes[LONG_SIZE];
+    static const int16_t none[] = {1};
+    const struct table *table = find_table(work, "t");
+    struct value key = value_int4(id), unused[1], newest[MODEL_COLUMNS], values[MODEL_COLUMNS];
+    struct row_address address;
+    enum row_lock_outcome outcome;
+    bool found;
+    assert_ok(table_get_unique(f, &work->context, table, table->indexes[0], &key, none, 1, &found,
+                               &address, unused));
+    assert_true(found);
+    assert_ok(table_lock_row(f, &work->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+                             &outcome, newest));
+    assert_true(outcome == ROW_LOCKED || outcome == ROW_ALREADY_STAGED);
+    if (outcome == ROW_ALREADY_STAGED)
+        return;
+    if (row == NULL) {
+        assert_ok(table_delete(f, &work->context, table, address, newest));
+        return;
+    }
+    row_values(id, row, bytes, values);
+    assert_ok(table_update(f, &work->context, table, address, newest, values, NULL));
+}
+
+/* One transaction of a few statements; its own writes are compared between them. */
+static void change(struct fiber *f, struct bench *bench) {
+    struct work work;
+    struct model mine = bench->now;
+    bool repeatable = random_below(&bench->random, 2) == 0;
+    work_begin_with(f, &work, &bench->database,
+                    repeatable ? ISOLATION_REPEATABLE_READ : ISOLATION_READ_COMMITTED);
+    unsigned statements = 1 + (unsigned)random_below(&bench->random, 3);
+    for (unsigned s = 0; s < statements; s++) {
+        bool touched[ROWS_MAX] = {false};
+        unsigned changes = (unsigned)random_below(&bench->random, 60);
+        for (unsigned i = 0; i < changes; i++) {
+            int id = (int)random_below(&bench->random, ROWS_MAX);
+            if (touched[id])
+                continue;
+            touched[id] = true;
+            struct model_row row = random_row(bench);
+            if (!mine.rows[id].exists) {
+                insert_row(f, &work, id, &row);
+                mine.rows[id] = row;
+            } else if (random_below(&bench->random, 3) == 0) {
+                change_row(f, &work, id, NULL);
+                mine.rows[id].exists = false;
+            } else {
+                change_row(f, &work, id, &row);
+                mine.rows[id] = row;
+            }
+        }
+        work_next(f, &work);
+        if (random_below(&bench->random, 2) == 0)
+            compare(f, bench, &work, &mine);
+    }
+    if (random_below(&bench->random, 6) == 0) {
+        work_rollback(f, &work);
+        return;
+    }
+    work_commit(f, &work);
+    bench->now = mine;
+}
+
+/* ---- freezing ------------------------------------------------------------------------------- */
+
+static struct freeze_work random_range(struct bench *bench, const struct table *table) {
+    return (struct freeze_work){
+        .catalog = bench->database.catalog,
+        .table = table,
+        .partition =
+            (unsigned)random_below(&bench->random, store_partition_count(bench->database.store)),
+        .range = random_below(&bench->random, bench->crashes + 1), /* a restart begins a new one */
+        .commit = store_visible(bench->database.store)};
+}
+
+static void freeze_some(struct fiber *f, struct bench *bench, const struct table *table) {
+    struct freeze_work work = random_range(bench, table);
+    assert_ok(freeze__range(f, &work));
+    bench->freezes += work.outcome == FREEZE_DONE;
+}
+
+static void purge_some(struct fiber *f, struct bench *bench, const struct table *table) {
+    struct freeze_work work = random_range(bench, table);
+    assert_ok(freeze__purge(f, &work));
+    bench->purges += work.purged > 0;
+}
+
+/* ---- snapshots and crashes --------------------------------------------------------------------
+ */
+
+static void snapshots_drop(struct fiber *f, struct bench *bench) {
+    for (unsigned i = 0; i < SNAPSHOTS; i++) {
+        if (bench->held[i])
+            work_rollback(f, &bench->snapshots[i]);
+        bench->held[i] = false;
+    }
+}
+
+static void snapshot_turn(struct fiber *f, struct bench *bench) {
+    unsigned i = (unsigned)random_below(&bench->random, SNAPSHOTS);
+    if (bench->held[i]) {
+        compare(f, bench, &bench->snapshots[i], &bench->seen[i]);
+        if (random_below(&bench->random, 4) == 0) {
+            work_rollback(f, &bench->snapshots[i]);
+            bench->held[i] = false;
+        }
+        return;
+    }
+    work_begin_with(f, &bench->snapshots[i], &bench->database, ISOLATION_REPEATABLE_READ);
+    bench->seen[i] = bench->now;
+    bench->held[i] = true;
+}
+
+static void crash(struct fiber *f, struct bench *bench) {
+    snapshots_drop(f, bench);
+    if (random_below(&bench->random, 2) == 0)
+        assert_ok(store_checkpoint(f, bench->database.store));
+    catalog_abandon(bench->database.catalog);
+    store_abandon(f, bench->database.store);
+    database_open(f, &bench->database, false);
+    bench->crashes++;
+}
+
+static void table_make(struct fiber *f, struct bench *bench) {
+    struct work work;
+    work_begin(f, &work, &bench->database);
+    make_table(f, &work, "t", model_columns, MODEL_COLUMNS);
+    make_index(f, &work, "t", 'p', (int[]){1, 0});
+    make_index(f, &work, "t", 'i', (int[]){2, 0});
+    work_commit(f, &work);
+}
+
+static enum status model_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    random_seed(&bench->random, 41);
+    database_open(f, &bench->database, true);
+    table_make(f, bench);
+    for (int round = 0; round < 2500; round++) {
+        struct schema *schema = catalog_schema(bench->database.catalog);
+        const struct table *table = schema_table(schema, NULL, "t");
+        switch (random_below(&bench->random, 8)) {
+        case 0:
+        case 1:
+        case 2:
+            change(f, bench);
+            break;
+        case 3:
+            freeze_some(f, bench, table);
+            break;
+        case 4:
+            purge_some(f, bench, table);
+            break;
+        case 5:
+            if (random_below(&bench->random, 8) == 0)
+                assert_ok(store_checkpoint(f, bench->database.store));
+            break;
+        default:
+            snapshot_turn(f, bench);
+        }
+        schema_release(schema);
+        if (random_below(&bench->random, 12) == 0)
+            snapshots_drop(f, bench);
+        if (random_below(&bench->random, 400) == 0)
+            crash(f, bench);
+        if (round % 100 == 99)
+            check_all(f, &bench->database);
+    }
+    snapshots_drop(f, bench);
+    struct work work;
+    work_begin(f, &work, &bench->database);
+    compare_scan(f, bench, &work, &bench->now, NULL, false);
+    work_rollback(f, &work);
+    check_all(f, &bench->database);
+    uint64_t damage;
+    assert_ok(store_check(f, bench->database.store, NULL, check_report, NULL, &damage));
+    assert_int_equal(damage, 0);
+    printf("# %u freezes, %u purges, %u crashes, %u scans\n", bench->freezes, bench->purges,
+           bench->crashes, bench->checks);
+    assert_true(bench->freezes > 100 && bench->purges > 20 && bench->crashes > 2);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void blocks_agree_with_a_naive_table(void **state) {
+    fixture_run(model_body);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_agree_with_a_naive_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
