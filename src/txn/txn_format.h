@@ -12,7 +12,7 @@
  *
  *     offset size
  *          0    8  magic "SATORIDB"
- *          8    4  format version of the whole directory, 2
+ *          8    4  format version of the whole directory, 3
  *         12    4  CRC-32C of the 64 bytes with this field zero
  *         16    8  database id: random, not 0
  *         24    4  number of partitions
@@ -40,7 +40,7 @@
 #include "base/base_slice.h"
 #include "base/base_status.h"
 
-enum { STORE_FORMAT_VERSION = 2, STORE_IDENTITY_SIZE = 64 };
+enum { STORE_FORMAT_VERSION = 3, STORE_IDENTITY_SIZE = 64 };
 
 struct store_identity {
     uint32_t version;

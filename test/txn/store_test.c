@@ -327,11 +327,11 @@ static void largest_entries_fit_everywhere(void **state) {
  * --------------------------------------------------------------------------------------------- */
 
 static void identity_has_its_golden_bytes(void **state) {
-    static const uint8_t golden[28] = {'S', 'A', 'T',  'O',  'R',  'I',  'D', 'B', 2, 0,
-                                       0,   0,   0x97, 0x69, 0x1f, 0xd7, 8,   7,   6, 5,
+    static const uint8_t golden[28] = {'S', 'A', 'T',  'O',  'R',  'I',  'D', 'B', 3, 0,
+                                       0,   0,   0x6f, 0xb4, 0x55, 0x49, 8,   7,   6, 5,
                                        4,   3,   2,    1,    12,   0,    0,   0};
     uint8_t bytes[STORE_IDENTITY_SIZE];
-    struct store_identity identity = {2, 0x0102030405060708, 12}, decoded;
+    struct store_identity identity = {3, 0x0102030405060708, 12}, decoded;
     store_identity_encode(&identity, bytes);
     if (memcmp(bytes, golden, sizeof golden) != 0)
         for (size_t i = 12; i < 16; i++)
