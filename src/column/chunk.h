@@ -85,7 +85,9 @@ struct column_draft {
 
 enum status draft_numbers(const struct column_input *input, struct column_draft *draft) MUST_USE;
 enum status draft_decimal(const struct column_input *input, struct column_draft *draft) MUST_USE;
-enum status draft_dictionary(const struct column_input *input, struct column_draft *draft) MUST_USE;
+/* No draft when it cannot take less than about `size_max` bytes. */
+enum status draft_dictionary(const struct column_input *input, size_t size_max,
+                             struct column_draft *draft) MUST_USE;
 enum status draft_plain(const struct column_input *input, struct column_draft *draft) MUST_USE;
 enum status draft_strings(const struct column_input *input, struct column_draft *draft) MUST_USE;
 enum status draft_symbols(const struct column_input *input, struct column_draft *draft) MUST_USE;

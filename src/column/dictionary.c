@@ -179,11 +179,17 @@ static uint32_t entry_limit(const struct column_input *input) {
     return limit < ENTRIES_MAX ? limit : ENTRIES_MAX;
 }
 
-enum status draft_dictionary(const struct column_input *input, struct column_draft *draft) {
+enum status draft_dictionary(const struct column_input *input, size_t size_max,
+                             struct column_draft *draft) {
     *draft = (struct column_draft){.encoding = COLUMN_DICTIONARY};
     uint32_t limit = entry_limit(input);
-    /* The sketch is 6.5 % off. */
-    if (limit == 0 || input->distinct > limit + limit / 4 + 16)
+    /* The sketch is 6.5 % off: hopeless only when three quarters would be too many. */
+    uint32_t least = input->distinct - input->distinct / 4;
+    if (limit == 0 || least > limit)
+        return STATUS_OK;
+    /* Codes in runs may be far smaller than this; then numbers are in runs as well. */
+    bool numbers = input->class == CLASS_NUMBERS || input->class == CLASS_FLOATS;
+    if (numbers && (size_t)input->rows * bits_needed(least) / 8 > size_max)
         return STATUS_OK;
     struct distinct distinct;
     TRY(distinct_init(input, limit, &distinct));

@@ -231,15 +231,6 @@ static void add_hashes(const struct column_input *input, struct column_sketch *s
     }
 }
 
-static int64_t input_image(const struct column_input *input, uint32_t row) {
-    if (input->class == CLASS_NUMBERS)
-        return input->numbers[row];
-    if (input->class == CLASS_FLOATS)
-        return image_of_double(input->floats[row]);
-    struct value value = input_value(input, row);
-    return image_of_value(&value);
-}
-
 struct images {
     bool meant;
     int64_t min, max;
@@ -253,45 +244,87 @@ static bool is_less(const struct column_input *input, uint32_t a, uint32_t b) {
     return value_compare(&x, &y) < 0;
 }
 
-static void find_images(const struct column_input *input, const struct column_draft *draft,
-                        struct images *images) {
-    bool from_codes = draft->encoding == COLUMN_DICTIONARY && type_is_ordered(input->type);
-    bool exact = from_codes || image_is_exact(input->type, input->narrow);
-    images->meant = from_codes || type_has_image(input->type, input->narrow);
-    bool first = true;
-    for (uint32_t zone = 0; zone < zone_count(input->rows); zone++) {
-        int64_t min = INT64_MAX, max = INT64_MIN;
-        uint32_t limit = (zone + 1) * COLUMN_ZONE_ROWS;
-        for (uint32_t i = zone * COLUMN_ZONE_ROWS; i < limit && i < input->rows; i++) {
+/* Image of every row; NULL when out of memory. */
+static const int64_t *make_images(const struct column_input *input,
+                                  const struct column_draft *draft, bool meant) {
+    if (meant && draft->encoding == COLUMN_DICTIONARY)
+        return draft->codes;
+    if (meant && input->class == CLASS_NUMBERS)
+        return input->numbers;
+    int64_t *all = arena_alloc(input->arena, input->rows * sizeof *all);
+    if (all == NULL)
+        return NULL;
+    if (!meant) {
+        memset(all, 0, input->rows * sizeof *all);
+    } else if (input->class == CLASS_FLOATS) {
+        kernels()->image_double(input->floats, input->rows, all);
+    } else {
+        for (uint32_t i = 0; i < input->rows; i++) {
+            struct value value = input_value(input, i);
+            all[i] = image_of_value(&value);
+        }
+    }
+    return all;
+}
+
+/* Least and greatest image of the rows of a zone that are not null, and the nulls. */
+static void find_zone(const struct column_input *input, const int64_t *all, uint32_t zone,
+                      struct images *images) {
+    uint32_t first = zone * COLUMN_ZONE_ROWS, limit = first + COLUMN_ZONE_ROWS;
+    int64_t min = INT64_MAX, max = INT64_MIN;
+    limit = limit < input->rows ? limit : input->rows;
+    if (input->validity == NULL) {
+        kernels()->bounds64(all + first, limit - first, &min, &max);
+    } else {
+        for (uint32_t i = first; i < limit; i++) {
             if (input_is_null(input, i)) {
                 images->zone_nulls[zone]++;
                 continue;
             }
-            if (!type_is_ordered(input->type))
-                continue;
-            int64_t image = from_codes       ? draft->codes[i]
-                            : !images->meant ? 0
-                                             : input_image(input, i);
-            min = image < min ? image : min;
-            max = image > max ? image : max;
-            if (first) {
-                images->min = images->max = image;
-                images->min_row = images->max_row = i;
-                first = false;
-                continue;
-            }
-            if (image < images->min ||
-                (image == images->min && !exact && is_less(input, i, images->min_row)))
-                images->min_row = i;
-            if (image > images->max ||
-                (image == images->max && !exact && is_less(input, images->max_row, i)))
-                images->max_row = i;
-            images->min = image < images->min ? image : images->min;
-            images->max = image > images->max ? image : images->max;
+            min = all[i] < min ? all[i] : min;
+            max = all[i] > max ? all[i] : max;
         }
-        images->zone_min[zone] = min;
-        images->zone_max[zone] = max;
     }
+    images->zone_min[zone] = min;
+    images->zone_max[zone] = max;
+    images->min = min < images->min ? min : images->min;
+    images->max = max > images->max ? max : images->max;
+}
+
+/* Among the rows that have the least and greatest image, those of the least and greatest value. */
+static void find_bounds(const struct column_input *input, const int64_t *all, bool exact,
+                        struct images *images) {
+    images->min_row = images->max_row = input->rows;
+    for (uint32_t i = 0; i < input->rows; i++) {
+        if (all[i] != images->min && all[i] != images->max)
+            continue;
+        if (input_is_null(input, i))
+            continue;
+        if (all[i] == images->min &&
+            (images->min_row == input->rows || (!exact && is_less(input, i, images->min_row))))
+            images->min_row = i;
+        if (all[i] == images->max &&
+            (images->max_row == input->rows || (!exact && is_less(input, images->max_row, i))))
+            images->max_row = i;
+    }
+}
+
+static enum status find_images(const struct column_input *input, const struct column_draft *draft,
+                               struct images *images) {
+    bool ordered = type_is_ordered(input->type);
+    bool from_codes = draft->encoding == COLUMN_DICTIONARY && ordered;
+    bool exact = from_codes || image_is_exact(input->type, input->narrow);
+    images->meant = from_codes || type_has_image(input->type, input->narrow);
+    const int64_t *all = make_images(input, draft, images->meant);
+    if (all == NULL)
+        return out_of_memory();
+    images->min = INT64_MAX;
+    images->max = INT64_MIN;
+    for (uint32_t zone = 0; zone < zone_count(input->rows); zone++)
+        find_zone(input, all, zone, images);
+    if (ordered)
+        find_bounds(input, all, exact, images);
+    return STATUS_OK;
 }
 
 /* The `zones` section. */
@@ -387,23 +420,23 @@ static enum status draft_best(const struct column_input *input, struct column_dr
     switch (input->class) {
     case CLASS_NUMBERS:
         TRY(draft_numbers(input, best));
-        TRY(draft_dictionary(input, &other));
+        TRY(draft_dictionary(input, best->size * 80 / 100, &other));
         draft_choose(best, &other, 80);
         return STATUS_OK;
     case CLASS_FLOATS:
         TRY(draft_plain(input, best));
         TRY(draft_decimal(input, &other));
         draft_choose(best, &other, 95);
-        TRY(draft_dictionary(input, &other));
+        TRY(draft_dictionary(input, best->size, &other));
         draft_choose(best, &other, 95);
         return STATUS_OK;
     case CLASS_FIXED:
         TRY(draft_plain(input, best));
-        TRY(draft_dictionary(input, &other));
+        TRY(draft_dictionary(input, best->size, &other));
         draft_choose(best, &other, 95);
         return STATUS_OK;
     case CLASS_STRINGS:
-        TRY(draft_dictionary(input, best));
+        TRY(draft_dictionary(input, SIZE_MAX, best));
         /* A dictionary much smaller than the strings is both smaller and faster than any. */
         if (best->size > 0 && best->size < input->string_bytes / 4)
             return STATUS_OK;
@@ -461,7 +494,7 @@ static enum status encode(const struct column_builder *builder, uint32_t first,
     input->distinct = (uint32_t)lround(column_sketch_estimate(&sketch));
     TRY(draft_best(input, &draft));
     struct images *images = ARENA_NEW(input->arena, struct images);
-    find_images(input, &draft, images);
+    TRY(find_images(input, &draft, images));
     bool values = input->nulls < input->rows;
     if (values && type_is_ordered(input->type))
         sections[SECTION_BOUNDS] = make_bounds(input, images, &header);

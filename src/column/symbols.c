@@ -16,41 +16,47 @@ static uint64_t front_of(const uint8_t *text, size_t size) {
 
 void matcher_init(struct symbol_matcher *matcher, const struct symbols *symbols) {
     matcher->symbols = symbols;
-    /* Shorter ones first, each put before those that are there. */
-    for (unsigned size = 1; size <= SYMBOL_SIZE_MAX; size++) {
-        for (uint32_t i = 0; i < symbols->count; i++) {
-            if (symbols->sizes[i] != size)
-                continue;
-            uint16_t *head = size == 1 ? &matcher->single[symbols->words[i]]
-                                       : &matcher->heads[symbols->words[i] & 0xFFFF];
-            matcher->next[i] = *head;
-            *head = (uint16_t)(i + 1);
+    for (uint32_t i = 0; i < symbols->count; i++) {
+        uint64_t word = symbols->words[i];
+        uint16_t code = (uint16_t)(i + 1);
+        if (symbols->sizes[i] == 1) {
+            matcher->single[word & 0xFF] = code;
+        } else if (symbols->sizes[i] == 2) {
+            matcher->pairs[word & 0xFFFF] = code;
+        } else {
+            matcher->slots[matcher_slot(word)] = (struct symbol_slot){
+                word, mask_of(symbols->sizes[i]), code, symbols->sizes[i]};
         }
     }
 }
 
 void matcher_clear(struct symbol_matcher *matcher) {
     for (uint32_t i = 0; i < matcher->symbols->count; i++) {
-        matcher->heads[matcher->symbols->words[i] & 0xFFFF] = 0;
-        matcher->single[matcher->symbols->words[i] & 0xFF] = 0;
+        uint64_t word = matcher->symbols->words[i];
+        matcher->single[word & 0xFF] = 0;
+        matcher->pairs[word & 0xFFFF] = 0;
+        matcher->slots[matcher_slot(word)] = (struct symbol_slot){0};
     }
 }
 
+/* The symbol at the front of `word`, of which `size` bytes are text. */
+static inline int find(const struct symbol_matcher *matcher, uint64_t word, size_t size) {
+    const struct symbol_slot *slot = &matcher->slots[matcher_slot(word)];
+    if (((word ^ slot->word) & slot->mask) == 0 && slot->code != 0 && slot->size <= size)
+        return slot->code - 1;
+    uint16_t pair = matcher->pairs[word & 0xFFFF];
+    return (pair != 0 && size >= 2 ? pair : matcher->single[word & 0xFF]) - 1;
+}
+
 int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size_t size) {
-    const struct symbols *symbols = matcher->symbols;
-    uint64_t word = front_of(text, size);
-    for (uint16_t at = matcher->heads[word & 0xFFFF]; at != 0; at = matcher->next[at - 1]) {
-        unsigned length = symbols->sizes[at - 1];
-        if (((word ^ symbols->words[at - 1]) & mask_of(length)) == 0 && length <= size)
-            return at - 1;
-    }
-    return (int)matcher->single[word & 0xFF] - 1;
+    return find(matcher, front_of(text, size), size);
 }
 
 size_t symbols_encode(const struct symbol_matcher *matcher, struct slice text, uint8_t *out) {
     uint8_t *to = out;
     for (size_t at = 0; at < text.size;) {
-        int code = matcher_find(matcher, text.data + at, text.size - at);
+        size_t left = text.size - at;
+        int code = find(matcher, front_of(text.data + at, left), left);
         if (code >= 0) {
             *to++ = (uint8_t)code;
             at += matcher->symbols->sizes[code];

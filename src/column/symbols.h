@@ -3,8 +3,8 @@
  * VLDB 2020). Up to 255 symbols of 1 to 8 bytes, each one byte in the encoded string; byte 255
  * says that the next byte stands for itself. Every string is decoded without its neighbours.
  *
- * Differences from the paper: the longest symbol is found exactly, through chains by the first
- * two bytes, instead of by a lossy hash table.
+ * As in the paper, of the symbols of three bytes and more only one may have the same hash of its
+ * first three bytes, so that finding the longest symbol is one comparison.
  */
 #ifndef COLUMN_SYMBOLS_H
 #define COLUMN_SYMBOLS_H
@@ -25,18 +25,28 @@ struct symbols {
     uint8_t sizes[256];  /* 0 for codes that are no symbol */
 };
 
-/* Finds symbols at the front of a text. About 130 KiB: from an arena, zeroed. */
+enum { MATCHER_SLOTS = 2048 };
+
+/* Finds symbols at the front of a text. About 180 KiB: from an arena, zeroed. */
 struct symbol_matcher {
     const struct symbols *symbols;
-    uint16_t heads[65536]; /* by first two bytes: symbol + 1 of two bytes and more, longest first */
-    uint16_t next[SYMBOLS_MAX];
-    uint16_t single[256]; /* symbol + 1 of one byte */
+    struct symbol_slot { /* three bytes and more, by matcher_slot */
+        uint64_t word, mask;
+        uint16_t code; /* + 1; 0: empty */
+        uint16_t size;
+    } slots[MATCHER_SLOTS];
+    uint16_t pairs[65536]; /* code + 1 of two bytes */
+    uint16_t single[256];  /* code + 1 of one byte */
 };
+
+static inline uint32_t matcher_slot(uint64_t word) {
+    return ((uint32_t)word & 0xFFFFFF) * 2654435761u >> 21;
+}
 
 void matcher_init(struct symbol_matcher *matcher, const struct symbols *symbols);
 /* Forget the symbols (which must not have changed since), to be initialised again. */
 void matcher_clear(struct symbol_matcher *matcher);
-/* The longest symbol that the text begins with, or -1. size > 0. */
+/* The longest symbol that the text begins with that is found so, or -1. size > 0. */
 int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size_t size);
 
 /* Train a table on a sample. OUT_OF_MEMORY. */

@@ -25,6 +25,7 @@ struct training {
     struct symbol_matcher matcher;
     uint32_t uses[UNITS];
     uint16_t pairs[UNITS][UNITS];
+    bool taken[MATCHER_SLOTS];
     struct candidate candidates[CANDIDATES_MAX];
     uint32_t candidate_count;
 };
@@ -110,10 +111,14 @@ static void choose(struct training *training) {
             all[count++] = all[i];
     }
     qsort(all, count, sizeof *all, by_gain);
-    *symbols = (struct symbols){.count = count < SYMBOLS_MAX ? count : SYMBOLS_MAX};
-    for (uint32_t i = 0; i < symbols->count; i++) {
-        symbols->words[i] = all[i].word;
-        symbols->sizes[i] = all[i].size;
+    *symbols = (struct symbols){0};
+    memset(training->taken, 0, sizeof training->taken);
+    for (uint32_t i = 0; i < count && symbols->count < SYMBOLS_MAX; i++) {
+        if (all[i].size > 2 && training->taken[matcher_slot(all[i].word)])
+            continue;
+        training->taken[matcher_slot(all[i].word)] |= all[i].size > 2;
+        symbols->words[symbols->count] = all[i].word;
+        symbols->sizes[symbols->count++] = all[i].size;
     }
 }
 
