@@ -285,26 +285,83 @@ static uint32_t run_of(const struct column_packed *stream, uint32_t row) {
     return low;
 }
 
+enum { RUNS_AT_ONCE = 64 };
+
+/* Values of the runs from `run` on; how many. */
+static uint32_t next_runs(const struct column_packed *stream, const struct column_packed *values,
+                          uint32_t run, uint32_t rows, uint64_t numbers[RUNS_AT_ONCE]) {
+    uint32_t some = stream->run_count - run < RUNS_AT_ONCE ? stream->run_count - run : RUNS_AT_ONCE;
+    if (some > rows)
+        some = rows;
+    stream_read(values, run, some, 8, numbers);
+    return some;
+}
+
+#define FILL_RUN(form)                                                                             \
+    do {                                                                                           \
+        for (uint32_t at = row - first; at < end - first; at++)                                    \
+            ((form *)out)[at] = (form)number;                                                      \
+    } while (0)
+
+/* `size` <= 8 bytes each; 0 where the runs (of bytes that lie) end too soon. */
 static void read_runs(const struct column_packed *stream, uint32_t first, uint32_t count,
-                      uint64_t *out) {
+                      unsigned size, void *out) {
     struct column_packed values = run_values(stream);
-    uint64_t numbers[256];
+    uint64_t numbers[RUNS_AT_ONCE];
     uint32_t run = run_of(stream, first), row = first, limit = first + count;
     while (row < limit && run < stream->run_count) {
-        uint32_t some = stream->run_count - run < 256 ? stream->run_count - run : 256;
-        if (some > limit - row)
-            some = limit - row;
-        stream_read(&values, run, some, 8, numbers);
+        uint32_t some = next_runs(stream, &values, run, limit - row, numbers);
         for (uint32_t i = 0; i < some && row < limit; i++) {
             uint32_t end = run_end(stream, run + i) + 1;
+            uint64_t number = numbers[i];
             end = end < limit ? end : limit;
-            for (; row < end; row++)
-                out[row - first] = numbers[i];
+            if (end <= row)
+                continue;
+            if (size == 2)
+                FILL_RUN(uint16_t);
+            else if (size == 4)
+                FILL_RUN(uint32_t);
+            else if (size == 8)
+                FILL_RUN(uint64_t);
+            else
+                FILL_RUN(uint8_t);
+            row = end;
         }
         run += some;
     }
-    for (; row < limit; row++)
-        out[row - first] = 0;
+    memset((uint8_t *)out + (size_t)(row - first) * size, 0, (size_t)(limit - row) * size);
+}
+
+static void set_bits(uint64_t *mask, uint32_t from, uint32_t to) {
+    while (from < to) {
+        uint32_t word = from / 64, some = 64 - from % 64;
+        some = some < to - from ? some : to - from;
+        mask[word] |= (some == 64 ? UINT64_MAX : (1ull << some) - 1) << from % 64;
+        from += some;
+    }
+}
+
+/* One comparison a run. */
+static void range_of_runs(const struct column_packed *stream, uint32_t first, uint32_t count,
+                          int64_t low, int64_t high, uint64_t *mask) {
+    struct column_packed values = run_values(stream);
+    uint64_t numbers[RUNS_AT_ONCE];
+    uint32_t run = run_of(stream, first), row = first, limit = first + count;
+    memset(mask, 0, (count + 63) / 64 * sizeof *mask);
+    while (row < limit && run < stream->run_count) {
+        uint32_t some = next_runs(stream, &values, run, limit - row, numbers);
+        for (uint32_t i = 0; i < some && row < limit; i++) {
+            uint32_t end = run_end(stream, run + i) + 1;
+            int64_t number = (int64_t)numbers[i];
+            end = end < limit ? end : limit;
+            if (end <= row)
+                continue;
+            if (low <= number && number <= high)
+                set_bits(mask, row - first, end - first);
+            row = end;
+        }
+        run += some;
+    }
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -320,17 +377,9 @@ static void read_narrow(const struct column_packed *stream, uint32_t first, uint
             cut(wide, count - i < 256 ? count - i : 256, size, (uint8_t *)out + (size_t)i * size);
         break;
     }
-    case STREAM_RUNS: {
-        uint64_t wide[256];
-        for (uint32_t i = 0; size != 8 && i < count; i += 256) {
-            uint32_t some = count - i < 256 ? count - i : 256;
-            read_runs(stream, first + i, some, wide);
-            cut(wide, some, size, (uint8_t *)out + (size_t)i * size);
-        }
-        if (size == 8)
-            read_runs(stream, first, count, out);
+    case STREAM_RUNS:
+        read_runs(stream, first, count, size, out);
         break;
-    }
     default:
         read_blocks(stream, first, count, size, out);
     }
@@ -458,6 +507,10 @@ void stream_range(const struct column_packed *stream, uint32_t first, uint32_t c
                   int64_t high, uint64_t *mask) {
     if (stream->kind == STREAM_CONSTANT) {
         fill_mask(low <= stream->constant && stream->constant <= high, count, mask);
+        return;
+    }
+    if (stream->kind == STREAM_RUNS) {
+        range_of_runs(stream, first, count, low, high, mask);
         return;
     }
     bool direct = stream->kind == STREAM_PACKED && first % CHUNK_BLOCK_ROWS == 0;
