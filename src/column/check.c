@@ -59,6 +59,8 @@ static enum status check_zone(struct checking *checking, uint32_t zone, struct v
         TRY(image_at(checking, first + i, &value, &image));
         if (image < min || image > max)
             return chunk_corrupted("a value is out of its zone");
+        if (image < reader_image_min(reader) || image > reader_image_max(reader))
+            return chunk_corrupted("a value is out of the chunk's range of images");
     }
     checking->nulls += nulls;
     if (zone_count(reader->rows) > 1 && nulls != zone_nulls)

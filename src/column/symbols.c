@@ -24,8 +24,8 @@ void matcher_init(struct symbol_matcher *matcher, const struct symbols *symbols)
         } else if (symbols->sizes[i] == 2) {
             matcher->pairs[word & 0xFFFF] = code;
         } else {
-            matcher->slots[matcher_slot(word)] = (struct symbol_slot){
-                word, mask_of(symbols->sizes[i]), code, symbols->sizes[i]};
+            matcher->slots[matcher_slot(word)] =
+                (struct symbol_slot){word, mask_of(symbols->sizes[i]), code, symbols->sizes[i]};
         }
     }
 }
