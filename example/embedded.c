@@ -58,8 +58,8 @@ static void print_cities(struct satori_connection *connection) {
 }
 
 int main(int argc, char **argv) {
-    struct satori *database;
-    struct satori_connection *connection;
+    struct satori *database = NULL;
+    struct satori_connection *connection = NULL;
     const struct satori_options options = {.create = 1, .cores = 1, .memory = 64 << 20};
     if (argc != 2)
         fail("usage", "embedded DIR");
