@@ -244,14 +244,15 @@ static enum status update_conflicting(struct fiber *f, struct modify_operator *s
     const struct table *table = node->insert.table;
     uint32_t columns = table->column_count;
     bool found, wanted = true;
-    struct row_address address;
+    struct row_address conflicting, address;
     enum row_lock_outcome outcome;
-    TRY(find_conflicting(f, self, row, &found, &address));
+    TRY(find_conflicting(f, self, row, &found, &conflicting));
     if (!found)
         /* It was committed after our snapshot, or by this very statement. */
         return error_set(STATUS_CARDINALITY_VIOLATION,
                          "ON CONFLICT DO UPDATE command cannot affect row a second time");
-    TRY(table_lock_row(f, &self->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
+    address = conflicting;
+    TRY(table_lock_row(f, &self->context, table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
                        self->old_row));
     if (outcome == ROW_ALREADY_STAGED) {
         enum status status =
@@ -261,7 +262,8 @@ static enum status update_conflicting(struct fiber *f, struct modify_operator *s
                    "duplicate constrained values.");
         return status;
     }
-    if (outcome == ROW_DELETED)
+    /* One that has moved to another partition has another key now. */
+    if (outcome == ROW_DELETED || row_address_pack(address) != row_address_pack(conflicting))
         return STATUS_OK;
     memcpy(self->both, self->old_row, columns * sizeof *row);
     memcpy(self->both + columns, row, columns * sizeof *row);
@@ -339,7 +341,7 @@ static enum status modify_one(struct fiber *f, struct modify_operator *self,
     struct row_address address = row_address_unpack(packed.int64);
     enum row_lock_outcome outcome;
     bool wanted = true;
-    TRY(table_lock_row(f, &self->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
+    TRY(table_lock_row(f, &self->context, table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
                        self->old_row));
     if (outcome != ROW_LOCKED && outcome != ROW_LOCKED_CHANGED)
         return STATUS_OK;
@@ -468,8 +470,9 @@ static enum status lock_one(struct fiber *f, struct lock_operator *self, const s
         struct value packed = self->values[target->address_column];
         if (packed.is_null)
             continue;
-        TRY(table_lock_row(f, &self->context, target->table, row_address_unpack(packed.int64),
-                           target->mode, target->wait, &outcome, self->newest[t]));
+        struct row_address address = row_address_unpack(packed.int64);
+        TRY(table_lock_row(f, &self->context, target->table, &address, target->mode, target->wait,
+                           &outcome, self->newest[t]));
         if (outcome == ROW_DELETED || outcome == ROW_SKIPPED)
             return STATUS_OK;
         if (outcome != ROW_LOCKED_CHANGED)

@@ -129,7 +129,7 @@ static enum status point_modify(struct fiber *f, struct execution *execution,
     }
     if (!found || !wanted)
         return STATUS_OK;
-    TRY(table_lock_row(f, &context, point->table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
+    TRY(table_lock_row(f, &context, point->table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
                        old));
     if (outcome != ROW_LOCKED && outcome != ROW_LOCKED_CHANGED)
         return STATUS_OK;

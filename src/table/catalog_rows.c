@@ -30,7 +30,7 @@ static const struct table *table_of(const struct ddl *ddl, uint32_t table_oid) {
 
 static enum status row_lock(struct fiber *f, struct ddl *ddl, struct catalog_row *row) {
     enum row_lock_outcome outcome;
-    TRY(table_lock_row(f, &ddl->context, row->table, row->address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+    TRY(table_lock_row(f, &ddl->context, row->table, &row->address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
                        &outcome, row->old));
     if (outcome == ROW_ALREADY_STAGED)
         return error_set(STATUS_INTERNAL_ERROR, "a row of %s is changed twice in one command",

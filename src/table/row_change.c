@@ -1,4 +1,5 @@
 /* Locking, updating and deleting rows. */
+#include "base/base_bytes.h"
 #include "table/rows.h"
 
 struct change_call {
@@ -121,15 +122,55 @@ static bool moves(const struct table_context *context, const struct table *table
            address.partition;
 }
 
+/*
+ * A row that moves to another partition is deleted here and inserted there; yet for who waits for
+ * its lock it was updated. So the transaction leaves word of the new address (txn_note_moved),
+ * which the waiter finds when it gets the lock, and follows. The new row is locked as well:
+ * partitions apply a commit one after the other, and the waiter may be there before the row is.
+ */
+struct move_call {
+    const struct table_context *context;
+    const struct table *table;
+    struct row_address from, to;
+};
+
+static enum status leave_word(struct fiber *f, struct partition *partition, void *argument) {
+    const struct move_call *call = argument;
+    uint8_t key[ROW_KEY_SIZE], word[8];
+    row_key_encode(call->from.row, key);
+    put_le64(word, (uint64_t)row_address_pack(call->to));
+    return txn_note_moved(f, call->context->transaction, partition, call->table->row_tree,
+                          slice_of(key, sizeof key), slice_of(word, sizeof word));
+}
+
+static enum status lock_moved(struct fiber *f, struct partition *partition, void *argument) {
+    const struct move_call *call = argument;
+    uint8_t key[ROW_KEY_SIZE];
+    row_key_encode(call->to.row, key);
+    return txn_lock_key(f, call->context->transaction, partition, call->table->row_tree,
+                        slice_of(key, sizeof key), KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL, NULL);
+}
+
+static enum status move(struct fiber *f, const struct table_context *context,
+                        const struct table *table, struct row_address address,
+                        const struct value *old, const struct value *row,
+                        struct row_address *address_out) {
+    struct move_call call = {context, table, .from = address};
+    TRY(table_delete(f, context, table, address, old));
+    TRY(table_insert(f, context, table, row, &call.to));
+    TRY(partition_call(f, context->store, call.to.partition, lock_moved, &call));
+    if (address_out != NULL)
+        *address_out = call.to;
+    return partition_call(f, context->store, address.partition, leave_word, &call);
+}
+
 enum status table_update(struct fiber *f, const struct table_context *context,
                          const struct table *table, struct row_address address,
                          const struct value *old, const struct value *row,
                          struct row_address *address_out) {
     TRY(row__check_not_null(table, row));
-    if (moves(context, table, address, row)) {
-        TRY(table_delete(f, context, table, address, old));
-        return table_insert(f, context, table, row, address_out);
-    }
+    if (moves(context, table, address, row))
+        return move(f, context, table, address, old, row, address_out);
     struct change_call call = {
         .context = context, .table = table, .address = address, .old = old, .row = row};
     TRY(change(f, &call));
@@ -153,9 +194,24 @@ struct lock_call {
     struct row_address address;
     enum key_lock_mode mode;
     enum lock_wait wait;
+    bool followed; /* it is not where our snapshot sees it */
+    bool moved;    /* out: look at `address` again, it is another */
     enum row_lock_outcome outcome;
     struct value *newest;
 };
+
+/* The row is gone from its address; is it elsewhere? */
+static enum status follow(struct fiber *f, struct partition *partition, struct lock_call *call,
+                          struct slice key) {
+    uint8_t word[TXN_MOVED_SIZE_MAX];
+    size_t size;
+    TRY(txn_moved_to(f, call->context->transaction, partition, call->table->row_tree, key, word,
+                     &size));
+    call->moved = size > 0;
+    if (call->moved)
+        call->address = row_address_unpack((int64_t)get_le64(word));
+    return STATUS_OK;
+}
 
 static enum status lock_here(struct fiber *f, struct partition *partition, void *argument) {
     struct lock_call *call = argument;
@@ -183,11 +239,13 @@ static enum status lock_here(struct fiber *f, struct partition *partition, void 
     static const struct row_columns none;
     TRY(row__get(f, transaction, &place, call->newest == NULL ? &none : NULL, call->context->arena,
                  &found, &row));
-    bool changed = state.changed_since_snapshot && !state.own_write;
+    bool changed = call->followed || (state.changed_since_snapshot && !state.own_write);
+    if (!found && changed)
+        TRY(follow(f, partition, call, key));
     if (changed && transaction_isolation(transaction) == ISOLATION_REPEATABLE_READ)
         return error_set(STATUS_SERIALIZATION_FAILURE,
                          "could not serialize access due to concurrent %s",
-                         found ? "update" : "delete");
+                         found || call->moved ? "update" : "delete");
     if (!found) {
         call->outcome = ROW_DELETED;
         return STATUS_OK;
@@ -199,18 +257,23 @@ static enum status lock_here(struct fiber *f, struct partition *partition, void 
 }
 
 enum status table_lock_row(struct fiber *f, const struct table_context *context,
-                           const struct table *table, struct row_address address,
+                           const struct table *table, struct row_address *address,
                            enum key_lock_mode mode, enum lock_wait wait,
                            enum row_lock_outcome *outcome_out, struct value *newest) {
     struct lock_call call = {
         .context = context,
         .table = table,
-        .address = address,
+        .address = *address,
         .mode = mode,
         .wait = wait,
         .newest = newest,
     };
-    TRY(partition_call(f, context->store, address.partition, lock_here, &call));
+    do {
+        call.followed = call.moved;
+        call.moved = false;
+        TRY(partition_call(f, context->store, call.address.partition, lock_here, &call));
+    } while (call.moved);
+    *address = call.address;
     *outcome_out = call.outcome;
     return STATUS_OK;
 }

@@ -67,6 +67,8 @@ static enum status large_encode(struct fiber *f, struct commit *commit,
 
 static enum status change_encode(struct fiber *f, struct commit *commit,
                                  const struct layer_entry *entry) {
+    if (entry->flags == CHANGE_MOVED)
+        return STATUS_OK;
     if (entry->tree.value != commit->tree.value) {
         struct commit_item item = {COMMIT_TREE, entry->tree.value, {0}, {0}};
         item_add(&commit->buffer, &item);
@@ -180,6 +182,8 @@ static enum status change_apply(struct fiber *f, struct partition *partition, st
         memcpy(value, change.value.data, change.value.size);
         change.value.data = value;
     }
+    if (change.flags == CHANGE_MOVED)
+        return history__file_moved(f, partition, number, &change);
     if (tree_is_large(change.tree) && change.flags != CHANGE_DELETE)
         TRY(large__make_durable(f, partition, &change.value, durable));
     return history__change(f, partition, tree, number, &change);
@@ -193,7 +197,8 @@ static enum status changes_apply(struct fiber *f, struct partition *partition, s
     enum status status = layer_seek(f, own, &cursor, (struct tree_id){0}, SLICE_EMPTY, 0);
     while (status == STATUS_OK && cursor.valid) {
         uint8_t value[BTREE_ENTRY_SIZE_MAX];
-        if (tree == NULL || tree->id.value != cursor.entry.tree.value)
+        if (cursor.entry.flags != CHANGE_MOVED &&
+            (tree == NULL || tree->id.value != cursor.entry.tree.value))
             status = partition__tree(partition, cursor.entry.tree, &tree);
         if (status == STATUS_OK)
             status = change_apply(f, partition, tree, number, cursor.entry, own->spilled, value);

@@ -14,6 +14,10 @@
  *
  * Rising 8-byte keys that were absent before (inserted rows) take no entry each but one run for
  * as many as follow each other in one commit.
+ *
+ * A value that is not gone but moved to another key or partition leaves word where it went, filed
+ * beside the old value as (tree | TREE_MOVED, key, N) -> where. So the word lives exactly as long
+ * as somebody may still find the old value, and costs nothing where nothing moves.
  */
 #include "base/base_bytes.h"
 #include "base/base_log.h"
@@ -193,6 +197,20 @@ enum status history__change(struct fiber *f, struct partition *partition, struct
     return change_fast(f, partition, tree, number, change);
 }
 
+enum status history__file_moved(struct fiber *f, struct partition *partition, uint64_t number,
+                                const struct layer_entry *entry) {
+    while (partition->spilling)
+        TRY(condition_wait(f, &partition->spill_done));
+    struct generation *generation = &partition->generations[partition->younger];
+    struct layer_entry filed = *entry;
+    filed.commit = number;
+    filed.flags = HISTORY_PRESENT;
+    if (number > generation->end)
+        generation->end = number;
+    atomic_fetch_add_explicit(&partition->history_entries, 1, memory_order_relaxed);
+    return layer_put(f, &generation->layer, &filed);
+}
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
 /* The first entry of the key behind `snapshot` in one generation's layer. */
@@ -253,6 +271,27 @@ enum status history__changed(struct fiber *f, struct partition *partition, const
     TRY(lookup(f, partition, tree, key, snapshot, NULL, &answer));
     *changed_out = answer.known;
     return STATUS_OK;
+}
+
+enum status history__moved(struct fiber *f, struct partition *partition, struct tree_id tree,
+                           struct slice key, uint64_t snapshot,
+                           uint8_t moved_to[TXN_MOVED_SIZE_MAX], size_t *size_out) {
+    uint64_t best = UINT64_MAX;
+    struct history_answer answer = {0};
+    struct arena arena = {0};
+    tree.value |= TREE_MOVED;
+    enum status status = STATUS_OK;
+    for (int g = 0; g < 2 && status == STATUS_OK; g++) {
+        if (partition->generations[g].end > snapshot)
+            status = layer_lookup(f, &partition->generations[g].layer, tree, key, snapshot, best,
+                                  &arena, &best, &answer);
+    }
+    *size_out = status == STATUS_OK ? answer.value.size : 0;
+    ASSERT(*size_out <= TXN_MOVED_SIZE_MAX);
+    if (*size_out > 0)
+        memcpy(moved_to, answer.value.data, *size_out);
+    arena_release(&arena);
+    return status;
 }
 
 /* ---- dropping ------------------------------------------------------------------------------ */

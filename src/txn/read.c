@@ -87,6 +87,12 @@ enum status txn_get_newest(struct fiber *f, struct transaction *transaction,
     return STATUS_OK;
 }
 
+enum status txn_moved_to(struct fiber *f, struct transaction *transaction,
+                         struct partition *partition, struct tree_id tree, struct slice key,
+                         uint8_t moved_to[TXN_MOVED_SIZE_MAX], size_t *size_out) {
+    return history__moved(f, partition, tree, key, transaction->snapshot, moved_to, size_out);
+}
+
 enum status txn_key_state(struct fiber *f, struct transaction *transaction,
                           struct partition *partition, struct tree_id tree_id, struct slice key,
                           struct txn_key_state *state_out) {

@@ -159,7 +159,10 @@ struct store {
 
 /* ---- transactions --------------------------------------------------------------------------- */
 
-enum change { CHANGE_PUT = 1, CHANGE_PUT_CHECKED = 2, CHANGE_DELETE = 3 };
+/* MOVED: under (tree | TREE_MOVED, key), word where the key's value went. It goes into history
+   only, not into the journal. */
+enum change { CHANGE_PUT = 1, CHANGE_PUT_CHECKED = 2, CHANGE_DELETE = 3, CHANGE_MOVED = 4 };
+#define TREE_MOVED 0x80000000u /* no tree has this bit in its id */
 
 /* A transaction's state on one partition. Once batch_claims are settled, other transactions read
    the layers too: whoever merges or clears them then holds `layers_mutex`. */
@@ -226,6 +229,13 @@ enum status history__get(struct fiber *f, struct partition *partition, const str
 /* The newest change of the key in history is later than `snapshot`? */
 enum status history__changed(struct fiber *f, struct partition *partition, const struct tree *tree,
                              struct slice key, uint64_t snapshot, bool *changed_out) MUST_USE;
+/* File word (entry->tree has TREE_MOVED) where the key's value went at commit `number`. */
+enum status history__file_moved(struct fiber *f, struct partition *partition, uint64_t number,
+                                const struct layer_entry *entry) MUST_USE;
+/* The word about a key that a commit after `snapshot` left. *size_out 0: there is none. */
+enum status history__moved(struct fiber *f, struct partition *partition, struct tree_id tree,
+                           struct slice key, uint64_t snapshot,
+                           uint8_t moved_to[TXN_MOVED_SIZE_MAX], size_t *size_out) MUST_USE;
 /* Is any run of the tree newer than the snapshot and within the keys? */
 bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t first, uint64_t last);
 /* Drop the older generation and seal the younger one, if the horizon allows. */

@@ -285,6 +285,15 @@ enum status txn_delete(struct fiber *f, struct transaction *transaction,
     return transaction__stage(f, transaction, partition, &entry);
 }
 
+enum status txn_note_moved(struct fiber *f, struct transaction *transaction,
+                           struct partition *partition, struct tree_id tree, struct slice key,
+                           struct slice moved_to) {
+    ASSERT(moved_to.size > 0 && moved_to.size <= TXN_MOVED_SIZE_MAX);
+    struct layer_entry entry = {
+        .tree = {tree.value | TREE_MOVED}, .key = key, .value = moved_to, .flags = CHANGE_MOVED};
+    return transaction__stage(f, transaction, partition, &entry);
+}
+
 enum status txn_tree_drop(struct fiber *f, struct transaction *transaction, struct tree_id tree) {
     if (!memory_grow(&transaction->drops, &transaction->drop_capacity, transaction->drop_count + 1,
                      sizeof *transaction->drops))

@@ -200,6 +200,19 @@ enum status txn_put(struct fiber *f, struct transaction *transaction, struct par
     MUST_USE;
 enum status txn_delete(struct fiber *f, struct transaction *transaction,
                        struct partition *partition, struct tree_id tree, struct slice key) MUST_USE;
+/* Leave word that the key's value, which this transaction takes away, went elsewhere: at most
+   TXN_MOVED_SIZE_MAX bytes that mean something to the caller. The word counts from the commit on,
+   and is kept (in memory, not in the journal) as long as a snapshot may see the value here. */
+enum { TXN_MOVED_SIZE_MAX = 16 };
+enum status txn_note_moved(struct fiber *f, struct transaction *transaction,
+                           struct partition *partition, struct tree_id tree, struct slice key,
+                           struct slice moved_to) MUST_USE;
+/* The word left by a commit after our snapshot. *size_out 0: there is none. Meaningful while the
+   caller holds the key's lock. */
+enum status txn_moved_to(struct fiber *f, struct transaction *transaction,
+                         struct partition *partition, struct tree_id tree, struct slice key,
+                         uint8_t moved_to[TXN_MOVED_SIZE_MAX], size_t *size_out) MUST_USE;
+
 /* ---- large entries: inside partition_call ------------------------------------------------ */
 
 enum {

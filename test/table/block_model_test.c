@@ -169,7 +169,7 @@ static void change_row(struct fiber *f, struct work *work, int id, const struct 
     assert_ok(table_get_unique(f, &work->context, table, table->indexes[0], &key, none, 1, &found,
                                &address, unused));
     assert_true(found);
-    assert_ok(table_lock_row(f, &work->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+    assert_ok(table_lock_row(f, &work->context, table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
                              &outcome, newest));
     assert_true(outcome == ROW_LOCKED || outcome == ROW_ALREADY_STAGED);
     if (outcome == ROW_ALREADY_STAGED)

@@ -39,7 +39,7 @@ static bool get_by_id(struct fiber *f, struct work *work, const struct table *ta
 static enum row_lock_outcome lock_row(struct fiber *f, struct work *work, const struct table *table,
                                       struct row_address address, struct value *newest) {
     enum row_lock_outcome outcome;
-    assert_ok(table_lock_row(f, &work->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+    assert_ok(table_lock_row(f, &work->context, table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
                              &outcome, newest));
     return outcome;
 }
@@ -663,7 +663,7 @@ static enum status lock_body(struct fiber *f, void *argument) {
         assert_true(get_by_id(f, &work, table, 2, &other, seen));
         change_b(f, &database, 1, repeatable ? "changed again" : "changed");
         enum row_lock_outcome outcome;
-        enum status status = table_lock_row(f, &work.context, table, address, KEY_LOCK_EXCLUSIVE,
+        enum status status = table_lock_row(f, &work.context, table, &address, KEY_LOCK_EXCLUSIVE,
                                             LOCK_WAIT, &outcome, newest);
         if (repeatable) {
             assert_int_equal(status, STATUS_SERIALIZATION_FAILURE);

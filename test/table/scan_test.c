@@ -163,7 +163,7 @@ static enum status transfer(struct fiber *f, struct work *work, const struct tab
                              (int16_t[]){1, 2, 3}, 3, &found, &address, old));
         assert_true(found);
         enum row_lock_outcome outcome;
-        TRY(table_lock_row(f, &work->context, table, address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
+        TRY(table_lock_row(f, &work->context, table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
                            &outcome, old));
         assert_true(outcome == ROW_LOCKED || outcome == ROW_LOCKED_CHANGED);
         struct value row[3] = {old[0], old[1], old[2]};
