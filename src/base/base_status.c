@@ -45,7 +45,7 @@ __attribute__((noinline)) void error_slot_set(struct error *new_slot) {
 void error_clear(void) {
     struct error *error = error_current();
     error->status = STATUS_OK;
-    error->position = 0;
+    error->position = error->batch_row = 0;
     error->message[0] = error->detail[0] = error->hint[0] = error->context[0] = '\0';
     error->schema[0] = error->table[0] = error->column[0] = error->constraint[0] = '\0';
 }
@@ -98,6 +98,10 @@ DEFINE_ADD(error_detail, detail)
 DEFINE_ADD(error_hint, hint)
 DEFINE_ADD(error_context, context)
 #undef DEFINE_ADD
+
+void error_batch_row(uint32_t row) {
+    error_current()->batch_row = (int)row + 1;
+}
 
 void error_position(int position) {
     struct error *error = error_current();

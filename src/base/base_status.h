@@ -150,7 +150,8 @@ enum { ERROR_MESSAGE_SIZE = 1024, ERROR_NAME_SIZE = 64 };
 /* Detail of the last failure. Strings are always terminated; empty means absent. */
 struct error {
     enum status status;
-    int position; /* 1-based character position in the statement; 0 means none */
+    int position;  /* 1-based character position in the statement; 0 means none */
+    int batch_row; /* 1-based row at fault of the batch that was worked on; 0 means none */
     char message[ERROR_MESSAGE_SIZE];
     char detail[ERROR_MESSAGE_SIZE];
     char hint[ERROR_MESSAGE_SIZE];
@@ -172,6 +173,8 @@ enum status error_set(enum status status, const char *format, ...) PRINTF_LIKE(2
 void error_detail(const char *format, ...) PRINTF_LIKE(1, 2);
 void error_hint(const char *format, ...) PRINTF_LIKE(1, 2);
 void error_context(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Row of a batch, from 0, that is at fault. */
+void error_batch_row(uint32_t row);
 /* Set the position if none is set yet. */
 void error_position(int position);
 void error_clear(void);

@@ -162,7 +162,9 @@ static enum status insert_until_failure(struct fiber *f, struct modify_operator 
                                      node->insert.check_count, self->new_row, &self->row_arena);
         if (status == STATUS_OK)
             continue;
-        if (i == 0)
+        error_batch_row(at);
+        /* COPY looks for keys that are taken when a whole batch is there. */
+        if (i == 0 || self->base.execution->input != NULL)
             return status;
         struct error found = *error_current();
         struct batch before = *batch;

@@ -9,8 +9,8 @@
  * input says so and is called again with more.
  *
  * Formats (PostgreSQL, "COPY"):
- *   text    fields between delimiters, lines end with \n (or all with \r\n), backslash escapes,
- *           a line \. ends the data
+ *   text    fields between delimiters, lines end with \n (or all with \r\n, or with \r), backslash
+ *           escapes, \. at the end of a line ends the data
  *   csv     fields may stand in quotes and then hold delimiters, quotes (escaped) and line ends
  *   binary  signature of 11 bytes, flags i32, extension size i32 and bytes; then rows:
  *           field count i16, each field size i32 (-1 null) and bytes; count -1 ends
@@ -42,6 +42,15 @@ struct copy_column {
     bool force_not_null, force_null;
 };
 
+/* How all lines of the input end; the first one decides. */
+enum line_end { LINE_END_UNKNOWN, LINE_END_NEWLINE, LINE_END_BOTH, LINE_END_RETURN };
+
+/* Where a row of the batch came from, for the error that may still come. */
+struct copy_origin {
+    uint64_t line;
+    struct slice text; /* without its end; in the input, which stands still as long as the batch */
+};
+
 struct copy_in {
     struct fiber *f;
     struct session *session;
@@ -59,20 +68,23 @@ struct copy_in {
        for. When a region is not good, its lines are checked one by one. */
     size_t checked;
     bool check_lines, has_carriage_returns;
-    bool first_line_seen, lines_end_crlf;
+    enum line_end line_end;
     bool header_done; /* also: the binary header was read */
+    bool last_line;   /* \. ended the line that is being read */
 
     struct batch batch;
-    struct arena arena; /* strings of the batch */
-    uint32_t row;       /* rows in the batch */
-    uint64_t line;      /* of the record being read, from 1 */
-    uint64_t batch_line;
+    struct arena arena;          /* strings of the batch */
+    uint32_t row;                /* rows in the batch */
+    struct copy_origin *origins; /* of the rows of the batch */
+    uint64_t line;               /* of the record being read, from 1 */
     struct exec_insert *insert;
 };
 
 /* ---- copy_in.c */
 /* CONTEXT of an error in a column's value. */
 void copy__context_value(const struct copy_in *copy, size_t column, const struct slice *text);
+/* CONTEXT of an error about a whole line, of which nothing is shown. */
+void copy__context_number(const struct copy_in *copy);
 /* CONTEXT of an error about a whole line. */
 void copy__context_line(const struct copy_in *copy, struct slice line);
 

@@ -9,34 +9,58 @@ const uint8_t copy_signature[COPY_SIGNATURE_SIZE] = {'P',  'G',  'C',  'O',  'P'
 
 /* ---- where an error is ------------------------------------------------------------------ */
 
+/* Whole characters only. */
+static size_t shown_size(struct slice text) {
+    if (text.size <= COPY_CONTEXT_SIZE)
+        return text.size;
+    size_t size = COPY_CONTEXT_SIZE;
+    while (size > 0 && (text.data[size] & 0xC0) == 0x80)
+        size--;
+    return size;
+}
+
+void copy__context_number(const struct copy_in *copy) {
+    error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
+}
+
+static void context_text(const struct copy_in *copy, uint64_t line, struct slice text) {
+    size_t size = shown_size(text);
+    error_context("COPY %s, line %llu: \"%.*s%s\"", copy->table_name, (unsigned long long)line,
+                  (int)size, (const char *)text.data, size < text.size ? "..." : "");
+}
+
 void copy__context_value(const struct copy_in *copy, size_t column, const struct slice *text) {
     if (text == NULL) {
         error_context("COPY %s, line %llu, column %s: null input", copy->table_name,
                       (unsigned long long)copy->line, copy->columns[column].name);
         return;
     }
-    bool cut = text->size > COPY_CONTEXT_SIZE;
+    size_t size = shown_size(*text);
     error_context("COPY %s, line %llu, column %s: \"%.*s%s\"", copy->table_name,
-                  (unsigned long long)copy->line, copy->columns[column].name,
-                  (int)(cut ? COPY_CONTEXT_SIZE : text->size), (const char *)text->data,
-                  cut ? "..." : "");
+                  (unsigned long long)copy->line, copy->columns[column].name, (int)size,
+                  (const char *)text->data, size < text->size ? "..." : "");
 }
 
 void copy__context_line(const struct copy_in *copy, struct slice line) {
-    bool cut = line.size > COPY_CONTEXT_SIZE;
-    error_context("COPY %s, line %llu: \"%.*s%s\"", copy->table_name,
-                  (unsigned long long)copy->line, (int)(cut ? COPY_CONTEXT_SIZE : line.size),
-                  (const char *)line.data, cut ? "..." : "");
+    context_text(copy, copy->line, line);
 }
 
+static bool breaks_row(enum status status) {
+    return status == STATUS_NOT_NULL_VIOLATION || status == STATUS_CHECK_VIOLATION;
+}
+
+/* An error in a row of the batch. What is wrong with the row itself is found, as PostgreSQL would,
+   with the line at hand; of others the number is known, or else that of the last line. */
 static void context_batch(const struct copy_in *copy) {
-    if (error_current()->context[0] != '\0')
+    const struct error *error = error_current();
+    if (error->context[0] != '\0')
         return;
-    if (copy->row == 1)
-        error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->batch_line);
+    uint32_t row = error->batch_row > 0 ? (uint32_t)error->batch_row - 1 : copy->row - 1;
+    const struct copy_origin *origin = &copy->origins[row < copy->row ? row : copy->row - 1];
+    if (breaks_row(error->status) && copy->said->format != COPY_BINARY)
+        context_text(copy, origin->line, origin->text);
     else
-        error_context("COPY %s, lines %llu to %llu", copy->table_name,
-                      (unsigned long long)copy->batch_line, (unsigned long long)copy->line);
+        error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)origin->line);
 }
 
 /* ---- the batch -------------------------------------------------------------------------- */
@@ -245,7 +269,7 @@ static enum status read_more(struct copy_in *copy) {
     enum status status = sink->copy_read(copy->f, sink, &data);
     if (status != STATUS_OK) {
         if (error_current()->context[0] == '\0')
-            error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
+            copy__context_number(copy);
         return status;
     }
     if (data.size == 0) {
@@ -278,12 +302,25 @@ static enum status read_until(struct copy_in *copy, size_t size) {
     return STATUS_OK;
 }
 
+/* A record that cannot be read is an error unless a row before it, still in the batch, is. */
+static enum status fault_of_batch(struct copy_in *copy, enum status status) {
+    struct error found = *error_current();
+    error_clear();
+    enum status earlier = flush(copy);
+    if (breaks_row(earlier))
+        return earlier;
+    *error_current() = found;
+    return status;
+}
+
 static enum status read_records(struct copy_in *copy) {
     for (;;) {
         enum record_outcome outcome;
-        if (copy->row == 0)
-            copy->batch_line = copy->line;
-        TRY(one_record(copy, &outcome));
+        struct copy_origin *origin = &copy->origins[copy->row];
+        *origin = (struct copy_origin){.line = copy->line};
+        enum status status = one_record(copy, &outcome);
+        if (status != STATUS_OK)
+            return fault_of_batch(copy, status);
         if (outcome == RECORD_END)
             break;
         if (outcome == RECORD_ROW && ++copy->row == VECTOR_SIZE) {
@@ -315,7 +352,8 @@ static enum status prepare_columns(struct copy_in *copy, struct arena *arena) {
     struct type *types = arena_alloc(arena, (said->column_count + 1) * sizeof *types);
     copy->column_count = said->column_count;
     copy->columns = arena_alloc_zeroed(arena, (said->column_count + 1) * sizeof *copy->columns);
-    if (types == NULL || copy->columns == NULL)
+    copy->origins = arena_alloc_zeroed(arena, VECTOR_SIZE * sizeof *copy->origins);
+    if (types == NULL || copy->columns == NULL || copy->origins == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < said->column_count; i++)
         types[i] = said->table->columns[said->column_numbers[i] - 1].type;

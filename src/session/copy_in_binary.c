@@ -4,7 +4,7 @@
 
 static enum status bad_format(const struct copy_in *copy, const char *what) {
     enum status status = error_set(STATUS_BAD_COPY_FILE_FORMAT, "%s", what);
-    error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
+    copy__context_number(copy);
     return status;
 }
 
@@ -13,23 +13,27 @@ static enum status cut_off(const struct copy_in *copy) {
     return copy->input_ended ? bad_format(copy, "unexpected EOF in COPY data") : STATUS_OK;
 }
 
+/* Before the first row there is no place to tell. */
+static enum status bad_header(const char *what) {
+    return error_set(STATUS_BAD_COPY_FILE_FORMAT, "%s", what);
+}
+
 static enum status header(struct copy_in *copy, enum record_outcome *outcome_out) {
     const uint8_t *at = copy->input + copy->start;
     size_t size = copy->end - copy->start;
     *outcome_out = RECORD_INCOMPLETE;
     if (size >= COPY_SIGNATURE_SIZE && memcmp(at, copy_signature, COPY_SIGNATURE_SIZE) != 0)
-        return bad_format(copy, "COPY file signature not recognized");
+        return bad_header("COPY file signature not recognized");
     if (size < COPY_SIGNATURE_SIZE + 8)
-        return copy->input_ended ? bad_format(copy, "COPY file signature not recognized")
-                                 : STATUS_OK;
+        return copy->input_ended ? bad_header("COPY file signature not recognized") : STATUS_OK;
     uint32_t flags = get_be32(at + COPY_SIGNATURE_SIZE);
     uint32_t extension = get_be32(at + COPY_SIGNATURE_SIZE + 4);
     if ((flags & 0xFFFF0000u) != 0)
-        return bad_format(copy, (flags >> 16 & 1) != 0
-                                    ? "invalid COPY file header (WITH OIDS)"
-                                    : "unrecognized critical flags in COPY file header");
+        return bad_header((flags >> 16 & 1) != 0
+                              ? "invalid COPY file header (WITH OIDS)"
+                              : "unrecognized critical flags in COPY file header");
     if (extension > COPY_INPUT_SIZE)
-        return bad_format(copy, "invalid COPY file header (wrong length)");
+        return bad_header("invalid COPY file header (wrong length)");
     if (size < COPY_SIGNATURE_SIZE + 8 + extension)
         return cut_off(copy);
     copy->start += COPY_SIGNATURE_SIZE + 8 + extension;
@@ -89,7 +93,7 @@ enum status copy__binary_record(struct copy_in *copy, enum record_outcome *outco
         enum status status =
             error_set(STATUS_BAD_COPY_FILE_FORMAT, "row field count is %d, expected %zu", count,
                       copy->column_count);
-        error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
+        copy__context_number(copy);
         return status;
     }
     bool whole;

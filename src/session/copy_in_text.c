@@ -1,14 +1,15 @@
-#include "session/copy.h"
+#include "session/copy_text.h"
 
 /* ---- lines ------------------------------------------------------------------------------ */
 
-/* Look over what came since last time, up to the last line end: valid UTF-8? carriage returns? One
-   pass over a large region instead of one for each line. */
-static void look_ahead(struct copy_in *copy) {
+void copy__look_ahead(struct copy_in *copy, const struct copy_line *line) {
+    if (!line->whole || copy->start + line->size <= copy->checked)
+        return;
     const uint8_t *from = copy->input + copy->checked;
     size_t size = copy->end - copy->checked;
     if (!copy->input_ended) {
-        const uint8_t *last = size == 0 ? NULL : memrchr(from, '\n', size);
+        uint8_t end = copy->line_end == LINE_END_RETURN ? '\r' : '\n';
+        const uint8_t *last = size == 0 ? NULL : memrchr(from, end, size);
         size = last == NULL ? 0 : (size_t)(last + 1 - from);
     }
     if (size == 0)
@@ -19,67 +20,138 @@ static void look_ahead(struct copy_in *copy) {
     copy->checked += size;
 }
 
-static enum status check_line(struct copy_in *copy, struct slice line) {
+enum status copy__check_line(const struct copy_in *copy, struct slice line) {
     if (!copy->check_lines)
         return STATUS_OK;
     enum status status = utf8_check(line);
     if (status != STATUS_OK)
-        error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
+        copy__context_number(copy);
     return status;
 }
 
-/* Take the \r of "\r\n" off; the first line decides whether all lines end so. */
-static enum status strip_return(struct copy_in *copy, bool text_format, struct slice *line) {
-    if (!copy->has_carriage_returns && !copy->lines_end_crlf) {
-        copy->first_line_seen = true;
+/* A line end that is not like the first. */
+static enum status foreign_end(const struct copy_in *copy, bool is_return) {
+    bool csv = copy->said->format == COPY_CSV;
+    const char *what = is_return ? "carriage return" : "newline";
+    enum status status = error_set(STATUS_BAD_COPY_FILE_FORMAT, "%s %s found in data",
+                                   csv ? "unquoted" : "literal", what);
+    if (csv)
+        error_hint("Use quoted CSV field to represent %s.", what);
+    else
+        error_hint("Use \"\\%c\" to represent %s.", is_return ? 'r' : 'n', what);
+    copy__context_number(copy);
+    return status;
+}
+
+enum status copy__measure_end(struct copy_in *copy, const uint8_t *at, size_t *end_size_out) {
+    const uint8_t *end = copy->input + copy->end;
+    *end_size_out = 1;
+    if (*at == '\n') {
+        if (copy->line_end == LINE_END_UNKNOWN)
+            copy->line_end = LINE_END_NEWLINE;
+        return copy->line_end == LINE_END_NEWLINE ? STATUS_OK : foreign_end(copy, false);
+    }
+    if (copy->line_end == LINE_END_NEWLINE)
+        return foreign_end(copy, true);
+    if (copy->line_end == LINE_END_RETURN)
+        return STATUS_OK;
+    bool more = at + 1 < end;
+    if (!more && !copy->input_ended) {
+        *end_size_out = 0;
         return STATUS_OK;
     }
-    bool ends_so = line->size > 0 && line->data[line->size - 1] == '\r';
-    if (!copy->first_line_seen) {
-        copy->first_line_seen = true;
-        copy->lines_end_crlf = ends_so;
-    }
-    if (copy->lines_end_crlf && ends_so)
-        line->size--;
-    if (text_format && line->size > 0 && memchr(line->data, '\r', line->size) != NULL) {
-        enum status status =
-            error_set(STATUS_BAD_COPY_FILE_FORMAT, "literal carriage return found in data");
-        error_hint("Use \"\\r\" to represent carriage return.");
-        copy__context_line(copy, *line);
-        return status;
-    }
+    bool both = more && at[1] == '\n';
+    if (copy->line_end == LINE_END_BOTH && !both)
+        return foreign_end(copy, true);
+    if (copy->line_end == LINE_END_UNKNOWN)
+        copy->line_end = both ? LINE_END_BOTH : LINE_END_RETURN;
+    *end_size_out = both ? 2 : 1;
     return STATUS_OK;
 }
 
-static bool is_end_marker(struct slice line) {
-    return line.size == 2 && line.data[0] == '\\' && line.data[1] == '.';
+void copy__rest_of_input(const struct copy_in *copy, struct copy_line *line) {
+    line->text = slice_of(copy->input + copy->start, copy->end - copy->start);
+    line->size = line->text.size;
+    line->whole = copy->input_ended && line->size > 0;
 }
 
-/* The line at the start. *size_out: with its end. False: not whole yet. `escapes`: a line end
-   behind a backslash is data. */
-static bool find_line(const struct copy_in *copy, bool escapes, struct slice *line_out,
-                      size_t *size_out) {
+/* Byte by byte, when carriage returns may end lines. What follows a backslash is data. */
+static enum status find_any_end(struct copy_in *copy, struct copy_line *line) {
+    const uint8_t *start = copy->input + copy->start, *end = copy->input + copy->end;
+    *line = (struct copy_line){0};
+    for (const uint8_t *at = start; at < end; at++) {
+        if (*at == '\\') {
+            at++;
+            continue;
+        }
+        if (*at != '\r' && *at != '\n')
+            continue;
+        size_t end_size;
+        TRY(copy__measure_end(copy, at, &end_size));
+        if (end_size == 0)
+            return STATUS_OK;
+        line->whole = true;
+        line->text = slice_of(start, (size_t)(at - start));
+        line->size = line->text.size + end_size;
+        return STATUS_OK;
+    }
+    copy__rest_of_input(copy, line);
+    return STATUS_OK;
+}
+
+bool copy__find_newline(const struct copy_in *copy, bool escapes, struct copy_line *line) {
     const uint8_t *start = copy->input + copy->start, *end = copy->input + copy->end;
     const uint8_t *at = start;
     for (;;) {
         const uint8_t *newline = at == end ? NULL : memchr(at, '\n', (size_t)(end - at));
         if (newline == NULL)
-            break;
+            return false;
         size_t backslashes = 0;
         while (escapes && newline - backslashes > start && newline[-1 - (long)backslashes] == '\\')
             backslashes++;
         if (backslashes % 2 == 0) {
-            *line_out = slice_of(start, (size_t)(newline - start));
-            *size_out = line_out->size + 1;
+            line->text = slice_of(start, (size_t)(newline - start));
+            line->size = line->text.size + 1;
+            line->whole = true;
             return true;
         }
         at = newline + 1;
     }
-    if (!copy->input_ended || start == end)
-        return false;
-    *line_out = slice_of(start, (size_t)(end - start));
-    *size_out = line_out->size;
-    return true;
+}
+
+/* Usually there is no carriage return anywhere near. */
+static enum status find_line(struct copy_in *copy, struct copy_line *line) {
+    *line = (struct copy_line){0};
+    bool plain = copy->line_end == LINE_END_NEWLINE || copy->line_end == LINE_END_UNKNOWN;
+    if (plain && copy__find_newline(copy, true, line)) {
+        copy__look_ahead(copy, line);
+        if (!copy->has_carriage_returns) {
+            copy->line_end = LINE_END_NEWLINE;
+            return STATUS_OK;
+        }
+    }
+    TRY(find_any_end(copy, line));
+    copy__look_ahead(copy, line);
+    return STATUS_OK;
+}
+
+/* In text format \. ends the data wherever it stands; nothing may follow it in its line. */
+static enum status find_end_marker(struct copy_in *copy, struct slice *line) {
+    for (size_t i = 0; i + 1 < line->size; i++) {
+        if (line->data[i] != '\\')
+            continue;
+        if (line->data[++i] != '.')
+            continue;
+        if (i + 1 < line->size) {
+            enum status status =
+                error_set(STATUS_BAD_COPY_FILE_FORMAT, "end-of-copy marker corrupt");
+            copy__context_number(copy);
+            return status;
+        }
+        line->size -= 2;
+        copy->last_line = true;
+    }
+    return STATUS_OK;
 }
 
 /* ---- fields ----------------------------------------------------------------------------- */
@@ -98,34 +170,54 @@ static enum status too_few(const struct copy_in *copy, size_t count, struct slic
     return status;
 }
 
-static enum status check_header_field(const struct copy_in *copy, size_t column, struct slice text,
-                                      struct slice line) {
+/* text NULL: the null text. */
+static enum status check_header_field(const struct copy_in *copy, size_t column,
+                                      const struct slice *text, struct slice line) {
     if (column >= copy->column_count)
         return STATUS_OK; /* counted at the end */
-    if (slice_equal(text, slice_of_text(copy->columns[column].name)))
+    const char *wanted = copy->columns[column].name;
+    if (text != NULL && slice_equal(*text, slice_of_text(wanted)))
         return STATUS_OK;
-    enum status status =
-        error_set(STATUS_BAD_COPY_FILE_FORMAT,
-                  "column name mismatch in header line field %zu: got \"%.*s\", expected \"%s\"",
-                  column + 1, (int)(text.size > 100 ? 100 : text.size), (const char *)text.data,
-                  copy->columns[column].name);
+    struct slice got = text != NULL ? *text : copy->null_text;
+    enum status status = error_set(
+        STATUS_BAD_COPY_FILE_FORMAT,
+        "column name mismatch in header line field %zu: got %s\"%.*s\"%s, expected \"%s\"",
+        column + 1, text == NULL ? "null value (" : "", (int)got.size, (const char *)got.data,
+        text == NULL ? ")" : "", wanted);
     copy__context_line(copy, line);
     return status;
 }
 
-/* A field in its final form. `raw_null`: it is the null text and may mean null. */
-static enum status take_field(struct copy_in *copy, size_t column, struct slice text, bool is_null,
-                              struct slice line) {
-    if (!copy->header_done)
-        return copy->said->header_match ? check_header_field(copy, column, text, line) : STATUS_OK;
-    if (column >= copy->column_count)
-        return too_many(copy, line);
-    return copy__store_text(copy, column, is_null ? NULL : &text);
+static size_t field_count(const struct copy_in *copy, struct slice line) {
+    if (copy->said->format == COPY_CSV)
+        return copy__csv_field_count(copy, line);
+    size_t count = 1;
+    for (size_t i = 0; i < line.size; i++) {
+        if (line.data[i] == '\\')
+            i++;
+        else
+            count += line.data[i] == (uint8_t)copy->said->delimiter;
+    }
+    return count;
 }
 
-/* The line had `count` fields. */
-static enum status end_line(struct copy_in *copy, size_t count, struct slice line,
-                            enum record_outcome *outcome_out) {
+enum status copy__take_field(struct copy_in *copy, size_t column, struct slice text, bool is_null,
+                             struct slice line) {
+    if (!copy->header_done)
+        return copy->said->header_match
+                   ? check_header_field(copy, column, is_null ? NULL : &text, line)
+                   : STATUS_OK;
+    if (column >= copy->column_count)
+        return too_many(copy, line);
+    enum status status = copy__store_text(copy, column, is_null ? NULL : &text);
+    /* Fields are counted before they are read. */
+    if (status != STATUS_OK && field_count(copy, line) > copy->column_count)
+        return too_many(copy, line);
+    return status;
+}
+
+enum status copy__end_line(struct copy_in *copy, size_t count, struct slice line,
+                           enum record_outcome *outcome_out) {
     if (!copy->header_done) {
         if (copy->said->header_match && count != copy->column_count) {
             enum status status = error_set(STATUS_BAD_COPY_FILE_FORMAT,
@@ -141,27 +233,30 @@ static enum status end_line(struct copy_in *copy, size_t count, struct slice lin
     }
     if (count < copy->column_count)
         return too_few(copy, count, line);
+    copy->origins[copy->row] = (struct copy_origin){copy->line, line};
     *outcome_out = RECORD_ROW;
     return STATUS_OK;
 }
 
-/* Fields between delimiters and nothing else in the line. */
-static enum status split_plain(struct copy_in *copy, struct slice line, bool csv,
-                               enum record_outcome *outcome_out) {
+enum status copy__split_plain(struct copy_in *copy, struct slice line,
+                              enum record_outcome *outcome_out) {
+    bool csv = copy->said->format == COPY_CSV;
     const uint8_t *at = line.data, *end = line.data + line.size;
     size_t count = 0;
+    if (copy->column_count == 0 && line.size == 0) /* a row of a table without columns */
+        return copy__end_line(copy, 0, line, outcome_out);
     for (;;) {
         const uint8_t *stop =
             at == end ? NULL : memchr(at, copy->said->delimiter, (size_t)(end - at));
         struct slice text = slice_of(at, (size_t)((stop == NULL ? end : stop) - at));
         bool is_null = slice_equal(text, copy->null_text) &&
                        !(csv && count < copy->column_count && copy->columns[count].force_not_null);
-        TRY(take_field(copy, count++, text, is_null, line));
+        TRY(copy__take_field(copy, count++, text, is_null, line));
         if (stop == NULL)
             break;
         at = stop + 1;
     }
-    return end_line(copy, count, line, outcome_out);
+    return copy__end_line(copy, count, line, outcome_out);
 }
 
 /* ---- text ------------------------------------------------------------------------------- */
@@ -240,152 +335,39 @@ static enum status split_escaped(struct copy_in *copy, struct slice line,
         bool is_null = slice_equal(slice_of(raw, (size_t)(at - raw)), copy->null_text);
         struct slice text = slice_of(start, (size_t)(out - start));
         if (foreign && utf8_check(text) != STATUS_OK) {
-            error_context("COPY %s, line %llu", copy->table_name, (unsigned long long)copy->line);
+            copy__context_line(copy, line);
             return error_current()->status;
         }
-        TRY(take_field(copy, count++, text, is_null, line));
+        TRY(copy__take_field(copy, count++, text, is_null, line));
         if (at == end)
             break;
         at++;
     }
-    return end_line(copy, count, line, outcome_out);
+    return copy__end_line(copy, count, line, outcome_out);
 }
 
 enum status copy__text_record(struct copy_in *copy, enum record_outcome *outcome_out) {
-    struct slice line;
-    size_t size;
-    *outcome_out = RECORD_INCOMPLETE;
-    if (!find_line(copy, true, &line, &size))
+    struct copy_line line;
+    *outcome_out = copy->last_line ? RECORD_END : RECORD_INCOMPLETE;
+    if (copy->last_line)
         return STATUS_OK;
-    if (copy->start + size > copy->checked)
-        look_ahead(copy);
-    TRY(check_line(copy, line));
-    TRY(strip_return(copy, true, &line));
-    if (is_end_marker(line)) {
+    TRY(find_line(copy, &line));
+    if (!line.whole)
+        return STATUS_OK;
+    struct slice text = line.text;
+    bool escapes = text.size > 0 && memchr(text.data, '\\', text.size) != NULL;
+    TRY(copy__check_line(copy, text));
+    if (escapes)
+        TRY(find_end_marker(copy, &text));
+    if (copy->last_line && text.size == 0) {
         *outcome_out = RECORD_END;
         return STATUS_OK;
     }
-    if (line.size > 0 && memchr(line.data, '\\', line.size) != NULL)
-        TRY(split_escaped(copy, line, outcome_out));
+    if (escapes)
+        TRY(split_escaped(copy, text, outcome_out));
     else
-        TRY(split_plain(copy, line, false, outcome_out));
-    copy->start += size;
-    copy->line++;
-    return STATUS_OK;
-}
-
-/* ---- csv -------------------------------------------------------------------------------- */
-
-/* One field of a record with quotes, from *at. False: the input ends inside quotes or before the
-   field's end is sure. */
-struct csv_field {
-    struct slice text;
-    bool quoted;
-    uint64_t line_ends; /* inside quotes */
-};
-static bool csv_field(const struct copy_in *copy, const uint8_t **at, const uint8_t *end,
-                      uint8_t **out, struct csv_field *field, bool *in_quotes_out) {
-    const uint8_t quote = (uint8_t)copy->said->quote, escape = (uint8_t)copy->said->escape;
-    const uint8_t delimiter = (uint8_t)copy->said->delimiter;
-    bool in_quotes = false;
-    *field = (struct csv_field){.text = {*out, 0}};
-    const uint8_t *in = *at;
-    for (; in < end; in++) {
-        uint8_t c = *in;
-        if (in_quotes) {
-            if (c == escape && in + 1 < end && (in[1] == quote || in[1] == escape))
-                c = *++in;
-            else if (c == quote) {
-                in_quotes = false;
-                continue;
-            }
-            field->line_ends += c == '\n';
-        } else if (c == quote) {
-            in_quotes = field->quoted = true;
-            continue;
-        } else if (c == delimiter || c == '\n') {
-            break;
-        }
-        *(*out)++ = c;
-    }
-    *in_quotes_out = in_quotes;
-    *at = in;
-    field->text.size = (size_t)(*out - field->text.data);
-    return in < end && !in_quotes;
-}
-
-static enum status unterminated(const struct copy_in *copy, struct slice record) {
-    enum status status = error_set(STATUS_BAD_COPY_FILE_FORMAT, "unterminated CSV quoted field");
-    copy__context_line(copy, record);
-    return status;
-}
-
-static bool field_is_null(const struct copy_in *copy, size_t column,
-                          const struct csv_field *field) {
-    bool known = column < copy->column_count;
-    if (!slice_equal(field->text, copy->null_text))
-        return false;
-    return field->quoted ? known && copy->columns[column].force_null
-                         : !(known && copy->columns[column].force_not_null);
-}
-
-/* A record with quotes; it may go over several lines. Two passes: whole first, then its fields, so
-   that nothing is stored of a record that is not there yet. */
-static enum status split_quoted(struct copy_in *copy, enum record_outcome *outcome_out) {
-    const uint8_t *start = copy->input + copy->start, *end = copy->input + copy->end;
-    const uint8_t *at = start;
-    struct csv_field field;
-    bool in_quotes, more = true;
-    uint8_t *room = arena_alloc_aligned(&copy->arena, (size_t)(end - start) + 1, 1);
-    if (room == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    uint8_t *out = room;
-    for (bool last = false; !last;) {
-        bool whole = csv_field(copy, &at, end, &out, &field, &in_quotes);
-        if (!whole && !copy->input_ended)
-            return STATUS_OK;
-        if (in_quotes)
-            return unterminated(copy, slice_of(start, (size_t)(end - start)));
-        last = !whole || *at == '\n';
-        at += whole;
-    }
-    struct slice record = slice_of(start, (size_t)(at - start));
-    size_t size = record.size, count = 0;
-    uint64_t lines = 1;
-    record.size -= record.size > 0 && record.data[record.size - 1] == '\n';
-    TRY(check_line(copy, record));
-    TRY(strip_return(copy, false, &record));
-    end = record.data + record.size;
-    for (at = start, out = room; more; at++) {
-        more = csv_field(copy, &at, end, &out, &field, &in_quotes);
-        lines += field.line_ends;
-        TRY(take_field(copy, count, field.text, field_is_null(copy, count, &field), record));
-        count++;
-    }
-    TRY(end_line(copy, count, record, outcome_out));
-    copy->start += size;
-    copy->line += lines;
-    return STATUS_OK;
-}
-
-enum status copy__csv_record(struct copy_in *copy, enum record_outcome *outcome_out) {
-    struct slice line;
-    size_t size;
-    *outcome_out = RECORD_INCOMPLETE;
-    if (!find_line(copy, false, &line, &size))
-        return STATUS_OK;
-    if (copy->start + size > copy->checked)
-        look_ahead(copy);
-    if (line.size > 0 && memchr(line.data, copy->said->quote, line.size) != NULL)
-        return split_quoted(copy, outcome_out);
-    TRY(check_line(copy, line));
-    TRY(strip_return(copy, false, &line));
-    if (is_end_marker(line)) {
-        *outcome_out = RECORD_END;
-        return STATUS_OK;
-    }
-    TRY(split_plain(copy, line, true, outcome_out));
-    copy->start += size;
+        TRY(copy__split_plain(copy, text, outcome_out));
+    copy->start += line.size;
     copy->line++;
     return STATUS_OK;
 }

@@ -423,6 +423,15 @@ double plan_table_rows(const struct binder *b, const struct table *table);
 enum status parse_on_stack(const char *text, struct arena *arena, PgQuery__ParseResult **result_out)
     MUST_USE;
 
+/* ---- options in parentheses (COPY, EXPLAIN, VACUUM ...) --------------------------------- */
+
+/* NULL: nothing was said, or nothing that has a text. */
+const char *bind_option_text(struct binder *b, const parse_node *node);
+/* Nothing said is true. */
+enum status bind_option_bool(struct binder *b, const PgQuery__DefElem *option, bool *out) MUST_USE;
+enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node, struct statement *statement)
+    MUST_USE;
+
 /* ---- calls with a grammar of their own ------------------------------------------------- */
 
 /* extract(year from x) and its kin: the words before each argument, which arguments the parser has

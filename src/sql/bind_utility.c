@@ -126,7 +126,7 @@ enum statement_kind node_statement_kind(const parse_node *node) {
 /* ---- helpers ---------------------------------------------------------------------------- */
 
 /* A constant or name of an option, as text; NULL when there is none. */
-static const char *option_text(struct binder *b, const parse_node *node) {
+const char *bind_option_text(struct binder *b, const parse_node *node) {
     if (node == NULL)
         return NULL;
     switch (node->node_case) {
@@ -141,7 +141,7 @@ static const char *option_text(struct binder *b, const parse_node *node) {
     case PG_QUERY__NODE__NODE_TYPE_NAME:
         return node_text(node->type_name->names[node->type_name->n_names - 1]);
     case PG_QUERY__NODE__NODE_TYPE_CAST:
-        return option_text(b, node->type_cast->arg);
+        return bind_option_text(b, node->type_cast->arg);
     case PG_QUERY__NODE__NODE_A_CONST:
         break;
     default:
@@ -164,8 +164,8 @@ static const char *option_text(struct binder *b, const parse_node *node) {
     }
 }
 
-static enum status option_bool(struct binder *b, const PgQuery__DefElem *option, bool *out) {
-    const char *text = option_text(b, option->arg);
+enum status bind_option_bool(struct binder *b, const PgQuery__DefElem *option, bool *out) {
+    const char *text = bind_option_text(b, option->arg);
     *out = true;
     if (text == NULL)
         return STATUS_OK;
@@ -174,7 +174,7 @@ static enum status option_bool(struct binder *b, const PgQuery__DefElem *option,
     *out = false;
     if (strcasecmp(text, "false") == 0 || strcasecmp(text, "off") == 0 || strcmp(text, "0") == 0)
         return STATUS_OK;
-    return bind_error(b, option->location, STATUS_SYNTAX_ERROR, "%s requires a Boolean value",
+    return bind_error(b, -1, STATUS_SYNTAX_ERROR, "%s requires a Boolean value",
                       option->defname);
 }
 
@@ -207,7 +207,7 @@ static enum status transaction_options(struct binder *b, size_t count, parse_nod
     out->read_only = out->deferrable = -1;
     for (size_t i = 0; i < count; i++) {
         const PgQuery__DefElem *option = options[i]->def_elem;
-        const char *text = option_text(b, option->arg);
+        const char *text = bind_option_text(b, option->arg);
         if (strcmp(option->defname, "transaction_isolation") == 0)
             out->isolation = text != NULL ? arena_copy_text(b->arena, text) : NULL;
         else if (strcmp(option->defname, "transaction_read_only") == 0)
@@ -249,7 +249,7 @@ static enum status bind_set(struct binder *b, const PgQuery__VariableSetStmt *no
         return STATUS_OK;
     setting->value = "";
     for (size_t i = 0; i < node->n_args; i++) {
-        const char *text = option_text(b, node->args[i]);
+        const char *text = bind_option_text(b, node->args[i]);
         if (text == NULL)
             return bind_unsupported(b, -1, "this value of a setting");
         setting->value = i == 0 ? arena_copy_text(b->arena, text)
@@ -289,7 +289,7 @@ static enum status bind_explain(struct binder *b, const PgQuery__ExplainStmt *no
         const PgQuery__DefElem *option = node->options[i]->def_elem;
         bool value = true;
         if (strcmp(option->defname, "format") != 0)
-            TRY(option_bool(b, option, &value));
+            TRY(bind_option_bool(b, option, &value));
         if (strcmp(option->defname, "analyze") == 0) {
             explain->analyze = value;
         } else if (strcmp(option->defname, "verbose") == 0) {
@@ -309,7 +309,7 @@ static enum status bind_explain(struct binder *b, const PgQuery__ExplainStmt *no
         } else if (strcmp(option->defname, "wal") == 0) {
             continue;
         } else if (strcmp(option->defname, "format") == 0) {
-            const char *format = option_text(b, option->arg);
+            const char *format = bind_option_text(b, option->arg);
             if (format == NULL || strcasecmp(format, "text") != 0)
                 return bind_unsupported(b, option->location, "EXPLAIN (FORMAT %s)",
                                         format != NULL ? format : "");
@@ -409,201 +409,6 @@ static enum status bind_fetch(struct binder *b, const PgQuery__FetchStmt *node,
     return STATUS_OK;
 }
 
-/* ---- COPY ------------------------------------------------------------------------------- */
-
-static enum status copy_character(struct binder *b, const PgQuery__DefElem *option, char *out) {
-    const char *text = option_text(b, option->arg);
-    if (text == NULL || text[0] == '\0' || text[1] != '\0')
-        return bind_error(b, option->location, STATUS_FEATURE_NOT_SUPPORTED,
-                          "COPY %s must be a single one-byte character", option->defname);
-    *out = text[0];
-    return STATUS_OK;
-}
-
-static enum status copy_column_flags(struct binder *b, const PgQuery__DefElem *option,
-                                     struct statement_copy *copy, bool **flags_out) {
-    bool *flags;
-    TRY(BIND_ARRAY(b, copy->column_count, &flags));
-    *flags_out = flags;
-    if (!NODE_IS(option->arg, LIST)) {
-        copy->force_quote_all = true;
-        return STATUS_OK;
-    }
-    const PgQuery__List *list = option->arg->list;
-    for (size_t i = 0; i < list->n_items; i++) {
-        const struct column *column =
-            copy->table != NULL ? table_column(copy->table, node_text(list->items[i])) : NULL;
-        bool found = false;
-        for (uint32_t k = 0; column != NULL && k < copy->column_count; k++)
-            if (copy->column_numbers[k] == column->number)
-                flags[k] = found = true;
-        if (!found)
-            return bind_error(b, -1, STATUS_INVALID_COLUMN_REFERENCE,
-                              "column \"%s\" not referenced by COPY", node_text(list->items[i]));
-    }
-    return STATUS_OK;
-}
-
-static enum status copy_option(struct binder *b, const PgQuery__DefElem *option,
-                               struct statement_copy *copy) {
-    const char *name = option->defname;
-    if (strcmp(name, "format") == 0) {
-        const char *format = option_text(b, option->arg);
-        if (strcmp(format, "text") == 0)
-            copy->format = COPY_TEXT;
-        else if (strcmp(format, "csv") == 0)
-            copy->format = COPY_CSV;
-        else if (strcmp(format, "binary") == 0)
-            copy->format = COPY_BINARY;
-        else
-            return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
-                              "COPY format \"%s\" not recognized", format);
-        return STATUS_OK;
-    }
-    if (strcmp(name, "header") == 0) {
-        const char *text = option_text(b, option->arg);
-        copy->header_match = text != NULL && strcasecmp(text, "match") == 0;
-        if (!copy->header_match)
-            return option_bool(b, option, &copy->header);
-        copy->header = true;
-        return STATUS_OK;
-    }
-    if (strcmp(name, "freeze") == 0)
-        return option_bool(b, option, &copy->freeze);
-    if (strcmp(name, "delimiter") == 0)
-        return copy_character(b, option, &copy->delimiter);
-    if (strcmp(name, "quote") == 0)
-        return copy_character(b, option, &copy->quote);
-    if (strcmp(name, "escape") == 0)
-        return copy_character(b, option, &copy->escape);
-    if (strcmp(name, "null") == 0) {
-        const char *text = option_text(b, option->arg);
-        copy->null_text = arena_copy_text(b->arena, text != NULL ? text : "");
-        return STATUS_OK;
-    }
-    if (strcmp(name, "force_quote") == 0)
-        return copy_column_flags(b, option, copy, &copy->force_quote);
-    if (strcmp(name, "force_not_null") == 0)
-        return copy_column_flags(b, option, copy, &copy->force_not_null);
-    if (strcmp(name, "force_null") == 0)
-        return copy_column_flags(b, option, copy, &copy->force_null);
-    if (strcmp(name, "encoding") == 0) {
-        const char *encoding = option_text(b, option->arg);
-        if (encoding == NULL ||
-            (strcasecmp(encoding, "utf8") != 0 && strcasecmp(encoding, "utf-8") != 0))
-            return bind_unsupported(b, option->location, "COPY encoding");
-        return STATUS_OK;
-    }
-    return bind_error(b, option->location, STATUS_SYNTAX_ERROR, "option \"%s\" not recognized",
-                      name);
-}
-
-static enum status copy_columns(struct binder *b, const PgQuery__CopyStmt *node,
-                                struct statement_copy *copy) {
-    int16_t *numbers;
-    TRY(BIND_ARRAY(b, copy->table->column_count + node->n_attlist, &numbers));
-    if (node->n_attlist == 0)
-        for (uint32_t i = 0; i < copy->table->column_count; i++)
-            if (!copy->table->columns[i].dropped)
-                numbers[copy->column_count++] = copy->table->columns[i].number;
-    for (size_t i = 0; i < node->n_attlist; i++) {
-        const char *name = node_text(node->attlist[i]);
-        const struct column *column = table_column(copy->table, name);
-        if (column == NULL)
-            return bind_error(b, -1, STATUS_UNDEFINED_COLUMN,
-                              "column \"%s\" of relation \"%s\" does not exist", name,
-                              copy->table->name);
-        for (uint32_t k = 0; k < copy->column_count; k++)
-            if (numbers[k] == column->number)
-                return bind_error(b, -1, STATUS_DUPLICATE_COLUMN,
-                                  "column \"%s\" specified more than once", name);
-        numbers[copy->column_count++] = column->number;
-    }
-    copy->column_numbers = numbers;
-    return STATUS_OK;
-}
-
-static enum status copy_to_plan(struct binder *b, const PgQuery__CopyStmt *node,
-                                struct statement *statement) {
-    struct statement_copy *copy = &statement->copy;
-    struct query *query;
-    if (node->query != NULL) {
-        if (!NODE_IS(node->query, SELECT_STMT))
-            return bind_unsupported(b, -1, "COPY of a statement other than SELECT");
-        TRY(bind_select(b, node->query->select_stmt, &query));
-    } else {
-        TRY(bind_query_new(b, &query));
-        b->query = query;
-        struct scope_item *scope;
-        struct join_item *item;
-        TRY(BIND_ARRAY(b, 1, &item));
-        TRY(BIND_ARRAY(b, 1, &query->from));
-        TRY(bind_add_table(b, copy->table, NULL, NULL, &item->relation, &scope));
-        query->from[0] = item;
-        query->from_count = 1;
-        TRY(BIND_ARRAY(b, copy->column_count, &query->targets));
-        query->target_count = copy->column_count;
-        for (uint32_t i = 0; i < copy->column_count; i++) {
-            const struct column *column = &copy->table->columns[copy->column_numbers[i] - 1];
-            query->targets[i].name = column->name;
-            query->targets[i].expression =
-                expression_variable(b, 0, item->relation, column->number, column->type);
-            bind_mark_used(b, query->targets[i].expression);
-        }
-        b->query = NULL;
-    }
-    struct plan *plan;
-    TRY(plan_query(b, query, &plan));
-    statement->plan = plan;
-    copy->column_count = plan->root->column_count;
-    statement->column_count = plan->root->column_count;
-    statement->columns = plan->root->columns;
-    return STATUS_OK;
-}
-
-static enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node,
-                             struct statement *statement) {
-    struct statement_copy *copy = &statement->copy;
-    copy->from = node->is_from;
-    if (node->is_program || node->filename[0] != '\0')
-        return bind_unsupported(b, -1, "COPY with a file of the server (use \\copy)");
-    if (node->where_clause != NULL)
-        return bind_unsupported(b, -1, "COPY FROM with WHERE");
-    if (node->relation != NULL) {
-        TRY(bind_find_table(b, node->relation, false, &copy->table));
-        TRY(copy_columns(b, node, copy));
-        TRY(bind_add_lock(b, copy->table->oid,
-                          copy->from ? RELATION_LOCK_ROW_EXCLUSIVE : RELATION_LOCK_ACCESS_SHARE));
-    }
-    for (size_t i = 0; i < node->n_options; i++)
-        TRY(copy_option(b, node->options[i]->def_elem, copy));
-    bool csv = copy->format == COPY_CSV;
-    if (copy->delimiter == 0)
-        copy->delimiter = csv ? ',' : '\t';
-    if (copy->null_text == NULL)
-        copy->null_text = csv ? "" : "\\N";
-    if (!csv && (copy->quote != 0 || copy->escape != 0))
-        return bind_error(b, -1, STATUS_FEATURE_NOT_SUPPORTED, "COPY %s available only in CSV mode",
-                          copy->quote != 0 ? "quote" : "escape");
-    if (copy->quote == 0)
-        copy->quote = '"';
-    if (copy->escape == 0)
-        copy->escape = copy->quote;
-    if (!copy->from)
-        return copy_to_plan(b, node, statement);
-    if (copy->table->kind == RELATION_VIEW)
-        return error_set(STATUS_WRONG_OBJECT_TYPE, "cannot copy to view \"%s\"", copy->table->name);
-    if (copy->table->is_system || copy->table->kind != RELATION_TABLE)
-        return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                         "permission denied: \"%s\" is a system catalog", copy->table->name);
-    struct modify *modify;
-    TRY(BIND_ARRAY(b, 1, &modify));
-    TRY(bind_copy_insert(b, copy->table, copy->column_count, copy->column_numbers, modify));
-    TRY(bind_plan_modify(b, modify, statement));
-    statement->returns_rows = false;
-    return STATUS_OK;
-}
-
 /* ---- upkeep ----------------------------------------------------------------------------- */
 
 static enum status push_table(struct binder *b, struct statement_objects *objects,
@@ -625,7 +430,7 @@ static enum status bind_vacuum(struct binder *b, const PgQuery__VacuumStmt *node
                                                                       : NULL;
         if (flag == NULL)
             continue;
-        TRY(option_bool(b, option, &value));
+        TRY(bind_option_bool(b, option, &value));
         *flag = value;
     }
     const struct table **tables;

@@ -38,7 +38,9 @@ static enum status claim_failed(const struct batch_call *call, const struct inde
     const struct value *values = boxed_row(call, row, arena);
     if (values == NULL)
         return STATUS_OUT_OF_MEMORY;
-    return unique__violation(call->table, index, values, call->building);
+    enum status status = unique__violation(call->table, index, values, call->building);
+    error_batch_row(row);
+    return status;
 }
 
 /* Keys of one local index, for all rows of the call. */
@@ -310,7 +312,10 @@ static enum status finish_rows(struct fiber *f, const struct batch_call *call,
                     .alone = call->alone,
                     .building = call->building,
                 };
-                TRY(index__change(f, call->context->store, &change));
+                enum status status = index__change(f, call->context->store, &change);
+                if (status == STATUS_UNIQUE_VIOLATION)
+                    error_batch_row(plan->rows[k]);
+                TRY(status);
             }
         }
     }

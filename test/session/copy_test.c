@@ -68,6 +68,17 @@ static void typed_fields_are_read(void **state) {
     sql_run(s, "drop table t");
 }
 
+static void lines_may_end_with_carriage_returns(void **state) {
+    assert_copied("copy c from stdin", DATA("1\tx\t1.5\r2\t\\\ry\t2\r"), "COPY 2\n",
+                  "1|x|1.50\n2|\ry|2.00\n");
+    assert_copied("copy c from stdin", DATA("1\tx\t1.5\r\n2\ty\t2\r\n\\.\r\n"), "COPY 2\n",
+                  "1|x|1.50\n2|y|2.00\n");
+    assert_copied("copy c from stdin csv", DATA("1,\"x\r\ny\",1.5\r2,y,2"), "COPY 2\n",
+                  "1|x\r\ny|1.50\n2|y|2.00\n");
+    assert_copied("copy c from stdin", DATA("1\tx\t1.5\n2\ty\t2\\.\n"), "COPY 2\n",
+                  "1|x|1.50\n2|y|2.00\n");
+}
+
 static void csv_is_read(void **state) {
     assert_copied("copy c from stdin csv", DATA("1,one,1.5\n2,,\n3,\"\",\"3\"\n"), "COPY 3\n",
                   "1|one|1.50\n2|NULL|NULL\n3||3.00\n");
@@ -102,8 +113,16 @@ static void wrong_data_are_refused(void **state) {
                    "ERROR 22P04: unterminated CSV quoted field\n");
     assert_failure("copy c from stdin", DATA("1\tx\xff\t1\n"),
                    "ERROR 22021: invalid byte sequence for encoding \"UTF8\": 0xff\n");
-    assert_failure("copy c from stdin", DATA("1\tx\ry\t1\n"),
+    assert_failure("copy c from stdin", DATA("1\tx\t1\n1\tx\ry\t1\n"),
                    "ERROR 22P04: literal carriage return found in data\n");
+    assert_failure("copy c from stdin", DATA("1\tx\t1\r\n1\tx\t1\n"),
+                   "ERROR 22P04: literal newline found in data\n");
+    assert_failure("copy c from stdin csv", DATA("1,x,1\r2,\"x\r\n\ny\",1\n"),
+                   "ERROR 22P04: unquoted newline found in data\n");
+    assert_failure("copy c from stdin", DATA("1\tx\\.\t1\n"),
+                   "ERROR 22P04: end-of-copy marker corrupt\n");
+    assert_failure("copy c from stdin with (format)", DATA("1\tx\t1\n"),
+                   "ERROR 42601: format requires a parameter\n");
     assert_failure("copy c from stdin (format csv, header match)", DATA("a,b,x\n1,2,3\n"),
                    "ERROR 22P04: column name mismatch in header line field 3: got \"x\", expected "
                    "\"d\"\n");
@@ -162,6 +181,7 @@ int main(void) {
         CASE(text_is_read),
         CASE(typed_fields_are_read),
         CASE(csv_is_read),
+        CASE(lines_may_end_with_carriage_returns),
         CASE(wrong_data_are_refused),
         CASE(binary_is_read),
         CASE(rows_are_written),
