@@ -17,6 +17,32 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size) {
     return ~state;
 }
 
+/* Product of two polynomials modulo the generator, bits reflected: bit 31 is the coefficient of 1. */
+static uint32_t polynomial_multiply(uint32_t a, uint32_t b) {
+    uint32_t product = 0;
+    for (uint32_t bit = 1u << 31; bit != 0; bit >>= 1) {
+        if ((a & bit) != 0)
+            product ^= b;
+        b = (b & 1) != 0 ? b >> 1 ^ 0x82F63B78u : b >> 1;
+    }
+    return product;
+}
+
+uint32_t crc32c_combine(uint32_t crc, uint32_t crc_next, uint64_t size_next) {
+    uint32_t power = 1u << 23; /* x^8: one byte; squared for each bit of the size */
+    uint32_t shifted = crc;
+    for (; size_next != 0; size_next >>= 1) {
+        if ((size_next & 1) != 0)
+            shifted = polynomial_multiply(power, shifted);
+        power = polynomial_multiply(power, power);
+    }
+    return shifted ^ crc_next;
+}
+
+uint32_t crc32_zlib(uint32_t crc, const void *data, size_t size) {
+    return crc32_gzip_refl(crc, data, size);
+}
+
 uint64_t hash_bytes(const void *data, size_t size) {
     return XXH3_64bits(data, size);
 }

@@ -9,6 +9,13 @@
    Chain by passing the result of the bytes before. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
 
+/* The CRC-32C of two runs of bytes from those of each; `size_next` bytes are in the second, whose
+   crc_next began with 0. */
+uint32_t crc32c_combine(uint32_t crc, uint32_t crc_next, uint64_t size_next);
+
+/* CRC-32 of IEEE 802.3 as zlib's crc32: crc32_zlib(0, "123456789", 9) = 0xCBF43926. */
+uint32_t crc32_zlib(uint32_t crc, const void *data, size_t size);
+
 /* XXH3, 64 bits. The same on every machine. */
 uint64_t hash_bytes(const void *data, size_t size);
 uint64_t hash_bytes_seeded(const void *data, size_t size, uint64_t seed);

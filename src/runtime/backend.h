@@ -48,6 +48,7 @@ enum operation_kind {
     OPERATION_DIRECTORY_REMOVE,
     OPERATION_DIRECTORY_SYNC,
     OPERATION_DIRECTORY_LIST,
+    OPERATION_WORK,    /* any function that may block */
     OPERATION_RESOLVE, /* not a file, but it blocks like one: a host name */
     /* sockets; these may answer -EAGAIN when performed at once */
     OPERATION_ACCEPT,
@@ -76,6 +77,7 @@ struct operation {
     unsigned flags; /* the kind's own; of reads: */
 #define OPERATION_MAYBE_CACHED 1u
     const char *path, *path_to;
+    void (*work)(void *argument); /* work, with `buffer` */
     const struct iovec *vectors; /* send */
     unsigned vector_count;
     const void *address; /* connect */

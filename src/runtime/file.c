@@ -8,6 +8,7 @@
 
 #include "base/base_memory.h"
 #include "runtime/core.h"
+#include "runtime/plain.h"
 
 struct file {
     int fd;
@@ -15,7 +16,7 @@ struct file {
     char path[];
 };
 
-static enum status status_of_errno(int error) {
+enum status file__status_of_errno(int error) {
     switch (error) {
     case ENOENT:
         return STATUS_UNDEFINED_FILE;
@@ -38,7 +39,7 @@ static enum status status_of_errno(int error) {
 /* `what` is a verb and its object: "open file", "remove directory". */
 static enum status path_failure(int64_t result, const char *what, const char *path) {
     int error = (int)-result;
-    return error_set(status_of_errno(error), "could not %s \"%s\": %s", what, path,
+    return error_set(file__status_of_errno(error), "could not %s \"%s\": %s", what, path,
                      strerror(error));
 }
 
@@ -115,7 +116,7 @@ const char *file_path(const struct file *file) {
 static enum status transfer_failure(int64_t result, const char *verb, const struct file *file,
                                     uint64_t offset) {
     int error = (int)-result;
-    return error_set(status_of_errno(error), "could not %s file \"%s\" at offset %llu: %s", verb,
+    return error_set(file__status_of_errno(error), "could not %s file \"%s\" at offset %llu: %s", verb,
                      file->path, (unsigned long long)offset, strerror(error));
 }
 
@@ -247,7 +248,7 @@ enum status file_rename(struct fiber *f, const char *from, const char *to) {
     struct operation o = {.kind = OPERATION_RENAME, .path = from, .path_to = to};
     TRY(operation__run(f, &o));
     if (o.result < 0)
-        return error_set(status_of_errno((int)-o.result),
+        return error_set(file__status_of_errno((int)-o.result),
                          "could not rename file \"%s\" to \"%s\": %s", from, to,
                          strerror((int)-o.result));
     return STATUS_OK;

@@ -241,6 +241,9 @@ static int64_t perform_once(struct operation *o) {
         return perform_directory_sync(o);
     case OPERATION_DIRECTORY_LIST:
         return perform_directory_list(o);
+    case OPERATION_WORK:
+        o->work(o->buffer);
+        return 0;
     case OPERATION_RESOLVE:
         return perform_resolve(o);
     case OPERATION_ACCEPT:

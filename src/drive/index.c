@@ -1,0 +1,96 @@
+#include "drive/index.h"
+
+#include "base/base_memory.h"
+#include "runtime/runtime_plain.h"
+
+enum { CAPACITY_MIN = 64, BLOCK_MAP_MIN = 1 << 20 };
+#define CAPACITY_DOUBLES_BELOW ((uint64_t)1 << 21)
+
+_Static_assert(sizeof(struct slot) == 16, "a slot is 16 bytes, on disk too");
+
+static enum status create(uint64_t capacity, uint64_t memory_max, struct table **table_out) {
+    uint64_t size = capacity * sizeof(struct slot);
+    if (memory_max != 0 && size > memory_max)
+        return error_set(STATUS_LIMIT_EXCEEDED,
+                         "the index needs %llu bytes of memory, %llu are allowed",
+                         (unsigned long long)size, (unsigned long long)memory_max);
+    struct table *table = memory_alloc_zeroed(1, sizeof *table);
+    if (table == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (size >= BLOCK_MAP_MIN) {
+        table->block = plain_map_memory(size);
+        table->block_size = size;
+        table->slots = table->block;
+    } else {
+        table->slots = memory_alloc_zeroed(capacity, sizeof(struct slot));
+    }
+    if (table->slots == NULL) {
+        memory_free(table);
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory for an index of %llu bytes",
+                         (unsigned long long)size);
+    }
+    table->capacity = capacity;
+    atomic_init(&table->reference_count, 1);
+    *table_out = table;
+    return STATUS_OK;
+}
+
+enum status table_create(uint64_t count, uint64_t memory_max, struct table **table_out) {
+    uint64_t capacity = CAPACITY_MIN;
+    while (capacity * 4 < count * 5)
+        capacity = capacity < CAPACITY_DOUBLES_BELOW ? capacity * 2 : capacity + capacity / 5;
+    return create(capacity, memory_max, table_out);
+}
+
+enum status table_adopt(void *block, uint64_t block_size, uint64_t slots_offset, uint64_t capacity,
+                        uint64_t used, struct table **table_out) {
+    struct table *table = memory_alloc_zeroed(1, sizeof *table);
+    if (table == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    table->block = block;
+    table->block_size = block_size;
+    table->slots = (struct slot *)(void *)((char *)block + slots_offset);
+    table->capacity = capacity;
+    table->used = used;
+    atomic_init(&table->reference_count, 1);
+    *table_out = table;
+    return STATUS_OK;
+}
+
+void table_retain(struct table *table) {
+    atomic_fetch_add(&table->reference_count, 1);
+}
+
+void table_release(struct table *table) {
+    if (table == NULL || atomic_fetch_sub(&table->reference_count, 1) != 1)
+        return;
+    if (table->block != NULL)
+        plain_unmap(table->block, table->block_size);
+    else
+        memory_free(table->slots);
+    memory_free(table);
+}
+
+enum status table_enlarge(const struct table *table, uint64_t count, uint64_t memory_max,
+                          struct table **table_out) {
+    uint64_t capacity = table->capacity;
+    do
+        capacity = capacity < CAPACITY_DOUBLES_BELOW ? capacity * 2 : capacity + capacity / 5;
+    while ((table->used + count) * 5 > capacity * 4);
+    struct table *larger;
+    TRY(create(capacity, memory_max, &larger));
+    for (uint64_t i = 0; i < table->capacity; i++) {
+        uint64_t place = atomic_load_explicit(&table->slots[i].place, memory_order_relaxed);
+        if (place == 0)
+            continue;
+        uint64_t hash = atomic_load_explicit(&table->slots[i].hash, memory_order_relaxed);
+        uint64_t at = table_home(larger, hash);
+        while (atomic_load_explicit(&larger->slots[at].place, memory_order_relaxed) != 0)
+            at = at + 1 == capacity ? 0 : at + 1;
+        atomic_store_explicit(&larger->slots[at].hash, hash, memory_order_relaxed);
+        atomic_store_explicit(&larger->slots[at].place, place, memory_order_relaxed);
+    }
+    larger->used = table->used;
+    *table_out = larger;
+    return STATUS_OK;
+}

@@ -1,0 +1,460 @@
+/* Opening, creating, refreshing and closing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base_memory.h"
+#include "drive/store.h"
+
+/* Fewer entries than this are walked faster than a second file is looked after. */
+enum { SNAPSHOT_ENTRIES_MIN = 10000 };
+/* At most so much of what nobody vouches for is read at opening. */
+enum { TAIL_CHECK_MAX = 64 << 20 };
+
+/* ---- what is in the file --------------------------------------------------------------------- */
+
+static enum status foreign(const struct drive *drive) {
+    return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a drive store", drive->path);
+}
+
+static enum status geometry_of(struct drive *drive, const uint8_t *base, uint64_t size,
+                               struct geometry *geometry_out) {
+    switch (header_decode(base, (size_t)size, geometry_out)) {
+    case HEADER_GOOD:
+        break;
+    case HEADER_NEWER:
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                         "\"%s\" has format %u, newer than this program's %u", drive->path,
+                         get_le16(base + 8), FORMAT_VERSION);
+    case HEADER_DAMAGED:
+        return error_set(STATUS_DATA_CORRUPTED, "\"%s\": the file header is damaged", drive->path);
+    case HEADER_FOREIGN:
+        *geometry_out = (struct geometry){.format = 1};
+        break;
+    }
+    if (drive->options.format != 0 && drive->options.format != geometry_out->format)
+        return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" has format %u, not %u", drive->path,
+                         geometry_out->format, drive->options.format);
+    return STATUS_OK;
+}
+
+static enum status read_entries(struct recovery *recovery, uint64_t size) {
+    return recovery->geometry->format == 1 ? recover__chain(recovery, size)
+                                           : recover__entries(recovery, size);
+}
+
+/* Index and figures of bytes 0 .. size, from the snapshot or from nothing. */
+static enum status begin_recovery(struct drive *drive, struct recovery *recovery, uint64_t size) {
+    bool found = false;
+    table_release(recovery->table);
+    *recovery = (struct recovery){
+        .drive = drive,
+        .geometry = recovery->geometry,
+        .base = recovery->base,
+        .from = recovery->geometry->format == 1 ? 0 : FORMAT_HEADER_SIZE,
+        .clean_end = UINT64_MAX,
+    };
+    drive->recovery = (struct drive_recovery){0};
+    if (!drive->options.no_snapshot)
+        TRY(snapshot__load(drive, recovery->geometry, recovery->base, size, recovery, &found));
+    drive->recovery.snapshot_used = found;
+    if (found) {
+        recovery->sealed = recovery->from; /* written after the store was closed or synced */
+        return STATUS_OK;
+    }
+    return table_create(0, drive->options.memory, &recovery->table);
+}
+
+/* Where the part begins that must be verified because nobody vouches for it. */
+static uint64_t unsure_from(const struct recovery *recovery) {
+    uint64_t from = recovery->sealed > recovery->from ? recovery->sealed : recovery->from;
+    uint64_t end = recovery->figures.end;
+    if (end - from <= TAIL_CHECK_MAX)
+        return from;
+    uint64_t at = end - TAIL_CHECK_MAX; /* the batch after the next entry that ends one */
+    struct entry entry;
+    at = recover__next_entry(recovery->geometry, recovery->base, at, end);
+    while (at < end && entry_decode(recovery->geometry, recovery->base, end, at, &entry)) {
+        at = entry.end;
+        if (entry.flags & ENTRY_ENDS_BATCH)
+            return at < end ? at : from;
+    }
+    return from;
+}
+
+static enum status recover(struct drive *drive, struct recovery *recovery, uint64_t size) {
+    for (uint64_t limit = size;;) {
+        TRY(begin_recovery(drive, recovery, limit));
+        TRY(read_entries(recovery, limit));
+        uint64_t end = recovery->figures.end;
+        uint64_t sound = recovery->geometry->format == 1
+                             ? end
+                             : recover__first_bad_batch(recovery, unsure_from(recovery));
+        if (sound == end)
+            break;
+        limit = sound;
+    }
+    drive->recovery.walked = recovery->walked;
+    drive->recovery.tail_offset = recovery->figures.end;
+    drive->recovery.tail_size = size - recovery->figures.end;
+    if (recovery->geometry->format == 1 && size > 0 && recovery->figures.end == 0)
+        return foreign(drive);
+    return STATUS_OK;
+}
+
+/* ---- the torn tail --------------------------------------------------------------------------- */
+
+static enum status keep_tail(struct drive *drive, const uint8_t *base, uint64_t from,
+                             uint64_t size) {
+    char *path = drive->recovery.tail_path;
+    snprintf(path, sizeof drive->recovery.tail_path, "%s.tail-%llu", drive->path,
+             (unsigned long long)from);
+    struct plain_file *file;
+    TRY(plain_open(path, PLAIN_CREATE | PLAIN_EXCLUSIVE, &file));
+    struct slice piece = slice_of(base + from, (size_t)size);
+    enum status status = plain_write(file, &piece, 1, 0);
+    if (status == STATUS_OK)
+        status = plain_sync(file);
+    plain_close(file);
+    return status;
+}
+
+static enum status cut_tail(struct drive *drive, struct plain_file *file, const uint8_t *base) {
+    const struct drive_recovery *found = &drive->recovery;
+    if (found->tail_size == 0 || drive->options.read_only)
+        return STATUS_OK;
+    if (drive->options.keep_tail)
+        TRY(keep_tail(drive, base, found->tail_offset, found->tail_size));
+    return plain_truncate(file, found->tail_offset);
+}
+
+/* ---- a generation from a file ----------------------------------------------------------------- */
+
+static enum status adopt(struct drive *drive, struct plain_file *file, struct mapping *mapping,
+                         const struct geometry *geometry, const struct recovery *recovery) {
+    struct generation *generation;
+    enum status status = generation__create(file, geometry, &generation);
+    if (status != STATUS_OK) {
+        plain_close(file);
+        return status;
+    }
+    atomic_store(&generation->end, recovery->figures.end);
+    atomic_store(&generation->clean_end, recovery->clean_end);
+    status = view__publish(drive, generation, mapping, recovery->table);
+    if (status == STATUS_OK) {
+        thread_mutex_lock(&drive->facts);
+        drive->figures = recovery->figures;
+        drive->figures_generation = generation;
+        thread_mutex_unlock(&drive->facts);
+        thread_mutex_lock(&drive->syncing);
+        drive->synced_end = recovery->figures.end;
+        drive->synced_generation = generation;
+        thread_mutex_unlock(&drive->syncing);
+        drive->batches_unsealed = recovery->batches_unsealed;
+    }
+    generation__release(generation);
+    return status;
+}
+
+/* Takes the file over, also on failure. */
+enum status open__generation(struct drive *drive, struct plain_file *file, uint64_t size) {
+    struct geometry geometry;
+    struct mapping *mapping = NULL;
+    struct recovery recovery = {.geometry = &geometry};
+    enum status status;
+    TRY_OUT(mapping__create(file, size, &mapping));
+    recovery.base = mapping->base;
+    TRY_OUT(geometry_of(drive, mapping->base, size, &geometry));
+    TRY_OUT(recover(drive, &recovery, size));
+    TRY_OUT(cut_tail(drive, file, mapping->base));
+    bool unsure = recovery.figures.end > recovery.from && recovery.batches_unsealed > 0;
+    if (!drive->options.read_only && (drive->recovery.tail_size > 0 || unsure))
+        TRY_OUT(plain_sync(file)); /* from here on it is vouched for */
+    drive->changed = !drive->recovery.snapshot_used || drive->recovery.walked > 0;
+    status = adopt(drive, file, mapping, &geometry, &recovery);
+    file = NULL;
+out:
+    plain_close(file);
+    mapping__release(mapping);
+    table_release(recovery.table);
+    return status;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static enum status write_header(const struct drive_options *options, struct plain_file *file) {
+    unsigned alignment = options->alignment == 0 ? 64 : options->alignment;
+    struct geometry geometry = {.format = 2, .created_us = clock_wall_us()};
+    while (1u << geometry.alignment_log < alignment)
+        geometry.alignment_log++;
+    TRY(secret_random(geometry.id, sizeof geometry.id));
+    TRY(secret_random(&geometry.salt, sizeof geometry.salt));
+    uint8_t bytes[FORMAT_HEADER_SIZE];
+    header_encode(&geometry, bytes);
+    struct slice piece = slice_of(bytes, sizeof bytes);
+    TRY(plain_write(file, &piece, 1, 0));
+    return plain_sync(file);
+}
+
+/* An open, locked file that is still the one at the path (a compaction may just have replaced it). */
+static enum status open_file(const struct drive *drive, struct plain_file **file_out) {
+    const struct drive_options *options = &drive->options;
+    unsigned flags = options->read_only ? PLAIN_READ_ONLY : 0;
+    if (options->create && !options->read_only)
+        flags |= PLAIN_CREATE | (options->exclusive ? PLAIN_EXCLUSIVE : 0);
+    for (;;) {
+        TRY(plain_open(drive->path, flags, file_out));
+        enum status status = options->read_only ? STATUS_OK : plain_lock(*file_out);
+        if (status != STATUS_OK) {
+            plain_close(*file_out);
+            return status;
+        }
+        if (options->read_only || plain_is_at_path(*file_out))
+            return STATUS_OK;
+        plain_close(*file_out);
+    }
+}
+
+static enum status check_options(const struct drive_options *options) {
+    unsigned alignment = options->alignment;
+    if (options->format > 2)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE, "there is no format %u", options->format);
+    if (alignment > 4096 || (alignment & (alignment - 1)) != 0)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "alignment %u is not a power of two from 1 to 4096", alignment);
+    return STATUS_OK;
+}
+
+/* A crash while a store was being created leaves a part of its header and nothing else. */
+static enum status forget_begun_header(struct plain_file *file, uint64_t *size) {
+    uint8_t bytes[FORMAT_HEADER_SIZE];
+    size_t count;
+    if (*size == 0 || *size >= FORMAT_HEADER_SIZE)
+        return STATUS_OK;
+    TRY(plain_read(file, bytes, sizeof bytes, 0, &count));
+    if (!header_begun(bytes, count))
+        return STATUS_OK;
+    TRY(plain_truncate(file, 0));
+    *size = 0;
+    return STATUS_OK;
+}
+
+static enum status open_path(struct drive *drive) {
+    struct plain_file *file;
+    uint64_t size = 0;
+    bool is_new = plain_kind(drive->path) == PLAIN_ABSENT;
+    TRY(open_file(drive, &file));
+    enum status status = plain_size(file, &size);
+    if (status == STATUS_OK && drive->options.create && !drive->options.read_only)
+        status = forget_begun_header(file, &size);
+    if (status == STATUS_OK && size == 0 && drive->options.create && !drive->options.read_only &&
+        drive->options.format != 1) {
+        status = write_header(&drive->options, file);
+        size = FORMAT_HEADER_SIZE;
+        if (status == STATUS_OK)
+            status = plain_directory_sync(drive->path);
+    } else if (status == STATUS_OK && size == 0 && !drive->options.read_only &&
+               drive->options.format != 1) {
+        status = error_set(STATUS_WRONG_OBJECT_TYPE,
+                           "\"%s\" is empty: it could be a store of format 1", drive->path);
+        error_hint("Say format 1, or create a store.");
+    }
+    if (status != STATUS_OK) {
+        struct error error = *error_current();
+        if (is_new)
+            (void)plain_remove(drive->path);
+        plain_close(file);
+        *error_current() = error;
+        return status;
+    }
+    return open__generation(drive, file, size);
+}
+
+enum status drive_open(const char *path, const struct drive_options *options,
+                       struct drive **drive_out) {
+    *drive_out = NULL;
+    TRY(check_options(options));
+    struct drive *drive;
+    TRY(drive__create(path, options, &drive));
+    enum status status = open_path(drive);
+    if (status != STATUS_OK) {
+        struct error error = *error_current();
+        drive__release(drive);
+        *error_current() = error;
+        return status;
+    }
+    *drive_out = drive;
+    return STATUS_OK;
+}
+
+enum status drive_open_nested(const struct drive_handle *handle, struct drive **drive_out) {
+    static const struct drive_options options = {.read_only = true, .no_snapshot = true};
+    *drive_out = NULL;
+    struct drive *drive;
+    TRY(drive__create("(nested store)", &options, &drive));
+    struct geometry geometry;
+    struct recovery recovery = {.geometry = &geometry, .base = handle->data};
+    struct mapping *mapping = memory_alloc_zeroed(1, sizeof *mapping);
+    enum status status = STATUS_OK;
+    if (mapping == NULL)
+        TRY_OUT(error_set(STATUS_OUT_OF_MEMORY, "out of memory"));
+    atomic_init(&mapping->reference_count, 1);
+    mapping->base = handle->data;
+    mapping->size = handle->size;
+    TRY_OUT(geometry_of(drive, handle->data, handle->size, &geometry));
+    TRY_OUT(recover(drive, &recovery, handle->size));
+    TRY_OUT(adopt(drive, NULL, mapping, &geometry, &recovery));
+    atomic_load(&drive->current)->generation->parent = drive_handle_copy(handle);
+out:
+    mapping__release(mapping);
+    table_release(recovery.table);
+    if (status != STATUS_OK)
+        drive__release(drive);
+    else
+        *drive_out = drive;
+    return status;
+}
+
+/* ---- refresh --------------------------------------------------------------------------------- */
+
+static enum status reopen(struct drive *drive) {
+    struct plain_file *file;
+    uint64_t size;
+    TRY(plain_open(drive->path, PLAIN_READ_ONLY, &file));
+    enum status status = plain_size(file, &size);
+    if (status != STATUS_OK) {
+        plain_close(file);
+        return status;
+    }
+    return open__generation(drive, file, size);
+}
+
+/* Format 2: whole batches of what was appended; format 1: what the chain from the end leads to. */
+static enum status take_appended(struct drive *drive, uint64_t size) {
+    struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
+    TRY(write__room(drive, size, 0));
+    view = atomic_load_explicit(&drive->current, memory_order_relaxed);
+    const struct geometry *geometry = view_geometry(view);
+    struct figures figures = drive->figures;
+    uint64_t end = figures.end, whole = end;
+    struct entry entry;
+    while (end < size && geometry->format == 2 &&
+           entry_decode(geometry, view->mapping->base, size, end, &entry) &&
+           entry_header_good(geometry, view->mapping->base, &entry)) {
+        end = entry.end;
+        if (entry.flags & ENTRY_ENDS_BATCH)
+            whole = end;
+    }
+    struct recovery recovery = {
+        .drive = drive,
+        .geometry = geometry,
+        .base = view->mapping->base,
+        .from = figures.end,
+        .figures = figures,
+        .clean_end = atomic_load(&view->generation->clean_end),
+        .table = view->table,
+    };
+    table_retain(recovery.table);
+    enum status status = read_entries(&recovery, geometry->format == 2 ? whole : size);
+    if (recovery.clean_end < atomic_load(&view->generation->clean_end))
+        atomic_store(&view->generation->clean_end, recovery.clean_end);
+    if (status == STATUS_OK && recovery.table != view->table)
+        status = view__publish(drive, view->generation, view->mapping, recovery.table);
+    view = atomic_load_explicit(&drive->current, memory_order_relaxed);
+    if (status == STATUS_OK)
+        write__publish(drive, view, &recovery.figures);
+    table_release(recovery.table);
+    return status;
+}
+
+enum status drive_refresh(struct drive *drive) {
+    if (!drive->options.read_only)
+        return STATUS_OK;
+    thread_mutex_lock(&drive->writer);
+    struct generation *generation =
+        atomic_load_explicit(&drive->current, memory_order_relaxed)->generation;
+    enum status status = STATUS_OK;
+    uint64_t size;
+    if (generation->file != NULL && !plain_is_at_path(generation->file)) {
+        status = reopen(drive);
+    } else if (generation->file != NULL) {
+        status = plain_size(generation->file, &size);
+        if (status == STATUS_OK && size > drive->figures.end)
+            status = take_appended(drive, size);
+    }
+    thread_mutex_unlock(&drive->writer);
+    return status;
+}
+
+/* ---- close ----------------------------------------------------------------------------------- */
+
+void open__discard(struct drive *drive) {
+    view__release(atomic_exchange(&drive->current, NULL));
+    drive__release(drive);
+}
+
+static enum status finish(struct drive *drive) {
+    if (drive->options.read_only || drive->broken)
+        return STATUS_OK;
+    TRY(write__seal(drive));
+    if (drive->changed && !drive->options.no_snapshot &&
+        drive->figures.entries >= SNAPSHOT_ENTRIES_MIN)
+        return snapshot__store(drive);
+    return STATUS_OK;
+}
+
+enum status drive_close(struct drive *drive) {
+    if (drive == NULL)
+        return STATUS_OK;
+    thread_mutex_lock(&drive->writer);
+    while (drive->compacting)
+        thread_condition_wait(&drive->compacted, &drive->writer);
+    enum status status = finish(drive);
+    struct error error = *error_current();
+    /* The lock on the file goes with the last handle; a writer must not be kept out by a reader. */
+    thread_mutex_unlock(&drive->writer);
+    struct drive_view *view = atomic_exchange(&drive->current, NULL);
+    plain_unlock(view->generation->file);
+    view__release(view);
+    drive__release(drive);
+    *error_current() = error;
+    return status;
+}
+
+enum status drive_snapshot(struct drive *drive) {
+    TRY(drive_sync(drive));
+    thread_mutex_lock(&drive->writer);
+    enum status status = write__check(drive);
+    if (status == STATUS_OK)
+        status = write__seal(drive);
+    if (status == STATUS_OK)
+        status = snapshot__store(drive);
+    thread_mutex_unlock(&drive->writer);
+    return status;
+}
+
+const struct drive_recovery *drive_recovery(const struct drive *drive) {
+    return &drive->recovery;
+}
+
+void drive_statistics(struct drive *drive, struct drive_statistics *statistics_out) {
+    uint64_t end;
+    struct drive_view *view = view__acquire(drive, &end);
+    const struct geometry *geometry = view_geometry(view);
+    thread_mutex_lock(&drive->facts);
+    struct figures figures = drive->figures;
+    thread_mutex_unlock(&drive->facts);
+    uint64_t kept = figures.live_size + (geometry->format == 1 ? 0 : FORMAT_HEADER_SIZE);
+    *statistics_out = (struct drive_statistics){
+        .format = geometry->format,
+        .alignment = geometry->format == 1 ? 1u : 1u << geometry->alignment_log,
+        .count = figures.count,
+        .key_count = view->table->used,
+        .file_size = figures.end,
+        .saving = figures.end > kept ? figures.end - kept : 0,
+        .index_size = view->table->capacity * sizeof(struct slot),
+        .created_us = geometry->created_us,
+        .read_only = drive->options.read_only,
+        .nested = view->generation->file == NULL,
+    };
+    view__release(view);
+}

@@ -1,0 +1,190 @@
+/* Views and their parts: who keeps what alive. */
+#include <string.h>
+
+#include "base/base_memory.h"
+#include "drive/store.h"
+
+uint64_t mapping__room;
+
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+enum status generation__create(struct plain_file *file, const struct geometry *geometry,
+                               struct generation **generation_out) {
+    struct generation *generation = memory_alloc_zeroed(1, sizeof *generation);
+    if (generation == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    atomic_init(&generation->reference_count, 1);
+    generation->file = file;
+    generation->geometry = *geometry;
+    atomic_init(&generation->end, 0);
+    atomic_init(&generation->clean_end, UINT64_MAX);
+    *generation_out = generation;
+    return STATUS_OK;
+}
+
+void generation__release(struct generation *generation) {
+    if (generation == NULL || atomic_fetch_sub(&generation->reference_count, 1) != 1)
+        return;
+    plain_close(generation->file);
+    drive_handle_release(&generation->parent);
+    memory_free(generation);
+}
+
+enum status mapping__create(struct plain_file *file, uint64_t size,
+                            struct mapping **mapping_out) {
+    struct mapping *mapping = memory_alloc_zeroed(1, sizeof *mapping);
+    if (mapping == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    atomic_init(&mapping->reference_count, 1);
+    /* Addresses cost nothing: a large lead makes remaps rare. */
+    uint64_t room = mapping__room != 0 ? mapping__room : size + ((uint64_t)1 << 30);
+    mapping->size = align_up(size + room, 1 << 16);
+    mapping->owned = true;
+    enum status status = plain_map(file, mapping->size, &mapping->base);
+    if (status != STATUS_OK) { /* few addresses (a limit on them): what must be */
+        mapping->size = align_up(size + 1, 1 << 16);
+        status = plain_map(file, mapping->size, &mapping->base);
+    }
+    if (status != STATUS_OK) {
+        memory_free(mapping);
+        return status;
+    }
+    *mapping_out = mapping;
+    return STATUS_OK;
+}
+
+void mapping__release(struct mapping *mapping) {
+    if (mapping == NULL || atomic_fetch_sub(&mapping->reference_count, 1) != 1)
+        return;
+    if (mapping->owned)
+        plain_unmap(mapping->base, mapping->size);
+    memory_free(mapping);
+}
+
+/* ---- the store ------------------------------------------------------------------------------ */
+
+enum status drive__create(const char *path, const struct drive_options *options,
+                          struct drive **drive_out) {
+    struct drive *drive = memory_alloc_zeroed(1, sizeof *drive);
+    size_t size = strlen(path) + 1;
+    if (drive == NULL || (drive->path = memory_alloc(size)) == NULL) {
+        memory_free(drive);
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    }
+    memcpy(drive->path, path, size);
+    drive->options = *options;
+    atomic_init(&drive->reference_count, 1);
+    thread_mutex_init(&drive->writer);
+    thread_condition_init(&drive->compacted);
+    thread_mutex_init(&drive->syncing);
+    thread_condition_init(&drive->synced);
+    thread_mutex_init(&drive->facts);
+    thread_mutex_init(&drive->views);
+    *drive_out = drive;
+    return STATUS_OK;
+}
+
+void drive__release(struct drive *drive) {
+    if (atomic_fetch_sub(&drive->reference_count, 1) != 1)
+        return;
+    while (drive->all_views != NULL) {
+        struct drive_view *view = drive->all_views;
+        ASSERT(atomic_load(&view->reference_count) == 0);
+        drive->all_views = view->next_all;
+        memory_free(view);
+    }
+    thread_mutex_release(&drive->writer);
+    thread_condition_release(&drive->compacted);
+    thread_mutex_release(&drive->syncing);
+    thread_condition_release(&drive->synced);
+    thread_mutex_release(&drive->facts);
+    thread_mutex_release(&drive->views);
+    write__stage_release(drive);
+    memory_free(drive->path);
+    memory_free(drive);
+}
+
+/* ---- views ---------------------------------------------------------------------------------- */
+
+static bool count_up(struct drive_view *view) {
+    uint64_t count = atomic_load_explicit(&view->reference_count, memory_order_relaxed);
+    while (count != 0) {
+        if (atomic_compare_exchange_weak_explicit(&view->reference_count, &count, count + 1,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+struct drive_view *view__acquire(struct drive *drive, uint64_t *end_out) {
+    for (;;) {
+        struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_acquire);
+        if (!count_up(view))
+            continue;
+        /* The pin holds only if the view was the current one while we had it: it may have died and
+           been used again in between. And the end must be read while it is: a table that was
+           replaced is not kept up to date. */
+        uint64_t end = generation_end(view->generation);
+        if (atomic_load_explicit(&drive->current, memory_order_acquire) == view) {
+            *end_out = end;
+            return view;
+        }
+        view__release(view);
+    }
+}
+
+void view__retain(struct drive_view *view) {
+    uint64_t before = atomic_fetch_add_explicit(&view->reference_count, 1, memory_order_relaxed);
+    ASSERT(before > 0);
+}
+
+void view__release(struct drive_view *view) {
+    if (atomic_fetch_sub_explicit(&view->reference_count, 1, memory_order_acq_rel) != 1)
+        return;
+    struct drive *drive = view->drive;
+    struct generation *generation = view->generation;
+    mapping__release(view->mapping);
+    table_release(view->table);
+    thread_mutex_lock(&drive->views);
+    view->next_free = drive->free_views;
+    drive->free_views = view;
+    thread_mutex_unlock(&drive->views);
+    generation__release(generation);
+    drive__release(drive);
+}
+
+static struct drive_view *blank_view(struct drive *drive) {
+    thread_mutex_lock(&drive->views);
+    struct drive_view *view = drive->free_views;
+    if (view != NULL) {
+        drive->free_views = view->next_free;
+    } else {
+        view = memory_alloc_zeroed(1, sizeof *view);
+        if (view != NULL) {
+            view->next_all = drive->all_views;
+            drive->all_views = view;
+        }
+    }
+    thread_mutex_unlock(&drive->views);
+    return view;
+}
+
+enum status view__publish(struct drive *drive, struct generation *generation,
+                          struct mapping *mapping, struct table *table) {
+    struct drive_view *view = blank_view(drive);
+    if (view == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    view->drive = drive;
+    view->generation = generation;
+    view->mapping = mapping;
+    view->table = table;
+    atomic_fetch_add(&generation->reference_count, 1);
+    atomic_fetch_add(&mapping->reference_count, 1);
+    table_retain(table);
+    atomic_fetch_add(&drive->reference_count, 1);
+    atomic_store_explicit(&view->reference_count, 1, memory_order_release);
+    struct drive_view *before = atomic_exchange(&drive->current, view);
+    if (before != NULL)
+        view__release(before);
+    return STATUS_OK;
+}
