@@ -29,6 +29,7 @@ enum { BATCH = 1024 };
 static const char *directory;
 static uint64_t count = 1000000;
 static volatile uint64_t sink;
+static const char *only = ""; /* measure what has this in its name */
 
 static const char *path_of(const char *name) {
     static char paths[4][512];
@@ -171,14 +172,14 @@ static void measure_small(unsigned format) {
             must(drive_open(path_of("small.drive"), &(struct drive_options){0}, &drive), "open"));
     must(drive_close(drive), "close");
     struct drive_options walk = {.no_snapshot = true};
-    MEASURE("open by walking",
-            must(drive_open(path_of("small.drive"), &walk, &drive), "open"));
+    MEASURE("open by walking", must(drive_open(path_of("small.drive"), &walk, &drive), "open"));
     must(drive_close(drive), "close");
     remove_store("small.drive");
 }
 
 int main(int argc, char **argv) {
     directory = argc > 1 ? argv[1] : "/tmp";
+    only = argc > 3 ? argv[3] : "";
     if (argc > 2)
         count = strtoull(argv[2], NULL, 10);
     measure_small(2);

@@ -54,16 +54,17 @@ static enum status push(struct copy *copy, const struct write_item *item) {
     return copy->count == BATCH_ITEMS || copy->bytes >= BATCH_BYTES ? flush(copy) : STATUS_OK;
 }
 
-/* ---- format 1: entries have hashes instead of keys -------------------------------------------- */
+/* ---- format 1: entries have hashes instead of keys --------------------------------------------
+ */
 
 static enum status copy_chained(struct copy *copy, struct slice value, uint64_t hash,
                                 bool is_delete) {
-    struct write_item item = {.value = value, .hash = hash, .hashed = true,
-                              .is_delete = is_delete};
+    struct write_item item = {.value = value, .hash = hash, .hashed = true, .is_delete = is_delete};
     return push(copy, &item);
 }
 
-/* ---- the passes ------------------------------------------------------------------------------- */
+/* ---- the passes -------------------------------------------------------------------------------
+ */
 
 static enum status copy_base(struct copy *copy, uint64_t *end_out) {
     struct drive_iterator *it;
@@ -133,7 +134,8 @@ static enum status catch_up(struct copy *copy, uint64_t *from) {
     return status;
 }
 
-/* ---- the new file ----------------------------------------------------------------------------- */
+/* ---- the new file -----------------------------------------------------------------------------
+ */
 
 static enum status create_target(struct drive *source, const char *path,
                                  struct drive **target_out) {
@@ -231,9 +233,9 @@ static enum status compact(struct drive *source, const char *path, struct copy *
 static enum status check_sound(const struct drive *drive) {
     if (drive->recovery.damage_count == 0)
         return STATUS_OK;
-    enum status status = error_set(STATUS_DATA_CORRUPTED,
-                                   "\"%s\" has damaged ranges, which compaction would drop",
-                                   drive->path);
+    enum status status =
+        error_set(STATUS_DATA_CORRUPTED, "\"%s\" has damaged ranges, which compaction would drop",
+                  drive->path);
     error_hint("Copy what is readable to a new store, then remove this one.");
     return status;
 }

@@ -59,9 +59,9 @@ enum { DRIVE_DAMAGE_MAX = 64 };
 
 /* What opening found. */
 struct drive_recovery {
-    uint64_t tail_size;   /* bytes of a torn tail, cut off (read-only: passed over) */
-    uint64_t tail_offset; /* where it began */
-    char tail_path[1024]; /* where they are kept; "" if not asked for */
+    uint64_t tail_size;                 /* bytes of a torn tail, cut off (read-only: passed over) */
+    uint64_t tail_offset;               /* where it began */
+    char tail_path[1024];               /* where they are kept; "" if not asked for */
     uint64_t damage_count, damage_size; /* ranges in the middle; nothing was done to them */
     struct drive_damage damage[DRIVE_DAMAGE_MAX]; /* the first ones */
     bool snapshot_used;                           /* the index came from its snapshot */
@@ -84,7 +84,8 @@ struct drive_options {
 /* On failure nothing is open and no file was changed. */
 enum status drive_open(const char *path, const struct drive_options *options,
                        struct drive **drive_out) MUST_USE;
-/* Writes the index snapshot if it is worth it. Handles and iterators stay valid. The store is
+/* Makes durable what the next opening will rely on, and writes the index snapshot if there are
+   10,000 entries or more. Handles and iterators stay valid. The store is
    closed even on failure. NULL is fine. */
 enum status drive_close(struct drive *drive) MUST_USE;
 
@@ -130,10 +131,10 @@ size_t drive_handle_read(const struct drive_handle *handle, uint64_t offset, voi
 struct drive_facts {
     uint64_t entry_offset, entry_size; /* all of the entry in the file */
     uint64_t value_offset, value_size;
-    uint64_t key_hash;  /* XXH3, 64 bits */
-    uint32_t checksum;  /* as stored: format 2 CRC-32C of the entry, format 1 CRC-32 of the value */
-    int64_t time_us;    /* of commit, since 1970; 0 in format 1 */
-    struct slice key;   /* NULL data in format 1; lives as long as the handle */
+    uint64_t key_hash; /* XXH3, 64 bits */
+    uint32_t checksum; /* as stored: format 2 CRC-32C of the entry, format 1 CRC-32 of the value */
+    int64_t time_us;   /* of commit, since 1970; 0 in format 1 */
+    struct slice key;  /* NULL data in format 1; lives as long as the handle */
 };
 void drive_handle_facts(const struct drive_handle *handle, struct drive_facts *facts_out);
 /* Compute the entry's checksum: DATA_CORRUPTED if it is another. */
@@ -141,12 +142,12 @@ enum status drive_handle_verify(const struct drive_handle *handle) MUST_USE;
 
 struct drive_statistics {
     unsigned format, alignment;
-    uint64_t count;         /* keys with a value */
-    uint64_t key_count;     /* and deleted ones the index still knows */
-    uint64_t file_size;     /* bytes */
-    uint64_t saving;        /* about so many bytes compaction would free */
-    uint64_t index_size;    /* bytes of memory */
-    int64_t created_us;     /* format 2 */
+    uint64_t count;      /* keys with a value */
+    uint64_t key_count;  /* and deleted ones the index still knows */
+    uint64_t file_size;  /* bytes */
+    uint64_t saving;     /* about so many bytes compaction would free */
+    uint64_t index_size; /* bytes of memory */
+    int64_t created_us;  /* format 2 */
     bool read_only, nested;
 };
 void drive_statistics(struct drive *drive, struct drive_statistics *statistics_out);

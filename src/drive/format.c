@@ -45,10 +45,6 @@ void header_encode(const struct geometry *geometry, uint8_t bytes[FORMAT_HEADER_
     put_le32(bytes + 60, crc32c(0, bytes, 60));
 }
 
-bool header_begun(const uint8_t *bytes, size_t size) {
-    return memcmp(bytes, magic, size < sizeof magic ? size : sizeof magic) == 0;
-}
-
 enum header_outcome header_decode(const uint8_t *bytes, size_t size,
                                   struct geometry *geometry_out) {
     if (size < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0)
@@ -114,9 +110,8 @@ static bool decode_plain(const struct geometry *geometry, const uint8_t *base, u
 
 bool entry_header_good(const struct geometry *geometry, const uint8_t *base,
                        const struct entry *entry) {
-    return geometry->format == 1 ||
-           header_checksum(geometry, entry->start, base + entry->start, entry->key.size) ==
-               entry->header_checksum;
+    return geometry->format == 1 || header_checksum(geometry, entry->start, base + entry->start,
+                                                    entry->key.size) == entry->header_checksum;
 }
 
 uint32_t checksum_zeros(uint32_t checksum, uint64_t count) {

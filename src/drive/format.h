@@ -31,8 +31,8 @@
  * the entry's goes on from there through the entry's last byte.
  *
  * A batch is a run of entries of which only the last has flag 1. Entries behind the last one that
- * has it are a torn tail. Flag 2: everything before this entry had reached the disk, or its writer
- * had closed the store properly, when the entry was written. So a gap before such an entry is
+ * has it are a torn tail. Flag 2: everything before this entry had reached the disk when the entry
+ * was written. So a gap before such an entry is
  * damage and what is around it is kept; a gap that no such entry follows is the mark of a crash,
  * and the store ends before the batch it is in. A seal is an entry that says only this; closing
  * writes one when more than one batch would otherwise lie behind the last flag.
@@ -82,8 +82,6 @@ static inline uint64_t align_up(uint64_t value, uint64_t alignment) {
 }
 
 void header_encode(const struct geometry *geometry, uint8_t bytes[FORMAT_HEADER_SIZE]);
-/* Could the bytes be the beginning of a header? */
-bool header_begun(const uint8_t *bytes, size_t size);
 enum header_outcome { HEADER_GOOD, HEADER_FOREIGN, HEADER_NEWER, HEADER_DAMAGED };
 /* `size`: bytes at hand. FOREIGN: no magic. */
 enum header_outcome header_decode(const uint8_t *bytes, size_t size, struct geometry *geometry_out);

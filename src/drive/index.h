@@ -35,7 +35,7 @@ struct table {
     struct slot *slots;
     uint64_t capacity;
     _Atomic uint64_t used; /* written by the writer */
-    void *block;       /* where the slots lie, and what to unmap */
+    void *block;           /* where the slots lie, and what to unmap */
     uint64_t block_size;
 };
 

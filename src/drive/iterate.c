@@ -6,16 +6,16 @@
 #include "drive/store.h"
 
 /*
- * Whether an entry is its key's newest is asked of the index, a random access each. So the walk runs
- * some entries ahead and asks for their slots early. A store in which nothing was superseded before
- * the end of the pass (generation.clean_end) needs no index at all.
+ * Whether an entry is its key's newest is asked of the index, a random access each. So the walk
+ * runs some entries ahead and asks for their slots early. A store in which nothing was superseded
+ * before the end of the pass (generation.clean_end) needs no index at all.
  *
  * Format 2: a key written since the pass began has its newest place behind the end; the versions
  * before lead back (read__is_newest). Format 1 has no such links, but its chain runs newest first:
  * of a key that changed since, the first entry met is the one; they are remembered in `changed`.
  * Oldest first and in parts, format 1 makes that pass at once and goes through its places again.
  */
-enum { AHEAD = 16 };
+enum { AHEAD = 16, NEWER_ENTRY_SIZE = FORMAT_ENTRY_HEADER_SIZE + 65536 };
 
 struct hash_set {
     uint64_t *items; /* 0: free */
@@ -30,7 +30,8 @@ struct drive_iterator {
     uint64_t at;
     bool all_live;
     struct hash_set changed;
-    uint64_t *places; /* format 1, oldest first: borrowed or owned */
+    struct mapping *wide; /* of newer versions beyond the view's mapping; NULL: not needed yet */
+    uint64_t *places;     /* format 1, oldest first: borrowed or owned */
     bool owns_places;
     size_t place_next, place_count;
     struct entry ahead[AHEAD];
@@ -72,9 +73,10 @@ static bool set_add(struct hash_set *set, uint64_t hash) {
 /* ---- the walk -------------------------------------------------------------------------------- */
 
 static bool good_at(const struct drive_iterator *it, uint64_t place, struct entry *entry) {
-    const struct geometry *geometry = view_geometry(it->view);
-    return entry_decode(geometry, it->view->mapping->base, it->end, place, entry) &&
-           entry_header_good(geometry, it->view->mapping->base, entry);
+    const uint8_t *base = it->view->mapping->base;
+    __builtin_prefetch(base + place + (it->order == DRIVE_OLDEST_FIRST ? 1024 : -1024));
+    return entry_decode(view_geometry(it->view), base, it->end, place, entry) &&
+           header_good(it->view, base, entry);
 }
 
 static bool walk_up(struct drive_iterator *it, struct entry *entry) {
@@ -101,9 +103,8 @@ static bool walk_down(struct drive_iterator *it, struct entry *entry) {
 }
 
 static bool walk_chain(struct drive_iterator *it, struct entry *entry) {
-    struct recovery pass = {.geometry = view_geometry(it->view),
-                            .base = it->view->mapping->base,
-                            .from = it->from};
+    struct recovery pass = {
+        .geometry = view_geometry(it->view), .base = it->view->mapping->base, .from = it->from};
     while (it->at > it->from) {
         if (recover__likely(&pass, it->at, entry)) {
             it->at = entry->start;
@@ -144,7 +145,24 @@ static bool chained_is_newest(struct drive_iterator *it, const struct entry *ent
 static bool is_live(struct drive_iterator *it, const struct entry *entry, uint64_t hash) {
     if (view_geometry(it->view)->format == 1)
         return chained_is_newest(it, entry) && entry->kind == ENTRY_PUT;
-    return entry->kind == ENTRY_PUT && read__is_newest(it->view, it->end, entry, hash);
+    if (entry->kind != ENTRY_PUT)
+        return false;
+    const struct mapping *mapping = it->wide != NULL ? it->wide : it->view->mapping;
+    uint64_t beyond;
+    bool newest = read__is_newest(it->view, mapping, it->end, entry, hash, &beyond);
+    while (beyond != 0) {
+        /* The file grew out of the mapping after the view was pinned. */
+        struct mapping *wider;
+        if (mapping__create(it->view->generation->file, beyond + NEWER_ENTRY_SIZE, &wider) !=
+            STATUS_OK) {
+            error_clear();
+            return true; /* no addresses left: better a version too old than none */
+        }
+        mapping__release(it->wide);
+        it->wide = wider;
+        newest = read__is_newest(it->view, wider, it->end, entry, hash, &beyond);
+    }
+    return newest;
 }
 
 static bool next_live(struct drive_iterator *it) {
@@ -225,6 +243,7 @@ void drive_iterator_close(struct drive_iterator *it) {
     if (it->owns_places)
         memory_free(it->places);
     memory_free(it->changed.items);
+    mapping__release(it->wide);
     view__release(it->view);
     memory_free(it);
 }
@@ -334,8 +353,8 @@ void iterate__bounds(const struct drive_view *view, uint64_t end, unsigned *coun
     unsigned sample_count = 0;
     for (uint64_t i = 0; samples != NULL && i < SAMPLES_MAX && i < capacity; i++) {
         uint64_t at = capacity < SAMPLES_MAX ? i : capacity / SAMPLES_MAX * i;
-        uint64_t place = SLOT_PLACE(
-            atomic_load_explicit(&view->table->slots[at].place, memory_order_acquire));
+        uint64_t place =
+            SLOT_PLACE(atomic_load_explicit(&view->table->slots[at].place, memory_order_acquire));
         if (place > first && place < end)
             samples[sample_count++] = place;
     }
@@ -501,10 +520,9 @@ enum status drive_history(struct drive *drive, struct slice key,
         found = before != 0;
         if (status == STATUS_OK && found &&
             (!entry_decode(view_geometry(view), view->mapping->base, entry.start, before, &entry) ||
-             !entry_header_good(view_geometry(view), view->mapping->base, &entry)))
-            status = error_set(STATUS_DATA_CORRUPTED,
-                               "\"%s\": the entry at offset %llu is damaged", drive->path,
-                               (unsigned long long)before);
+             !header_good(view, view->mapping->base, &entry)))
+            status = error_set(STATUS_DATA_CORRUPTED, "\"%s\": the entry at offset %llu is damaged",
+                               drive->path, (unsigned long long)before);
     }
     view__release(view);
     return status;

@@ -127,7 +127,8 @@ static enum status cut_tail(struct drive *drive, struct plain_file *file, const 
     return plain_truncate(file, found->tail_offset);
 }
 
-/* ---- a generation from a file ----------------------------------------------------------------- */
+/* ---- a generation from a file -----------------------------------------------------------------
+ */
 
 static enum status adopt(struct drive *drive, struct plain_file *file, struct mapping *mapping,
                          const struct geometry *geometry, const struct recovery *recovery) {
@@ -139,6 +140,7 @@ static enum status adopt(struct drive *drive, struct plain_file *file, struct ma
     }
     atomic_store(&generation->end, recovery->figures.end);
     atomic_store(&generation->clean_end, recovery->clean_end);
+    generation->checked_from = recovery->from;
     status = view__publish(drive, generation, mapping, recovery->table);
     if (status == STATUS_OK) {
         thread_mutex_lock(&drive->facts);
@@ -146,7 +148,7 @@ static enum status adopt(struct drive *drive, struct plain_file *file, struct ma
         drive->figures_generation = generation;
         thread_mutex_unlock(&drive->facts);
         thread_mutex_lock(&drive->syncing);
-        drive->synced_end = recovery->figures.end;
+        drive->synced_end = 0; /* what is there may still be on its way to the disk */
         drive->synced_generation = generation;
         thread_mutex_unlock(&drive->syncing);
         drive->batches_unsealed = recovery->batches_unsealed;
@@ -166,9 +168,6 @@ enum status open__generation(struct drive *drive, struct plain_file *file, uint6
     TRY_OUT(geometry_of(drive, mapping->base, size, &geometry));
     TRY_OUT(recover(drive, &recovery, size));
     TRY_OUT(cut_tail(drive, file, mapping->base));
-    bool unsure = recovery.figures.end > recovery.from && recovery.batches_unsealed > 0;
-    if (!drive->options.read_only && (drive->recovery.tail_size > 0 || unsure))
-        TRY_OUT(plain_sync(file)); /* from here on it is vouched for */
     drive->changed = !drive->recovery.snapshot_used || drive->recovery.walked > 0;
     status = adopt(drive, file, mapping, &geometry, &recovery);
     file = NULL;
@@ -191,11 +190,47 @@ static enum status write_header(const struct drive_options *options, struct plai
     uint8_t bytes[FORMAT_HEADER_SIZE];
     header_encode(&geometry, bytes);
     struct slice piece = slice_of(bytes, sizeof bytes);
+    TRY(plain_truncate(file, 0));
     TRY(plain_write(file, &piece, 1, 0));
     return plain_sync(file);
 }
 
-/* An open, locked file that is still the one at the path (a compaction may just have replaced it). */
+/* Whole under another name first, so that a crash leaves a store or none. */
+static enum status create_at(struct drive *drive, const char *fresh, struct plain_file **file_out) {
+    for (;;) {
+        TRY(plain_open(fresh, PLAIN_CREATE, file_out));
+        TRY(plain_lock(*file_out));
+        if (plain_is_at_path(*file_out))
+            break;
+        plain_close(*file_out); /* another process made its store of it */
+        *file_out = NULL;
+    }
+    TRY(write_header(&drive->options, *file_out));
+    TRY(plain_rename(fresh, drive->path));
+    if (!plain_path_set(*file_out, drive->path))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    return plain_directory_sync(drive->path);
+}
+
+static enum status create_file(struct drive *drive, struct plain_file **file_out) {
+    char fresh[4096];
+    *file_out = NULL;
+    if ((size_t)snprintf(fresh, sizeof fresh, "%s.new", drive->path) >= sizeof fresh)
+        return error_set(STATUS_NAME_TOO_LONG, "path \"%s\" is too long", drive->path);
+    enum status status = create_at(drive, fresh, file_out);
+    if (status != STATUS_OK && *file_out != NULL) {
+        struct error error = *error_current();
+        if (error.status != STATUS_OBJECT_IN_USE)
+            plain_remove(fresh);
+        plain_close(*file_out);
+        *file_out = NULL;
+        *error_current() = error;
+    }
+    return status;
+}
+
+/* An open, locked file that is still the one at the path (a compaction may just have replaced it).
+ */
 static enum status open_file(const struct drive *drive, struct plain_file **file_out) {
     const struct drive_options *options = &drive->options;
     unsigned flags = options->read_only ? PLAIN_READ_ONLY : 0;
@@ -224,46 +259,29 @@ static enum status check_options(const struct drive_options *options) {
     return STATUS_OK;
 }
 
-/* A crash while a store was being created leaves a part of its header and nothing else. */
-static enum status forget_begun_header(struct plain_file *file, uint64_t *size) {
-    uint8_t bytes[FORMAT_HEADER_SIZE];
-    size_t count;
-    if (*size == 0 || *size >= FORMAT_HEADER_SIZE)
-        return STATUS_OK;
-    TRY(plain_read(file, bytes, sizeof bytes, 0, &count));
-    if (!header_begun(bytes, count))
-        return STATUS_OK;
-    TRY(plain_truncate(file, 0));
-    *size = 0;
-    return STATUS_OK;
-}
-
 static enum status open_path(struct drive *drive) {
+    const struct drive_options *options = &drive->options;
+    bool creates = options->create && !options->read_only && options->format != 1;
     struct plain_file *file;
     uint64_t size = 0;
-    bool is_new = plain_kind(drive->path) == PLAIN_ABSENT;
+    if (creates && plain_kind(drive->path) == PLAIN_ABSENT) {
+        TRY(create_file(drive, &file));
+        return open__generation(drive, file, FORMAT_HEADER_SIZE);
+    }
     TRY(open_file(drive, &file));
     enum status status = plain_size(file, &size);
-    if (status == STATUS_OK && drive->options.create && !drive->options.read_only)
-        status = forget_begun_header(file, &size);
-    if (status == STATUS_OK && size == 0 && drive->options.create && !drive->options.read_only &&
-        drive->options.format != 1) {
-        status = write_header(&drive->options, file);
-        size = FORMAT_HEADER_SIZE;
-        if (status == STATUS_OK)
-            status = plain_directory_sync(drive->path);
-    } else if (status == STATUS_OK && size == 0 && !drive->options.read_only &&
-               drive->options.format != 1) {
+    if (status == STATUS_OK && size == 0 && creates) {
+        plain_close(file);
+        TRY(create_file(drive, &file));
+        return open__generation(drive, file, FORMAT_HEADER_SIZE);
+    }
+    if (status == STATUS_OK && size == 0 && !options->read_only && options->format != 1) {
         status = error_set(STATUS_WRONG_OBJECT_TYPE,
                            "\"%s\" is empty: it could be a store of format 1", drive->path);
         error_hint("Say format 1, or create a store.");
     }
     if (status != STATUS_OK) {
-        struct error error = *error_current();
-        if (is_new)
-            (void)plain_remove(drive->path);
         plain_close(file);
-        *error_current() = error;
         return status;
     }
     return open__generation(drive, file, size);
@@ -395,11 +413,14 @@ void open__discard(struct drive *drive) {
 static enum status finish(struct drive *drive) {
     if (drive->options.read_only || drive->broken)
         return STATUS_OK;
+    struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
+    bool snapshot = drive->changed && !drive->options.no_snapshot &&
+                    drive->figures.entries >= SNAPSHOT_ENTRIES_MIN;
+    /* Seal and snapshot vouch for what is before them. */
+    if (drive->batches_unsealed > 1 || snapshot)
+        TRY(write__sync(drive, view->generation, drive->figures.end));
     TRY(write__seal(drive));
-    if (drive->changed && !drive->options.no_snapshot &&
-        drive->figures.entries >= SNAPSHOT_ENTRIES_MIN)
-        return snapshot__store(drive);
-    return STATUS_OK;
+    return snapshot ? snapshot__store(drive) : STATUS_OK;
 }
 
 enum status drive_close(struct drive *drive) {
@@ -421,9 +442,11 @@ enum status drive_close(struct drive *drive) {
 }
 
 enum status drive_snapshot(struct drive *drive) {
-    TRY(drive_sync(drive));
     thread_mutex_lock(&drive->writer);
+    struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
     enum status status = write__check(drive);
+    if (status == STATUS_OK)
+        status = write__sync(drive, view->generation, drive->figures.end);
     if (status == STATUS_OK)
         status = write__seal(drive);
     if (status == STATUS_OK)

@@ -21,7 +21,7 @@ static enum status version_within(const struct drive_view *view, uint64_t end, u
            end of the mapping. What is published must not reach over the end. */
         uint64_t limit = place < end ? end : view->mapping->size;
         if (!entry_decode(geometry, base, limit, place, entry_out) ||
-            !entry_header_good(geometry, base, entry_out)) {
+            !header_good(view, base, entry_out)) {
             entry_out->place = place;
             return damaged(view, place);
         }
@@ -39,9 +39,8 @@ static enum status version_within(const struct drive_view *view, uint64_t end, u
     }
 }
 
-enum status read__find(const struct drive_view *view, uint64_t end, uint64_t hash,
-                       struct slice key, struct entry *entry_out, bool *found_out,
-                       bool *stale_out) {
+enum status read__find(const struct drive_view *view, uint64_t end, uint64_t hash, struct slice key,
+                       struct entry *entry_out, bool *found_out, bool *stale_out) {
     const struct geometry *geometry = view_geometry(view);
     *found_out = *stale_out = false;
     uint64_t at = table_home(view->table, hash);
@@ -55,6 +54,8 @@ enum status read__find(const struct drive_view *view, uint64_t end, uint64_t has
             *stale_out = true; /* the file outgrew this view a moment ago */
             return STATUS_OK;
         }
+        /* Header and, in the next line of the cache, most likely the value: ask for both. */
+        __builtin_prefetch(view->mapping->base + place + (geometry->format == 1 ? -64 : 64));
         if (geometry->format == 1) {
             uint64_t limit = view->mapping->size;
             if (!entry_decode(geometry, view->mapping->base, limit, place, entry_out) ||
@@ -72,8 +73,9 @@ enum status read__find(const struct drive_view *view, uint64_t end, uint64_t has
     }
 }
 
-bool read__is_newest(const struct drive_view *view, uint64_t end, const struct entry *entry,
-                     uint64_t hash) {
+bool read__is_newest(const struct drive_view *view, const struct mapping *mapping, uint64_t end,
+                     const struct entry *entry, uint64_t hash, uint64_t *beyond_out) {
+    *beyond_out = 0;
     uint64_t at = table_home(view->table, hash);
     for (;;) {
         uint64_t place;
@@ -81,10 +83,13 @@ bool read__is_newest(const struct drive_view *view, uint64_t end, const struct e
         if (place == 0)
             return false;
         place = SLOT_PLACE(place);
-        while (place >= end && place < view->mapping->size) {
+        while (place >= end) {
             struct entry newer;
-            if (!entry_decode(view_geometry(view), view->mapping->base, view->mapping->size, place,
-                              &newer) ||
+            if (place >= mapping->size) {
+                *beyond_out = place;
+                return false;
+            }
+            if (!entry_decode(view_geometry(view), mapping->base, mapping->size, place, &newer) ||
                 !slice_equal(newer.key, entry->key))
                 break;
             place = newer.version;

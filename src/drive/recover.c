@@ -95,8 +95,7 @@ static bool seal_follows(const struct recovery *recovery, uint64_t at, uint64_t 
 static enum status take_range(struct recovery *recovery, uint64_t from, uint64_t to) {
     struct entry entry;
     while (from < to) {
-        bool readable =
-            entry_decode(recovery->geometry, recovery->base, to, from, &entry);
+        bool readable = entry_decode(recovery->geometry, recovery->base, to, from, &entry);
         ASSERT(readable);
         if (entry.kind != ENTRY_SEAL)
             TRY(recover__take(recovery, &entry));

@@ -19,8 +19,8 @@ static bool decodes(const struct recovery *recovery, uint64_t place, struct entr
         entry_out->start < recovery->from)
         return false;
     *follows = entry_out->start == recovery->from ||
-               entry_decode(recovery->geometry, recovery->base, entry_out->start,
-                            entry_out->start, &before);
+               entry_decode(recovery->geometry, recovery->base, entry_out->start, entry_out->start,
+                            &before);
     return true;
 }
 
@@ -97,8 +97,8 @@ enum status recover__chain(struct recovery *recovery, uint64_t size) {
     struct places places = {0};
     enum status status = gather(recovery, end, &places);
     for (size_t i = places.count; i > 0 && status == STATUS_OK; i--) {
-        bool readable = entry_decode(recovery->geometry, recovery->base, end,
-                                     places.items[i - 1], &entry);
+        bool readable =
+            entry_decode(recovery->geometry, recovery->base, end, places.items[i - 1], &entry);
         ASSERT(readable);
         recovery->figures.last = places.items[i - 1];
         status = recover__take(recovery, &entry);

@@ -84,8 +84,8 @@ static enum status check_blocks(void *context, unsigned index) {
     const struct block_check *check = context;
     for (uint64_t i = index; i < check->blocks; i += check->threads) {
         uint64_t from = i * BLOCK_SIZE;
-        uint64_t size = check->slots_size - from < BLOCK_SIZE ? check->slots_size - from
-                                                              : BLOCK_SIZE;
+        uint64_t size =
+            check->slots_size - from < BLOCK_SIZE ? check->slots_size - from : BLOCK_SIZE;
         if (crc32c(0, check->slots + from, (size_t)size) !=
             get_le32(check->header + SNAPSHOT_HEADER_SIZE + 4 * i))
             return error_set(STATUS_INDEX_CORRUPTED, "block %llu", (unsigned long long)i);
@@ -124,15 +124,17 @@ static bool snapshot_fits(const struct snapshot *s) {
         .slots = s->block + slots_offset(blocks),
         .blocks = blocks,
         .slots_size = capacity * sizeof(struct slot),
-        .threads = blocks < 8 ? 1 : processors > 8 ? 8 : processors,
+        .threads = blocks < 8       ? 1
+                   : processors > 8 ? 8
+                                    : processors,
     };
     if (thread_run_all(check.threads, check_blocks, &check) != STATUS_OK) {
         error_clear();
         return false;
     }
     return witness(s->geometry, s->base, get_le64(s->block + 40),
-                   (const struct slot *)(const void *)check.slots, capacity) ==
-           get_le32(s->block + 60);
+                   (const struct slot *)(const void *)check.slots,
+                   capacity) == get_le32(s->block + 60);
 }
 
 static void take_header(const uint8_t *h, struct recovery *recovery) {
@@ -196,8 +198,8 @@ enum status snapshot__load(struct drive *drive, const struct geometry *geometry,
 
 /* ---- storing -------------------------------------------------------------------------------- */
 
-static void encode_header(const struct drive *drive, const struct drive_view *view,
-                          uint64_t blocks, uint8_t *h) {
+static void encode_header(const struct drive *drive, const struct drive_view *view, uint64_t blocks,
+                          uint8_t *h) {
     const struct geometry *geometry = view_geometry(view);
     const struct figures *figures = &drive->figures;
     const struct table *table = view->table;
@@ -210,8 +212,8 @@ static void encode_header(const struct drive *drive, const struct drive_view *vi
     put_le64(h + 48, figures->last);
     put_le32(h + 56, crc32c(0, view->mapping->base + figures->end - FORMAT_CHAIN_TRAILER_SIZE,
                             FORMAT_CHAIN_TRAILER_SIZE));
-    put_le32(h + 60, witness(geometry, view->mapping->base, figures->end, table->slots,
-                             table->capacity));
+    put_le32(h + 60,
+             witness(geometry, view->mapping->base, figures->end, table->slots, table->capacity));
     put_le64(h + 64, table->capacity);
     put_le64(h + 72, table->used);
     put_le64(h + 80, figures->count);

@@ -35,10 +35,10 @@
 /* What changes with every write. */
 struct figures {
     uint64_t end;
-    uint64_t last;       /* place of the last entry, 0: none */
-    uint64_t count;      /* keys with a value */
-    uint64_t live_size;  /* bytes of their entries */
-    uint64_t entries;    /* in the file, seals excepted */
+    uint64_t last;      /* place of the last entry, 0: none */
+    uint64_t count;     /* keys with a value */
+    uint64_t live_size; /* bytes of their entries */
+    uint64_t entries;   /* in the file, seals excepted */
 };
 
 struct generation {
@@ -49,6 +49,8 @@ struct generation {
     _Atomic uint64_t end;
     /* As of an end up to this one every put is its key's newest: no need to look at the index. */
     _Atomic uint64_t clean_end;
+    /* Headers from here on were verified when the store was opened, or written since. */
+    uint64_t checked_from;
 };
 
 struct mapping {
@@ -77,16 +79,16 @@ struct drive {
     struct thread_mutex writer;
     struct thread_condition compacted;
     bool compacting;
-    _Atomic bool broken; /* a sync failed, or a failed write could not be cut off */
-    bool changed; /* since the snapshot on disk */
-    bool snapshot_known; /* opened from one that was complete */
+    _Atomic bool broken;       /* a sync failed, or a failed write could not be cut off */
+    bool changed;              /* since the snapshot on disk */
+    bool snapshot_known;       /* opened from one that was complete */
     uint64_t batches_unsealed; /* behind the last flag ENTRY_SEALED */
-    void *stage; /* write.c: the writer's scratch */
+    void *stage;               /* write.c: the writer's scratch */
 
     struct thread_mutex syncing;
     struct thread_condition synced;
     bool sync_running;
-    uint64_t synced_end;         /* durable up to here, of the present generation */
+    uint64_t synced_end; /* durable up to here, of the present generation */
     struct generation *synced_generation;
 
     struct thread_mutex facts;
@@ -99,6 +101,11 @@ struct drive {
 
 static inline const struct geometry *view_geometry(const struct drive_view *view) {
     return &view->generation->geometry;
+}
+static inline bool header_good(const struct drive_view *view, const uint8_t *base,
+                               const struct entry *entry) {
+    return entry->place >= view->generation->checked_from ||
+           entry_header_good(&view->generation->geometry, base, entry);
 }
 static inline uint64_t generation_end(const struct generation *generation) {
     return atomic_load_explicit(&generation->end, memory_order_acquire);
@@ -124,8 +131,8 @@ enum status generation__create(struct plain_file *file, const struct geometry *g
                                struct generation **generation_out) MUST_USE;
 void generation__release(struct generation *generation);
 /* Map a file of `size` bytes with room to grow. */
-enum status mapping__create(struct plain_file *file, uint64_t size,
-                            struct mapping **mapping_out) MUST_USE;
+enum status mapping__create(struct plain_file *file, uint64_t size, struct mapping **mapping_out)
+    MUST_USE;
 void mapping__release(struct mapping *mapping);
 /* Tests: bytes a mapping is larger than its file at least; 0: the usual. */
 extern uint64_t mapping__room;
@@ -139,7 +146,7 @@ struct recovery {
     uint64_t from;       /* complete up to here (a snapshot) */
     struct table *table; /* grows */
     struct figures figures;
-    uint64_t sealed;     /* place of the last sealed entry seen */
+    uint64_t sealed; /* place of the last sealed entry seen */
     uint64_t batches_unsealed;
     uint64_t clean_end;
     uint64_t walked;
@@ -156,7 +163,8 @@ void recover__damage(struct drive *drive, uint64_t from, uint64_t to);
 /* Format 2: the first entry with a good header at or behind `at`, else `limit`. */
 /* Format 1: does what ends at `place` look like an entry? */
 bool recover__likely(const struct recovery *recovery, uint64_t place, struct entry *entry_out);
-/* Format 1: the end of the last entry that is good at or before `place`, `from` if there is none. */
+/* Format 1: the end of the last entry that is good at or before `place`, `from` if there is none.
+ */
 uint64_t recover__find_end(const struct recovery *recovery, uint64_t place);
 uint64_t recover__next_entry(const struct geometry *geometry, const uint8_t *base, uint64_t at,
                              uint64_t limit);
@@ -205,12 +213,13 @@ unsigned write__sealed_flag(struct drive *drive, const struct figures *figures);
 
 /* The newest entry of the key that is within `end`, deletions too. *found_out false: none. The view
    must be current enough: *stale_out asks for a newer one. */
-enum status read__find(const struct drive_view *view, uint64_t end, uint64_t hash,
-                       struct slice key, struct entry *entry_out, bool *found_out,
-                       bool *stale_out) MUST_USE;
-/* Is the entry what its key has as of `end`? (format 2) */
-bool read__is_newest(const struct drive_view *view, uint64_t end, const struct entry *entry,
-                     uint64_t hash);
+enum status read__find(const struct drive_view *view, uint64_t end, uint64_t hash, struct slice key,
+                       struct entry *entry_out, bool *found_out, bool *stale_out) MUST_USE;
+/* Is the entry what its key has as of `end`? (format 2) The way back from a newer version leads
+   through `mapping`; *beyond_out is a place that lies outside of it, then ask again with a larger
+   one, else 0. */
+bool read__is_newest(const struct drive_view *view, const struct mapping *mapping, uint64_t end,
+                     const struct entry *entry, uint64_t hash, uint64_t *beyond_out);
 
 /* iterate.c */
 

@@ -32,8 +32,8 @@ static enum status pour_value(struct pour *pour) {
     for (;;) {
         size_t size = 0, filled = 0;
         do { /* few large writes, however small the pieces are that come */
-            TRY(pour->source->next(pour->source->context, pour->chunk + filled,
-                                   CHUNK_SIZE - filled, &size));
+            TRY(pour->source->next(pour->source->context, pour->chunk + filled, CHUNK_SIZE - filled,
+                                   &size));
             ASSERT(size <= CHUNK_SIZE - filled);
             filled += size;
         } while (size > 0 && filled < CHUNK_SIZE);
@@ -143,8 +143,7 @@ static enum status put_stream(struct drive *drive, struct slice key,
 }
 
 enum status drive_put_stream(struct drive *drive, struct slice key,
-                             const struct drive_source *source,
-                             enum drive_durability durability) {
+                             const struct drive_source *source, enum drive_durability durability) {
     uint8_t *chunk = memory_alloc(CHUNK_SIZE);
     if (chunk == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");

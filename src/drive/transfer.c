@@ -23,8 +23,8 @@ static enum status rename_locked(struct drive *drive, struct slice from, struct 
         return no_such_key(drive);
     enum status status = current_value(drive, to, &other);
     if (status == STATUS_OK && other.data != NULL)
-        status = error_set(STATUS_DUPLICATE_OBJECT, "the new key is already in \"%s\"",
-                           drive->path);
+        status =
+            error_set(STATUS_DUPLICATE_OBJECT, "the new key is already in \"%s\"", drive->path);
     if (status == STATUS_OK) {
         drive_handle_release(&other);
         struct write_item items[2] = {
@@ -70,7 +70,8 @@ enum status drive_move(struct drive *source, struct slice key, struct drive *tar
     return drive_delete(source, key, durability, &existed);
 }
 
-/* ---- conversion ------------------------------------------------------------------------------- */
+/* ---- conversion -------------------------------------------------------------------------------
+ */
 
 struct named_hash {
     uint64_t hash;
@@ -120,8 +121,11 @@ static enum status convert_entry(struct drive *target, const struct drive_entry 
     if (exists)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED,
                          "two keys have the same hash, which format 1 cannot tell apart");
-    struct write_item item = {.key = entry->key, .value = entry->value, .time_us = entry->time_us,
-                              .hash = entry->key_hash, .hashed = hashed};
+    struct write_item item = {.key = entry->key,
+                              .value = entry->value,
+                              .time_us = entry->time_us,
+                              .hash = entry->key_hash,
+                              .hashed = hashed};
     thread_mutex_lock(&target->writer);
     enum status status = write__batch(target, &item, 1);
     thread_mutex_unlock(&target->writer);
@@ -146,8 +150,7 @@ static enum status convert_all(struct drive *source, struct drive *target,
             status = find_name(source, names, name_count, &entry);
         if (status == STATUS_OK)
             status = convert_entry(target, &entry);
-        if (status == STATUS_OK && done % 1024 == 0 && progress != NULL &&
-            progress->tick != NULL &&
+        if (status == STATUS_OK && done % 1024 == 0 && progress != NULL && progress->tick != NULL &&
             !progress->tick(progress->context, done, statistics.count))
             status = error_set(STATUS_CANCELED, "conversion was stopped");
     }

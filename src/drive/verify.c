@@ -79,9 +79,8 @@ static enum status verify_plain(struct verify *v, struct part *part, unsigned in
 }
 
 static enum status verify_chained(struct verify *v, struct part *part, unsigned index) {
-    struct recovery pass = {.geometry = view_geometry(v->view),
-                            .base = v->view->mapping->base,
-                            .from = part->from};
+    struct recovery pass = {
+        .geometry = view_geometry(v->view), .base = v->view->mapping->base, .from = part->from};
     uint64_t at = part->to, ticked = at;
     struct entry entry;
     while (at > part->from) {

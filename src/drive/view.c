@@ -30,8 +30,7 @@ void generation__release(struct generation *generation) {
     memory_free(generation);
 }
 
-enum status mapping__create(struct plain_file *file, uint64_t size,
-                            struct mapping **mapping_out) {
+enum status mapping__create(struct plain_file *file, uint64_t size, struct mapping **mapping_out) {
     struct mapping *mapping = memory_alloc_zeroed(1, sizeof *mapping);
     if (mapping == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");

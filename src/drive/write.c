@@ -121,7 +121,8 @@ static enum status check_items(const struct geometry *geometry, const struct wri
 
 /* ---- layout --------------------------------------------------------------------------------- */
 
-/* The newest item before `i` of the batch with its key; the bucket then names `i`. SIZE_MAX: none. */
+/* The newest item before `i` of the batch with its key; the bucket then names `i`. SIZE_MAX: none.
+ */
 static size_t earlier_in_batch(struct stage *stage, size_t bucket_mask,
                                const struct write_item *items, size_t i, bool by_hash) {
     size_t bucket = (size_t)items[i].hash & bucket_mask;
@@ -157,8 +158,7 @@ static enum status plan_item(const struct drive_view *view, struct stage *stage,
     } else {
         struct entry entry;
         bool found = false, stale = false;
-        enum status status =
-            read__find(view, limit, item->hash, item->key, &entry, &found, &stale);
+        enum status status = read__find(view, limit, item->hash, item->key, &entry, &found, &stale);
         bool unreadable = status == STATUS_DATA_CORRUPTED; /* it can still be superseded */
         if (!unreadable)
             TRY(status);
@@ -196,9 +196,9 @@ static enum status plan_batch(const struct drive_view *view, struct stage *stage
         memset(stage->buckets, 0, (mask + 1) * sizeof *stage->buckets);
     uint64_t at = end;
     for (size_t i = 0; i < count; i++) {
-        size_t earlier = count == 1 ? SIZE_MAX
-                                    : earlier_in_batch(stage, mask, items, i,
-                                                       view_geometry(view)->format == 1);
+        size_t earlier =
+            count == 1 ? SIZE_MAX
+                       : earlier_in_batch(stage, mask, items, i, view_geometry(view)->format == 1);
         TRY(plan_item(view, stage, items, i, earlier, &at, end));
     }
     *end_out = at;
@@ -451,8 +451,7 @@ enum status write__batch(struct drive *drive, struct write_item *items, size_t c
     stage->pending = 0;
     int64_t now_us = geometry->format == 1 ? 0 : clock_wall_us();
     bool sealed = geometry->format != 1 && write__sealed_flag(drive, &figures) != 0;
-    enum status status =
-        stage_batch(drive, geometry, stage, items, count, &figures, now_us);
+    enum status status = stage_batch(drive, geometry, stage, items, count, &figures, now_us);
     if (status != STATUS_OK) {
         write__undo(drive, view);
         return status;

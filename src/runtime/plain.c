@@ -48,7 +48,9 @@ enum status plain_open(const char *path, unsigned flags, struct plain_file **fil
     system |= flags & PLAIN_EXCLUSIVE ? O_EXCL : 0;
     system |= flags & PLAIN_TRUNCATE ? O_TRUNC : 0;
     if (flags & (PLAIN_CREATE | PLAIN_TRUNCATE)) {
-        struct plain_event event = {.change = PLAIN_CHANGE_CREATE, .path = path};
+        struct plain_event event = {.change = PLAIN_CHANGE_CREATE,
+                                    .path = path,
+                                    .truncates = (flags & PLAIN_TRUNCATE) != 0};
         int refused = ask_hook(&event);
         if (refused != 0)
             return plain__failure(refused, "create file", path);
@@ -106,8 +108,7 @@ enum status plain_read(struct plain_file *file, void *buffer, size_t size, uint6
                        size_t *size_out) {
     size_t done = 0;
     while (done < size) {
-        ssize_t count = pread(file->fd, (char *)buffer + done, size - done,
-                              (off_t)(offset + done));
+        ssize_t count = pread(file->fd, (char *)buffer + done, size - done, (off_t)(offset + done));
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
@@ -138,7 +139,8 @@ static int gather(const struct write_place *place, uint64_t size_max, struct iov
         if (size > size_max)
             size = (size_t)size_max;
         if (size > 0)
-            vectors[used++] = (struct iovec){(void *)(uintptr_t)(place->pieces[i].data + skip), size};
+            vectors[used++] =
+                (struct iovec){(void *)(uintptr_t)(place->pieces[i].data + skip), size};
         size_max -= size;
         skip = 0;
     }
@@ -181,11 +183,17 @@ enum status plain_write(struct plain_file *file, const struct slice *pieces, siz
     uint64_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;
-    struct plain_event event = {.change = PLAIN_CHANGE_WRITE, .path = file->path, .offset = offset,
-                                .size = size, .pieces = pieces, .count = count};
+    struct plain_event event = {.change = PLAIN_CHANGE_WRITE,
+                                .path = file->path,
+                                .offset = offset,
+                                .size = size,
+                                .pieces = pieces,
+                                .count = count};
     int refused = ask_hook(&event);
     int error = write_pieces(file->fd, pieces, count, offset,
-                             refused == 0 ? size : event.size < size ? event.size : 0);
+                             refused == 0        ? size
+                             : event.size < size ? event.size
+                                                 : 0);
     if (error == 0)
         error = refused;
     return error == 0 ? STATUS_OK : plain__failure(error, "write file", file->path);

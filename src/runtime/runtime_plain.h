@@ -66,8 +66,9 @@ enum status plain_directory_list(const char *path, char ***names_out, size_t *co
 
 /* ---- files as memory --------------------------------------------------------------------- */
 
-/* The first `size` bytes of the file, read-only and shared: what is written to the file later shows.
-   `size` may lie beyond the file's end; a byte may be touched once the file has grown over it. */
+/* The first `size` bytes of the file, read-only and shared: what is written to the file later
+   shows. `size` may lie beyond the file's end; a byte may be touched once the file has grown over
+   it. */
 enum status plain_map(struct plain_file *file, uint64_t size, const uint8_t **base_out) MUST_USE;
 /* The same, but writable; what is written stays in this process's memory. */
 enum status plain_map_private(struct plain_file *file, uint64_t size, uint8_t **base_out) MUST_USE;
@@ -109,6 +110,7 @@ struct plain_event {
     uint64_t offset, size; /* size: of a write (may be lowered: a short write), of a truncate */
     const struct slice *pieces;
     size_t count;
+    bool truncates; /* create: what there is goes */
 };
 /* Sees every change before it happens and may refuse it with an errno (0: go on). For a write it
    may lower event->size and refuse: so much is written first. NULL: none. Not while other threads

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base_bytes.h"
 #include "base/base_memory.h"
 #include "base/base_random.h"
 #include "drive/drive.h"
@@ -54,10 +55,23 @@ static inline uint8_t *file_bytes(const char *path, size_t *size_out) {
 }
 
 static inline void file_put(const char *path, const void *bytes, size_t size) {
+    unlink(path); /* writing over a file makes some file systems wait for the disk */
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, size, file), size);
     fclose(file);
+}
+
+/* Two keys of 16 bytes with one XXH3. Of such a key each half is xored with a constant, the halves
+   are added (the first with its bytes turned round) and their product is added to that: with one
+   half zero the product vanishes, and it does not matter which half holds x. */
+static inline void colliding_keys(uint64_t x, uint8_t a[16], uint8_t b[16]) {
+    const uint64_t first = 0x1f67b3b7a4a44072u ^ 0x78e5c0cc4ee679cbu;
+    const uint64_t second = 0x2172ffcc7dd05a82u ^ 0x8e2443f7744608b8u;
+    put_le64(a, first);
+    put_le64(a + 8, x ^ second);
+    put_le64(b, __builtin_bswap64(x) ^ first);
+    put_le64(b + 8, second);
 }
 
 static inline void assert_value(struct drive *drive, struct slice key, struct slice value) {

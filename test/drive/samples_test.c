@@ -107,8 +107,8 @@ static void the_samples_read_as_listed(void **state) {
 static void the_compacted_sample_has_the_listed_entries(void **state) {
     struct drive *drive;
     struct drive_statistics statistics;
-    assert_ok(drive_open(sample("compacted.drive"), &(struct drive_options){.read_only = true},
-                         &drive));
+    assert_ok(
+        drive_open(sample("compacted.drive"), &(struct drive_options){.read_only = true}, &drive));
     drive_statistics(drive, &statistics);
     assert_int_equal(statistics.count, listed_number("compacted.txt", "live_entries"));
     assert_int_equal(statistics.saving, 0);
@@ -167,7 +167,8 @@ static void torn_and_garbage_tails_are_cut_to_the_listed_lengths(void **state) {
     }
 }
 
-/* ---- the same operations, the same bytes ------------------------------------------------------ */
+/* ---- the same operations, the same bytes ------------------------------------------------------
+ */
 
 /* The operations that made a sample, from its entries and the list of its keys. */
 static size_t operations_of(const uint8_t *bytes, size_t size, const struct listed *list,
@@ -204,11 +205,10 @@ static void write_again(const char *name, size_t batch) {
     struct drive_item *items = calloc(4000, sizeof *items);
     size_t count = operations_of(bytes, size, list, list_count, items);
     struct drive *drive;
-    assert_ok(drive_open(path_of(again), &(struct drive_options){.create = true, .format = 1},
-                         &drive));
+    assert_ok(
+        drive_open(path_of(again), &(struct drive_options){.create = true, .format = 1}, &drive));
     for (size_t i = 0; i < count; i += batch)
-        assert_ok(drive_batch(drive, items + i, count - i < batch ? count - i : batch,
-                              DRIVE_NONE));
+        assert_ok(drive_batch(drive, items + i, count - i < batch ? count - i : batch, DRIVE_NONE));
     assert_ok(drive_close(drive));
     size_t again_size;
     uint8_t *written = file_bytes(path_of(again), &again_size);
