@@ -17,7 +17,7 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size) {
     return ~state;
 }
 
-/* Product of two polynomials modulo the generator, bits reflected: bit 31 is the coefficient of 1. */
+/* Product of two polynomials modulo the generator; bits reflected: bit 31 is the constant term. */
 static uint32_t polynomial_multiply(uint32_t a, uint32_t b) {
     uint32_t product = 0;
     for (uint32_t bit = 1u << 31; bit != 0; bit >>= 1) {

@@ -116,8 +116,8 @@ const char *file_path(const struct file *file) {
 static enum status transfer_failure(int64_t result, const char *verb, const struct file *file,
                                     uint64_t offset) {
     int error = (int)-result;
-    return error_set(file__status_of_errno(error), "could not %s file \"%s\" at offset %llu: %s", verb,
-                     file->path, (unsigned long long)offset, strerror(error));
+    return error_set(file__status_of_errno(error), "could not %s file \"%s\" at offset %llu: %s",
+                     verb, file->path, (unsigned long long)offset, strerror(error));
 }
 
 /* The kernel moves at most 2 GiB at a time. */
