@@ -49,6 +49,19 @@ static bool same_types(const struct statement *statement, const uint32_t *types,
     return true;
 }
 
+/* The transaction's snapshot, if the schema has indexes that it must not use; else 0. READ
+   COMMITTED takes its snapshots after planning. */
+static struct commit_number index_snapshot(const struct session *session,
+                                           const struct schema *schema) {
+    struct commit_number snapshot = {0};
+    if (session->transaction != NULL &&
+        transaction_isolation(session->transaction) == ISOLATION_REPEATABLE_READ)
+        snapshot = transaction_snapshot(session->transaction);
+    if (schema_indexes_usable_from(schema).value <= snapshot.value)
+        snapshot.value = 0;
+    return snapshot;
+}
+
 struct statement *session__cached(struct fiber *f, struct session *session, const char *text,
                                   const uint32_t *types, size_t type_count) {
     struct plan_cache *cache = cache_of(f, session);
@@ -56,7 +69,9 @@ struct statement *session__cached(struct fiber *f, struct session *session, cons
         return NULL;
     struct plan_key key = key_of(session, text, types, type_count);
     struct schema *schema = session__schema(session);
-    struct statement *statement = plan_cache_get(cache, &key, schema_version(schema));
+    struct statement *statement = NULL;
+    if (index_snapshot(session, schema).value == 0)
+        statement = plan_cache_get(cache, &key, schema_version(schema));
     schema_release(schema);
     return statement;
 }
@@ -64,7 +79,8 @@ struct statement *session__cached(struct fiber *f, struct session *session, cons
 static void remember(struct fiber *f, struct session *session, const char *text,
                      const uint32_t *types, size_t type_count, struct statement *statement) {
     struct plan_cache *cache = cache_of(f, session);
-    if (cache == NULL || session->private_schema != NULL || !is_cacheable(statement))
+    if (cache == NULL || session->private_schema != NULL || !is_cacheable(statement) ||
+        statement->index_snapshot.value != 0)
         return;
     struct plan_key key = key_of(session, text, types, type_count);
     plan_cache_put(cache, &key, statement);
@@ -106,6 +122,7 @@ static enum status bind_inputs(struct fiber *f, struct session *session, const u
         .parameter_type_count = type_count,
         .database_name = session->database,
         .tables = &inputs->tables,
+        .index_snapshot = index_snapshot(session, inputs->schema),
     };
     return STATUS_OK;
 }
@@ -162,7 +179,8 @@ enum status session__revalidate(struct fiber *f, struct session *session, const 
                                 bool keep_result, struct statement **statement_io) {
     struct statement *old = *statement_io, *fresh;
     struct schema *schema = session__schema(session);
-    bool good = old->schema_version == schema_version(schema);
+    bool good = old->schema_version == schema_version(schema) &&
+                old->index_snapshot.value == index_snapshot(session, schema).value;
     schema_release(schema);
     if (good || old->kind == STATEMENT_BEGIN || old->kind == STATEMENT_COMMIT ||
         old->kind == STATEMENT_ROLLBACK)

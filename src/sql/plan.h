@@ -47,6 +47,13 @@ struct frame {
     struct outer_list outer; /* variables of the parent's query that this one uses */
 };
 
+/* Not those made after the snapshot that the statement will run at: as a way to rows they miss old
+   versions, and what they promise to be unique may not have been. */
+static inline bool plan_index_usable(const struct frame *frame, const struct index *index) {
+    uint64_t snapshot = frame->p->b->options->index_snapshot.value;
+    return snapshot == 0 || index->usable_from.value <= snapshot;
+}
+
 struct path {
     struct plan_node *node;
     struct layout layout;

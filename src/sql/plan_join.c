@@ -132,7 +132,7 @@ static bool keys_unique(struct frame *frame, const struct path *path, uint32_t c
         return false;
     for (uint32_t i = 0; i < relation->table->index_count; i++) {
         const struct index *index = relation->table->indexes[i];
-        bool all = index->unique;
+        bool all = index->unique && plan_index_usable(frame, index);
         for (uint32_t c = 0; c < index->column_count && all; c++) {
             bool found = false;
             for (uint32_t k = 0; k < count; k++)
@@ -158,6 +158,8 @@ static bool relation_unique(struct frame *frame, uint32_t number, uint32_t count
         const struct index *index = relation->table->indexes[i];
         uint64_t used = 0;
         uint32_t found = 0;
+        if (!plan_index_usable(frame, index))
+            continue;
         for (uint32_t c = 0; index->unique && c < index->column_count; c++)
             for (uint32_t k = 0; k < count && k < 64; k++) {
                 const struct expression *column = equated_column(conditions[k], number);

@@ -194,8 +194,8 @@ static enum status plan_set_functions(struct frame *frame, struct path *path) {
 /* ---- order and limit -------------------------------------------------------------------- */
 
 /* Does the scan's index give this order? Then say so in the scan. */
-static bool index_gives_order(struct path *path, const struct query *query, bool limited,
-                              struct expression *const *keys) {
+static bool index_gives_order(struct frame *frame, struct path *path, const struct query *query,
+                              bool limited, struct expression *const *keys) {
     struct plan_node *node = path->node;
     if (node->kind != NODE_TABLE_SCAN || node->scan.any_count > 0)
         return false;
@@ -203,6 +203,8 @@ static bool index_gives_order(struct path *path, const struct query *query, bool
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = table->indexes[i];
         uint32_t skip = 0;
+        if (!plan_index_usable(frame, index))
+            continue;
         if (node->scan.index != NULL) {
             if (node->scan.index != index)
                 continue;
@@ -238,7 +240,7 @@ static enum status plan_sort(struct frame *frame, struct path *path, struct expr
                              const struct expression *limit, const struct expression *offset) {
     struct planner *p = frame->p;
     const struct query *query = frame->query;
-    if (index_gives_order(path, query, limit != NULL, keys))
+    if (index_gives_order(frame, path, query, limit != NULL, keys))
         return STATUS_OK;
     struct sort_key *sorts;
     TRY(BIND_ARRAY(p->b, query->sort_count, &sorts));

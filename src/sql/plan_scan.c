@@ -349,6 +349,8 @@ static bool choose_index(struct frame *frame, uint32_t relation, uint32_t count,
     bool found = false;
     for (uint32_t i = 0; i < table->index_count; i++) {
         struct index_choice choice;
+        if (!plan_index_usable(frame, table->indexes[i]))
+            continue;
         consider_index(frame, relation, table->indexes[i], table_rows, count, quals, &choice);
         bool usable = choice.equal_count > 0 || choice.any.list != NULL ||
                       choice.lower.bound != NULL || choice.upper.bound != NULL;

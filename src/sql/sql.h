@@ -290,8 +290,9 @@ struct statement {
     const struct plan *plan; /* SELECT, INSERT, UPDATE, DELETE, COPY, CREATE TABLE AS */
     uint32_t lock_count;     /* relation locks to take first; plan->locks are among them */
     const struct plan_lock *locks;
-    bool depends_on_settings; /* folded something that DateStyle, TimeZone or search_path
-                                 decide: do not share with a session that has others */
+    struct commit_number index_snapshot; /* as in the options: good for this snapshot only */
+    bool depends_on_settings;            /* folded something that DateStyle, TimeZone or search_path
+                                            decide: do not share with a session that has others */
     union {
         struct statement_transaction transaction;
         struct statement_setting setting;
@@ -330,6 +331,9 @@ struct sql_options {
     const char *database_name; /* for "a.b.c" names; NULL: satori */
     /* Current row counts for tables never analyzed; NULL: guess. May suspend. */
     const struct table_context *tables;
+    /* The snapshot the statement will run at, when it is older than some index of the schema: such
+       an index does not know the row versions of then and is left alone. {0}: use them all. */
+    struct commit_number index_snapshot;
 };
 
 /* On success the caller holds one reference. `schema` is retained by the statement. Suspends for

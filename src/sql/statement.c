@@ -318,6 +318,7 @@ enum status sql_prepare(struct fiber *f, const struct raw_statement *raw, struct
     statement->private_part = own;
     statement->schema = schema;
     statement->schema_version = schema_version(schema);
+    statement->index_snapshot = options->index_snapshot;
     statement->tag = "";
     call.statement = statement;
     open_binder(&call, &own->arena, schema, options, &counts);

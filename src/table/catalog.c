@@ -39,6 +39,8 @@ static void indexes_set_usable(struct schema *schema, const struct schema *older
                 index->usable_from = known->usable_from;
             else
                 index->usable_from.value = older == NULL ? 0 : version;
+            if (index->usable_from.value > schema->indexes_usable_from)
+                schema->indexes_usable_from = index->usable_from.value;
         }
     }
 }
@@ -87,7 +89,10 @@ enum status catalog_schema_private(struct fiber *f, struct catalog *catalog,
     TRY(schema__build(f, catalog, transaction, schema_out));
     (*schema_out)->version = SCHEMA_PRIVATE_VERSION + atomic_fetch_add(&catalog->private_count, 1);
     struct schema *published = catalog_schema(catalog);
-    indexes_set_usable(*schema_out, published, 0);
+    /* An index of our own holds the newest rows: what READ COMMITTED sees next, and perhaps not
+       what the snapshot of REPEATABLE READ sees. */
+    bool repeatable = transaction_isolation(transaction) == ISOLATION_REPEATABLE_READ;
+    indexes_set_usable(*schema_out, published, repeatable ? UINT64_MAX : 0);
     schema_release(published);
     return STATUS_OK;
 }

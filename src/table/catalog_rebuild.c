@@ -41,15 +41,20 @@ static enum status visit_here(struct fiber *f, struct partition *partition, void
     return status;
 }
 
-/* One partition after the other. */
+/* One partition after the other; the newest rows, whatever snapshot the transaction is at. */
 static enum status visit_all(struct fiber *f, struct table_visit *visit) {
     struct store *store = visit->ddl->context.store;
+    struct transaction *transaction = visit->ddl->context.transaction;
     uint64_t partitions = table_partitions(store, visit->table);
-    for (unsigned p = 0; p < store_partition_count(store) && !visit->stopped; p++) {
-        if ((partitions >> p & 1) != 0)
-            TRY(partition_call(f, store, p, visit_here, visit));
+    struct transaction_newest newest;
+    TRY(transaction_newest_begin(f, transaction, &newest));
+    enum status status = STATUS_OK;
+    for (unsigned p = 0; p < store_partition_count(store); p++) {
+        if ((partitions >> p & 1) != 0 && !visit->stopped && status == STATUS_OK)
+            status = partition_call(f, store, p, visit_here, visit);
     }
-    return STATUS_OK;
+    transaction_newest_end(f, transaction, &newest);
+    return status;
 }
 
 static enum status visit_any(struct fiber *f, struct partition *partition,

@@ -53,6 +53,10 @@ uint64_t schema_version(const struct schema *schema) {
     return schema->version;
 }
 
+struct commit_number schema_indexes_usable_from(const struct schema *schema) {
+    return (struct commit_number){schema->indexes_usable_from};
+}
+
 void schema_part_release(struct schema_part *part) {
     arena_release(&part->arena);
     *part = (struct schema_part){0};

@@ -44,6 +44,7 @@ struct schema_part {
 struct schema {
     _Atomic uint64_t references;
     uint64_t version;
+    uint64_t indexes_usable_from;     /* the largest of any index */
     const struct schema_part *system; /* the catalog's; outlives every schema */
     struct schema_part user;
 };

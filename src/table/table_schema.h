@@ -147,6 +147,8 @@ void schema_retain(struct schema *schema);
 void schema_release(struct schema *schema);
 /* Rises with every published change; plans remember it. Private schemas count on their own. */
 uint64_t schema_version(const struct schema *schema);
+/* A snapshot at or after this commit may use every index. */
+struct commit_number schema_indexes_usable_from(const struct schema *schema);
 
 /* NULL when absent. Names are exact (already folded). namespace_name NULL: the search path
    pg_catalog, public. */

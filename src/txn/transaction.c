@@ -168,6 +168,40 @@ enum status transaction_statement_begin(struct fiber *f, struct transaction *tra
     return STATUS_OK;
 }
 
+static void snapshot_hand_over(struct transaction *from, struct transaction *to) {
+    ASSERT(from->snapshot_active && !to->snapshot_active && from->core == to->core);
+    list_insert_before(&from->active_node, &to->active_node);
+    list_remove(&from->active_node);
+    to->snapshot = from->snapshot;
+    to->snapshot_active = true;
+    from->snapshot_active = false;
+}
+
+enum status transaction_newest_begin(struct fiber *f, struct transaction *transaction,
+                                     struct transaction_newest *newest_out) {
+    ASSERT(fiber_core(f) == transaction->core);
+    newest_out->keeper = NULL;
+    if (transaction->isolation != ISOLATION_REPEATABLE_READ || !transaction->snapshot_active)
+        return STATUS_OK;
+    struct transaction_options options = {.isolation = ISOLATION_REPEATABLE_READ,
+                                          .read_only = true};
+    TRY(transaction_begin(f, transaction->store, &options, &newest_out->keeper));
+    bool applied = depends_on_invisible(f, transaction);
+    snapshot_hand_over(transaction, newest_out->keeper);
+    snapshot__take(transaction, applied);
+    return STATUS_OK;
+}
+
+void transaction_newest_end(struct fiber *f, struct transaction *transaction,
+                            struct transaction_newest *newest) {
+    if (newest->keeper == NULL)
+        return;
+    snapshot__drop(transaction);
+    snapshot_hand_over(newest->keeper, transaction);
+    transaction__free(f, newest->keeper);
+    newest->keeper = NULL;
+}
+
 /* Put what is staged over what is the transaction's own. */
 static enum status layers_merge(struct fiber *f, struct transaction_part *part,
                                 struct partition *partition) {

@@ -122,6 +122,18 @@ enum status transaction_statement_end(struct fiber *f, struct transaction *trans
 /* Make the statement's writes so far visible to its own later reads (a new command within one
    statement; used by multi-step DDL). */
 enum status transaction_command_end(struct fiber *f, struct transaction *transaction) MUST_USE;
+/* From _begin to _end a REPEATABLE READ transaction reads at a new snapshot; the one it had is kept
+   and comes back. For DDL that makes something of a table's rows under a lock that keeps writers
+   out: an index of the rows as they were would be wrong for ever. Nothing else reads with the
+   transaction meanwhile. At READ COMMITTED the statement's snapshot is new enough, and nothing
+   happens. */
+struct transaction_newest {
+    struct transaction *keeper; /* holds the snapshot; NULL: nothing to put back */
+};
+enum status transaction_newest_begin(struct fiber *f, struct transaction *transaction,
+                                     struct transaction_newest *newest_out) MUST_USE;
+void transaction_newest_end(struct fiber *f, struct transaction *transaction,
+                            struct transaction_newest *newest);
 /* Commit and free. *number_out is {0} if nothing was written. With `synchronous` false it returns
    before durability. Not interrupted by cancellation once the record is appended. */
 enum status transaction_commit(struct fiber *f, struct transaction *transaction, bool synchronous,
