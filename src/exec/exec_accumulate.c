@@ -1,7 +1,7 @@
 /*
  * Accumulators of sums, counts, extremes and collections.
  *
- * Sums of integers and of decimals with a known scale add 64-bit numbers; without groups a whole
+ * Sums of integers and of decimals with a known scale add 64-bit numbers; of one group a whole
  * batch is added in one register where 2,048 values of the type cannot overflow it. The total is
  * 128 bits. Variances of integers and decimals keep count, sum and sum of squares exactly.
  */
@@ -13,7 +13,7 @@
 #include "exec/exec_kernel.h"
 
 #define STATE(type, i)                                                                             \
-    ((type *)group_state(&call->states, call->groups == NULL ? 0 : call->groups[i]))
+    ((type *)(void *)((call->only != NULL ? call->only : call->groups[i]) + call->offset))
 
 /* Loop over the rows whose first argument is not NULL: `row` and `at` (place in the data). */
 #define FOR_VALID(view)                                                                            \
@@ -24,7 +24,7 @@
 /* ---- count ------------------------------------------------------------------------------- */
 
 static enum status count_star_add(const struct accumulate_call *call) {
-    if (call->groups == NULL) {
+    if (call->only != NULL) {
         *STATE(int64_t, 0) += call->count;
         return STATUS_OK;
     }
@@ -61,7 +61,9 @@ struct sum_state {
     int64_t zero;
 };
 
-/* A batch's worth of values cannot overflow 64 bits when each has at most 15 digits. */
+/* A batch's worth of values cannot overflow 64 bits when each has at most 15 digits, nor 128 bits
+   when each has at most 34. */
+enum { DIGITS_128_OF_A_BATCH = 34 };
 static bool batch_fits(const struct vector *vector) {
     return vector->physical != PHYSICAL_INT64 ||
            (vector->type.id == TYPE_NUMERIC && vector->type.precision <= 15);
@@ -70,7 +72,7 @@ static bool batch_fits(const struct vector *vector) {
 #define SUM_LOOP(type)                                                                             \
     do {                                                                                           \
         const type *data = view.data;                                                              \
-        if (call->groups == NULL && view.validity == NULL && batch_fits(&call->arguments[0])) {    \
+        if (call->only != NULL && view.validity == NULL && batch_fits(&call->arguments[0])) {      \
             int64_t sum = 0;                                                                       \
             if (call->arguments[0].kind == VECTOR_FLAT && call->count > 0 &&                       \
                 call->rows[call->count - 1] == call->count - 1) {                                  \
@@ -119,6 +121,17 @@ static enum status numeric_overflow(void) {
 static enum status sum_int128_add(const struct accumulate_call *call) {
     struct vector_view view = vector_view(&call->arguments[0]);
     const int128_t *data = view.data;
+    if (call->only != NULL && view.validity == NULL &&
+        call->arguments[0].type.precision <= DIGITS_128_OF_A_BATCH) {
+        struct sum_state *state = STATE(struct sum_state, 0);
+        int128_t sum = 0;
+        for (uint32_t i = 0; i < call->count; i++)
+            sum += data[view.indices[call->rows[i]]];
+        if (CHECKED_ADD(state->sum, sum, &state->sum))
+            return numeric_overflow();
+        state->count += call->count;
+        return STATUS_OK;
+    }
     FOR_VALID(view) {
         struct sum_state *state = STATE(struct sum_state, i);
         if (CHECKED_ADD(state->sum, data[at], &state->sum))

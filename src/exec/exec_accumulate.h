@@ -1,8 +1,8 @@
 /*
  * Accumulators: what an aggregate remembers of one group. Private to exec.
  *
- * A group's accumulators lie side by side in one block of memory; each kind knows its size. All
- * zero bytes are the state before the first row.
+ * A group's accumulators lie side by side in its tuple (exec_group.h); each kind knows its size.
+ * All zero bytes are the state before the first row.
  */
 #ifndef EXEC_ACCUMULATE_H
 #define EXEC_ACCUMULATE_H
@@ -11,25 +11,14 @@
 
 struct accumulator;
 
-/* Where the groups' blocks are: group g's accumulator is at blocks[g / GROUP_BLOCK] +
-   (g % GROUP_BLOCK) * stride + offset. */
-enum { GROUP_BLOCK = 1024 };
-struct group_states {
-    uint8_t **blocks;
-    uint32_t stride, offset;
-};
-static inline void *group_state(const struct group_states *states, uint32_t group) {
-    return states->blocks[group / GROUP_BLOCK] + (size_t)(group % GROUP_BLOCK) * states->stride +
-           states->offset;
-}
-
 struct accumulate_call {
     struct fiber *f;
     struct exec_local *local;
     const struct plan_aggregate *aggregate;
-    struct arena *arena; /* of the group table: for strings that are kept */
-    struct group_states states;
-    const uint32_t *groups; /* by position i; NULL: all rows are of group 0 */
+    struct arena *arena;    /* of the group table: for strings that are kept */
+    uint32_t offset;        /* of this accumulator in a group's tuple */
+    uint8_t *only;          /* the tuple all rows belong to; NULL: see groups */
+    uint8_t *const *groups; /* by position i */
     const uint16_t *rows;   /* rows[0..count) of the vectors */
     uint32_t count;
     const struct vector *arguments;

@@ -1,17 +1,19 @@
-/* The running AGGREGATE node, shared by its serial and its parallel half. Private to exec. */
+/* The running AGGREGATE node, shared by its files. Private to exec. */
 #ifndef EXEC_AGGREGATE_H
 #define EXEC_AGGREGATE_H
 
 #include "exec/exec_accumulate.h"
+#include "exec/exec_group.h"
 #include "exec/exec_sort.h"
+#include "exec/exec_spill.h"
 
-/* Arguments of an aggregate with DISTINCT or ORDER BY. */
+/* Arguments of an aggregate with DISTINCT or ORDER BY: kept, and fed at the end sorted by group
+   and order. A row is the arguments, then the group's tuple as a bigint. */
 struct ordered_input {
-    struct exec_store rows;
-    struct sort_entries sort;
+    struct sorter sorter;
     struct key_column *columns; /* ORDER BY keys, then (DISTINCT) the arguments */
     struct compiled **keys;
-    struct vector *vectors;
+    struct vector *vectors, *row; /* the keys; the row's columns */
     const struct vector **pointers;
     uint32_t key_count;
     struct type *types;
@@ -22,43 +24,101 @@ struct running_aggregate {
     const struct accumulator *accumulator;
     struct compiled **arguments, *filter;
     struct vector *vectors;
-    uint32_t offset;
+    uint32_t offset;               /* of its state in a group's tuple */
     struct ordered_input *ordered; /* NULL: fed as rows come */
 };
+
+/* Input rows whose groups found no room, by bits of the hash. */
+enum { AGGREGATE_PARTS = 16, AGGREGATE_PART_BITS = 4, AGGREGATE_LEVELS_MAX = 8 };
+struct aggregate_part {
+    struct spill_run run;
+    uint32_t level; /* bits that chose it; 0: none did */
+    struct aggregate_part *next;
+};
+
+/* Rows of one batch that belong to few groups are fed group by group. */
+enum { AGGREGATE_RUNS_MAX = 32 };
 
 struct aggregate_operator {
     struct operator_state base;
     struct compiled **keys;
     struct vector *key_vectors;
-    struct type *key_types;
+    struct type *key_types, *input_types;
     struct running_aggregate *aggregates;
-    uint32_t stride;
-    struct arena arena;
-    struct exec_store group_keys;
-    uint64_t *group_hashes;
-    uint32_t group_count, group_capacity;
-    uint32_t *slots;
-    uint64_t mask;
-    uint8_t **blocks;
-    uint32_t block_count, block_capacity;
+    struct tuple_layout layout;
+    struct group_table table;
+    struct group_table *others; /* of workers, taken over */
+    uint32_t other_count;
     bool filled;
-    uint32_t at;
+
+    /* spilling */
+    bool full;             /* no more groups */
+    uint8_t *input_wanted; /* input columns that keys and arguments read */
+    struct spill spill;
+    struct spill_run runs[AGGREGATE_PARTS];
+    uint32_t level; /* bits that chose what is read now */
+    struct aggregate_part *parts;
+
+    /* handing out */
+    uint32_t out_table; /* 0: the own one, then others */
+    const struct tuple_chunk *out_chunk;
+    uint32_t out_at;
+    bool out_begun;
     struct batch batch;
     struct compiled *having;
     uint16_t *selection;
     struct buffer buffer;
-    uint32_t groups[VECTOR_SIZE];
+
+    /* the batch at hand: rows that have a group, and the groups */
+    uint16_t mark;
+    uint32_t row_count;
+    uint16_t rows[VECTOR_SIZE];
+    uint8_t *groups[VECTOR_SIZE];
     uint64_t hashes[VECTOR_SIZE];
+    uint32_t run_count; /* 0: feed row by row */
+    uint16_t run_begin[AGGREGATE_RUNS_MAX + 1];
+    uint8_t *run_groups[AGGREGATE_RUNS_MAX];
+    uint16_t run_rows[VECTOR_SIZE];
 };
 
-/* Take the whole input into groups, here and now. */
+/* exec_aggregate_groups.c: the groups of a batch's rows, and rows by group where they are few. */
+enum status exec__aggregate_find(struct fiber *f, struct aggregate_operator *self,
+                                 const struct batch *input) MUST_USE;
+
+/* exec_aggregate_spill.c */
+enum status exec__aggregate_put_aside(struct fiber *f, struct aggregate_operator *self,
+                                      const struct batch *input, const uint16_t *rows,
+                                      const uint64_t *hashes, uint32_t count) MUST_USE;
+/* No more input: what was put aside becomes parts. */
+enum status exec__aggregate_end_runs(struct fiber *f, struct aggregate_operator *self) MUST_USE;
+/* Fill the (empty) table from the next part; *found_out false: there is none. */
+enum status exec__aggregate_next_part(struct fiber *f, struct aggregate_operator *self,
+                                      bool *found_out) MUST_USE;
+/* Rows that workers put aside, once more through the full table, and out again if they find no
+   group there. Takes the parts over; does nothing with them but free them unless `status` is OK,
+   and returns the first failure. */
+enum status exec__aggregate_refeed(struct fiber *f, struct aggregate_operator *self,
+                                   struct aggregate_part *parts, enum status status) MUST_USE;
+void exec__aggregate_release_parts(struct fiber *f, struct aggregate_operator *self);
+
+/* exec_aggregate_ordered.c */
+enum status exec__ordered_open(struct exec_local *local, struct running_aggregate *aggregate)
+    MUST_USE;
+enum status exec__ordered_keep(struct fiber *f, struct aggregate_operator *self,
+                               struct running_aggregate *aggregate, const struct batch *input,
+                               const uint16_t *rows, uint32_t count, uint8_t *const *groups)
+    MUST_USE;
+enum status exec__ordered_feed(struct fiber *f, struct aggregate_operator *self,
+                               struct running_aggregate *aggregate) MUST_USE;
+
+/* exec_aggregate.c: take the whole input into groups, here and now; one batch; a call for the
+   accumulators of one aggregate without its rows. */
 enum status exec__aggregate_fill(struct fiber *f, struct aggregate_operator *self) MUST_USE;
-/* The group with the keys in self->key_vectors at `row`, made if it is new. */
-enum status exec__aggregate_group(struct aggregate_operator *self, const uint16_t *row,
-                                  uint64_t hash, uint32_t *group_out) MUST_USE;
-enum status exec__aggregate_begin(struct aggregate_operator *self) MUST_USE;
+enum status exec__aggregate_take(struct fiber *f, struct aggregate_operator *self,
+                                 const struct batch *input) MUST_USE;
 struct accumulate_call exec__accumulate_call(struct fiber *f, struct aggregate_operator *self,
                                              const struct running_aggregate *aggregate);
+void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self);
 
 /* exec_aggregate_parallel.c: fill by one worker for each core, if that pays; *done_out says
    whether. */

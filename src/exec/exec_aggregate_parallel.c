@@ -1,4 +1,10 @@
-/* Aggregation by many cores: each fills groups of its own, combined once on the session's core. */
+/*
+ * Aggregation by many cores: each fills a table of its own; then all become one.
+ *
+ * The first worker's table is taken over as it is. A group of another worker is folded into ours
+ * where we have it; else its tuple becomes ours where it lies, and the worker's arena with it. Rows
+ * that workers put aside are fed after that: their groups may have been found by another worker.
+ */
 #include "exec/exec_aggregate.h"
 #include "exec/exec_parallel.h"
 
@@ -23,32 +29,87 @@ static enum status fill_share(struct fiber *f, struct parallel_worker *worker) {
     return exec__aggregate_fill(f, (struct aggregate_operator *)worker->root);
 }
 
-/* Fold a worker's groups into ours. */
-static enum status combine(struct fiber *f, struct aggregate_operator *self,
-                           struct aggregate_operator *from) {
+/* Fold one group of a worker into ours, or make it ours. */
+static enum status take_group(struct fiber *f, struct aggregate_operator *self,
+                              struct aggregate_operator *from, uint8_t *tuple) {
     const struct plan_node *node = self->base.node;
-    struct vector *own_vectors = self->key_vectors;
-    enum status status = STATUS_OK;
-    for (uint32_t g = 0; g < from->group_count; g++) {
-        uint32_t group = 0;
-        if (node->aggregate.key_count > 0) {
-            uint16_t row = (uint16_t)(g % VECTOR_SIZE);
-            self->key_vectors = exec__store_batch(&from->group_keys, g)->vectors;
-            TRY_OUT(exec__aggregate_group(self, &row, from->group_hashes[g], &group));
-        }
-        for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
-            const struct running_aggregate *aggregate = &self->aggregates[i];
-            struct accumulate_call ours = exec__accumulate_call(f, self, aggregate);
-            struct accumulate_call theirs = exec__accumulate_call(f, from, aggregate);
-            TRY_OUT(aggregate->accumulator->combine(&ours, group_state(&ours.states, group),
-                                                    group_state(&theirs.states, g)));
-        }
-        TRY_OUT(fiber_check(f));
+    uint8_t *group;
+    if (node->aggregate.key_count == 0)
+        TRY(exec__groups_only(&self->table, &group));
+    else
+        TRY(exec__groups_adopt(&self->table, tuple, &group));
+    if (group == tuple)
+        return STATUS_OK;
+    group_tuple(tuple)->merged = 1;
+    for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
+        const struct running_aggregate *aggregate = &self->aggregates[i];
+        struct accumulate_call ours = exec__accumulate_call(f, self, aggregate);
+        TRY(aggregate->accumulator->combine(&ours, group + ours.offset, tuple + ours.offset));
     }
-    status = exec__account(&self->base, self->arena.size_total);
-out:
-    self->key_vectors = own_vectors;
-    return status;
+    return STATUS_OK;
+}
+
+static enum status take_table(struct fiber *f, struct aggregate_operator *self,
+                              struct aggregate_operator *from) {
+    struct tuple_store *store = &from->table.tuples;
+    if (self->table.tuples.count == 0 && self->table.count == 0) {
+        struct group_table empty = self->table;
+        self->table = from->table;
+        self->table.layout = self->table.tuples.layout = &self->layout;
+        self->table.tuples.arena = &self->table.arena;
+        from->table = empty;
+        exec__groups_init(&from->table, &from->layout, from->table.states);
+        return STATUS_OK;
+    }
+    for (struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next) {
+        for (uint32_t i = 0; i < chunk->count; i++)
+            TRY(take_group(f, self, from, tuple_at(store, chunk, i)));
+        TRY(fiber_check(f));
+    }
+    struct group_table *other = &self->others[self->other_count++];
+    *other = from->table;
+    other->layout = other->tuples.layout = &self->layout; /* the worker's goes away */
+    exec__groups_init(&from->table, &from->layout, from->table.states);
+    return STATUS_OK;
+}
+
+/* The worker's parts become ours. */
+static void take_parts(struct aggregate_operator *self, struct aggregate_operator *from,
+                       struct aggregate_part **parts) {
+    while (from->parts != NULL) {
+        struct aggregate_part *part = from->parts;
+        from->parts = part->next;
+        part->next = *parts;
+        part->level = 0;
+        *parts = part;
+        self->spill = from->spill;
+        self->spill.types = self->input_types; /* the worker's go away */
+    }
+}
+
+static uint64_t bytes_held(const struct aggregate_operator *self) {
+    uint64_t bytes = self->table.arena.size_total;
+    for (uint32_t i = 0; i < self->other_count; i++)
+        bytes += self->others[i].arena.size_total;
+    return bytes;
+}
+
+static enum status combine(struct fiber *f, struct aggregate_operator *self,
+                           struct parallel *parallel) {
+    struct aggregate_part *parts = NULL;
+    enum status status = STATUS_OK;
+    self->others = arena_alloc(self->base.execution->environment.arena,
+                               parallel->worker_count * sizeof *self->others);
+    if (self->others == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (unsigned w = 0; w < parallel->worker_count && status == STATUS_OK; w++) {
+        struct aggregate_operator *from = (struct aggregate_operator *)parallel->workers[w].root;
+        status = take_table(f, self, from);
+        take_parts(self, from, &parts);
+    }
+    (void)exec__over_limit(&self->base, bytes_held(self));
+    self->full = parts != NULL;
+    return exec__aggregate_refeed(f, self, parts, status);
 }
 
 enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator *self,
@@ -61,8 +122,8 @@ enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator 
     if (!*done_out)
         return STATUS_OK;
     enum status status = exec__parallel_run(f, &parallel, self->base.node, fill_share, NULL);
-    for (unsigned w = 0; w < parallel.worker_count && status == STATUS_OK; w++)
-        status = combine(f, self, (struct aggregate_operator *)parallel.workers[w].root);
+    if (status == STATUS_OK)
+        status = combine(f, self, &parallel);
     exec__parallel_end(f, &parallel, self->base.node->id);
     return status;
 }

@@ -105,7 +105,7 @@ static uint32_t collect_hits(struct hash_join *join, const uint8_t *hit) {
 
 /* Every active row's next partner: appended to the pairs, in row order. Afterwards active[] holds
    the rows that may have more. */
-static void round_of_partners(struct hash_join *join) {
+static NOINLINE void round_of_partners(struct hash_join *join) {
     uint16_t open[VECTOR_SIZE], missed[VECTOR_SIZE];
     uint8_t hit[VECTOR_SIZE];
     uint32_t missed_count, hits;
@@ -458,18 +458,6 @@ static void hash_join_close(struct fiber *f, struct operator_state *base) {
 
 /* ---- open ---------------------------------------------------------------------------------- */
 
-/* Columns of the input row that an expression reads. */
-static void mark_columns(const struct expression *expression, uint8_t *wanted, uint32_t count) {
-    if (expression == NULL)
-        return;
-    if (expression->kind == EXPRESSION_SUBPLAN)
-        memset(wanted, 1, count); /* bindings and comparisons of the subplan */
-    if (expression->kind == EXPRESSION_COLUMN && expression->index < count)
-        wanted[expression->index] = 1;
-    for (uint32_t i = 0; i < expression->argument_count; i++)
-        mark_columns(expression->arguments[i], wanted, count);
-}
-
 /* What tuples hold: the keys, and wanted columns that are not a key anyway. */
 static enum status choose_layout(struct hash_join *join, struct arena *arena) {
     const struct plan_node *node = join->base.node;
@@ -485,7 +473,7 @@ static enum status choose_layout(struct hash_join *join, struct arena *arena) {
     if (!join_is_left_only(node->hash_join.kind))
         for (uint32_t i = 0; i < node->column_count; i++)
             wanted[node->hash_join.output[i]] = 1;
-    mark_columns(node->hash_join.residual, wanted, left + right);
+    exec__mark_columns(node->hash_join.residual, wanted, left + right);
     for (uint32_t k = 0; k < keys; k++)
         join->layout_types[k] = node->hash_join.right_keys[k]->type;
     for (uint32_t i = 0; i < right; i++) {

@@ -149,8 +149,8 @@ static enum status over_limit(const struct execution *execution) {
     return status;
 }
 
-static enum status take_batch(struct fiber *f, struct join_builder *builder,
-                              const struct batch *input) {
+static NOINLINE enum status take_batch(struct fiber *f, struct join_builder *builder,
+                                       const struct batch *input) {
     struct hash_join *join = builder->join;
     uint64_t hashes[VECTOR_SIZE];
     uint16_t rows[VECTOR_SIZE];

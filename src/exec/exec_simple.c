@@ -120,6 +120,17 @@ static enum status values_reset(struct fiber *f, struct operator_state *base) {
     return STATUS_OK;
 }
 
+void exec__mark_columns(const struct expression *expression, uint8_t *wanted, uint32_t count) {
+    if (expression == NULL)
+        return;
+    if (expression->kind == EXPRESSION_SUBPLAN)
+        memset(wanted, 1, count); /* bindings and comparisons of the subplan */
+    if (expression->kind == EXPRESSION_COLUMN && expression->index < count)
+        wanted[expression->index] = 1;
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        exec__mark_columns(expression->arguments[i], wanted, count);
+}
+
 enum status exec__node_types(struct execution *execution, const struct plan_node *node,
                              struct type **types_out) {
     struct type *types =

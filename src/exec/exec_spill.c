@@ -155,7 +155,8 @@ void exec__spill_release(struct fiber *f, struct spill *spill, struct spill_run 
 enum status exec__spill_read(struct spill *spill, struct spill_run *run,
                              struct spill_reader *reader) {
     ASSERT(run->buffer == NULL);
-    *reader = (struct spill_reader){.spill = spill, .run = run, .rows_left = run->rows};
+    *reader = (struct spill_reader){
+        .spill = spill, .run = run, .rows_left = run->rows, .rows_max = VECTOR_SIZE};
     batch_init(&reader->batch, spill->types, spill->column_count, &reader->vectors);
     reader->buffer = memory_alloc(spill->image_size);
     if (reader->buffer == NULL)
@@ -238,7 +239,8 @@ static enum status get_row(struct fiber *f, struct spill_reader *reader, uint32_
 enum status exec__spill_next(struct fiber *f, struct spill_reader *reader,
                              struct batch **batch_out) {
     uint8_t nulls[SPILL_COLUMNS_MAX / 8];
-    uint32_t count = reader->rows_left < VECTOR_SIZE ? (uint32_t)reader->rows_left : VECTOR_SIZE;
+    uint32_t max = reader->rows_max;
+    uint32_t count = reader->rows_left < max ? (uint32_t)reader->rows_left : max;
     *batch_out = NULL;
     if (count == 0)
         return STATUS_OK;

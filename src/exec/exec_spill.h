@@ -65,6 +65,7 @@ struct spill_reader {
     uint8_t *buffer;
     uint32_t at, used;
     uint64_t rows_left;
+    uint32_t rows_max; /* in a batch; the caller may make it smaller, to touch less memory */
     struct batch batch;
     struct arena vectors, strings;
 };

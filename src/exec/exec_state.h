@@ -18,6 +18,10 @@
 #include "exec/exec_kernel.h"
 #include "sql/sql_explain.h"
 
+/* Functions with a batch's worth of arrays on the stack: they must not be inlined into one that
+   pulls from a child, whose stack comes on top. */
+#define NOINLINE __attribute__((noinline))
+
 struct operator_state;
 struct compiled;
 
@@ -187,6 +191,8 @@ enum status exec__open_insert(struct fiber *, struct execution *, const struct p
 enum status exec__open_modify(struct fiber *, struct execution *, const struct plan_node *,
                               struct operator_state **);
 
+/* Set wanted[i] for each column i < count of the input row that an expression reads. */
+void exec__mark_columns(const struct expression *expression, uint8_t *wanted, uint32_t count);
 enum status exec__node_types(struct execution *execution, const struct plan_node *node,
                              struct type **types_out) MUST_USE;
 /* A batch of the node's columns in the statement's arena. */

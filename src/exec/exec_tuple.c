@@ -260,6 +260,19 @@ uint32_t exec__tuple_match(const struct tuple_column *column, const struct vecto
     return kept;
 }
 
+bool exec__tuple_equal(const struct tuple_column *column, const uint8_t *a, const uint8_t *b) {
+    if (a[column->null_offset] || b[column->null_offset])
+        return a[column->null_offset] && b[column->null_offset];
+    size_t size = physical_size((enum physical)column->physical);
+    if (memcmp(a + column->offset, b + column->offset, size) == 0)
+        return true;
+    if (column->physical <= PHYSICAL_INT128)
+        return false;
+    struct value x = value_from_physical(column->type, a + column->offset);
+    struct value y = value_from_physical(column->type, b + column->offset);
+    return value_compare(&x, &y) == 0;
+}
+
 /* ---- hashes ------------------------------------------------------------------------------ */
 
 static inline struct string trimmed(const struct string *string) {

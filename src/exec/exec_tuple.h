@@ -67,6 +67,9 @@ uint32_t exec__tuple_match(const struct tuple_column *column, const struct vecto
                            bool nulls_equal, const uint16_t *rows, uint8_t *const *tuples,
                            uint16_t *at, uint32_t count, uint16_t *differs, uint32_t *differ_count);
 
+/* The column of two tuples, NULLs equal. */
+bool exec__tuple_equal(const struct tuple_column *column, const uint8_t *a, const uint8_t *b);
+
 /* ---- hashes ------------------------------------------------------------------------------ */
 
 /* Equal keys hash alike, that is all; much cheaper than value_hash. */

@@ -94,8 +94,67 @@ static void joins_that_spill_give_the_same_rows(void **state) {
         "select a.id, a.t from a where not exists (select 1 from b where b.k = a.k and b.n < a.n)",
         "select count(*), sum(a.n), min(b.t) from a join b on a.k = b.k",
         /* one key: no bits tell its rows apart */
-        "select x.id, b.id from (select id, k * 0 as zero from a where id % 9000 = 1) x "
-        "left join b on x.zero = b.k * 0",
+        "select count(*), sum(x.id), sum(y.id) from (select id, id * 0 as z from a where id < "
+        "1500) x "
+        "left join (select id, id * 0 as z from b where id < 1600) y on x.z = y.z",
+    };
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    make_tables(s);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        check_query(runner, s, queries[i]);
+    sql_runner_close(runner);
+}
+
+static void groups_that_spill_give_the_same_rows(void **state) {
+    static const char *const queries[] = {
+        "select k, count(*), sum(n), avg(n), min(t), max(id) from a group by k",
+        "select t, count(k), sum(id) filter (where k > 100), stddev(n) from a group by t",
+        "select t, b, n, count(*) from a group by t, b, n having count(*) < 2",
+        "select distinct t, k from a",
+        "select k, string_agg(t, ',' order by id), array_agg(b order by id desc) from a group by k",
+        "select b, count(distinct t), count(distinct k), sum(distinct n) from a group by b",
+        "select count(distinct t), string_agg(t, '' order by t desc) from a",
+        "select a.k, count(*), sum(b.n) from a join b on a.k = b.k group by a.k",
+    };
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    make_tables(s);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        check_query(runner, s, queries[i]);
+    sql_runner_close(runner);
+}
+
+/* Workers put aside rows of groups that other workers hold. */
+static void many_cores_spill_groups_and_joins(void **state) {
+    static const char *const queries[] = {
+        "select k, count(*), sum(n), min(t) from c group by k",
+        "select count(*), sum(c.n), min(x.t) from c join c x on c.id = x.k",
+        "select c.k, count(*) from c join a on c.k = a.id group by c.k",
+        "select id, count(*) from c group by id having sum(k) % 1000 = 7",
+    };
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    make_tables(s);
+    assert_sql(s, "create table c(id int primary key, k int, t text, n numeric(15,2))",
+               "CREATE TABLE\n");
+    assert_sql(s,
+               "insert into c select i, i * 7919 % 60013, 'text of some length ' || i % 3, "
+               "(i % 1000)::numeric / 4 from generate_series(1, 120000) i",
+               "INSERT 0 120000\n");
+    for (int repeat = 0; repeat < 2; repeat++) /* partitions spread after the first */
+        for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+            check_query(runner, s, queries[i]);
+    sql_runner_close(runner);
+}
+
+static void sorts_that_spill_are_in_order(void **state) {
+    static const char *const queries[] = {
+        "select string_agg(x::text, ',') from (select id as x from a order by t desc nulls last, "
+        "n, id) q",
+        "select string_agg(coalesce(t, '-'), ',') from (select t from a order by b, n desc, id "
+        "limit 15000 offset 30) q",
+        "select t, n, k, b from a order by n, t, id limit 9000",
     };
     struct sql_runner *runner = sql_runner_open(2);
     struct sql_session *s = sql_session_open(runner);
@@ -111,6 +170,9 @@ static void nothing_stays_after_an_end_before_time(void **state) {
         "select count(*) from a x, a y, b z where x.k = y.k and y.k = z.k and x.t || y.t < z.t",
         "select 1 / (a.id - 20000) from a join b on a.k = b.k",
         "select a.id from a join b on a.k = b.k limit 3",
+        "select k, count(*) from a group by k limit 3",
+        "select 1 / (min(id) - 20000) from a group by t",
+        "select t from a order by t limit 1 offset 15000",
     };
     struct sql_runner *runner = sql_runner_open(2);
     struct sql_session *s = sql_session_open(runner);
@@ -128,6 +190,9 @@ static void nothing_stays_after_an_end_before_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins_that_spill_give_the_same_rows),
+        cmocka_unit_test(groups_that_spill_give_the_same_rows),
+        cmocka_unit_test(many_cores_spill_groups_and_joins),
+        cmocka_unit_test(sorts_that_spill_are_in_order),
         cmocka_unit_test(nothing_stays_after_an_end_before_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
