@@ -116,24 +116,27 @@ static enum status run_lock_table(struct fiber *f, struct session *session,
     return catalog_settle(f, session->engine->catalog);
 }
 
-/* Count the rows of one table and record the number. */
+/* Read one table and record what is in it. */
 static enum status analyze_table(struct fiber *f, struct session *session,
                                  const struct table *table) {
+    struct arena arena = {0};
     struct schema *schema = session__schema(session);
     struct table_context context = {
         .catalog = session->engine->catalog,
         .store = session->engine->store,
         .transaction = session->transaction,
-        .arena = &session->arena,
+        .arena = &arena,
     };
-    uint64_t count = 0;
+    struct table_statistics statistics;
     const struct table *now = schema_table_by_oid(schema, table->oid);
     enum status status = STATUS_OK;
-    if (now != NULL && now->kind == RELATION_TABLE && !now->is_system)
-        status = table_row_count_estimate(f, &context, now, &count);
-    if (status == STATUS_OK && now != NULL && now->kind == RELATION_TABLE && !now->is_system)
-        status = catalog_set_statistics(f, session->engine->catalog, session->transaction, schema,
-                                        now, (double)count);
+    if (now != NULL && now->kind == RELATION_TABLE && !now->is_system) {
+        status = table_statistics_collect(f, &context, now, &statistics);
+        if (status == STATUS_OK)
+            status = catalog_set_statistics(f, session->engine->catalog, session->transaction,
+                                            schema, now, &statistics);
+    }
+    arena_release(&arena);
     schema_release(schema);
     return status;
 }

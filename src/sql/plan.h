@@ -29,12 +29,19 @@ struct layout {
     struct outer_list *outer; /* takes variables of other relations; NULL: none allowed */
 };
 
+/* Units of cost: reading a row in a scan is 0.03. */
+#define COST_SCAN 0.03
+#define COST_LOOKUP 1.5      /* finding a key in an index and fetching a row */
+enum { LOOKUPS_CHEAP = 10 }; /* so few are not compared with a scan: there are few rows at all */
+
 struct planner {
     struct binder *b;
     struct plan *plan;
     uint32_t subplan_capacity, cte_capacity;
     const struct plan_node **subplans, **ctes;
     const char **cte_names;
+    struct sample_column *samples; /* statistics read so far (plan_estimate.c) */
+    struct known_share *shares;
 };
 
 /* One query being planned. */
@@ -79,9 +86,8 @@ struct variable_map {
     struct planner *p;
     enum status (*variable)(struct variable_map *map, const struct expression *variable,
                             uint32_t depth, struct expression **out);
-    uint32_t base;               /* of relation numbers */
-    uint32_t relation;           /* one that is replaced ... */
-    struct expression **targets; /* ... by these */
+    uint32_t base; /* of relation numbers */
+    void *context;
 };
 enum status plan_map(struct variable_map *map, const struct expression *expression, uint32_t depth,
                      struct expression **out) MUST_USE;
@@ -132,6 +138,11 @@ enum status plan_relation(struct frame *frame, uint32_t relation, uint32_t count
 /* Rows that an index lookup on `quals` gives; negative when no index fits an equality. */
 double plan_index_rows(struct frame *frame, uint32_t relation, uint32_t count,
                        struct expression **quals);
+/* Share of the relation's rows that satisfy all of the quals. */
+double plan_scan_selectivity(struct frame *frame, uint32_t relation, uint32_t count,
+                             struct expression **quals);
+double plan_group_count(struct frame *frame, uint32_t count, struct expression *const *keys,
+                        double rows);
 double plan_selectivity(struct frame *frame, const struct expression *qual);
 double plan_distinct_values(struct frame *frame, const struct expression *expression);
 /* All of FROM and WHERE. */

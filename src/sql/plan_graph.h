@@ -138,7 +138,7 @@ enum status plan_order(struct join_graph *graph, struct path *path) MUST_USE;
 /* ---- joins (plan_join.c) ---------------------------------------------------------------- */
 
 double plan_join_rows(struct frame *frame, enum join_kind kind, double left_rows, double right_rows,
-                      uint32_t count, struct expression **conditions);
+                      uint64_t right_relations, uint32_t count, struct expression **conditions);
 /* Cost of joining them in this order, without what the inputs cost; *loop_out: by an index lookup
    for each left row, so that the right input costs nothing. */
 double plan_join_cost(struct frame *frame, enum join_kind kind, double left_rows,

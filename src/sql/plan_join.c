@@ -199,9 +199,28 @@ static double join_selectivity(struct frame *frame, uint32_t count,
     return selectivity;
 }
 
+/* Different values of the right side's keys: more rows than these give no more partners. */
+static double right_distinct(struct frame *frame, uint64_t right_relations, uint32_t count,
+                             struct expression **conditions) {
+    double distinct = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (conditions[i]->kind != EXPRESSION_CALL ||
+            conditions[i]->function->comparison != COMPARISON_EQ)
+            continue;
+        for (int side = 0; side < 2; side++) {
+            uint64_t relations = plan_relations_of(conditions[i]->arguments[side]);
+            if (relations != 0 && set_within(relations, right_relations))
+                distinct *= plan_distinct_values(frame, conditions[i]->arguments[side]);
+        }
+    }
+    return distinct;
+}
+
 double plan_join_rows(struct frame *frame, enum join_kind kind, double left_rows, double right_rows,
-                      uint32_t count, struct expression **conditions) {
+                      uint64_t right_relations, uint32_t count, struct expression **conditions) {
     double selectivity = join_selectivity(frame, count, conditions);
+    if (kind == JOIN_SEMI || kind == JOIN_ANTI)
+        right_rows = fmin(right_rows, right_distinct(frame, right_relations, count, conditions));
     double rows = left_rows * right_rows * selectivity;
     switch (kind) {
     case JOIN_LEFT:
@@ -222,8 +241,6 @@ double plan_join_rows(struct frame *frame, enum join_kind kind, double left_rows
     return rows < 1 ? 1 : rows;
 }
 
-/* Units: reading a row in a scan is 0.03. */
-#define COST_LOOKUP 1.5 /* finding a key in an index and fetching a row */
 #define COST_BUILD 0.03
 #define COST_PROBE 0.012
 #define COST_OUTPUT 0.01

@@ -115,7 +115,7 @@ static void add_class(const struct ordering *o, struct crossing *c, uint32_t num
         return;
     *classes_seen |= bit;
     struct expression *a = class_member(class, left), *b = class_member(class, right);
-    if (a != NULL && b != NULL)
+    if (a != NULL && b != NULL && class->constant == NULL) /* else both are that constant */
         add_condition(c, expression_call(o->b, class->function, TYPE_OF(BOOL), -1, a, b));
 }
 
@@ -213,7 +213,7 @@ static void consider(struct ordering *o, const struct crossing *c, struct entry 
     struct entry *known = entry_find(o, entry.set);
     entry.rows = known != NULL
                      ? known->rows
-                     : plan_join_rows(o->graph->frame, c->kind, left->rows, right->rows,
+                     : plan_join_rows(o->graph->frame, c->kind, left->rows, right->rows, right->set,
                                       c->condition_count, (struct expression **)c->conditions) *
                            c->filter_selectivity;
     entry.rows = entry.rows < 1 ? 1 : entry.rows;

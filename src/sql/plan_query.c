@@ -133,13 +133,15 @@ static enum status plan_aggregate(struct frame *frame, struct path *path) {
     struct expression **keys;
     TRY(BIND_ARRAY(p->b, query->group_count, &keys));
     double rows = query->group_count == 0 ? 1 : path->rows;
-    double groups = 1;
     for (uint32_t i = 0; i < query->group_count; i++) {
         layout.items[i] = query->groups[i];
         TRY(plan_resolve(frame, &path->layout, query->groups[i], &keys[i]));
-        groups *= plan_distinct_values(frame, query->groups[i]);
     }
-    rows = groups < rows ? groups : rows;
+    if (query->group_count > 0)
+        rows = plan_group_count(frame, query->group_count, query->groups, path->rows);
+    if (query->having != NULL)
+        rows *= plan_selectivity(frame, query->having);
+    rows = rows < 1 ? 1 : rows;
     struct plan_aggregate *aggregates;
     TRY(make_aggregates(frame, path, &collection, &aggregates));
     for (uint32_t i = 0; i < collection.count; i++)

@@ -4,100 +4,6 @@
 
 #include "sql/plan.h"
 
-/* ---- estimates -------------------------------------------------------------------------- */
-
-enum { ROWS_UNKNOWN = 1000, DISTINCT_UNKNOWN = 200 };
-
-double plan_table_rows(const struct binder *b, const struct table *table) {
-    if (table->kind == RELATION_VIRTUAL)
-        return 200;
-    double rows = table->row_estimate;
-    if (rows < 0 && b->row_estimates != NULL)
-        rows = b->row_estimates(b, table);
-    if (rows < 0)
-        rows = ROWS_UNKNOWN;
-    return rows < 1 ? 1 : rows;
-}
-
-static const struct expression *strip_casts(const struct expression *expression) {
-    while (expression->kind == EXPRESSION_CAST)
-        expression = expression->arguments[0];
-    return expression;
-}
-
-double plan_distinct_values(struct frame *frame, const struct expression *expression) {
-    expression = strip_casts(expression);
-    if (expression->kind != EXPRESSION_VARIABLE || expression->variable.level != 0 ||
-        expression->variable.relation >= frame->query->relation_count)
-        return 200;
-    const struct relation *relation = frame->query->relations[expression->variable.relation];
-    if (relation->source != RELATION_OF_TABLE)
-        return 200;
-    const struct table *table = relation->table;
-    double rows = plan_table_rows(frame->p->b, table);
-    for (uint32_t i = 0; i < table->index_count; i++) {
-        const struct index *index = table->indexes[i];
-        if (index->columns[0].column_number != expression->variable.column)
-            continue;
-        if (index->unique && index->column_count == 1)
-            return rows;
-        return rows / 4 < 1 ? 1 : rows / 4;
-    }
-    if (expression->type.id == TYPE_BOOL)
-        return 2;
-    return rows < DISTINCT_UNKNOWN ? rows : DISTINCT_UNKNOWN;
-}
-
-static double equality_selectivity(struct frame *frame, const struct expression *left,
-                                   const struct expression *right) {
-    double values = plan_distinct_values(frame, left), other = plan_distinct_values(frame, right);
-    bool left_row_free = plan_relations_of(left) == 0;
-    bool right_row_free = plan_relations_of(right) == 0;
-    if (left_row_free || right_row_free) {
-        values = left_row_free ? other : values;
-        return 1 / values;
-    }
-    return 1 / (values > other ? values : other);
-}
-
-double plan_selectivity(struct frame *frame, const struct expression *qual) {
-    double product = 1;
-    switch (qual->kind) {
-    case EXPRESSION_CONSTANT:
-        return !qual->value.is_null && qual->value.boolean ? 1 : 0;
-    case EXPRESSION_AND:
-        for (uint32_t i = 0; i < qual->argument_count; i++)
-            product *= plan_selectivity(frame, qual->arguments[i]);
-        return product;
-    case EXPRESSION_OR:
-        for (uint32_t i = 0; i < qual->argument_count; i++)
-            product *= 1 - plan_selectivity(frame, qual->arguments[i]);
-        return 1 - product;
-    case EXPRESSION_NOT:
-        return 1 - plan_selectivity(frame, qual->arguments[0]);
-    case EXPRESSION_TEST:
-        return qual->test == TEST_NULL || qual->test == TEST_UNKNOWN ? 0.02 : 0.98;
-    case EXPRESSION_IN: {
-        double each = equality_selectivity(frame, qual->arguments[0], qual->arguments[1]);
-        product = fmin(0.9, each * (qual->argument_count - 1));
-        return qual->negated ? 1 - product : product;
-    }
-    case EXPRESSION_CALL:
-        switch (qual->function->comparison) {
-        case COMPARISON_EQ:
-            return equality_selectivity(frame, qual->arguments[0], qual->arguments[1]);
-        case COMPARISON_NE:
-            return 1 - equality_selectivity(frame, qual->arguments[0], qual->arguments[1]);
-        case COMPARISON_NONE:
-            return strstr(qual->function->symbol, "like") != NULL ? 0.1 : 0.5;
-        default:
-            return 0.33;
-        }
-    default:
-        return 0.5;
-    }
-}
-
 /* ---- matching conditions with index columns --------------------------------------------- */
 
 struct match {
@@ -251,6 +157,36 @@ struct index_choice {
     bool unique;
 };
 
+/* Rows that the index finds under the conditions it serves. */
+static double lookup_rows(struct frame *frame, uint32_t relation, const struct index_choice *choice,
+                          uint32_t count, struct expression **quals) {
+    const struct index *index = choice->index;
+    double rows = choice->rows;
+    for (uint32_t i = 0; i < choice->equal_count; i++) {
+        struct expression *column = expression_variable(
+            frame->p->b, 0, relation, choice->equal[i].column,
+            frame->query->relations[relation]->columns[choice->equal[i].column - 1].type);
+        struct expression *equal =
+            expression_call(frame->p->b, comparison_function(COMPARISON_EQ, column->type.id),
+                            TYPE_OF(BOOL), -1, column, choice->equal[i].bound);
+        rows *= equal->function != NULL ? plan_selectivity(frame, equal) : 0.01;
+    }
+    if (choice->any.list != NULL) {
+        bool unique = index->unique && choice->equal_count + 1 == index->column_count;
+        rows = unique ? fmin(rows, choice->any.list->argument_count - 1)
+                      : rows * plan_selectivity(frame, choice->any.list);
+    } else {
+        for (uint32_t q = 0; q < count && q < 64; q++) {
+            struct match match;
+            if ((choice->used & UINT64_C(1) << q) &&
+                match_condition(frame, relation, quals[q], &match) &&
+                match.comparison != COMPARISON_EQ)
+                rows *= plan_selectivity(frame, quals[q]);
+        }
+    }
+    return rows < 1 ? 1 : rows;
+}
+
 static void consider_index(struct frame *frame, uint32_t relation, const struct index *index,
                            double table_rows, uint32_t count, struct expression **quals,
                            struct index_choice *choice) {
@@ -319,29 +255,10 @@ static void consider_index(struct frame *frame, uint32_t relation, const struct 
             choice->used |= UINT64_C(1) << q;
     }
     choice->unique = index->unique && choice->equal_count == index->column_count;
-    if (choice->unique) {
-        choice->rows = 1;
-        return;
-    }
-    for (uint32_t i = 0; i < choice->equal_count; i++) {
-        struct expression *column = expression_variable(
-            frame->p->b, 0, relation, choice->equal[i].column,
-            frame->query->relations[relation]->columns[choice->equal[i].column - 1].type);
-        double values = plan_distinct_values(frame, column);
-        choice->rows /= values > 1 ? values : 2;
-    }
-    if (choice->any.list != NULL) {
-        double each =
-            index->unique && choice->equal_count + 1 == index->column_count ? 1 : choice->rows / 20;
-        choice->rows = fmin(choice->rows, each * (choice->any.list->argument_count - 1));
-    } else if (choice->lower.bound != NULL && choice->upper.bound != NULL) {
-        choice->rows *= 0.02;
-    } else if (choice->lower.bound != NULL || choice->upper.bound != NULL) {
-        choice->rows *= 0.33;
-    }
-    choice->rows = choice->rows < 1 ? 1 : choice->rows;
+    choice->rows = choice->unique ? 1 : lookup_rows(frame, relation, choice, count, quals);
 }
 
+/* By cost: an index when what it fetches is dearer than reading everything is none. */
 static bool choose_index(struct frame *frame, uint32_t relation, uint32_t count,
                          struct expression **quals, struct index_choice *best) {
     const struct table *table = frame->query->relations[relation]->table;
@@ -354,8 +271,8 @@ static bool choose_index(struct frame *frame, uint32_t relation, uint32_t count,
         consider_index(frame, relation, table->indexes[i], table_rows, count, quals, &choice);
         bool usable = choice.equal_count > 0 || choice.any.list != NULL ||
                       choice.lower.bound != NULL || choice.upper.bound != NULL;
-        if (!usable || (!choice.unique && choice.rows * 4 > table_rows && choice.equal_count == 0 &&
-                        choice.any.list == NULL))
+        if (!usable || (!choice.unique && choice.rows > LOOKUPS_CHEAP &&
+                        choice.rows * COST_LOOKUP > table_rows * COST_SCAN))
             continue;
         if (!found || choice.rows < best->rows ||
             (choice.rows == best->rows && choice.equal_count > best->equal_count))
@@ -457,15 +374,9 @@ static enum status plan_table(struct frame *frame, uint32_t number, uint32_t cou
     bool indexed = !is_virtual && choose_index(frame, number, count, quals, &choice);
     double rows = plan_table_rows(p->b, table);
     double read = indexed ? choice.rows : rows;
-    for (uint32_t i = 0; i < count; i++)
-        if (!indexed || i >= 64 || !(choice.used & UINT64_C(1) << i))
-            rows *= plan_selectivity(frame, quals[i]);
-    if (indexed) {
+    rows *= plan_scan_selectivity(frame, number, count, quals);
+    if (indexed && rows > choice.rows)
         rows = choice.rows;
-        for (uint32_t i = 0; i < count; i++)
-            if (i >= 64 || !(choice.used & UINT64_C(1) << i))
-                rows *= plan_selectivity(frame, quals[i]);
-    }
     TRY(plan_node_new(p, is_virtual ? NODE_VIRTUAL_SCAN : NODE_TABLE_SCAN, &path->layout, rows,
                       &path->node));
     struct plan_node *node = path->node;
@@ -491,7 +402,7 @@ static enum status plan_table(struct frame *frame, uint32_t number, uint32_t cou
     if (indexed)
         TRY(apply_index(frame, outer, &path->layout, &choice, count, quals, node));
     node->start_cost = indexed ? 0.3 : 0;
-    node->total_cost = indexed ? 0.3 + read * 1.5 : read * 0.03 + 1;
+    node->total_cost = indexed ? 0.3 + read * COST_LOOKUP : read * COST_SCAN + 1;
     path->rows = rows < 1 ? 1 : rows;
     path->quals = quals;
     path->qual_count = count;

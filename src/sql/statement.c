@@ -271,13 +271,19 @@ static enum status count_rows(struct fiber *f, struct binder *b, struct row_coun
     for (size_t i = 0; i < b->lock_count && counts->count < RELATIONS_MAX; i++) {
         const struct table *table = schema_table_by_oid(b->schema, b->locks[i].oid);
         uint64_t rows;
-        if (table == NULL || table->kind != RELATION_TABLE || table->row_estimate >= 0)
+        if (table == NULL || table->kind != RELATION_TABLE)
             continue;
         TRY(table_row_count_estimate(f, b->options->tables, table, &rows));
         counts->items[counts->count].oid = table->oid;
         counts->items[counts->count++].rows = (double)rows;
     }
     return STATUS_OK;
+}
+
+/* Statements around a query are bound and planned in one go: once for the relations, and when their
+   rows have been counted again. */
+static bool plans_while_binding(enum statement_kind kind) {
+    return kind == STATEMENT_EXPLAIN || kind == STATEMENT_CREATE_TABLE_AS;
 }
 
 static void open_binder(struct prepare_call *call, struct arena *arena, struct schema *schema,
@@ -324,6 +330,10 @@ enum status sql_prepare(struct fiber *f, const struct raw_statement *raw, struct
     open_binder(&call, &own->arena, schema, options, &counts);
     TRY_OUT(fiber_on_large_stack(f, bind_half, &call));
     TRY_OUT(count_rows(f, &call.b, &counts));
+    if (plans_while_binding(statement->kind) && counts.count > 0) {
+        call.b.views = NULL;
+        TRY_OUT(fiber_on_large_stack(f, bind_half, &call));
+    }
     TRY_OUT(fiber_on_large_stack(f, plan_half, &call));
     statement->parameter_count = (uint32_t)call.b.parameter_count;
     statement->parameter_types = call.b.parameter_types;

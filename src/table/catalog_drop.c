@@ -103,6 +103,7 @@ static enum status drop_table(struct fiber *f, struct ddl *ddl, const struct tab
     TRY(defaults_delete(f, ddl, table, 0));
     TRY(owned_sequences_delete(f, ddl, table, 0));
     TRY(row_delete(f, ddl, OID_SATORI_PLACEMENT, OID_PLACEMENT_INDEX, table->oid));
+    TRY(catalog_statistics_delete(f, ddl, table->oid, 0));
     TRY(catalog_relation_delete(f, ddl, table->oid));
     TRY(txn_tree_drop(f, ddl->context.transaction, table->row_tree));
     TRY(txn_tree_drop(f, ddl->context.transaction, block_tree(table)));
@@ -276,6 +277,7 @@ static enum status drop_column(struct fiber *f, struct ddl *ddl, const struct ta
         ddl, table, column->number,
         arena_format(&ddl->arena, "column %s of table %s", column->name, table->name)));
     TRY(drop_mentions(f, ddl, table, column->number));
+    TRY(catalog_statistics_delete(f, ddl, table->oid, column->number));
     TRY(defaults_delete(f, ddl, table, column->number));
     TRY(owned_sequences_delete(f, ddl, table, column->number));
     TRY(transaction_command_end(f, ddl->context.transaction));

@@ -131,6 +131,9 @@ enum status catalog_attribute_set_not_null(struct fiber *f, struct ddl *ddl, uin
 enum status catalog_relation_delete(struct fiber *f, struct ddl *ddl, uint32_t oid) MUST_USE;
 enum status catalog_dependencies_delete(struct fiber *f, struct ddl *ddl, uint32_t class_oid,
                                         uint32_t oid) MUST_USE;
+/* Of a column, or of all (0). */
+enum status catalog_statistics_delete(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
+                                      int16_t column_number) MUST_USE;
 /* 2BP01 when a view reads the relation or (column_number > 0) this column; `what` is "table t". */
 enum status ddl_check_no_view(const struct ddl *ddl, const struct table *table,
                               int16_t column_number, const char *what) MUST_USE;

@@ -268,22 +268,6 @@ enum status catalog_rename_table(struct fiber *f, struct catalog *catalog,
     return ddl_end(f, &ddl, rename_table(f, &ddl, table, new_name));
 }
 
-static enum status set_statistics(struct fiber *f, struct ddl *ddl, const struct table *table,
-                                  double row_count) {
-    struct catalog_row row;
-    TRY(catalog_row_of(f, ddl, OID_PG_CLASS, OID_CLASS_OID_INDEX, table->oid, &row));
-    row.row[CLASS_RELTUPLES - 1].float32 = (float)row_count;
-    return catalog_row_update(f, ddl, &row);
-}
-
-enum status catalog_set_statistics(struct fiber *f, struct catalog *catalog,
-                                   struct transaction *transaction, const struct schema *schema,
-                                   const struct table *table, double row_count) {
-    struct ddl ddl;
-    ddl_init(&ddl, catalog, transaction, schema);
-    return ddl_end(f, &ddl, set_statistics(f, &ddl, table, row_count));
-}
-
 /* ---- schemas -------------------------------------------------------------------------- */
 
 static enum status create_namespace(struct fiber *f, struct ddl *ddl, const char *name) {

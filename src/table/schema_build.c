@@ -285,6 +285,38 @@ static enum status visit_placement(struct builder *builder, const struct value *
     return STATUS_OK;
 }
 
+static struct slice copy_body(struct builder *builder, const struct value *values, int column) {
+    const struct value *value = &values[column - 1];
+    return value->is_null ? slice_of(NULL, 0) : arena_copy_slice(builder->arena, value->string);
+}
+
+static enum status visit_statistic(struct builder *builder, const struct value *values) {
+    int64_t number = get_int(values, STATISTIC_NUMBER);
+    struct relation *relation = relation_find(builder, get_oid(values, STATISTIC_RELID));
+    if (relation == NULL || relation->table == NULL || number < 1 ||
+        number > relation->table->column_count)
+        return damaged("statistics", get_oid(values, STATISTIC_RELID));
+    struct table *table = relation->table;
+    if (table->statistics == NULL) {
+        struct table_column_statistics *all;
+        TRY(arena__array(builder->arena, table->column_count, sizeof *all, &all));
+        table->statistics = all;
+    }
+    struct table_column_statistics *column =
+        (struct table_column_statistics *)&table->statistics[number - 1];
+    *column = (struct table_column_statistics){
+        .number = (int16_t)number,
+        .null_share = values[STATISTIC_NULL_SHARE - 1].float32,
+        .average_width = (int32_t)get_int(values, STATISTIC_WIDTH),
+        .distinct = values[STATISTIC_DISTINCT - 1].float32,
+        .common_values = copy_body(builder, values, STATISTIC_COMMON_VALUES),
+        .common_shares = copy_body(builder, values, STATISTIC_COMMON_SHARES),
+        .histogram = copy_body(builder, values, STATISTIC_HISTOGRAM),
+        .sample = copy_body(builder, values, STATISTIC_SAMPLE),
+    };
+    return STATUS_OK;
+}
+
 static enum status visit_view(struct builder *builder, const struct value *values) {
     struct relation *relation = relation_find(builder, get_oid(values, VIEW_RELID));
     if (relation == NULL || relation->kind != 'v')
@@ -491,6 +523,7 @@ static enum status read_all(struct fiber *f, struct builder *builder) {
         {OID_PG_ATTRIBUTE, OID_ATTRIBUTE_NUMBER_INDEX, NULL, &first_user, visit_attribute},
         {OID_PG_ATTRDEF, OID_ATTRDEF_COLUMN_INDEX, NULL, &first_user, visit_default},
         {OID_SATORI_PLACEMENT, OID_PLACEMENT_INDEX, NULL, &first_user, visit_placement},
+        {OID_SATORI_STATISTIC, OID_STATISTIC_INDEX, NULL, &first_user, visit_statistic},
         {OID_SATORI_VIEW, OID_VIEW_INDEX, NULL, &first_user, visit_view},
         {OID_PG_INDEX, OID_INDEX_OID_INDEX, NULL, &first_user, visit_index},
         {OID_PG_CONSTRAINT, OID_CONSTRAINT_OID_INDEX, NULL, &first_user, visit_constraint},

@@ -114,6 +114,14 @@ static const struct system_column satori_view_columns[] = {
     {"relid", TYPE_OID, true}, {"definition", TYPE_TEXT, true},
 };
 
+/* What ANALYZE found; pg_stats shows it. */
+static const struct system_column satori_statistic_columns[] = {
+    {"relid", TYPE_OID, true}, {"attnum", TYPE_INT2, true}, {"null_share", TYPE_FLOAT4, true},
+    {"average_width", TYPE_INT4, true}, {"distinct_values", TYPE_FLOAT4, true},
+    {"common_values", TYPE_TEXT_ARRAY, false}, {"common_shares", TYPE_TEXT_ARRAY, false},
+    {"histogram", TYPE_TEXT_ARRAY, false}, {"sample", TYPE_TEXT_ARRAY, false},
+};
+
 const struct system_table system_tables[] = {
     {2615, 10047, "pg_namespace", SYSTEM_COLUMNS(pg_namespace_columns)},
     {1259, 83, "pg_class", SYSTEM_COLUMNS(pg_class_columns)},
@@ -128,6 +136,7 @@ const struct system_table system_tables[] = {
     {1260, 2842, "pg_authid", SYSTEM_COLUMNS(pg_authid_columns)},
     {9001, 0, "satori_placement", SYSTEM_COLUMNS(satori_placement_columns)},
     {9004, 0, "satori_view", SYSTEM_COLUMNS(satori_view_columns)},
+    {9007, 0, "satori_statistic", SYSTEM_COLUMNS(satori_statistic_columns)},
 };
 const size_t system_table_count = sizeof system_tables / sizeof system_tables[0];
 
@@ -156,5 +165,6 @@ const struct system_index system_indexes[] = {
     {2676, "pg_authid_rolname_index", 1260, true, false, 10173, 1, {2}},
     {9002, "satori_placement_relid_index", 9001, true, true, 9003, 1, {1}},
     {9005, "satori_view_relid_index", 9004, true, true, 9006, 1, {1}},
+    {9008, "satori_statistic_relid_attnum_index", 9007, true, true, 9009, 2, {1, 2}},
 };
 const size_t system_index_count = sizeof system_indexes / sizeof system_indexes[0];

@@ -33,6 +33,7 @@ enum {
     OID_PG_TYPE = 1247,
     OID_SATORI_PLACEMENT = 9001,
     OID_SATORI_VIEW = 9004,
+    OID_SATORI_STATISTIC = 9007,
     OID_PG_REWRITE = 2618, /* virtual: one rule for each row of satori_view */
 
     OID_NAMESPACE_OID_INDEX = 2685,
@@ -51,6 +52,7 @@ enum {
     OID_AUTHID_NAME_INDEX = 2676,
     OID_PLACEMENT_INDEX = 9002,
     OID_VIEW_INDEX = 9005,
+    OID_STATISTIC_INDEX = 9008,
 
     OID_SUPERUSER = 10, /* role satori */
     OID_DATABASE = 5,   /* database satori */

@@ -15,6 +15,7 @@
 #define TABLE_CATALOG_H
 
 #include "table/table_schema.h"
+#include "table/table_statistics.h"
 #include "txn/txn.h"
 
 struct catalog;
@@ -168,7 +169,8 @@ enum status catalog_rename_table(struct fiber *f, struct catalog *catalog,
 /* Record numbers from ANALYZE. */
 enum status catalog_set_statistics(struct fiber *f, struct catalog *catalog,
                                    struct transaction *transaction, const struct schema *schema,
-                                   const struct table *table, double row_count) MUST_USE;
+                                   const struct table *table,
+                                   const struct table_statistics *statistics) MUST_USE;
 
 /* Role and database names, for start-up: does it exist? */
 enum status catalog_role_exists(struct fiber *f, struct catalog *catalog, const char *name,

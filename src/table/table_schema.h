@@ -11,6 +11,7 @@
 
 #include "base/base_ids.h"
 #include "base/base_status.h"
+#include "table/table_statistics.h"
 #include "value/value_key.h"
 #include "value/value_row.h"
 #include "value/value_type.h"
@@ -115,6 +116,8 @@ struct table {
     const struct virtual_table *virtual_table;
     struct row_schema row_schema; /* of all columns, dropped ones too; empty for virtual ones */
     double row_estimate;          /* by the last ANALYZE or bulk change; -1 unknown */
+    /* [number - 1], as far as ANALYZE knew the columns; NULL: never analyzed. */
+    const struct table_column_statistics *statistics;
     const char *view_text; /* VIEW: its SELECT, every name qualified and every star spelt out */
     uint16_t view_reference_count;
     struct view_reference *view_references;

@@ -128,6 +128,12 @@ void add_int(struct virtual_row *row, int64_t number) {
     }
 }
 
+void add_float(struct virtual_row *row, double number) {
+    struct value *value = next_value(row);
+    value->is_null = false;
+    value->float32 = (float)number;
+}
+
 void add_bool(struct virtual_row *row, bool truth) {
     struct value *value = next_value(row);
     value->is_null = false;

@@ -33,6 +33,7 @@ VIRTUAL_ROWS(pg_user);
 VIRTUAL_ROWS(pg_shadow);
 VIRTUAL_ROWS(pg_tables);
 VIRTUAL_ROWS(pg_views);
+VIRTUAL_ROWS(pg_stats);
 VIRTUAL_ROWS(pg_rewrite);
 VIRTUAL_ROWS(pg_indexes);
 VIRTUAL_ROWS(pg_sequences);
@@ -60,6 +61,7 @@ void virtual_row_begin(struct virtual_row *row, const struct virtual_table *tabl
    the row is done; NULL is null. */
 void add_oid(struct virtual_row *row, uint32_t oid);
 void add_int(struct virtual_row *row, int64_t number);
+void add_float(struct virtual_row *row, double number);
 void add_bool(struct virtual_row *row, bool truth);
 void add_text(struct virtual_row *row, const char *text);
 void add_letter(struct virtual_row *row, char letter);

@@ -248,6 +248,45 @@ VIRTUAL_ROWS(pg_views) {
     return STATUS_OK;
 }
 
+static void add_body(struct virtual_row *row, struct slice body) {
+    if (body.size == 0) {
+        add_nulls(row, 1);
+        return;
+    }
+    struct value *value = &row->values[row->at];
+    add_text(row, "");
+    value->string = body;
+}
+
+static enum status stats_row(struct virtual_row *row, const struct table *table,
+                             const struct table_column_statistics *column,
+                             struct virtual_sink *sink) {
+    add_text(row, table->namespace_name);
+    add_text(row, table->name);
+    add_text(row, table->columns[column->number - 1].name);
+    add_bool(row, false);
+    add_float(row, column->null_share);
+    add_int(row, column->average_width);
+    add_float(row, column->distinct);
+    add_body(row, column->common_values);
+    add_body(row, column->common_shares);
+    add_body(row, column->histogram);
+    add_nulls(row, 4);
+    return virtual_row_end(row, sink);
+}
+
+VIRTUAL_ROWS(pg_stats) {
+    struct virtual_row row;
+    virtual_row_begin(&row, relation("pg_stats"));
+    for (size_t i = 0; i < schema_table_count(schema); i++) {
+        const struct table *table = schema_table_at(schema, i);
+        for (unsigned c = 0; table->statistics != NULL && c < table->column_count; c++)
+            if (table->statistics[c].number != 0)
+                TRY(stats_row(&row, table, &table->statistics[c], sink));
+    }
+    return STATUS_OK;
+}
+
 /* A view's rule, with its text for a tree. */
 VIRTUAL_ROWS(pg_rewrite) {
     struct virtual_row row;

@@ -407,7 +407,7 @@ const struct virtual_table virtual_catalog_tables[] = {
     RELATION(12099, 12101, 'v', pg_seclabels, NULL),
     RELATION(12048, 12050, 'v', pg_sequences, virtual__pg_sequences),
     RELATION(12005, 12007, 'v', pg_shadow, virtual__pg_shadow),
-    RELATION(12053, 12055, 'v', pg_stats, NULL),
+    RELATION(12053, 12055, 'v', pg_stats, virtual__pg_stats),
     RELATION(12033, 12035, 'v', pg_tables, virtual__pg_tables),
     RELATION(12014, 12016, 'v', pg_user, virtual__pg_user),
     RELATION(12327, 12329, 'v', pg_user_mappings, NULL),

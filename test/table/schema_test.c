@@ -97,8 +97,9 @@ static void make_t(struct fiber *f, struct work *work) {
         .kind = 'c', .check_text = "(id > 0)", .column_count = 1, .columns = {1}};
     assert_ok(catalog_add_constraint(f, work->database->catalog, work->context.transaction,
                                      work->schema, find_table(work, "t"), &check));
+    struct table_statistics statistics = {.rows = 5};
     assert_ok(catalog_set_statistics(f, work->database->catalog, work->context.transaction,
-                                     work->schema, find_table(work, "t"), 5));
+                                     work->schema, find_table(work, "t"), &statistics));
     work_refresh(f, work);
 }
 
