@@ -62,6 +62,7 @@ struct column_input {
         const struct string *strings;
     };
     size_t string_bytes;
+    uint64_t *hashes;  /* of rows that are not null; equal values have equal ones */
     uint32_t distinct; /* estimate */
     struct arena *arena;
 };

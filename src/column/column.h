@@ -78,6 +78,9 @@ static inline void column_sketch_add(struct column_sketch *sketch, uint64_t hash
     uint8_t *at = &sketch->registers[hash >> 56];
     *at = *at < rank ? rank : *at;
 }
+/* What sketches of chunks hash: value_hash, but numerics of a known scale by their integers. So
+   sketches merge and compare within one column's type. */
+uint64_t column_sketch_hash(const struct value *value);
 void column_sketch_merge(struct column_sketch *sketch, const struct column_sketch *other);
 double column_sketch_estimate(const struct column_sketch *sketch);
 

@@ -42,7 +42,7 @@
  *          image, then for each the greatest, minus the chunk's least, in numbers of the width
  *          that the header says (a zone of nulls only has least 1 and greatest 0); then, when
  *          there are nulls, for each zone the number of nulls, u16.
- * sketch   256 registers of a HyperLogLog over value_hash; absent for constant chunks
+ * sketch   256 registers of a HyperLogLog over column_sketch_hash; absent for constant chunks
  * nulls    bitmap, bit i of 64-bit word i / 64 is 1 when row i is not null; absent when no or
  *          every row is null, and for dictionaries
  *

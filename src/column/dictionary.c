@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "base/base_bytes.h"
-#include "base/base_hash.h"
 #include "column/chunk.h"
 #include "column/kernel.h"
 #include "value/value_numeric.h"
@@ -46,10 +45,7 @@ static bool distinct_find(const struct column_input *input, struct distinct *dis
         if (input_is_null(input, i))
             continue;
         struct slice value = input_bytes(input, i);
-        uint64_t hash = input->class == CLASS_NUMBERS || input->class == CLASS_FLOATS
-                            ? hash_u64(get_le64(value.data))
-                            : hash_bytes(value.data, value.size);
-        uint32_t slot = (uint32_t)hash & distinct->mask;
+        uint32_t slot = (uint32_t)input->hashes[i] & distinct->mask;
         uint32_t entry;
         while ((entry = distinct->table[slot]) != 0 &&
                !slice_equal(input_bytes(input, distinct->rows[entry - 1]), value))

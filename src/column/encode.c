@@ -211,24 +211,34 @@ struct value input_value(const struct column_input *input, uint32_t row) {
 
 /* ---- describing ---------------------------------------------------------------------------- */
 
-static void add_hashes(const struct column_input *input, struct column_sketch *sketch) {
-    bool plain_numbers = input->class == CLASS_NUMBERS && input->type.id != TYPE_NUMERIC;
+static enum status make_hashes(struct column_input *input, struct column_sketch *sketch) {
+    bool exact = input->type.id != TYPE_NUMERIC || input->type.precision > 0;
+    bool numbers = input->class == CLASS_NUMBERS && exact;
     bool plain_text = input->physical == PHYSICAL_STRING && input->type.id != TYPE_BPCHAR &&
                       type_is_ordered(input->type);
-    for (uint32_t i = 0; i < input->rows; i++) {
-        if (input_is_null(input, i))
-            continue;
-        uint64_t hash;
-        if (plain_numbers) {
-            hash = hash_u64((uint64_t)input->numbers[i]);
-        } else if (plain_text) {
-            hash = hash_bytes(string_data(&input->strings[i]), input->strings[i].size);
-        } else {
+    uint64_t *hashes = arena_alloc(input->arena, input->rows * sizeof *hashes);
+    if (hashes == NULL)
+        return out_of_memory();
+    if (numbers) {
+        for (uint32_t i = 0; i < input->rows; i++)
+            hashes[i] = hash_u64((uint64_t)input->numbers[i]);
+    } else if (plain_text) {
+        for (uint32_t i = 0; i < input->rows; i++)
+            hashes[i] = hash_bytes(string_data(&input->strings[i]), input->strings[i].size);
+    } else {
+        for (uint32_t i = 0; i < input->rows; i++) {
+            if (input_is_null(input, i))
+                continue;
             struct value value = input_value(input, i);
-            hash = value_hash(&value);
+            hashes[i] = column_sketch_hash(&value);
         }
-        column_sketch_add(sketch, hash);
     }
+    for (uint32_t i = 0; i < input->rows; i++)
+        if (!input_is_null(input, i))
+            column_sketch_add(sketch, hashes[i]);
+    input->hashes = hashes;
+    input->distinct = (uint32_t)lround(column_sketch_estimate(sketch));
+    return STATUS_OK;
 }
 
 struct images {
@@ -258,6 +268,11 @@ static const int64_t *make_images(const struct column_input *input,
         memset(all, 0, input->rows * sizeof *all);
     } else if (input->class == CLASS_FLOATS) {
         kernels()->image_double(input->floats, input->rows, all);
+    } else if (input->physical == PHYSICAL_STRING) {
+        for (uint32_t i = 0; i < input->rows; i++) {
+            struct slice text = image_trim(input->type, string_slice(&input->strings[i]));
+            all[i] = image_of_bytes(text.data, text.size);
+        }
     } else {
         for (uint32_t i = 0; i < input->rows; i++) {
             struct value value = input_value(input, i);
@@ -490,8 +505,7 @@ static enum status encode(const struct column_builder *builder, uint32_t first,
     struct column_draft draft = {0};
     TRY(prepare(builder, first, input));
     struct column_sketch sketch = {{0}};
-    add_hashes(input, &sketch);
-    input->distinct = (uint32_t)lround(column_sketch_estimate(&sketch));
+    TRY(make_hashes(input, &sketch));
     TRY(draft_best(input, &draft));
     struct images *images = ARENA_NEW(input->arena, struct images);
     TRY(find_images(input, &draft, images));

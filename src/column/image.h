@@ -34,7 +34,10 @@ static inline int64_t image_of_double(double number) {
 
 static inline int64_t image_of_bytes(const uint8_t *bytes, size_t size) {
     uint64_t word = 0;
-    memcpy(&word, bytes, size < 8 ? size : 8);
+    if (size >= 8)
+        memcpy(&word, bytes, 8);
+    else if (size > 0)
+        memcpy(&word, bytes, size);
     return (int64_t)(__builtin_bswap64(word) ^ 1ull << 63);
 }
 

@@ -3,6 +3,9 @@
  * instruction set, which defines KERNELS (the name of the table) and KERNELS_NAME.
  */
 #include <string.h>
+#if defined(__BMI2__) && defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include "column/kernel.h"
 
@@ -132,6 +135,23 @@ static void sum32(const uint32_t *restrict in, uint32_t count, uint64_t start, u
 
 /* ---- tests --------------------------------------------------------------------------------- */
 
+#ifdef __AVX512BW__
+/* 64 numbers; compilers do not find the instructions that compare into a mask. */
+#define RANGE_WORD(bits)                                                                           \
+    ALWAYS uint64_t range_word##bits(const uint##bits##_t *in, uint##bits##_t low,                 \
+                                     uint##bits##_t span) {                                        \
+        uint64_t word = 0;                                                                         \
+        for (unsigned i = 0; i < 64; i += 512 / (bits)) {                                          \
+            __m512i numbers = _mm512_loadu_si512(in + i);                                          \
+            numbers = _mm512_sub_epi##bits(numbers, SET_##bits(low));                              \
+            word |= (uint64_t)_mm512_cmple_epu##bits##_mask(numbers, SET_##bits(span)) << i;       \
+        }                                                                                          \
+        return word;                                                                               \
+    }
+#define SET_16(number) _mm512_set1_epi16((int16_t)(number))
+#define SET_32(number) _mm512_set1_epi32((int32_t)(number))
+#define SET_64(number) _mm512_set1_epi64((int64_t)(number))
+#else
 /* Eight bytes of 0 or 1 to eight bits: the product moves byte i's lowest bit to bit 56 + i. */
 ALWAYS uint64_t bits_of(const uint8_t flags[64]) {
     uint64_t bits = 0;
@@ -143,23 +163,29 @@ ALWAYS uint64_t bits_of(const uint8_t flags[64]) {
     return bits;
 }
 
+#define RANGE_WORD(bits)                                                                           \
+    ALWAYS uint64_t range_word##bits(const uint##bits##_t *in, uint##bits##_t low,                 \
+                                     uint##bits##_t span) {                                        \
+        uint8_t flags[64];                                                                         \
+        for (unsigned i = 0; i < 64; i++)                                                          \
+            flags[i] = (uint##bits##_t)(in[i] - low) <= span;                                      \
+        return bits_of(flags);                                                                     \
+    }
+#endif
+RANGE_WORD(16)
+RANGE_WORD(32)
+RANGE_WORD(64)
+
 #define RANGE(bits)                                                                                \
     static void range##bits(const uint##bits##_t *restrict in, uint32_t count, uint##bits##_t low, \
                             uint##bits##_t span, uint64_t *restrict mask) {                        \
-        uint8_t flags[64];                                                                         \
-        while (count >= 64) {                                                                      \
-            for (unsigned i = 0; i < 64; i++)                                                      \
-                flags[i] = (uint##bits##_t)(in[i] - low) <= span;                                  \
-            *mask++ = bits_of(flags);                                                              \
-            in += 64;                                                                              \
-            count -= 64;                                                                           \
-        }                                                                                          \
-        if (count > 0) {                                                                           \
-            memset(flags, 0, sizeof flags);                                                        \
-            for (unsigned i = 0; i < count; i++)                                                   \
-                flags[i] = (uint##bits##_t)(in[i] - low) <= span;                                  \
-            *mask = bits_of(flags);                                                                \
-        }                                                                                          \
+        for (; count >= 64; count -= 64, in += 64)                                                 \
+            *mask++ = range_word##bits(in, low, span);                                             \
+        uint64_t rest = 0;                                                                         \
+        for (unsigned i = 0; i < count; i++)                                                       \
+            rest |= (uint64_t)((uint##bits##_t)(in[i] - low) <= span) << i;                        \
+        if (count > 0)                                                                             \
+            *mask = rest;                                                                          \
     }
 RANGE(16)
 RANGE(32)
@@ -182,19 +208,56 @@ static void bounds64(const int64_t *in, uint32_t count, int64_t *min_out, int64_
     *max_out = max;
 }
 
+/* The places of the bits of one word, from `first` on. Room for 64. */
+ALWAYS uint32_t select_word(uint64_t bits, uint32_t first, uint16_t *out) {
+    uint32_t count = 0;
+#ifdef __AVX512F__
+    if (__builtin_popcountll(bits) > 3) {
+        const __m512i ascending =
+            _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        for (unsigned i = 0; i < 64; i += 16) {
+            __mmask16 sixteen = (__mmask16)(bits >> i);
+            __m512i rows = _mm512_add_epi32(ascending, _mm512_set1_epi32((int32_t)(first + i)));
+            rows = _mm512_maskz_compress_epi32(sixteen, rows);
+            _mm256_storeu_si256((__m256i *)(void *)(out + count), _mm512_cvtepi32_epi16(rows));
+            count += (uint32_t)__builtin_popcount(sixteen);
+        }
+        return count;
+    }
+#elif defined(__BMI2__) && defined(__AVX2__)
+    /* Eight at a time: the bits spread to bytes pick their places out of 0 .. 7. */
+    if (__builtin_popcountll(bits) > 6) {
+        for (unsigned byte = 0; byte < 8; byte++) {
+            uint64_t eight = bits >> 8 * byte & 0xFF;
+            uint64_t spread = _pdep_u64(eight, 0x0101010101010101ull) * 0xFF;
+            uint64_t places = _pext_u64(0x0706050403020100ull, spread);
+            __m128i rows = _mm_cvtepu8_epi16(_mm_cvtsi64_si128((int64_t)places));
+            rows = _mm_add_epi16(rows, _mm_set1_epi16((int16_t)(first + 8 * byte)));
+            _mm_storeu_si128((__m128i *)(void *)(out + count), rows);
+            count += (uint32_t)__builtin_popcountll(eight);
+        }
+        return count;
+    }
+#endif
+    for (; bits != 0; bits &= bits - 1)
+        out[count++] = (uint16_t)(first + (unsigned)__builtin_ctzll(bits));
+    return count;
+}
+
 static uint32_t select_bits(const uint64_t *mask, uint32_t words, uint16_t *out) {
     uint32_t count = 0;
-    for (uint32_t word = 0; word < words; word++) {
-        uint64_t bits = mask[word];
-        if (bits == UINT64_MAX) {
-            for (unsigned i = 0; i < 64; i++)
-                out[count + i] = (uint16_t)(word * 64 + i);
-            count += 64;
+    for (uint32_t word = 0; word + 1 < words; word++) {
+        if (mask[word] != UINT64_MAX) {
+            count += select_word(mask[word], word * 64, out + count);
             continue;
         }
-        for (; bits != 0; bits &= bits - 1)
-            out[count++] = (uint16_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
+        for (unsigned i = 0; i < 64; i++)
+            out[count + i] = (uint16_t)(word * 64 + i);
+        count += 64;
     }
+    /* In the last one there may be room for no more than what is selected. */
+    for (uint64_t bits = words > 0 ? mask[words - 1] : 0; bits != 0; bits &= bits - 1)
+        out[count++] = (uint16_t)((words - 1) * 64 + (unsigned)__builtin_ctzll(bits));
     return count;
 }
 
