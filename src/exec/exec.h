@@ -84,6 +84,8 @@ enum status exec_insert_open(struct fiber *f, const struct exec_environment *env
                              const struct plan *plan, struct exec_insert **insert_out) MUST_USE;
 enum status exec_insert_batch(struct fiber *f, struct exec_insert *insert, struct batch *batch)
     MUST_USE;
+/* After the last batch; without it rows may be missing. */
+enum status exec_insert_finish(struct fiber *f, struct exec_insert *insert) MUST_USE;
 uint64_t exec_insert_count(const struct exec_insert *insert);
 void exec_insert_close(struct fiber *f, struct exec_insert *insert);
 

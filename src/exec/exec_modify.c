@@ -25,7 +25,12 @@ struct modify_operator {
     struct compiled **returning; /* INSERT, over batches */
     struct vector *vectors;
     struct batch output_batch;
+    uint64_t inserted;       /* rows, by batches */
+    struct table_bulk *bulk; /* from BULK_ROWS_MIN on */
 };
+
+/* Rows that one INSERT or COPY puts the ordinary way before it begins to make column blocks. */
+enum { BULK_ROWS_MIN = 16384 };
 
 static const struct table *target_of(const struct plan_node *node) {
     return node->kind == NODE_INSERT ? node->insert.table : node->modify.table;
@@ -178,12 +183,29 @@ static enum status insert_until_failure(struct fiber *f, struct modify_operator 
     return error_set(STATUS_INTERNAL_ERROR, "no row of the batch breaks a constraint");
 }
 
+static enum status put_batch(struct fiber *f, struct modify_operator *self,
+                             const struct batch *batch) {
+    const struct table *table = self->base.node->insert.table;
+    if (self->inserted >= BULK_ROWS_MIN && self->bulk == NULL && !table->is_system &&
+        table->freeze != FREEZE_OFF)
+        TRY(table_bulk_open(f, &self->context, table, &self->bulk));
+    self->inserted += batch->selected_count;
+    if (self->bulk != NULL)
+        return table_bulk_insert(f, self->bulk, batch);
+    return table_insert_batch(f, &self->context, table, batch, NULL);
+}
+
+/* The last batch was put. */
+static enum status insert_finish(struct fiber *f, struct modify_operator *self) {
+    return self->bulk == NULL ? STATUS_OK : table_bulk_finish(f, self->bulk);
+}
+
 static enum status insert_batch(struct fiber *f, struct modify_operator *self,
                                 struct batch *batch) {
     const struct plan_node *node = self->base.node;
     enum status status = check_batch(f, self, batch);
     if (status == STATUS_OK)
-        status = table_insert_batch(f, &self->context, node->insert.table, batch, NULL);
+        status = put_batch(f, self, batch);
     if (status == STATUS_CHECK_VIOLATION || status == STATUS_NOT_NULL_VIOLATION) {
         error_clear();
         return insert_until_failure(f, self, batch);
@@ -327,6 +349,8 @@ static enum status insert_next(struct fiber *f, struct operator_state *base,
                                                           : insert_rows(f, self, input));
         arena_reset(&base->scratch);
     }
+    if (!self->worked && self->base.execution->input == NULL) /* COPY says itself when it ends */
+        TRY(insert_finish(f, self));
     self->worked = true;
     return next_returned(self, batch_out);
 }
@@ -391,6 +415,7 @@ static enum status modify_reset(struct fiber *f, struct operator_state *base) {
 
 static void modify_close(struct fiber *f, struct operator_state *base) {
     struct modify_operator *self = (struct modify_operator *)base;
+    table_bulk_close(self->bulk);
     arena_release(&self->returned_arena);
     arena_release(&self->row_arena);
 }
@@ -590,6 +615,10 @@ enum status exec_insert_batch(struct fiber *f, struct exec_insert *insert, struc
     exec__input_set(execution->input, batch);
     self->worked = false;
     return exec__next(f, execution->root, &none);
+}
+
+enum status exec_insert_finish(struct fiber *f, struct exec_insert *insert) {
+    return insert_finish(f, (struct modify_operator *)insert->execution->root);
 }
 
 uint64_t exec_insert_count(const struct exec_insert *insert) {

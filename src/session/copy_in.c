@@ -390,6 +390,8 @@ static enum status copy_from(struct fiber *f, struct session *session, struct po
                                                       copy.said->format == COPY_BINARY);
     if (status == STATUS_OK)
         status = read_records(&copy);
+    if (status == STATUS_OK)
+        status = exec_insert_finish(f, copy.insert);
     *count_out = exec_insert_count(copy.insert);
     exec_insert_close(f, copy.insert);
     arena_release(&copy.arena);

@@ -206,7 +206,8 @@ static enum status visit_move(struct fiber *f, struct partition *partition,
         }
     }
     if (status == STATUS_OK)
-        status = table__insert_batch(f, &visit->ddl->context, target, &rows, NULL, true, true);
+        status = table__insert_batch(f, &visit->ddl->context, target, &rows,
+                                     &(struct insert_options){.alone = true, .building = true});
     arena_release(&arena);
     return status;
 }

@@ -4,6 +4,7 @@
  * used again. Each index takes all its entries together, so that rising keys cost one look for
  * duplicates. Entries of indexes that are not local follow row by row.
  */
+#include "table/bulk.h"
 #include "table/rows.h"
 
 #include <stdatomic.h>
@@ -18,6 +19,7 @@ struct batch_call {
     const uint16_t *rows; /* of the vectors */
     uint32_t row_count;
     bool alone, building;
+    struct table_bulk *bulk;
     struct row_id first_id;
 };
 
@@ -169,12 +171,21 @@ static enum status insert_with(struct fiber *f, struct batch_call *call,
     const struct table *table = call->table;
     struct key_list list;
     TRY(arena__array(&writer->arena, call->row_count, sizeof *list.keys, &list.keys));
-    TRY(partition_row_ids(f, writer->partition, table->row_tree, call->row_count, &call->first_id));
+    bool to_block =
+        call->bulk != NULL && bulk__takes(table, call->batch, call->rows, call->row_count);
+    if (to_block)
+        TRY(bulk__take_ids(f, call->bulk, writer->partition, call->row_count, &call->first_id));
+    else
+        TRY(partition_row_ids(f, writer->partition, table->row_tree, call->row_count,
+                              &call->first_id));
     for (unsigned i = 0; i < table->index_count; i++) {
         if (table->indexes[i]->local)
             TRY(put_entries(f, call, writer, table->indexes[i], &list));
     }
     txn_lock_keys_written(writer->transaction, writer->partition);
+    if (to_block)
+        return bulk__add(call->bulk, writer->partition, call->batch, call->rows, call->row_count,
+                         call->first_id);
     for (uint32_t i = 0; i < call->row_count; i++) {
         TRY(put_row(f, call, writer, call->rows[i], (struct row_id){call->first_id.value + i}));
         TRY(fiber_check(f));
@@ -322,35 +333,6 @@ static enum status finish_rows(struct fiber *f, const struct batch_call *call,
     return STATUS_OK;
 }
 
-enum status table__insert_batch(struct fiber *f, const struct table_context *context,
-                                const struct table *table, const struct batch *batch,
-                                int64_t *addresses_out, bool alone, bool building) {
-    ASSERT(batch->column_count >= table->column_count);
-    struct arena arena = {0};
-    struct batch_plan *plan = arena_alloc(&arena, sizeof *plan);
-    struct batch_call call = {
-        .context = context,
-        .table = table,
-        .batch = batch,
-        .alone = alone,
-        .building = building,
-    };
-    unsigned count = store_partition_count(context->store);
-    enum status status = plan == NULL ? error_set(STATUS_OUT_OF_MEMORY, "out of memory")
-                                      : check_not_null(table, batch, &arena);
-    if (status == STATUS_OK && batch->selected_count > 0) {
-        place_rows(context, table, batch, plan->partitions);
-        uint64_t set = plan_calls(plan, &call, count);
-        status = partition_call_all(f, context->store, set, insert_here, plan->arguments);
-    }
-    struct arena rows = {0};
-    if (status == STATUS_OK && batch->selected_count > 0)
-        status = finish_rows(f, &call, plan, count, &rows, addresses_out);
-    arena_release(&rows);
-    arena_release(&arena);
-    return status;
-}
-
 /* Trees that the published schema does not know are of a table that this transaction has made or
    emptied: nobody else can be there. */
 static bool is_own(const struct table_context *context, const struct table *table) {
@@ -362,9 +344,39 @@ static bool is_own(const struct table_context *context, const struct table *tabl
     return own;
 }
 
+enum status table__insert_batch(struct fiber *f, const struct table_context *context,
+                                const struct table *table, const struct batch *batch,
+                                const struct insert_options *options) {
+    ASSERT(batch->column_count >= table->column_count);
+    struct arena arena = {0};
+    struct batch_plan *plan = arena_alloc(&arena, sizeof *plan);
+    struct batch_call call = {
+        .context = context,
+        .table = table,
+        .batch = batch,
+        .alone = options->alone || (options->bulk != NULL && is_own(context, table)),
+        .building = options->building,
+        .bulk = options->bulk,
+    };
+    unsigned count = store_partition_count(context->store);
+    enum status status = plan == NULL ? error_set(STATUS_OUT_OF_MEMORY, "out of memory")
+                                      : check_not_null(table, batch, &arena);
+    if (status == STATUS_OK && batch->selected_count > 0) {
+        place_rows(context, table, batch, plan->partitions);
+        uint64_t set = plan_calls(plan, &call, count);
+        status = partition_call_all(f, context->store, set, insert_here, plan->arguments);
+    }
+    struct arena rows = {0};
+    if (status == STATUS_OK && batch->selected_count > 0)
+        status = finish_rows(f, &call, plan, count, &rows, options->addresses);
+    arena_release(&rows);
+    arena_release(&arena);
+    return status;
+}
+
 enum status table_insert_batch(struct fiber *f, const struct table_context *context,
                                const struct table *table, const struct batch *batch,
                                int64_t *addresses_out) {
-    return table__insert_batch(f, context, table, batch, addresses_out, is_own(context, table),
-                               false);
+    struct insert_options options = {.addresses = addresses_out, .alone = is_own(context, table)};
+    return table__insert_batch(f, context, table, batch, &options);
 }

@@ -172,9 +172,16 @@ struct index_change {
 enum status index__change(struct fiber *f, struct store *store, struct index_change *change)
     MUST_USE;
 
-/* Insert with the building blocks of table_insert_batch, for index builds and rewrites. */
+/* Insert with the building blocks of table_insert_batch, for index builds and rewrites, and for
+   bulk insertion. */
+struct table_bulk;
+struct insert_options {
+    int64_t *addresses; /* out, or NULL */
+    bool alone, building;
+    struct table_bulk *bulk; /* rows go into blocks; NULL: into the hot tree */
+};
 enum status table__insert_batch(struct fiber *f, const struct table_context *context,
                                 const struct table *table, const struct batch *batch,
-                                int64_t *addresses_out, bool alone, bool building) MUST_USE;
+                                const struct insert_options *options) MUST_USE;
 
 #endif

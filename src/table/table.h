@@ -65,6 +65,16 @@ enum status table_insert(struct fiber *f, const struct table_context *context,
 enum status table_insert_batch(struct fiber *f, const struct table_context *context,
                                const struct table *table, const struct batch *batch,
                                int64_t *addresses_out) MUST_USE;
+/* A statement that inserts very many rows: from some thousands on, what table_insert_batch would do
+   is done cheaper by gathering rows into cold blocks. Takes a share of the store's memory.
+   After the last batch table_bulk_finish, before the statement ends; close in any case. */
+struct table_bulk;
+enum status table_bulk_open(struct fiber *f, const struct table_context *context,
+                            const struct table *table, struct table_bulk **bulk_out) MUST_USE;
+enum status table_bulk_insert(struct fiber *f, struct table_bulk *bulk, const struct batch *batch)
+    MUST_USE;
+enum status table_bulk_finish(struct fiber *f, struct table_bulk *bulk) MUST_USE;
+void table_bulk_close(struct table_bulk *bulk);
 /* NOT_NULL_VIOLATION for the first column of the row that is null and must not be. */
 enum status table_check_not_null(const struct table *table, const struct value *row) MUST_USE;
 /* ON CONFLICT DO NOTHING: *inserted_out false when a unique key was there already. */

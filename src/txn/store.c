@@ -182,6 +182,7 @@ static enum status parts_open(struct fiber *f, const struct store_options *optio
     store->tracker = memory_alloc_zeroed(TRACKER_SIZE, 1);
     if (store->partitions == NULL || store->tracker == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    store->memory_max = options->memory_max;
     store->history_memory_max = history_memory(options->memory_max, store->partition_count);
     TRY(page_budget_create(page_memory(options->memory_max), store->partition_count,
                            &store->budget));
@@ -237,6 +238,10 @@ enum status store_open(struct fiber *f, const struct store_options *options,
     }
     *store_out = store;
     return STATUS_OK;
+}
+
+uint64_t store_memory(const struct store *store) {
+    return store->memory_max;
 }
 
 unsigned store_partition_count(const struct store *store) {

@@ -133,6 +133,7 @@ struct store {
     uint64_t journal_size_target;
     struct file *lock_file;
     struct page_budget *budget;
+    uint64_t memory_max;
     uint64_t history_memory_max; /* bytes of a history generation before it spills */
     struct journal *journal;
     struct partition *partitions;

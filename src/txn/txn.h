@@ -71,6 +71,8 @@ enum status store_close(struct fiber *f, struct store *store) MUST_USE;
 /* As if the process were killed now, for tests of recovery: nothing is written any more, the lock
    is given back. No call of a transaction is running. */
 void store_abandon(struct fiber *f, struct store *store);
+/* Bytes of memory it was opened with. */
+uint64_t store_memory(const struct store *store);
 unsigned store_partition_count(const struct store *store);
 /* Checkpoint every partition now and recycle journal segments. */
 enum status store_checkpoint(struct fiber *f, struct store *store) MUST_USE;

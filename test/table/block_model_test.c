@@ -35,7 +35,7 @@ struct bench {
     struct work snapshots[SNAPSHOTS]; /* held open */
     struct model seen[SNAPSHOTS];     /* what each of them must see */
     bool held[SNAPSHOTS];
-    unsigned freezes, purges, crashes, checks;
+    unsigned freezes, purges, crashes, checks, bulks;
 };
 
 static struct slice text_of(const struct model_row *row, uint8_t *bytes) {
@@ -157,6 +157,43 @@ static void insert_row(struct fiber *f, struct work *work, int id, const struct 
     assert_ok(table_insert(f, &work->context, find_table(work, "t"), values, NULL));
 }
 
+/* Rows that go straight into blocks, and a long one now and then that does not. */
+static void insert_bulk(struct fiber *f, struct bench *bench, struct work *work,
+                        struct model *mine) {
+    static uint8_t bytes[64][LONG_SIZE];
+    struct arena arena = {0};
+    struct batch batch;
+    struct type types[] = {TYPE_OF(INT4), TYPE_OF(INT4), TYPE_OF(TEXT)};
+    struct table_bulk *bulk;
+    assert_ok(table_bulk_open(f, &work->context, find_table(work, "t"), &bulk));
+    for (unsigned part = 0; part < 2; part++) {
+        uint32_t count = 0;
+        batch_init(&batch, types, MODEL_COLUMNS, &arena);
+        for (int id = (int)random_below(&bench->random, ROWS_MAX); id < ROWS_MAX && count < 64;
+             id++) {
+            if (mine->rows[id].exists)
+                continue;
+            struct value values[MODEL_COLUMNS];
+            mine->rows[id] = random_row(bench);
+            row_values(id, &mine->rows[id], bytes[count], values);
+            for (unsigned c = 0; c < MODEL_COLUMNS; c++) {
+                if (values[c].is_null)
+                    vector_set_null(&batch.vectors[c], count);
+                else
+                    vector_set(&batch.vectors[c], count, &values[c], &arena);
+            }
+            count++;
+        }
+        batch_set_count(&batch, count);
+        if (count > 0)
+            assert_ok(table_bulk_insert(f, bulk, &batch));
+    }
+    assert_ok(table_bulk_finish(f, bulk));
+    table_bulk_close(bulk);
+    arena_release(&arena);
+    bench->bulks++;
+}
+
 /* Find a row by its key, lock it, change or delete it. */
 static void change_row(struct fiber *f, struct work *work, int id, const struct model_row *row) {
     static uint8_t bytes[LONG_SIZE];
@@ -193,6 +230,10 @@ static void change(struct fiber *f, struct bench *bench) {
     for (unsigned s = 0; s < statements; s++) {
         bool touched[ROWS_MAX] = {false};
         unsigned changes = (unsigned)random_below(&bench->random, 60);
+        if (random_below(&bench->random, 10) == 0) {
+            insert_bulk(f, bench, &work, &mine);
+            changes = 0;
+        }
         for (unsigned i = 0; i < changes; i++) {
             int id = (int)random_below(&bench->random, ROWS_MAX);
             if (touched[id])
@@ -230,7 +271,7 @@ static struct freeze_work random_range(struct bench *bench, const struct table *
         .table = table,
         .partition =
             (unsigned)random_below(&bench->random, store_partition_count(bench->database.store)),
-        .range = random_below(&bench->random, bench->crashes + 1), /* a restart begins a new one */
+        .range = random_below(&bench->random, bench->crashes + bench->bulks / 4 + 1),
         .commit = store_visible(bench->database.store)};
 }
 
@@ -335,9 +376,10 @@ static enum status model_body(struct fiber *f, void *argument) {
     uint64_t damage;
     assert_ok(store_check(f, bench->database.store, NULL, check_report, NULL, &damage));
     assert_int_equal(damage, 0);
-    printf("# %u freezes, %u purges, %u crashes, %u scans\n", bench->freezes, bench->purges,
-           bench->crashes, bench->checks);
-    assert_true(bench->freezes > 100 && bench->purges > 20 && bench->crashes > 2);
+    printf("# %u freezes, %u purges, %u crashes, %u scans, %u bulk loads\n", bench->freezes,
+           bench->purges, bench->crashes, bench->checks, bench->bulks);
+    assert_true(bench->freezes > 60 && bench->purges > 10 && bench->crashes > 2 &&
+                bench->bulks > 20);
     database_close(f, &bench->database);
     free(bench);
     return STATUS_OK;
