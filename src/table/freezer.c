@@ -26,7 +26,6 @@ enum {
 };
 static const int64_t QUIET_NS = INT64_C(10000000000);
 static const int64_t QUIET_PARTIAL_NS = INT64_C(60000000000);
-static const int64_t QUIET_EAGER_NS = INT64_C(100000000);
 static const int64_t BUSY_PAUSE_NS = INT64_C(5000000);
 
 struct refused {
@@ -104,7 +103,7 @@ static void refuse(struct freezer *freezer, const struct freeze_work *work) {
 /* Is it worth it, with so many rows that are newer than the block? */
 static bool is_due(const struct range_look *look, uint64_t rows, bool has_block) {
     if (look->table->freeze == FREEZE_EAGER)
-        return rows > 0 && look->idle_ns >= QUIET_EAGER_NS;
+        return rows > 0;
     if (has_block)
         return rows >= ROWS_CHANGED_MIN && look->idle_ns >= QUIET_NS;
     if (look->full)
