@@ -315,13 +315,23 @@ static enum status ready_add(struct txn_cursor *cursor, struct slice key, struct
     return STATUS_OK;
 }
 
-static bool runs_touch(const struct txn_cursor *cursor, size_t first, size_t count) {
-    if (count == 0 || cursor->keys[first].size != 8)
-        return false;
-    uint64_t a = get_be64(cursor->keys[first].data);
-    uint64_t b = get_be64(cursor->keys[first + count - 1].data);
-    return history__runs_touch(cursor->tree, cursor->transaction->snapshot, a < b ? a : b,
-                               a < b ? b : a);
+/* Does history know of a run, newer than the snapshot, that holds a gathered key? */
+static bool runs_touch(const struct txn_cursor *cursor) {
+    const struct tree *tree = cursor->tree;
+    uint64_t snapshot = cursor->transaction->snapshot;
+    size_t count = cursor->gathered;
+    if (cursor->range.key_stride == 8 && count > 0) { /* keys follow each other: one look */
+        uint64_t a = get_be64(cursor->keys[0].data), b = get_be64(cursor->keys[count - 1].data);
+        return history__runs_touch(tree, snapshot, a < b ? a : b, a < b ? b : a);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (cursor->keys[i].size != 8)
+            continue;
+        uint64_t key = get_be64(cursor->keys[i].data);
+        if (history__runs_touch(tree, snapshot, key, key))
+            return true;
+    }
+    return false;
 }
 
 static bool layers_spilled(const struct txn_cursor *cursor, const struct transaction_part *part) {
@@ -347,7 +357,7 @@ static enum status step_is_dirty(struct fiber *f, struct txn_cursor *cursor,
     bool clipped = false;
     *dirty_out = false;
     if (!cursor->range.newest && tree->changed_newest > snapshot) {
-        *dirty_out = runs_touch(cursor, 0, cursor->gathered);
+        *dirty_out = runs_touch(cursor);
         for (int g = 0; g < 2; g++) {
             struct generation *generation = &cursor->partition->generations[g];
             if (tree->entry_count[g] > 0 && generation->end > snapshot)

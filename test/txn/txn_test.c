@@ -85,6 +85,44 @@ static void key_state_tells_changes_since_the_snapshot(void **state) {
     fixture_run(key_state_body, 1);
 }
 
+static enum status count_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct operation *o = argument;
+    for (int backward = 0; backward < 2; backward++) {
+        struct txn_range range = {.backward = backward};
+        struct txn_cursor *cursor;
+        struct txn_entry entries[8];
+        size_t count;
+        TRY(txn_cursor_open(f, o->transaction, partition, o->tree, &range, &cursor));
+        TRY(txn_cursor_next(f, cursor, entries, 8, &count));
+        txn_cursor_close(f, cursor);
+        assert_int_equal(count, 2);
+    }
+    return STATUS_OK;
+}
+
+/* An inserted key of 8 bytes is filed as a run; it is found among keys of other sizes, too. */
+static enum status mixed_sizes_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    put(f, a, 0, 1, "0", "first");
+    put(f, a, 0, 1, "9", "last");
+    commit(f, a);
+    assert_ok(store_close(f, store));
+    store = store_reopen(f); /* without history of these two */
+    struct transaction *old = begin(f, store, ISOLATION_REPEATABLE_READ);
+    a = begin(f, store, ISOLATION_READ_COMMITTED);
+    put(f, a, 0, 1, "12345678", "not there yet");
+    commit(f, a);
+    struct operation o = {.transaction = old, .tree = {1}};
+    assert_ok(partition_call(f, store, 0, count_there, &o));
+    commit(f, old);
+    return store_close(f, store);
+}
+
+static void keys_of_many_sizes_are_not_seen_too_early(void **state) {
+    fixture_run(mixed_sizes_body, 1);
+}
+
 /* ---- the model: random transactions against naive versions --------------------------------- */
 
 enum { KEYS = 120, PARTITIONS = 4, VERSIONS_MAX = 4000, FIBERS = 4 };
@@ -711,6 +749,7 @@ int main(void) {
         cmocka_unit_test(commits_are_seen_by_later_snapshots_only),
         cmocka_unit_test(commits_are_seen_on_two_cores),
         cmocka_unit_test(key_state_tells_changes_since_the_snapshot),
+        cmocka_unit_test(keys_of_many_sizes_are_not_seen_too_early),
         cmocka_unit_test(snapshots_read_what_the_model_says),
         cmocka_unit_test(fibers_and_crashes_agree_with_the_model),
         cmocka_unit_test(partitions_on_two_cores_agree_with_the_model),
