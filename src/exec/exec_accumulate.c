@@ -118,8 +118,35 @@ static enum status numeric_overflow(void) {
     return error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format");
 }
 
+/* Rows of one group in 64 bits: their sum, and how many are not NULL. */
+static int128_t add_narrow(const struct accumulate_call *call, int64_t *count_out) {
+    struct vector_view view = vector_view(&call->arguments[0]);
+    const int64_t *data = view.data;
+    int128_t sum = 0;
+    int64_t count = 0;
+    FOR_VALID(view) {
+        sum += data[at];
+        count++;
+    }
+    *count_out = count;
+    return sum;
+}
+
+static enum status sum_narrow_add(const struct accumulate_call *call) {
+    int64_t count;
+    if (call->only == NULL)
+        return sum_int64_add(call);
+    struct sum_state *state = STATE(struct sum_state, 0);
+    if (CHECKED_ADD(state->sum, add_narrow(call, &count), &state->sum))
+        return numeric_overflow();
+    state->count += count;
+    return STATUS_OK;
+}
+
 static enum status sum_int128_add(const struct accumulate_call *call) {
     struct vector_view view = vector_view(&call->arguments[0]);
+    if (call->arguments[0].physical == PHYSICAL_INT64)
+        return sum_narrow_add(call);
     const int128_t *data = view.data;
     if (call->only != NULL && view.validity == NULL &&
         call->arguments[0].type.precision <= DIGITS_128_OF_A_BATCH) {
@@ -218,8 +245,30 @@ static enum status add_numeric(struct numeric_state *state, struct numeric numbe
     return numeric_add(*sum, number, sum);
 }
 
+static enum status sum_numeric_narrow_add(const struct accumulate_call *call) {
+    struct vector_view view = vector_view(&call->arguments[0]);
+    const int64_t *data = view.data;
+    int scale = call->arguments[0].type.scale;
+    if (call->only != NULL) {
+        struct numeric_state *state = STATE(struct numeric_state, 0);
+        int64_t count;
+        int128_t sum = add_narrow(call, &count);
+        if (count == 0)
+            return STATUS_OK;
+        count += state->count;
+        TRY(add_numeric(state, numeric_make(sum, scale)));
+        state->count = count;
+        return STATUS_OK;
+    }
+    FOR_VALID(view)
+    TRY(add_numeric(STATE(struct numeric_state, i), numeric_make(data[at], scale)));
+    return STATUS_OK;
+}
+
 static enum status sum_numeric_add(const struct accumulate_call *call) {
     struct vector_view view = vector_view(&call->arguments[0]);
+    if (call->arguments[0].physical == PHYSICAL_INT64)
+        return sum_numeric_narrow_add(call);
     const struct numeric *data = view.data;
     FOR_VALID(view)
     TRY(add_numeric(STATE(struct numeric_state, i), data[at]));
@@ -693,8 +742,8 @@ static const struct accumulator accumulators[] = {
     {"avg_int2", SUM, sum_int16_add, avg_finish, sum_combine},
     {"avg_int4", SUM, sum_int32_add, avg_finish, sum_combine},
     {"avg_int8", SUM, sum_int64_add, avg_finish, sum_combine},
-    {"sum_numeric", NUMERIC, sum_numeric_add, sum_numeric_finish, sum_numeric_combine},
-    {"avg_numeric", NUMERIC, sum_numeric_add, avg_numeric_finish, sum_numeric_combine},
+    {"sum_numeric", NUMERIC, sum_numeric_add, sum_numeric_finish, sum_numeric_combine, true},
+    {"avg_numeric", NUMERIC, sum_numeric_add, avg_numeric_finish, sum_numeric_combine, true},
     {"sum_float4", FLOAT, sum_float32_add, sum_float_finish, float_combine},
     {"sum_float8", FLOAT, sum_float64_add, sum_float_finish, float_combine},
     {"avg_float4", FLOAT, float32_add, avg_float_finish, float_combine},
@@ -736,9 +785,9 @@ static const struct accumulator accumulators[] = {
 /* By physical form of the argument. */
 static const struct accumulator scaled_sums[] = {
     {"sum_numeric", SUM, sum_int64_add, sum_finish, sum_combine},
-    {"sum_numeric", SUM, sum_int128_add, sum_finish, sum_combine},
+    {"sum_numeric", SUM, sum_int128_add, sum_finish, sum_combine, true},
     {"avg_numeric", SUM, sum_int64_add, avg_finish, sum_combine},
-    {"avg_numeric", SUM, sum_int128_add, avg_finish, sum_combine},
+    {"avg_numeric", SUM, sum_int128_add, avg_finish, sum_combine, true},
 };
 static const struct accumulator extremes[] = {
     {"max", EXTREME, max_int16, extreme_finish, max_combine},

@@ -32,6 +32,8 @@ struct accumulator {
     enum status (*finish)(const struct accumulate_call *call, void *state, struct value *result);
     /* Fold `from` into `into` (of another worker); NULL: cannot be run in parallel. */
     enum status (*combine)(const struct accumulate_call *call, void *into, const void *from);
+    /* `add` also takes decimals in 64 bits (exec_narrow.h), with the scale their vector says. */
+    bool takes_narrow;
 };
 
 /* The accumulator for an aggregate whose argument has this physical form; NULL: none. */

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "exec/exec_narrow.h"
+
 /* ---- taking rows ------------------------------------------------------------------------- */
 
 struct accumulate_call exec__accumulate_call(struct fiber *f, struct aggregate_operator *self,
@@ -56,7 +58,11 @@ static enum status evaluate_arguments(struct fiber *f, struct aggregate_operator
                                       struct running_aggregate *aggregate,
                                       const struct batch *input, const uint16_t *rows,
                                       uint32_t count) {
-    for (uint32_t a = 0; a < aggregate->plan->argument_count; a++)
+    bool done = false;
+    if (aggregate->accumulator->takes_narrow && aggregate->ordered == NULL)
+        TRY(exec__evaluate_narrow(f, aggregate->arguments[0], input, rows, count,
+                                  &self->base.scratch, &aggregate->vectors[0], &done));
+    for (uint32_t a = 0; a < aggregate->plan->argument_count && !done; a++)
         TRY(exec__evaluate(f, aggregate->arguments[a], input, rows, count, &self->base.scratch,
                            &aggregate->vectors[a]));
     return STATUS_OK;

@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "exec/exec_narrow.h"
 #include "exec/exec_state.h"
 #include "value/value_cast.h"
 
@@ -30,6 +31,7 @@ struct compiled {
     struct vector constant; /* CONSTANT, PARAMETER: made at first use */
     bool constant_made;
     struct in_set *in_set;
+    struct narrow *narrow; /* decimals: the same in 64 bits, as long as the values are small */
     void *memory;
     uint16_t *rows_a, *rows_b; /* scratch selections */
 };
@@ -93,7 +95,18 @@ enum status exec__compile(struct exec_local *local, const struct expression *exp
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < count; i++)
         TRY(exec__compile(local, expression->arguments[i], &compiled->arguments[i]));
+    if (expression->kind == EXPRESSION_CALL && type_physical(expression->type) != PHYSICAL_INT64)
+        compiled->narrow = exec__narrow_make(local, compiled);
     return STATUS_OK;
+}
+
+const struct expression *exec__compiled_expression(const struct compiled *compiled) {
+    return compiled->expression;
+}
+
+struct compiled *exec__compiled_argument(const struct compiled *compiled, uint32_t i) {
+    ASSERT(i < compiled->argument_count);
+    return compiled->arguments[i];
 }
 
 static uint16_t *selection_room(struct compiled *compiled, uint16_t **rows) {
@@ -227,10 +240,47 @@ static enum status evaluate_arguments(struct fiber *f, struct compiled *compiled
     return STATUS_OK;
 }
 
+enum status exec__evaluate_narrow(struct fiber *f, struct compiled *compiled,
+                                  const struct batch *input, const uint16_t *rows, uint32_t count,
+                                  struct arena *arena, struct vector *result, bool *done_out) {
+    *done_out = false;
+    if (compiled->narrow == NULL || count == 0)
+        return STATUS_OK;
+    return exec__narrow_evaluate(f, compiled->narrow, input, rows, count, arena, result, done_out);
+}
+
+/* In 64 bits, then in the form that the type says. */
+static enum status evaluate_widened(struct fiber *f, struct compiled *compiled,
+                                    const struct batch *input, const uint16_t *rows, uint32_t count,
+                                    struct arena *arena, struct vector *out, bool *done_out) {
+    struct vector narrow;
+    TRY(exec__evaluate_narrow(f, compiled, input, rows, count, arena, &narrow, done_out));
+    if (!*done_out)
+        return STATUS_OK;
+    struct vector *result = fresh_result(compiled);
+    const int64_t *numbers = narrow.data;
+    merge_nulls(result, &narrow, 1, rows, count);
+    if (result->physical == PHYSICAL_INT128) {
+        int128_t *to = result->data;
+        for (uint32_t i = 0; i < count; i++)
+            to[rows[i]] = numbers[rows[i]];
+    } else {
+        struct numeric *to = result->data;
+        for (uint32_t i = 0; i < count; i++)
+            to[rows[i]] = numeric_make(numbers[rows[i]], narrow.type.scale);
+    }
+    *out = *result;
+    return STATUS_OK;
+}
+
 static enum status evaluate_call(struct fiber *f, struct compiled *compiled,
                                  const struct batch *input, const uint16_t *rows, uint32_t count,
                                  struct arena *arena, struct vector *out) {
-    bool constant;
+    bool constant, done = false;
+    if (compiled->narrow != NULL)
+        TRY(evaluate_widened(f, compiled, input, rows, count, arena, out, &done));
+    if (done)
+        return STATUS_OK;
     TRY(evaluate_arguments(f, compiled, input, rows, count, arena, &constant));
     struct vector *result = fresh_result(compiled);
     if (constant && count > 0) {

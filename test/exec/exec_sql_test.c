@@ -253,6 +253,37 @@ static void parallel_groups_equal_serial_ones(void **state) {
     sql_runner_close(runner);
 }
 
+/* Products are computed in 64 bits while they fit, and in as many as they need when not. */
+static void decimals_are_exact_beyond_64_bits(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table p(id int primary key, a numeric(15,2), b numeric(15,2), c int)",
+               "CREATE TABLE\n");
+    assert_sql(s,
+               "insert into p values (1, 9999999999999.99, 9999999999999.99, 1000), "
+               "(2, 1.10, 2.20, 3), (3, null, 1, 1), (4, -9999999999999.99, 92233720368.54, -7)",
+               "INSERT 0 4\n");
+    assert_sql(s, "select id, a * b - c, (a + 1) * (b - 0.005) from p order by id",
+               "1|99999999999999799999999000.0001|100000000000009749999999999.98515\n"
+               "2|-0.5800|4.60950\n"
+               "3|NULL|NULL\n"
+               "4|-922337203685399077662789.3146|-922337203685256843942427.77965\n");
+    assert_sql(s,
+               "select id, a * b - c, (a + 1) * (b - 0.005) from p where id in (2, 3) order by 1",
+               "2|-0.5800|4.60950\n3|NULL|NULL\n");
+    assert_sql(s, "select sum(a * b), sum((a + 1) * (b - 0.005) * c) from p",
+               "99077662796314400922337206.1055|100006456360435546797907596993.43605\n");
+    assert_sql(s, "select c > 0, sum(a * b), count(a * b) from p group by 1 order by 1",
+               "f|-922337203685399077662796.3146|1\nt|99999999999999800000000002.4201|2\n");
+    assert_sql(s, "select sum(a * b * (1 + b)), avg(a * b * (1 + b)) from p where id in (2, 3)",
+               "7.744000|7.7440000000000000\n");
+    assert_sql(s, "select sum(a * b * (1 + b)) from p",
+               "ERROR 22003: value overflows numeric format\n");
+    assert_sql(s, "select sum(a * (1 - b)) filter (where c > 1), sum(a * 2) from p where id = 2",
+               "-1.3200|2.20\n");
+    sql_runner_close(runner);
+}
+
 static void a_long_statement_can_be_cancelled(void **state) {
     struct sql_runner *runner = sql_runner_open(1);
     struct sql_session *s = sql_session_open(runner);
@@ -301,6 +332,7 @@ int main(void) {
         cmocka_unit_test(common_types_are_those_of_postgresql),
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
+        cmocka_unit_test(decimals_are_exact_beyond_64_bits),
         cmocka_unit_test(a_long_statement_can_be_cancelled),
         cmocka_unit_test(target_lists_have_a_limit),
         cmocka_unit_test(repeated_text_is_exact),
