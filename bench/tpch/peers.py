@@ -38,6 +38,18 @@ def bytes_under(path):
                for folder, _, names in os.walk(path) for name in names)
 
 
+def cpu_ms(pid):
+    """Processor time of a process so far, all threads that live."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                total += int(file.read().split()[0])
+        except FileNotFoundError:
+            pass  # it has ended
+    return total / 1e6
+
+
 class Wire:
     """A server that speaks PostgreSQL's protocol."""
     server = connection = None
@@ -96,6 +108,9 @@ class SatoriPeer(Wire):
         self.connect(timeout_s)
         self.version = self.execute("select version()")[1].rows[0][0]
 
+    def cpu_ms(self):
+        return cpu_ms(self.server.process.pid)
+
     def finish_load(self):
         self.execute("analyze")
         self.execute("vacuum")
@@ -120,6 +135,10 @@ class PostgresPeer(Wire):
                                random_page_cost="1.1", max_wal_size="4GB")
         self.connect(timeout_s)
         self.version = self.execute("show server_version")[1].rows[0][0]
+
+    def cpu_ms(self):
+        """Not told: a statement's workers are processes that have ended by then."""
+        return None
 
     def finish_load(self):
         self.execute("vacuum analyze")
@@ -157,6 +176,9 @@ class DuckDBPeer:
 
     def copy(self, table, path):
         self.execute(f"copy {table} from '{path}' (format csv, delimiter '|', header false)")
+
+    def cpu_ms(self):
+        return cpu_ms(self.process.pid)
 
     def finish_load(self):
         self.execute("checkpoint")
