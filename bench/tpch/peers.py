@@ -113,7 +113,7 @@ class SatoriPeer(Wire):
 
     def finish_load(self):
         self.execute("analyze")
-        self.execute("vacuum")
+        self.execute("vacuum (freeze)")
         self.execute("checkpoint")
 
     def bytes_on_disk(self):
