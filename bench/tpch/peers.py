@@ -54,7 +54,7 @@ class Wire:
     """A server that speaks PostgreSQL's protocol."""
     server = connection = None
 
-    def connect(self, timeout_s):
+    def connect(self):
         import psycopg2
         import psycopg2.extensions as extensions
         self.connection = self.server.connect()
@@ -64,6 +64,9 @@ class Wire:
         as_text = extensions.new_type(kinds, "AS_TEXT", lambda value, cursor: value)
         extensions.register_type(as_text, self.connection)
         self.error = psycopg2.Error
+
+    def limit(self, timeout_s):
+        """From now on a statement that runs longer is an error."""
         self.execute(f"set statement_timeout = '{timeout_s}s'")
 
     def execute(self, sql):
@@ -99,13 +102,12 @@ class Wire:
 class SatoriPeer(Wire):
     name = "satori"
 
-    def __init__(self, directory, threads, memory_mb, timeout_s):
+    def __init__(self, directory, threads, memory_mb):
         self.directory = os.path.join(directory, "satori")
-        self.fresh = not os.path.isdir(os.path.join(self.directory, "data"))
         os.makedirs(self.directory, exist_ok=True)
         self.server = Satori("--cores", str(threads), "--memory", f"{memory_mb}MB",
                              directory=self.directory)
-        self.connect(timeout_s)
+        self.connect()
         self.version = self.execute("select version()")[1].rows[0][0]
 
     def cpu_ms(self):
@@ -125,15 +127,14 @@ class SatoriPeer(Wire):
 class PostgresPeer(Wire):
     name = "PostgreSQL"
 
-    def __init__(self, directory, threads, memory_mb, timeout_s):
+    def __init__(self, directory, threads, memory_mb):
         self.directory = os.path.join(directory, "postgres")
-        self.fresh = not os.path.isdir(os.path.join(self.directory, "data"))
         os.makedirs(self.directory, exist_ok=True)
         self.server = Postgres(directory=self.directory, shared_buffers=f"{memory_mb // 2}MB",
                                effective_cache_size=f"{memory_mb}MB", work_mem="64MB",
                                max_parallel_workers_per_gather=str(threads - 1),
                                random_page_cost="1.1", max_wal_size="4GB")
-        self.connect(timeout_s)
+        self.connect()
         self.version = self.execute("show server_version")[1].rows[0][0]
 
     def cpu_ms(self):
@@ -151,10 +152,9 @@ class PostgresPeer(Wire):
 class DuckDBPeer:
     name = "DuckDB"
 
-    def __init__(self, directory, threads, memory_mb, timeout_s):
+    def __init__(self, directory, threads, memory_mb):
         os.makedirs(directory, exist_ok=True)
         self.path = os.path.join(directory, "duckdb.db")
-        self.fresh = not os.path.exists(self.path)
         self.process = subprocess.Popen(
             ["node", os.path.join(HERE, "duckdb.js"), self.path, str(threads), f"{memory_mb}MB"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -177,6 +177,9 @@ class DuckDBPeer:
     def copy(self, table, path):
         self.execute(f"copy {table} from '{path}' (format csv, delimiter '|', header false)")
 
+    def limit(self, timeout_s):
+        """DuckDB has no such setting."""
+
     def cpu_ms(self):
         return cpu_ms(self.process.pid)
 
@@ -191,9 +194,21 @@ class DuckDBPeer:
         self.process.wait()
 
 
-def open_peers(names, directory, threads, memory_mb, timeout_s):
-    kinds = {"satori": SatoriPeer, "duckdb": DuckDBPeer, "postgres": PostgresPeer}
-    return [kinds[name](directory, threads, memory_mb, timeout_s) for name in names]
+KINDS = {"satori": SatoriPeer, "duckdb": DuckDBPeer, "postgres": PostgresPeer}
+STORED = {"satori": ["satori"], "postgres": ["postgres"], "duckdb": ["duckdb.db", "duckdb.db.wal"]}
+
+
+def open_peers(names, directory, threads, memory_mb):
+    """Opens each; one whose load did not end begins anew."""
+    peers = []
+    for name in names:
+        loaded = os.path.join(directory, name + ".loaded")
+        fresh = not os.path.exists(loaded)
+        if fresh:
+            forget([name], directory)
+        peers.append(KINDS[name](directory, threads, memory_mb))
+        peers[-1].loaded, peers[-1].fresh = loaded, fresh
+    return peers
 
 
 def load(peer, rows_directory):
@@ -206,16 +221,15 @@ def load(peer, rows_directory):
         peer.copy(table, os.path.join(rows_directory, table + ".csv"))
         seconds += time.monotonic() - begin
     peer.finish_load()
-    peer.fresh = False
+    with open(peer.loaded, "w"):
+        pass
     return seconds
 
 
 def forget(names, directory):
     """Removes what these systems have stored in the directory."""
-    paths = {"satori": ["satori"], "postgres": ["postgres"],
-             "duckdb": ["duckdb.db", "duckdb.db.wal"]}
     for name in names:
-        for path in paths[name]:
+        for path in STORED[name] + [name + ".loaded"]:
             path = os.path.join(directory, path)
             if os.path.isdir(path):
                 shutil.rmtree(path)
