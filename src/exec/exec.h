@@ -31,6 +31,7 @@ struct exec_session_functions {
     const char *(*database_name)(void *session);
     /* pg_cancel_backend / pg_terminate_backend. */
     bool (*signal_backend)(void *session, int32_t pid, bool terminate);
+    bool (*backend_exists)(void *session, int32_t pid);
 };
 
 struct exec_environment {

@@ -1,5 +1,6 @@
 /* Functions about the session: names, settings, sequences, waiting. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "exec/exec_kernel.h"
@@ -157,6 +158,68 @@ BOXED_FUNCTION(pg_sleep) {
                                                             : (int64_t)(seconds * 1e9))
                        : STATUS_OK;
 }
+
+/* ---- other sessions ---------------------------------------------------------------------- */
+
+static void warn(struct kernel_call *call, const char *format, int64_t first, int64_t second) {
+    char message[128];
+    snprintf(message, sizeof message, format, (long long)first, (long long)second);
+    DOOR(notice)(call->environment->session, "WARNING", "01000", message);
+}
+
+/* To itself a session need not send anything. */
+static enum status signal_backend(struct kernel_call *call, int32_t pid, bool terminate,
+                                  bool *found_out) {
+    void *session = call->environment->session;
+    if (DOOR(signal_backend) == NULL || call->f == NULL)
+        return no_session(terminate ? "pg_terminate_backend" : "pg_cancel_backend");
+    if (pid == DOOR(backend_pid)(session))
+        return terminate ? error_set(STATUS_SHUTDOWN,
+                                     "terminating connection due to administrator command")
+                         : error_set(STATUS_CANCELED, "canceling statement due to user request");
+    *found_out = DOOR(signal_backend)(session, pid, terminate);
+    if (!*found_out)
+        warn(call, "PID %lld is not a PostgreSQL backend process", pid, 0);
+    return STATUS_OK;
+}
+BOXED_FUNCTION(pg_cancel_backend) {
+    bool found;
+    TRY(signal_backend(call, arguments[0].int32, false, &found));
+    result->boolean = found;
+    return STATUS_OK;
+}
+
+/* With a time limit in milliseconds: also wait until the session is gone. */
+static enum status terminate(struct kernel_call *call, int32_t pid, int64_t timeout_ms,
+                             struct value *result) {
+    bool found;
+    if (timeout_ms < 0)
+        return error_set(STATUS_NUMERIC_VALUE_OUT_OF_RANGE, "\"timeout\" must not be negative");
+    TRY(signal_backend(call, pid, true, &found));
+    result->boolean = found;
+    if (!found || timeout_ms == 0)
+        return STATUS_OK;
+    int64_t until_ns = clock_monotonic_ns() + timeout_ms * 1000000;
+    while (DOOR(backend_exists)(call->environment->session, pid)) {
+        if (clock_monotonic_ns() >= until_ns) {
+            warn(call, "backend with PID %lld did not terminate within %lld milliseconds", pid,
+                 timeout_ms);
+            result->boolean = false;
+            break;
+        }
+        TRY(fiber_sleep(call->f, 1000000));
+    }
+    return STATUS_OK;
+}
+BOXED_FUNCTION(pg_terminate_backend) {
+    return terminate(call, arguments[0].int32, 0, result);
+}
+BOXED_FUNCTION(pg_terminate_backend_wait) {
+    return terminate(call, arguments[0].int32, arguments[1].int64, result);
+}
+
+/* ---- odds and ends ----------------------------------------------------------------------- */
+
 BOXED_FUNCTION(pg_postmaster_start_time) {
     /* The monotonic clock's zero is the machine's; the process began when it was first asked. */
     static int64_t started;
@@ -232,6 +295,9 @@ static const struct kernel_entry entries[] = {
     BOXED(setval_oid),
     BOXED(setval3_oid),
     BOXED(pg_sleep),
+    BOXED(pg_cancel_backend),
+    BOXED(pg_terminate_backend),
+    BOXED(pg_terminate_backend_wait),
     BOXED(pg_postmaster_start_time),
     BOXED(pg_is_in_recovery),
     BOXED(pg_client_encoding),

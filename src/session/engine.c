@@ -323,16 +323,32 @@ void engine_cancel(struct fiber *f, struct engine *engine, int32_t pid, int32_t 
     engine__unlock(engine);
 }
 
-bool engine__signal(struct engine *engine, int32_t pid, bool terminate) {
-    bool found = false;
-    engine__lock(engine);
+/* The engine's lock is held. */
+static struct session *session_of_pid(struct engine *engine, int32_t pid) {
     LIST_FOR (&engine->sessions, node) {
         struct session *session = CONTAINER_OF(node, struct session, link);
-        if (session->pid == pid) {
-            signal_session(engine, session, terminate);
-            found = true;
-        }
+        if (session->pid == pid)
+            return session;
     }
+    return NULL;
+}
+
+bool engine__signal(struct engine *engine, int32_t pid, bool terminate) {
+    engine__lock(engine);
+    struct session *session = session_of_pid(engine, pid);
+    if (session != NULL)
+        signal_session(engine, session, terminate);
+    /* Who waits for his client's next message is to end, too. */
+    if (session != NULL && terminate && !atomic_load(&session->running))
+        runtime_cancel(engine->runtime, session->running_fiber, STATUS_SHUTDOWN,
+                       "terminating connection due to administrator command");
+    engine__unlock(engine);
+    return session != NULL;
+}
+
+bool engine__session_exists(struct engine *engine, int32_t pid) {
+    engine__lock(engine);
+    bool found = session_of_pid(engine, pid) != NULL;
     engine__unlock(engine);
     return found;
 }

@@ -170,6 +170,10 @@ static bool function_signal_backend(void *data, int32_t pid, bool terminate) {
     return engine__signal(((struct session *)data)->engine, pid, terminate);
 }
 
+static bool function_backend_exists(void *data, int32_t pid) {
+    return engine__session_exists(((struct session *)data)->engine, pid);
+}
+
 static void function_notice(void *data, const char *severity, const char *sqlstate,
                             const char *message) {
     session__notice(NULL, data, severity, sqlstate, message);
@@ -186,4 +190,5 @@ const struct exec_session_functions session__functions = {
     .user_name = function_user_name,
     .database_name = function_database_name,
     .signal_backend = function_signal_backend,
+    .backend_exists = function_backend_exists,
 };

@@ -163,6 +163,7 @@ enum status session_open(struct fiber *f, struct engine *engine,
     session->engine = engine;
     session->sink = options->sink;
     session->start_time_us = session->state_time_us = session__clock_us();
+    session->running_fiber = fiber_handle(f);
     session__resolver_init(session);
     enum status status = STATUS_OK;
     session->user = heap_text(user);

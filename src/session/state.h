@@ -326,6 +326,11 @@ enum status session__run_ddl(struct fiber *f, struct session *session, struct po
                              char tag[TAG_SIZE]) MUST_USE;
 enum status session__run_setting(struct fiber *f, struct session *session, struct portal *portal,
                                  char tag[TAG_SIZE]) MUST_USE;
+/* The values of EXECUTE's arguments, in the parameters' types, into `inner`. */
+enum status session__execute_arguments(struct fiber *f, struct session *session,
+                                       const struct statement *statement,
+                                       const struct prepared *prepared, struct portal *inner)
+    MUST_USE;
 enum status session__run_explain(struct fiber *f, struct session *session, struct portal *portal)
     MUST_USE;
 enum status session__run_cursor(struct fiber *f, struct session *session, struct portal *portal,
@@ -343,5 +348,6 @@ void engine__lock(struct engine *engine);
 void engine__unlock(struct engine *engine);
 /* Cancel the statement of another session, or end it; false when there is no such session. */
 bool engine__signal(struct engine *engine, int32_t pid, bool terminate);
+bool engine__session_exists(struct engine *engine, int32_t pid);
 
 #endif

@@ -16,9 +16,9 @@ static enum status run_prepare(struct fiber *f, struct session *session,
                                   true, &prepared);
 }
 
-static enum status execute_arguments(struct fiber *f, struct session *session,
-                                     const struct statement *statement,
-                                     const struct prepared *prepared, struct portal *inner) {
+enum status session__execute_arguments(struct fiber *f, struct session *session,
+                                       const struct statement *statement,
+                                       const struct prepared *prepared, struct portal *inner) {
     const struct statement_prepared *said = &statement->prepared;
     size_t wanted = prepared->statement == NULL ? 0 : prepared->statement->parameter_count;
     if (said->argument_count != wanted) {
@@ -65,7 +65,7 @@ static enum status run_execute(struct fiber *f, struct session *session, struct 
     TRY(portal_create(f, session, name, &inner));
     enum status status = portal_set(session, inner, prepared->text, prepared->statement);
     if (status == STATUS_OK)
-        status = execute_arguments(f, session, statement, prepared, inner);
+        status = session__execute_arguments(f, session, statement, prepared, inner);
     bool done;
     if (status != STATUS_OK) {
         portal_close(f, session, inner);

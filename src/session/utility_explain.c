@@ -25,61 +25,108 @@ static enum status append_result(struct portal *portal, const struct statement_e
     return kept_rows_append_values(&portal->stored, &value, 1);
 }
 
+/* What EXPLAIN EXECUTE is about: the prepared statement, retained. */
+struct explained {
+    struct statement *statement; /* NULL: not EXECUTE */
+    const char *text;
+};
+
+/* The arguments go into the portal. */
+static enum status find_explained(struct fiber *f, struct session *session, struct portal *portal,
+                                  struct explained *explained) {
+    const struct statement *said = portal->statement->explain.inner;
+    struct prepared *prepared;
+    *explained = (struct explained){0};
+    if (said->kind != STATEMENT_EXECUTE)
+        return STATUS_OK;
+    TRY(session__prepared_find(session, said->prepared.name, &prepared));
+    TRY(session__revalidate(f, session, prepared->text, true, &prepared->statement));
+    TRY(session__transaction(f, session));
+    if (prepared->statement == NULL || prepared->statement->plan == NULL)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                         "EXPLAIN of this statement is not supported");
+    TRY(session__execute_arguments(f, session, said, prepared, portal));
+    statement_retain(prepared->statement);
+    *explained = (struct explained){prepared->statement, prepared->text};
+    return STATUS_OK;
+}
+
 static enum status explain_only(struct session *session, struct portal *portal,
-                                const struct statement_explain *said) {
-    TRY(session__check_constants(session, said->inner, &portal->arena));
+                                const struct statement *inner) {
+    const struct statement_explain *said = &portal->statement->explain;
+    TRY(session__check_constants(session, inner, &portal->arena));
     struct buffer text = {0};
-    enum status status = explain_plan(said, said->inner->plan, NULL, &text);
+    enum status status = explain_plan(said, inner->plan, NULL, &text);
+    if (said->summary)
+        buffer_append_format(&text, "Planning Time: %.3f ms\n", (double)inner->planning_ns / 1e6);
     if (status == STATUS_OK)
         status = append_result(portal, said, &text);
     buffer_release(&text);
     return status;
 }
 
-static enum status explain_execution(struct portal *portal, const struct statement_explain *said,
+static enum status explain_execution(struct portal *portal, const struct statement *inner,
                                      const struct execution *execution, int64_t started_ns) {
+    const struct statement_explain *said = &portal->statement->explain;
     struct buffer text = {0};
     double milliseconds = (double)(clock_monotonic_ns() - started_ns) / 1e6;
-    enum status status = explain_plan(said, said->inner->plan, exec_statistics(execution), &text);
+    enum status status = explain_plan(said, inner->plan, exec_statistics(execution), &text);
     if (said->format == EXPLAIN_FORMAT_TEXT && said->summary)
-        buffer_append_format(&text, "Execution Time: %.3f ms\n", milliseconds);
+        buffer_append_format(&text, "Planning Time: %.3f ms\nExecution Time: %.3f ms\n",
+                             (double)inner->planning_ns / 1e6, milliseconds);
     if (status == STATUS_OK)
         status = append_result(portal, said, &text);
     buffer_release(&text);
     return status;
 }
 
-static enum status explain_analyze(struct fiber *f, struct session *session,
-                                   struct portal *portal) {
-    const struct statement_explain *said = &portal->statement->explain;
+static enum status run_all(struct fiber *f, struct session *session, struct portal *portal,
+                           const struct statement *inner) {
     struct exec_environment environment;
     struct execution *execution;
-    TRY(session__transaction(f, session));
-    TRY(session__lock(f, session, portal->text, false, &portal->statement));
-    said = &portal->statement->explain;
     TRY(session__statement_begin(f, session));
-    session__environment(session, said->inner, &portal->arena, portal->parameters,
+    session__environment(session, inner, &portal->arena, portal->parameters,
                          portal->parameter_count, &environment);
     environment.collect_statistics = true;
     int64_t started_ns = clock_monotonic_ns();
-    TRY(exec_open(f, &environment, said->inner->plan, &execution));
+    TRY(exec_open(f, &environment, inner->plan, &execution));
     struct batch *batch = NULL;
     enum status status;
     do {
         status = exec_next(f, execution, &batch);
     } while (status == STATUS_OK && batch != NULL);
     if (status == STATUS_OK)
-        status = explain_execution(portal, said, execution, started_ns);
+        status = explain_execution(portal, inner, execution, started_ns);
     exec_close(f, execution);
     TRY(status);
     return session__statement_end(f, session);
 }
 
+/* Locks first; they may show that the schema has changed and bind anew. */
+static enum status explain_analyze(struct fiber *f, struct session *session, struct portal *portal,
+                                   struct explained *explained) {
+    TRY(session__transaction(f, session));
+    if (explained->statement != NULL)
+        TRY(session__lock(f, session, explained->text, true, &explained->statement));
+    else
+        TRY(session__lock(f, session, portal->text, false, &portal->statement));
+    return run_all(f, session, portal,
+                   explained->statement != NULL ? explained->statement
+                                                : portal->statement->explain.inner);
+}
+
 enum status session__run_explain(struct fiber *f, struct session *session, struct portal *portal) {
     const struct statement_explain *said = &portal->statement->explain;
-    if (said->inner->plan == NULL)
-        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "EXPLAIN of %s is not supported",
-                         statement_kind_tag(said->inner->kind));
-    return said->analyze ? explain_analyze(f, session, portal)
-                         : explain_only(session, portal, said);
+    struct explained explained;
+    TRY(find_explained(f, session, portal, &explained));
+    const struct statement *inner = explained.statement != NULL ? explained.statement : said->inner;
+    enum status status;
+    if (inner->plan == NULL)
+        status = error_set(STATUS_FEATURE_NOT_SUPPORTED, "EXPLAIN of %s is not supported",
+                           statement_kind_tag(inner->kind));
+    else
+        status = said->analyze ? explain_analyze(f, session, portal, &explained)
+                               : explain_only(session, portal, inner);
+    statement_release(explained.statement);
+    return status;
 }

@@ -431,6 +431,18 @@ const char *bind_option_text(struct binder *b, const parse_node *node);
 enum status bind_option_bool(struct binder *b, const PgQuery__DefElem *option, bool *out) MUST_USE;
 enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node, struct statement *statement)
     MUST_USE;
+enum status bind_explain(struct binder *b, const PgQuery__ExplainStmt *node,
+                         struct statement *statement) MUST_USE;
+enum status bind_execute(struct binder *b, const PgQuery__ExecuteStmt *node,
+                         struct statement *statement) MUST_USE;
+enum status bind_vacuum(struct binder *b, const PgQuery__VacuumStmt *node,
+                        struct statement *statement) MUST_USE;
+/* The result is one column of text. */
+enum status bind_text_column(struct binder *b, struct statement *statement, const char *name)
+    MUST_USE;
+/* One table more, to be locked so. */
+enum status bind_push_table(struct binder *b, struct statement_objects *objects,
+                            const struct table *table, enum relation_lock_mode mode) MUST_USE;
 
 /* ---- calls with a grammar of their own ------------------------------------------------- */
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "sql/bind.h"
-#include "sql/sql_explain.h"
 
 /* ---- kinds ------------------------------------------------------------------------------ */
 
@@ -174,11 +173,10 @@ enum status bind_option_bool(struct binder *b, const PgQuery__DefElem *option, b
     *out = false;
     if (strcasecmp(text, "false") == 0 || strcasecmp(text, "off") == 0 || strcmp(text, "0") == 0)
         return STATUS_OK;
-    return bind_error(b, -1, STATUS_SYNTAX_ERROR, "%s requires a Boolean value",
-                      option->defname);
+    return bind_error(b, -1, STATUS_SYNTAX_ERROR, "%s requires a Boolean value", option->defname);
 }
 
-static enum status text_column(struct binder *b, struct statement *statement, const char *name) {
+enum status bind_text_column(struct binder *b, struct statement *statement, const char *name) {
     struct plan_column *column;
     TRY(BIND_ARRAY(b, 1, &column));
     *column = (struct plan_column){.name = name, .type = TYPE_OF(TEXT)};
@@ -275,69 +273,10 @@ static enum status bind_show(struct binder *b, const PgQuery__VariableShowStmt *
     for (char *at = name; *at != '\0'; at++)
         *at = (char)tolower((unsigned char)*at);
     statement->setting.name = name;
-    return text_column(b, statement, strcmp(name, "timezone") == 0 ? "TimeZone" : name);
+    return bind_text_column(b, statement, strcmp(name, "timezone") == 0 ? "TimeZone" : name);
 }
 
 /* ---- EXPLAIN, PREPARE, cursors ---------------------------------------------------------- */
-
-static enum status bind_explain(struct binder *b, const PgQuery__ExplainStmt *node,
-                                struct statement *statement) {
-    struct statement_explain *explain = &statement->explain;
-    explain->costs = true;
-    bool timing = true, timing_set = false, summary_set = false;
-    for (size_t i = 0; i < node->n_options; i++) {
-        const PgQuery__DefElem *option = node->options[i]->def_elem;
-        bool value = true;
-        if (strcmp(option->defname, "format") != 0)
-            TRY(bind_option_bool(b, option, &value));
-        if (strcmp(option->defname, "analyze") == 0) {
-            explain->analyze = value;
-        } else if (strcmp(option->defname, "verbose") == 0) {
-            explain->verbose = value;
-        } else if (strcmp(option->defname, "costs") == 0) {
-            explain->costs = value;
-        } else if (strcmp(option->defname, "buffers") == 0) {
-            explain->buffers = value;
-        } else if (strcmp(option->defname, "settings") == 0) {
-            explain->settings = value;
-        } else if (strcmp(option->defname, "timing") == 0) {
-            timing = value;
-            timing_set = true;
-        } else if (strcmp(option->defname, "summary") == 0) {
-            explain->summary = value;
-            summary_set = true;
-        } else if (strcmp(option->defname, "wal") == 0) {
-            continue;
-        } else if (strcmp(option->defname, "format") == 0) {
-            const char *format = bind_option_text(b, option->arg);
-            if (format == NULL || strcasecmp(format, "text") != 0)
-                return bind_unsupported(b, option->location, "EXPLAIN (FORMAT %s)",
-                                        format != NULL ? format : "");
-        } else {
-            return bind_error(b, option->location, STATUS_SYNTAX_ERROR,
-                              "unrecognized EXPLAIN option \"%s\"", option->defname);
-        }
-    }
-    if (timing_set && timing && !explain->analyze)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE, "EXPLAIN option TIMING requires ANALYZE");
-    explain->timing = timing && explain->analyze;
-    if (!summary_set)
-        explain->summary = explain->analyze;
-    struct statement *inner;
-    TRY(BIND_ARRAY(b, 1, &inner));
-    inner->schema = statement->schema;
-    inner->private_part = statement->private_part;
-    const parse_node *query = node->query;
-    if (NODE_IS(query, CREATE_TABLE_AS_STMT))
-        query = query->create_table_as_stmt->query;
-    if (!NODE_IS(query, SELECT_STMT) && !NODE_IS(query, INSERT_STMT) &&
-        !NODE_IS(query, UPDATE_STMT) && !NODE_IS(query, DELETE_STMT))
-        return bind_unsupported(b, -1, "EXPLAIN of this statement");
-    TRY(bind_plan_statement(b, query, inner));
-    explain->inner = inner;
-    statement->plan = inner->plan;
-    return text_column(b, statement, "QUERY PLAN");
-}
 
 static enum status bind_prepare(struct binder *b, const PgQuery__PrepareStmt *node,
                                 struct statement *statement) {
@@ -356,8 +295,8 @@ static enum status bind_prepare(struct binder *b, const PgQuery__PrepareStmt *no
     return STATUS_OK;
 }
 
-static enum status bind_execute(struct binder *b, const PgQuery__ExecuteStmt *node,
-                                struct statement *statement) {
+enum status bind_execute(struct binder *b, const PgQuery__ExecuteStmt *node,
+                         struct statement *statement) {
     struct statement_prepared *prepared = &statement->prepared;
     prepared->name = arena_copy_text(b->arena, node->name);
     struct expression **arguments;
@@ -411,37 +350,10 @@ static enum status bind_fetch(struct binder *b, const PgQuery__FetchStmt *node,
 
 /* ---- upkeep ----------------------------------------------------------------------------- */
 
-static enum status push_table(struct binder *b, struct statement_objects *objects,
-                              const struct table *table, enum relation_lock_mode mode) {
+enum status bind_push_table(struct binder *b, struct statement_objects *objects,
+                            const struct table *table, enum relation_lock_mode mode) {
     ((const struct table **)objects->tables)[objects->count++] = table;
     return bind_add_lock(b, table->oid, mode);
-}
-
-static enum status bind_vacuum(struct binder *b, const PgQuery__VacuumStmt *node,
-                               struct statement *statement) {
-    struct statement_objects *objects = &statement->objects;
-    objects->analyze = !node->is_vacuumcmd;
-    for (size_t i = 0; i < node->n_options; i++) {
-        const PgQuery__DefElem *option = node->options[i]->def_elem;
-        bool value, *flag = strcmp(option->defname, "analyze") == 0   ? &objects->analyze
-                            : strcmp(option->defname, "full") == 0    ? &objects->full
-                            : strcmp(option->defname, "freeze") == 0  ? &objects->freeze
-                            : strcmp(option->defname, "verbose") == 0 ? &objects->verbose
-                                                                      : NULL;
-        if (flag == NULL)
-            continue;
-        TRY(bind_option_bool(b, option, &value));
-        *flag = value;
-    }
-    const struct table **tables;
-    TRY(BIND_ARRAY(b, node->n_rels, &tables));
-    objects->tables = tables;
-    for (size_t i = 0; i < node->n_rels; i++) {
-        const struct table *table;
-        TRY(bind_find_table(b, node->rels[i]->vacuum_relation->relation, false, &table));
-        TRY(push_table(b, objects, table, RELATION_LOCK_SHARE_UPDATE_EXCLUSIVE));
-    }
-    return STATUS_OK;
 }
 
 static enum status bind_lock(struct binder *b, const PgQuery__LockStmt *node,

@@ -134,7 +134,7 @@ enum explain_format { EXPLAIN_FORMAT_TEXT, EXPLAIN_FORMAT_JSON };
 struct statement_explain {
     bool analyze, verbose, costs, timing, buffers, summary, settings;
     enum explain_format format;
-    const struct statement *inner;
+    const struct statement *inner; /* EXECUTE: has `prepared` and no plan */
 };
 
 struct statement_prepared {
@@ -291,6 +291,7 @@ struct statement {
     uint32_t lock_count;     /* relation locks to take first; plan->locks are among them */
     const struct plan_lock *locks;
     struct commit_number index_snapshot; /* as in the options: good for this snapshot only */
+    int64_t planning_ns;                 /* what it took to bind and plan it */
     bool depends_on_settings;            /* folded something that DateStyle, TimeZone or search_path
                                             decide: do not share with a session that has others */
     union {

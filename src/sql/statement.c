@@ -328,6 +328,7 @@ enum status sql_prepare(struct fiber *f, const struct raw_statement *raw, struct
     statement->tag = "";
     call.statement = statement;
     open_binder(&call, &own->arena, schema, options, &counts);
+    int64_t started_ns = clock_monotonic_ns();
     TRY_OUT(fiber_on_large_stack(f, bind_half, &call));
     TRY_OUT(count_rows(f, &call.b, &counts));
     if (plans_while_binding(statement->kind) && counts.count > 0) {
@@ -335,6 +336,7 @@ enum status sql_prepare(struct fiber *f, const struct raw_statement *raw, struct
         TRY_OUT(fiber_on_large_stack(f, bind_half, &call));
     }
     TRY_OUT(fiber_on_large_stack(f, plan_half, &call));
+    statement->planning_ns = clock_monotonic_ns() - started_ns;
     statement->parameter_count = (uint32_t)call.b.parameter_count;
     statement->parameter_types = call.b.parameter_types;
     statement->locks = call.b.locks;

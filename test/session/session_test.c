@@ -264,8 +264,26 @@ static void maintenance_statements_run(void **state) {
     assert_sql(s, "create table m(a int primary key); insert into m values (1), (2)",
                "CREATE TABLE\nINSERT 0 2\n");
     assert_sql(s, "vacuum analyze m", "VACUUM\n");
+    assert_sql(s, "vacuum (index_cleanup auto, truncate off, parallel 2, verbose off) m",
+               "VACUUM\n");
+    assert_sql(s, "vacuum (parallel) m",
+               "ERROR 42601: parallel option requires a value between 0 and 1024\n");
+    assert_sql(s, "vacuum (nosuch) m", "ERROR 42601: unrecognized VACUUM option \"nosuch\"\n");
+    assert_sql(s, "analyze (full) m", "ERROR 42601: unrecognized ANALYZE option \"full\"\n");
+    assert_sql(s, "vacuum m(nosuch)",
+               "ERROR 0A000: ANALYZE option must be specified when a column list is provided\n");
+    assert_sql(s, "analyze m(nosuch)",
+               "ERROR 42703: column \"nosuch\" of relation \"m\" does not exist\n");
     assert_sql(s, "analyze", "ANALYZE\n");
     assert_sql(s, "checkpoint", "CHECKPOINT\n");
+    assert_sql(s, "prepare x(int) as select * from m where a = $1", "PREPARE\n");
+    assert_sql(s, "explain (costs off) execute x(1)",
+               "Index Scan using m_pkey on m\n  Index Cond: (a = $1)\n");
+    assert_sql(s, "explain (costs off, analyze, timing off, summary off) execute x(3)",
+               "Index Scan using m_pkey on m (actual rows=0 loops=1)\n  Index Cond: (a = $1)\n");
+    assert_sql(s, "explain execute x",
+               "ERROR 42601: wrong number of parameters for prepared statement \"x\"\n");
+    assert_sql(s, "explain (wal) select 1", "ERROR 22023: EXPLAIN option WAL requires ANALYZE\n");
     assert_sql(s, "begin; vacuum m",
                "BEGIN\nERROR 25001: VACUUM cannot run inside a transaction block\n");
     assert_sql(s, "rollback", "ROLLBACK\n");
