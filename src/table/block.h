@@ -29,6 +29,9 @@ enum status block__header(struct fiber *f, struct transaction *transaction,
                           struct partition *partition, const struct table *table, uint64_t range,
                           enum row_version version, struct arena *arena, bool *found_out,
                           struct txn_large *large_out, struct block_header *header_out) MUST_USE;
+/* Estimated rows in the blocks of a partition, those that newer ones hide included. */
+enum status block__count_rows(struct fiber *f, struct partition *partition,
+                              const struct table *table, uint64_t *rows_out) MUST_USE;
 /* A row that the hot tree does not have: found in its block or not at all. */
 enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
                              const struct row_place *place, const struct row_columns *wanted,

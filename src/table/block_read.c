@@ -49,6 +49,43 @@ enum status block__generation(struct fiber *f, struct transaction *transaction,
     return status;
 }
 
+/* ---- counting ---------------------------------------------------------------------------- */
+
+enum { SAMPLED_BLOCKS = 8, ROWS_UNKNOWN = BLOCK_ROWS_MAX / 2 };
+
+/* Of the first blocks, exactly; what follows is like them. Headers that do not lie in the tree (of
+   rows with gaps, of very many columns) would have to be fetched and are guessed. */
+enum status block__count_rows(struct fiber *f, struct partition *partition,
+                              const struct table *table, uint64_t *rows_out) {
+    uint64_t rows = 0, entries = 0, blocks = 0, from = 0, all;
+    struct arena arena = {0};
+    enum status status = STATUS_OK;
+    while (blocks < SAMPLED_BLOCKS && from != UINT64_MAX && status == STATUS_OK) {
+        struct slice bytes;
+        struct block_header header;
+        uint64_t number;
+        status =
+            partition_short_from(f, partition, block_tree(table), from, &arena, &number, &bytes);
+        if (status != STATUS_OK || number == UINT64_MAX)
+            break;
+        from = number + 1;
+        blocks++;
+        entries += table->column_count + 1u;
+        if (bytes.size == 0)
+            rows += ROWS_UNKNOWN;
+        else if ((status = block_header_decode(bytes, &header)) == STATUS_OK)
+            rows += header.rows;
+    }
+    arena_release(&arena);
+    if (status == STATUS_OK && blocks == SAMPLED_BLOCKS) {
+        status = partition_tree_count(f, partition, block_tree(table), &all);
+        if (status == STATUS_OK && all > entries)
+            rows = rows * all / entries;
+    }
+    *rows_out = rows;
+    return status;
+}
+
 /* ---- one row ---------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct row_columns *wanted, int16_t number) {

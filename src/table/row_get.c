@@ -1,5 +1,5 @@
 /* Reading single rows: by address, and by a unique key without any detour. */
-#include "table/rows.h"
+#include "table/block.h"
 
 #include "value/value_text.h"
 
@@ -173,13 +173,19 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
 /* ---- counting ------------------------------------------------------------------------- */
 
 struct count_call {
+    const struct table *table;
     struct tree_id tree;
     uint64_t count;
 };
 
 static enum status count_here(struct fiber *f, struct partition *partition, void *argument) {
     struct count_call *call = argument;
-    return partition_tree_count(f, partition, call->tree, &call->count);
+    TRY(partition_tree_count(f, partition, call->tree, &call->count));
+    uint64_t cold = 0;
+    if (!call->table->is_system)
+        TRY(block__count_rows(f, partition, call->table, &cold));
+    call->count += cold;
+    return STATUS_OK;
 }
 
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
@@ -192,7 +198,7 @@ enum status table_row_count_estimate(struct fiber *f, const struct table_context
     uint64_t partitions = table_partitions(context->store, table);
     unsigned count = store_partition_count(context->store);
     for (unsigned i = 0; i < count; i++) {
-        calls[i] = (struct count_call){.tree = table->row_tree};
+        calls[i] = (struct count_call){.table = table, .tree = table->row_tree};
         arguments[i] = &calls[i];
     }
     TRY(partition_call_all(f, context->store, partitions, count_here, arguments));
@@ -203,7 +209,12 @@ enum status table_row_count_estimate(struct fiber *f, const struct table_context
 
 static enum status size_here(struct fiber *f, struct partition *partition, void *argument) {
     struct count_call *call = argument;
-    return partition_tree_size(f, partition, call->tree, &call->count);
+    uint64_t blocks;
+    struct tree_id beside = {call->tree.value | TREE_LARGE}; /* of a row tree: its blocks */
+    TRY(partition_tree_size(f, partition, call->tree, &call->count));
+    TRY(partition_tree_size(f, partition, beside, &blocks));
+    call->count += blocks;
+    return STATUS_OK;
 }
 
 enum status table_tree_size(struct fiber *f, struct store *store, struct tree_id tree,

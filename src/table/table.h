@@ -169,7 +169,8 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
                                      const struct table *table, uint64_t *count_out) MUST_USE;
 
-/* Bytes of pages that a tree (of rows, of large values, of an index) takes on all partitions. */
+/* Bytes of pages that a tree (of rows, with their blocks, of large values, of an index) takes on
+   all partitions. */
 enum status table_tree_size(struct fiber *f, struct store *store, struct tree_id tree,
                             uint64_t *bytes_out) MUST_USE;
 

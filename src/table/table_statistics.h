@@ -16,11 +16,11 @@
 #include "txn/txn.h"
 
 enum {
-    STATISTICS_ROWS = 8192,   /* in the reservoir */
-    STATISTICS_SAMPLE = 512,  /* rows of the sample that is kept */
-    STATISTICS_BOUNDS = 101,  /* of the histogram */
-    STATISTICS_COMMON = 50,   /* most common values at most */
-    STATISTICS_WIDTH = 256,   /* longer texts are cut */
+    STATISTICS_ROWS = 8192,  /* in the reservoir */
+    STATISTICS_SAMPLE = 512, /* rows of the sample that is kept */
+    STATISTICS_BOUNDS = 101, /* of the histogram */
+    STATISTICS_COMMON = 50,  /* most common values at most */
+    STATISTICS_WIDTH = 256,  /* longer texts are cut */
 };
 
 struct table_column_statistics {

@@ -47,6 +47,11 @@ bool large__reference(struct slice stored, struct page_id *page_out, uint32_t *s
     return true;
 }
 
+struct slice large__short(struct slice stored) {
+    bool is_short = stored.size > 1 && stored.data[0] == LARGE_INLINE;
+    return is_short ? slice_of(stored.data + 1, stored.size - 1) : SLICE_EMPTY;
+}
+
 static struct slice reference_encode(struct page_id page, uint32_t size, uint8_t *stored) {
     stored[0] = LARGE_PAGE;
     put_le64(stored + 1, page.value);
@@ -208,6 +213,18 @@ static enum status references_visit(struct fiber *f, struct tree *tree,
     }
     btree_cursor_release(&cursor);
     return status;
+}
+
+static enum status add_bytes(void *context, struct slice key, struct slice stored) {
+    struct page_id id;
+    uint32_t size;
+    if (large__reference(stored, &id, &size))
+        *(uint64_t *)context += page_size_for(size);
+    return STATUS_OK;
+}
+
+enum status large__bytes(struct fiber *f, struct tree *tree, uint64_t *bytes) {
+    return references_visit(f, tree, add_bytes, bytes);
 }
 
 /* Entry by entry: whatever is cut short leaves a tree whose references are good. */

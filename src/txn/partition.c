@@ -235,7 +235,7 @@ enum status partition_tree_size(struct fiber *f, struct partition *partition, st
     TRY(partition__tree(partition, id, &tree));
     TRY(btree_page_count(f, &tree->base, &pages));
     *bytes_out = pages * PAGE_SIZE;
-    return STATUS_OK;
+    return tree_is_large(id) ? large__bytes(f, tree, bytes_out) : STATUS_OK;
 }
 
 /* ---- dropped trees ------------------------------------------------------------------------- */

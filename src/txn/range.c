@@ -60,6 +60,31 @@ enum status partition_number_from(struct fiber *f, struct partition *partition,
     return status;
 }
 
+enum status partition_short_from(struct fiber *f, struct partition *partition,
+                                 struct tree_id tree_id, uint64_t from, struct arena *arena,
+                                 uint64_t *number_out, struct slice *value_out) {
+    ASSERT(tree_is_large(tree_id));
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    struct btree_cursor cursor;
+    uint8_t key[8];
+    put_be64(key, from);
+    *number_out = UINT64_MAX;
+    *value_out = SLICE_EMPTY;
+    btree_cursor_init(&cursor, &tree->base);
+    enum status status = btree_cursor_seek(f, &cursor, BTREE_SEEK_GE, slice_of(key, sizeof key));
+    if (status == STATUS_OK && cursor.positioned && btree_cursor_key(&cursor).size >= 8) {
+        struct slice stored;
+        bool found;
+        *number_out = get_be64(btree_cursor_key(&cursor).data);
+        status = btree_cursor_value(f, &cursor, &found, &stored);
+        if (status == STATUS_OK && found)
+            *value_out = arena_copy_slice(arena, large__short(stored));
+    }
+    btree_cursor_release(&cursor);
+    return status == STATUS_OK ? arena_status(arena) : status;
+}
+
 enum status partition_range_count(struct fiber *f, struct partition *partition,
                                   struct tree_id tree_id, uint64_t first, uint64_t last,
                                   uint64_t *count_out) {

@@ -285,6 +285,8 @@ static inline bool tree_is_large(struct tree_id tree) {
 }
 /* False for a value that lies in the tree itself. */
 bool large__reference(struct slice stored, struct page_id *page_out, uint32_t *size_out);
+/* The value itself if it lies in the tree, else empty. */
+struct slice large__short(struct slice stored);
 /* Make the stored form of a value, with a page if it needs one; *stored_out lies in `stored`. No
    suspension between the page's being there and the return. */
 enum status large__store(struct fiber *f, struct partition *partition, bool durable,
@@ -298,6 +300,8 @@ void large__part_release(struct partition *partition, struct transaction_part *p
 /* Commit `number` has taken this out of the base. */
 void large__retire(struct partition *partition, uint64_t number, struct slice stored);
 void large__free_retired(struct partition *partition, uint64_t horizon);
+/* Add the bytes of the pages that a tree refers to. */
+enum status large__bytes(struct fiber *f, struct tree *tree, uint64_t *bytes) MUST_USE;
 enum status large__clear(struct fiber *f, struct partition *partition, struct tree *tree) MUST_USE;
 /* When the store is opened, the journal replayed: free pages that no tree refers to. */
 enum status large__sweep(struct fiber *f, struct partition *partition, void *argument) MUST_USE;

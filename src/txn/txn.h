@@ -346,6 +346,11 @@ enum status txn_range_changed(struct fiber *f, struct transaction *transaction,
 /* The smallest number >= from that has an entry now; UINT64_MAX: none. */
 enum status partition_number_from(struct fiber *f, struct partition *partition, struct tree_id tree,
                                   uint64_t from, uint64_t *number_out) MUST_USE;
+/* Of a tree of large entries: the value of the first entry whose key begins with a number >= from,
+   as it is now, if it is short enough to lie in the tree itself; empty if not. Copied. */
+enum status partition_short_from(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                 uint64_t from, struct arena *arena, uint64_t *number_out,
+                                 struct slice *value_out) MUST_USE;
 /* Estimated entries with numbers in first .. last. */
 enum status partition_range_count(struct fiber *f, struct partition *partition, struct tree_id tree,
                                   uint64_t first, uint64_t last, uint64_t *count_out) MUST_USE;

@@ -389,9 +389,85 @@ static void blocks_agree_with_a_naive_table(void **state) {
     fixture_run(model_body);
 }
 
+/* ---- definitions ------------------------------------------------------------------------------
+ */
+
+enum { DEFINITION_ROWS = 3000 };
+
+static void expect_added(void *context, const struct value *values) {
+    assert_int_equal(values[0].int32, 77);
+}
+
+static uint64_t estimate(struct fiber *f, struct work *work) {
+    uint64_t count;
+    assert_ok(table_row_count_estimate(f, &work->context, find_table(work, "t"), &count));
+    return count;
+}
+
+/* A column added later has its default in blocks made before, and in those made after; emptying the
+   table takes its blocks along. */
+static enum status definition_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    struct work work;
+    uint64_t blocks, bytes;
+    database_open(f, &bench->database, true);
+    table_make(f, bench);
+    work_begin(f, &work, &bench->database);
+    for (int id = 0; id < DEFINITION_ROWS; id++) {
+        struct model_row row = {.exists = true, .a = id % 50, .text = 5};
+        insert_row(f, &work, id, &row);
+    }
+    work_commit(f, &work);
+    for (int round = 0; round < 2; round++) {
+        work_begin(f, &work, &bench->database);
+        if (round == 1) {
+            struct column_spec spec = {.name = "added",
+                                       .type = {TYPE_INT4, -1, 0, 0, 0},
+                                       .has_missing = true,
+                                       .missing = value_int4(77)};
+            assert_ok(catalog_add_column(f, bench->database.catalog, work.context.transaction,
+                                         work.schema, find_table(&work, "t"), &spec));
+        }
+        work_commit(f, &work);
+        struct schema *schema = catalog_schema(bench->database.catalog);
+        const struct table *table = schema_table(schema, NULL, "t");
+        if (round == 0)
+            assert_ok(table_freeze(f, bench->database.catalog, table, &blocks));
+        schema_release(schema);
+    }
+    assert_true(blocks > 0);
+    work_begin(f, &work, &bench->database);
+    assert_int_equal(estimate(f, &work), DEFINITION_ROWS);
+    assert_ok(table_tree_size(f, bench->database.store, find_table(&work, "t")->row_tree, &bytes));
+    assert_true(bytes > 0);
+    static const int16_t added = 4;
+    struct scan_all all = {.work = &work,
+                           .table = find_table(&work, "t"),
+                           .row = expect_added,
+                           .options = {.column_numbers = &added, .column_count = 1}};
+    assert_int_equal(scan_table(f, &all), DEFINITION_ROWS);
+    assert_ok(catalog_truncate(f, bench->database.catalog, work.context.transaction, work.schema,
+                               find_table(&work, "t"), false));
+    work_refresh(f, &work);
+    assert_int_equal(count_rows(f, &work, find_table(&work, "t")), 0);
+    work_commit(f, &work);
+    work_begin(f, &work, &bench->database);
+    assert_int_equal(count_rows(f, &work, find_table(&work, "t")), 0);
+    work_rollback(f, &work);
+    check_all(f, &bench->database);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void definitions_change_over_blocks(void **state) {
+    fixture_run(definition_body);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_agree_with_a_naive_table),
+        cmocka_unit_test(definitions_change_over_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
