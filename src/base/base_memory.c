@@ -52,6 +52,22 @@ void memory_prefer_huge(void *block, size_t size) {
         (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
+void *memory_alloc_pages(size_t size) {
+    if (must_fail())
+        return NULL;
+    void *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block == MAP_FAILED ? NULL : block;
+}
+
+void memory_free_pages(void *block, size_t size) {
+    if (block != NULL)
+        (void)munmap(block, size);
+}
+
+void memory_discard(void *block, size_t size) {
+    (void)madvise(block, size, MADV_DONTNEED);
+}
+
 bool memory_grow(void *array_pointer, size_t *capacity, size_t count_min, size_t element_size) {
     if (count_min <= *capacity)
         return true;

@@ -20,6 +20,14 @@ void memory_free(void *block);
 /* Ask for huge pages behind a large block (fewer address translations); only a wish. */
 void memory_prefer_huge(void *block, size_t size);
 
+/* Whole pages of the operating system, zeroed, given back at once when freed: for large blocks that
+   come and go. `size` is a multiple of 4,096. */
+void *memory_alloc_pages(size_t size) __attribute__((malloc, alloc_size(1)));
+void memory_free_pages(void *block, size_t size);
+/* The bytes of whole pages inside a block are not needed any more: they take no memory until they
+   are written again (and read as zeros until then). */
+void memory_discard(void *block, size_t size);
+
 /* Tests: fail the `nth` allocation from now (1 is the next) on any thread; 0 turns it off. */
 void memory_fail_nth(uint64_t nth);
 

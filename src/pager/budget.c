@@ -2,7 +2,9 @@
  * Frames of PAGE_SIZE are cut from one reservation of the whole budget: untouched parts of it are
  * no memory yet. Freed ones go to a stack, linked by index; the head carries a counter in its
  * upper half so that a compare-and-swap notices that the stack changed in between (Treiber 1986).
- * Frames of other sizes come from the heap.
+ * Frames of other sizes are mapped one by one. So that memory lying on the stack and memory mapped
+ * together stay within the budget, mapping a frame first discards blocks of the stack if it must:
+ * those go to a stack of their own, and are taken from it last.
  */
 #include "pager/budget.h"
 
@@ -22,7 +24,9 @@ struct page_budget {
     _Atomic uint64_t used;
     _Atomic uint64_t wanted;                 /* bytes refused to pagers below their fair share */
     _Alignas(64) _Atomic uint64_t free_head; /* counter << 32 | index + 1 */
+    _Atomic uint64_t discarded_head;         /* the same, of blocks without memory */
     _Atomic uint32_t block_next;             /* never used from here on */
+    _Atomic uint64_t resident;               /* bytes of blocks with memory and mapped frames */
 };
 
 enum status page_budget_create(uint64_t size_max, unsigned pager_count,
@@ -124,45 +128,72 @@ bool budget_must_yield(const struct budget_share *share) {
            share->bytes > budget->fair_share;
 }
 
-static uint8_t *stack_pop(struct page_budget *budget) {
-    uint64_t head = atomic_load(&budget->free_head);
+static uint8_t *stack_pop(struct page_budget *budget, _Atomic uint64_t *stack) {
+    uint64_t head = atomic_load(stack);
     while ((uint32_t)head != 0) {
         uint32_t index = (uint32_t)head - 1;
         uint64_t below = atomic_load(&budget->next_free[index]);
         uint64_t changed = ((head >> 32) + 1) << 32 | below;
-        if (atomic_compare_exchange_weak(&budget->free_head, &head, changed))
+        if (atomic_compare_exchange_weak(stack, &head, changed))
             return budget->blocks + (size_t)index * PAGE_SIZE;
     }
     return NULL;
 }
 
-uint8_t *budget_block_alloc(struct page_budget *budget, uint32_t size) {
-    if (size != PAGE_SIZE)
-        return memory_alloc_aligned(PAGE_SIZE_MIN, size);
-    /* The caller's bytes were granted, so a block is on the stack or behind block_next; another
-       core may push and pop between our two looks, hence the loop. */
-    for (;;) {
-        uint8_t *block = stack_pop(budget);
-        if (block != NULL)
-            return block;
-        uint32_t index = atomic_load(&budget->block_next);
-        if (index < budget->block_count &&
-            atomic_compare_exchange_strong(&budget->block_next, &index, index + 1))
-            return budget->blocks + (size_t)index * PAGE_SIZE;
-    }
-}
-
-void budget_block_free(struct page_budget *budget, uint8_t *block, uint32_t size) {
-    if (size != PAGE_SIZE) {
-        memory_free(block);
-        return;
-    }
+static void stack_push(struct page_budget *budget, _Atomic uint64_t *stack, const uint8_t *block) {
     uint32_t index = (uint32_t)((size_t)(block - budget->blocks) / PAGE_SIZE);
     ASSERT(index < budget->block_count);
-    uint64_t head = atomic_load(&budget->free_head);
+    uint64_t head = atomic_load(stack);
     uint64_t changed;
     do {
         atomic_store(&budget->next_free[index], (uint32_t)head);
         changed = ((head >> 32) + 1) << 32 | (index + 1);
-    } while (!atomic_compare_exchange_weak(&budget->free_head, &head, changed));
+    } while (!atomic_compare_exchange_weak(stack, &head, changed));
+}
+
+/* A frame of another size; free blocks make room for it. */
+static uint8_t *frame_map(struct page_budget *budget, uint32_t size) {
+    uint64_t resident = atomic_fetch_add(&budget->resident, size) + size;
+    while (resident > budget->size_max) {
+        uint8_t *block = stack_pop(budget, &budget->free_head);
+        if (block == NULL)
+            break;
+        memory_discard(block, PAGE_SIZE);
+        stack_push(budget, &budget->discarded_head, block);
+        resident = atomic_fetch_sub(&budget->resident, PAGE_SIZE) - PAGE_SIZE;
+    }
+    uint8_t *frame = memory_alloc_pages(size);
+    if (frame == NULL)
+        atomic_fetch_sub(&budget->resident, size);
+    return frame;
+}
+
+uint8_t *budget_block_alloc(struct page_budget *budget, uint32_t size) {
+    if (size != PAGE_SIZE)
+        return frame_map(budget, size);
+    /* The caller's bytes were granted, so a block is on a stack or behind block_next; another
+       core may push and pop between our looks, hence the loop. */
+    for (;;) {
+        uint8_t *block = stack_pop(budget, &budget->free_head);
+        if (block != NULL)
+            return block;
+        block = stack_pop(budget, &budget->discarded_head);
+        uint32_t index = atomic_load(&budget->block_next);
+        if (block == NULL && index < budget->block_count &&
+            atomic_compare_exchange_strong(&budget->block_next, &index, index + 1))
+            block = budget->blocks + (size_t)index * PAGE_SIZE;
+        if (block != NULL) {
+            atomic_fetch_add(&budget->resident, PAGE_SIZE);
+            return block;
+        }
+    }
+}
+
+void budget_block_free(struct page_budget *budget, uint8_t *block, uint32_t size) {
+    if (size == PAGE_SIZE) {
+        stack_push(budget, &budget->free_head, block);
+        return;
+    }
+    memory_free_pages(block, size);
+    atomic_fetch_sub(&budget->resident, size);
 }

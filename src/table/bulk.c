@@ -25,7 +25,7 @@ struct table_bulk {
     struct bulk_part parts[PARTITIONS_MAX];
 };
 
-enum { BULK_BYTES_MIN = 4 << 20, BULK_BYTES_MAX = 96 << 20, BULK_MEMORY_SHARE = 4 };
+enum { BULK_BYTES_MIN = 4 << 20, BULK_BYTES_MAX = 96 << 20, BULK_MEMORY_SHARE = 16 };
 
 enum status table_bulk_open(struct fiber *f, const struct table_context *context,
                             const struct table *table, struct table_bulk **bulk_out) {

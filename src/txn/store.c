@@ -9,8 +9,8 @@
 
 enum {
     MEMORY_TINY = 48 << 20,
-    MEMORY_REST_MIN = 10 << 20, /* program, journal buffers, stacks: what an idle server takes */
-    MEMORY_REST_MAX = 64 << 20,
+    MEMORY_REST_MIN = 10 << 20,  /* program, journal buffers, stacks: what an idle server takes */
+    MEMORY_REST_MAX = 160 << 20, /* and what statements and bulk loads gather */
 };
 
 enum { PARTITIONS_DEFAULT = 8 };
@@ -164,7 +164,7 @@ static enum status options_apply(struct fiber *f, const struct store_options *op
 static uint64_t page_memory(uint64_t memory_max) {
     if (memory_max < MEMORY_TINY)
         return memory_max;
-    uint64_t rest = MEMORY_REST_MIN + memory_max / 16;
+    uint64_t rest = MEMORY_REST_MIN + memory_max / 8;
     return memory_max - (rest < MEMORY_REST_MAX ? rest : MEMORY_REST_MAX);
 }
 
