@@ -61,11 +61,12 @@ static enum status part_put(struct fiber *f, struct partition *partition, void *
     if (!part->open)
         return STATUS_OK;
     part->open = false;
+    enum status status = STATUS_OK;
     if (part->builder.rows > 0)
-        TRY(block_builder_put(f, &part->builder, bulk->context.transaction, partition, part->range,
-                              1, NULL));
-    block_builder_reset(&part->builder);
-    return STATUS_OK;
+        status = block_builder_put(f, &part->builder, bulk->context.transaction, partition,
+                                   part->range, 1, NULL);
+    block_builder_release(&part->builder); /* its memory is for the other parts now */
+    return status;
 }
 
 /* Take a whole range of row ids; what is left of the one before is not used. */

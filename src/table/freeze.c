@@ -34,6 +34,7 @@ struct gather {
     uint32_t at_row; /* and row in it */
     uint32_t places[VECTOR_SIZE];
     uint16_t rows[VECTOR_SIZE];
+    size_t bytes_max; /* FREEZE_BYTES_MAX, less when that is more than its share of memory */
     bool too_large;
 };
 
@@ -122,7 +123,7 @@ static enum status batch_gather(struct gather *gather, const struct table_scan *
                               gather->places));
     }
     gather->too_large =
-        block_builder_size(&gather->builder) + gather->arena.size_total > FREEZE_BYTES_MAX;
+        block_builder_size(&gather->builder) + gather->arena.size_total > gather->bytes_max;
     return STATUS_OK;
 }
 
@@ -246,6 +247,8 @@ static enum status freeze_here(struct fiber *f, struct partition *partition, voi
     if (gather == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     gather->table = table;
+    uint64_t share = store_memory(catalog_store(call->work->catalog)) / FREEZE_MEMORY_SHARE;
+    gather->bytes_max = share < FREEZE_BYTES_MAX ? (size_t)share : FREEZE_BYTES_MAX;
     struct table_context context = {.catalog = call->work->catalog,
                                     .store = catalog_store(call->work->catalog),
                                     .transaction = call->transaction,

@@ -9,6 +9,7 @@
 
 enum {
     FREEZE_BYTES_MAX = 48 << 20, /* of a range's rows, decoded; wider ranges stay as they are */
+    FREEZE_MEMORY_SHARE = 8,     /* of all memory: no more than this part of it */
     PURGE_COUNT_MAX = 4096,      /* rows purged under one lock */
 };
 
