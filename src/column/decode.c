@@ -190,19 +190,23 @@ enum status column_decode_vector(struct column_reader *reader, uint32_t first, u
     return STATUS_OK;
 }
 
+/* Whether single rows of this chunk cost as much as all around them. */
+static bool rows_are_dear(const struct column_reader *reader) {
+    return reader->encoding == COLUMN_CONSTANT || reader->stream.kind == STREAM_DELTA ||
+           reader->encoding == COLUMN_DECIMAL;
+}
+
 enum status column_decode_rows(struct column_reader *reader, uint32_t first, uint32_t count,
                                const uint16_t *selection, uint32_t selected, struct vector *vector,
                                struct arena *arena) {
-    enum value_class class = reader_class(reader);
-    /* Where one value costs as much as many, or most are wanted: all. */
-    if (selected > count / 8 || reader->encoding == COLUMN_CONSTANT ||
-        (class == CLASS_STRINGS && reader->physical == PHYSICAL_NUMERIC) ||
-        reader->stream.kind == STREAM_DELTA)
-        if (class != CLASS_STRINGS || reader->encoding == COLUMN_DICTIONARY || selected == count ||
-            reader->encoding == COLUMN_CONSTANT || reader->physical == PHYSICAL_NUMERIC)
-            return column_decode(reader, first, count, vector, arena);
+    bool strings = reader->physical == PHYSICAL_STRING &&
+                   (reader->encoding == COLUMN_PLAIN || reader->encoding == COLUMN_SYMBOLS);
+    bool packed_numerics = reader->physical == PHYSICAL_NUMERIC && reader->encoding == COLUMN_PLAIN;
+    if (selected == count || packed_numerics ||
+        (!strings && (selected > count / 8 || rows_are_dear(reader))))
+        return column_decode(reader, first, count, vector, arena);
     begin(reader, first, count, vector);
-    if (class == CLASS_STRINGS && reader->encoding != COLUMN_DICTIONARY) {
+    if (strings) {
         TRY(read_strings_at(reader, first, count, selection, selected, arena, vector->data));
         set_validity(reader, first, count, vector);
         return STATUS_OK;

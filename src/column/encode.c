@@ -452,8 +452,10 @@ static enum status draft_best(const struct column_input *input, struct column_dr
         return STATUS_OK;
     case CLASS_STRINGS:
         TRY(draft_dictionary(input, SIZE_MAX, best));
-        /* A dictionary much smaller than the strings is both smaller and faster than any. */
-        if (best->size > 0 && best->size < input->string_bytes / 4)
+        /* A dictionary much smaller than the strings, or than a byte for each, is both smaller and
+           faster than any. */
+        if (best->size > 0 &&
+            (best->size < input->string_bytes / 4 || best->size < input->rows / 2))
             return STATUS_OK;
         TRY(draft_strings(input, &other));
         draft_choose(best, &other, 100);

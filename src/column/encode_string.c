@@ -105,6 +105,7 @@ enum status draft_symbols(const struct column_input *input, struct column_draft 
         return out_of_memory();
     TRY(train(input, symbols));
     matcher_init(matcher, symbols);
+    matcher_finish(matcher);
     size_t at = 0;
     for (uint32_t i = 0; i < input->rows; i++) {
         size_t size = symbols_encode(matcher, string_slice(&input->strings[i]), bytes + at);

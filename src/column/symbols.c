@@ -52,18 +52,49 @@ int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size
     return find(matcher, front_of(text, size), size);
 }
 
+void matcher_finish(struct symbol_matcher *matcher) {
+    for (uint32_t two = 0; two < 65536; two++) {
+        uint16_t pair = matcher->pairs[two], one = matcher->single[two & 0xFF];
+        matcher->shorts[two] = (uint16_t)(pair != 0  ? (pair - 1) | 2 << 8
+                                          : one != 0 ? (one - 1) | 1 << 8
+                                                     : SYMBOL_ESCAPE | 1 << 8);
+    }
+    for (uint32_t i = 0; i < MATCHER_SLOTS; i++)
+        if (matcher->slots[i].code == 0)
+            matcher->slots[i].size = UINT16_MAX; /* longer than any text */
+}
+
+/* One step without a branch: most texts mix symbols of all kinds. `word` has the text's next
+   bytes, of which `left` count; returns how many it took. */
+static inline size_t encode_step(const struct symbol_matcher *matcher, uint64_t word, size_t left,
+                                 uint8_t **to) {
+    const struct symbol_slot *slot = &matcher->slots[matcher_slot(word)];
+    uint16_t other = matcher->shorts[word & 0xFFFF];
+    bool is_long = (((word ^ slot->word) & slot->mask) == 0) & (slot->size <= left);
+    unsigned code = is_long ? slot->code - 1u : other & 0xFFu;
+    size_t size = is_long ? slot->size : other >> 8;
+    (*to)[0] = (uint8_t)code;
+    (*to)[1] = (uint8_t)word; /* meant when the code is the escape */
+    *to += 1 + (code == SYMBOL_ESCAPE);
+    return size;
+}
+
 size_t symbols_encode(const struct symbol_matcher *matcher, struct slice text, uint8_t *out) {
     uint8_t *to = out;
-    for (size_t at = 0; at < text.size;) {
-        size_t left = text.size - at;
-        int code = find(matcher, front_of(text.data + at, left), left);
-        if (code >= 0) {
-            *to++ = (uint8_t)code;
-            at += matcher->symbols->sizes[code];
-        } else {
-            *to++ = SYMBOL_ESCAPE;
-            *to++ = text.data[at++];
-        }
+    size_t at = 0;
+    while (text.size - at >= 8)
+        at += encode_step(matcher, get_le64(text.data + at), text.size - at, &to);
+    uint8_t tail[16] = {0};
+    size_t left = text.size - at;
+    if (left > 0)
+        memcpy(tail, text.data + at, left);
+    for (at = 0; left - at > 1;)
+        at += encode_step(matcher, get_le64(tail + at), left - at, &to);
+    if (at < left) { /* no pair may be made with what lies behind */
+        uint16_t one = matcher->single[tail[at]];
+        *to++ = one != 0 ? (uint8_t)(one - 1) : SYMBOL_ESCAPE;
+        if (one == 0)
+            *to++ = tail[at];
     }
     return (size_t)(to - out);
 }

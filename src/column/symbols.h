@@ -27,7 +27,7 @@ struct symbols {
 
 enum { MATCHER_SLOTS = 2048 };
 
-/* Finds symbols at the front of a text. About 180 KiB: from an arena, zeroed. */
+/* Finds symbols at the front of a text. About 310 KiB: from an arena, zeroed. */
 struct symbol_matcher {
     const struct symbols *symbols;
     struct symbol_slot { /* three bytes and more, by matcher_slot */
@@ -35,8 +35,9 @@ struct symbol_matcher {
         uint16_t code; /* + 1; 0: empty */
         uint16_t size;
     } slots[MATCHER_SLOTS];
-    uint16_t pairs[65536]; /* code + 1 of two bytes */
-    uint16_t single[256];  /* code + 1 of one byte */
+    uint16_t pairs[65536];  /* code + 1 of two bytes */
+    uint16_t single[256];   /* code + 1 of one byte */
+    uint16_t shorts[65536]; /* what symbols_encode does without a slot: code | size << 8 */
 };
 
 static inline uint32_t matcher_slot(uint64_t word) {
@@ -53,6 +54,8 @@ int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size
 enum status symbols_train(const struct slice *sample, uint32_t count, struct arena *arena,
                           struct symbols *symbols) MUST_USE;
 
+/* After matcher_init, before symbols_encode. */
+void matcher_finish(struct symbol_matcher *matcher);
 /* Returns the size; `out` has room for 2 * text.size. */
 size_t symbols_encode(const struct symbol_matcher *matcher, struct slice text, uint8_t *out);
 /* Returns the size, or SIZE_MAX when it would pass `capacity` or the text ends in an escape. Up to
