@@ -124,6 +124,14 @@ void plan_forget_unused(struct planner *p, struct query *query, const bool *used
 /* With all below it; nothing is resolved. */
 enum status plan_fold_tree(struct planner *p, const struct expression *expression,
                            struct expression **out) MUST_USE;
+/* The integer expression under an implicit widening cast; NULL: there is none. */
+const struct expression *plan_widened(const struct expression *expression);
+/* The bound of the narrow type that stands for `narrow column <comparison> wide`, always inclusive
+   (> and < are moved by one). NULL at run time: no row can match. NULL: no memory. */
+struct expression *plan_narrow_bound(struct planner *p, struct type narrow, struct expression *wide,
+                                     enum comparison comparison);
+/* The same for every item of IN over a widened column; NULL when that cannot be. */
+struct expression *plan_narrow_list(struct planner *p, const struct expression *list);
 uint64_t plan_relations_of(const struct expression *expression);
 /* Split at AND into *count_out conjuncts, folded. */
 enum status plan_conjuncts(struct planner *p, struct expression *expression, uint32_t *count_out,

@@ -10,8 +10,9 @@ struct match {
     enum comparison comparison;
     int16_t column;
     struct expression *bound; /* of the column's type */
-    struct expression *list;  /* IN: the whole condition */
-    bool exact;               /* the condition need not be tested again */
+    struct expression *list;  /* IN, over the column as it is */
+    const struct expression *qual;
+    bool exact; /* the condition need not be tested again */
 };
 
 static enum comparison commute(enum comparison comparison) {
@@ -63,56 +64,46 @@ static struct expression *bound_for(struct frame *frame, const struct expression
     return expression_cast(frame->p->b, bound, type_plain(type.id), true);
 }
 
-/* An integer column widened for a comparison with a wider parameter or column: the index is on the
-   narrow type, so the bound is the wide value if it fits and NULL, which finds nothing, if not. */
+/* An integer column widened for a comparison with something wider (plan_narrow.c). */
 static const struct expression *widened_column(const struct expression *expression,
                                                uint32_t relation) {
-    if (expression->kind != EXPRESSION_CAST || expression->is_explicit)
-        return NULL;
-    const struct expression *column = column_of(expression->arguments[0], relation);
-    uint32_t to = expression->type.id;
-    return column != NULL &&
-                   ((column->type.id == TYPE_INT4 && to == TYPE_INT8) ||
-                    (column->type.id == TYPE_INT2 && (to == TYPE_INT4 || to == TYPE_INT8)))
-               ? column
-               : NULL;
+    const struct expression *column = plan_widened(expression);
+    return column != NULL ? column_of(column, relation) : NULL;
 }
 
-static struct expression *integer_constant(const struct binder *b, struct type type,
-                                           int64_t number) {
-    struct value value = type.id == TYPE_INT8 ? value_int8(number) : value_int4((int32_t)number);
-    return expression_constant(b, &value, -1);
-}
-
-static struct expression *bound_if_it_fits(struct frame *frame, const struct expression *column,
-                                           struct expression *bound, uint32_t relation) {
-    const struct binder *b = frame->p->b;
-    bool simple = bound->kind == EXPRESSION_PARAMETER || bound->kind == EXPRESSION_VARIABLE;
+static struct expression *narrow_bound(struct frame *frame, const struct expression *column,
+                                       struct expression *bound, enum comparison comparison,
+                                       uint32_t relation) {
+    bool simple = bound->kind == EXPRESSION_PARAMETER || bound->kind == EXPRESSION_VARIABLE ||
+                  bound->kind == EXPRESSION_CONSTANT;
     if (!simple || plan_relations_of(bound) & UINT64_C(1) << relation)
         return NULL;
-    bool is_short = column->type.id == TYPE_INT2;
-    const struct function *least = comparison_function(COMPARISON_GE, bound->type.id);
-    const struct function *most = comparison_function(COMPARISON_LE, bound->type.id);
-    struct expression **arms = ARENA_ARRAY(b->arena, struct expression *, 2);
-    if (least == NULL || most == NULL || arms == NULL)
-        return NULL;
-    arms[0] = expression_and(
-        b,
-        expression_call(b, least, TYPE_OF(BOOL), -1, bound,
-                        integer_constant(b, bound->type, is_short ? INT16_MIN : INT32_MIN)),
-        expression_call(b, most, TYPE_OF(BOOL), -1, bound,
-                        integer_constant(b, bound->type, is_short ? INT16_MAX : INT32_MAX)));
-    arms[1] = expression_cast(b, bound, type_plain(column->type.id), true);
-    return expression_list(b, EXPRESSION_CASE, type_plain(column->type.id), -1, 2, arms);
+    return plan_narrow_bound(frame->p, column->type, bound, comparison);
+}
+
+/* col IN (...) for the index on the narrow column. */
+static bool match_narrow_list(struct frame *frame, uint32_t relation, struct expression *qual,
+                              struct match *match) {
+    const struct expression *column = widened_column(qual->arguments[0], relation);
+    if (column == NULL)
+        return false;
+    for (uint32_t i = 1; i < qual->argument_count; i++)
+        if (plan_relations_of(qual->arguments[i]) & UINT64_C(1) << relation)
+            return false;
+    match->comparison = COMPARISON_EQ;
+    match->column = column->variable.column;
+    match->list = plan_narrow_list(frame->p, qual);
+    match->exact = true;
+    return match->list != NULL;
 }
 
 static bool match_condition(struct frame *frame, uint32_t relation, struct expression *qual,
                             struct match *match) {
-    *match = (struct match){0};
+    *match = (struct match){.qual = qual};
     if (qual->kind == EXPRESSION_IN && !qual->negated && qual->list_is_constant) {
         const struct expression *column = column_of(qual->arguments[0], relation);
         if (column == NULL)
-            return false;
+            return match_narrow_list(frame, relation, qual, match);
         for (uint32_t i = 1; i < qual->argument_count; i++)
             if (qual->arguments[i]->type.id != column->type.id ||
                 type_physical(qual->arguments[i]->type) != type_physical(column->type) ||
@@ -135,13 +126,19 @@ static bool match_condition(struct frame *frame, uint32_t relation, struct expre
         const struct expression *widened = widened_column(qual->arguments[side], relation);
         if (column != NULL)
             match->bound = bound_for(frame, column, bound, relation, &match->exact);
-        else if (widened != NULL && comparison == COMPARISON_EQ)
-            match->bound = bound_if_it_fits(frame, column = widened, bound, relation);
-        match->exact = match->exact || widened != NULL;
+        enum comparison own = side == 0 ? comparison : commute(comparison);
+        if (column == NULL && widened != NULL)
+            match->bound = narrow_bound(frame, column = widened, bound, own, relation);
         if (match->bound == NULL)
             continue;
         match->column = column->variable.column;
-        match->comparison = side == 0 ? comparison : commute(comparison);
+        match->comparison = own;
+        if (column == widened) { /* the bound has been moved into the range */
+            match->comparison = own == COMPARISON_GT   ? COMPARISON_GE
+                                : own == COMPARISON_LT ? COMPARISON_LE
+                                                       : own;
+            match->exact = true;
+        }
         return true;
     }
     return false;
@@ -238,7 +235,8 @@ static void consider_index(struct frame *frame, uint32_t relation, const struct 
         struct match match;
         if (!match_condition(frame, relation, quals[q], &match) || !match.exact)
             continue;
-        bool kept = match.list != NULL && match.list == choice->any.list;
+        bool kept =
+            match.list != NULL && choice->any.list != NULL && match.qual == choice->any.qual;
         for (uint32_t e = 0; e < choice->equal_count; e++)
             kept |= match.bound != NULL && match.comparison == COMPARISON_EQ &&
                     choice->equal[e].column == match.column &&

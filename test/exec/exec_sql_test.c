@@ -114,6 +114,54 @@ static void constants_at_fault_are_errors_without_rows(void **state) {
     sql_runner_close(runner);
 }
 
+/* Wide values beside a narrow column: the index is used, and the ends of its range are right. */
+static void wide_values_use_narrow_indexes(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table w(a int primary key, b smallint)", "CREATE TABLE\n");
+    assert_sql(s, "insert into w select g, g % 100 from generate_series(1, 20000) g",
+               "INSERT 0 20000\n");
+    assert_sql(s, "insert into w values (2147483647, 32767), (-2147483648, -32768)",
+               "INSERT 0 2\n");
+    assert_sql(s, "create index on w(b)", "CREATE INDEX\n");
+    assert_sql(s, "analyze w", "ANALYZE\n");
+    assert_sql(s, "explain (costs off) select b from w where a in (5::bigint, 9000000000)",
+               "Index Scan using w_pkey on w\n  Index Cond: ((a)::bigint = ANY (ARRAY['5'::bigint, "
+               "'9000000000'::bigint]))\n");
+    assert_sql(s, "explain (costs off) select b from w where a > 9000000000",
+               "Index Scan using w_pkey on w\n"
+               "  Index Cond: ((a)::bigint > '9000000000'::bigint)\n");
+    assert_sql(s, "select a from w where a in (5::bigint, 9000000000, null)", "5\n");
+    assert_sql(s, "select count(*) from w where b in (5, 70000, 7)", "400\n");
+    assert_sql(s, "select a from w where a >= 2147483647::bigint", "2147483647\n");
+    assert_sql(s, "select a from w where a > 2147483647::bigint", "");
+    assert_sql(s, "select a from w where a <= -2147483648::bigint", "-2147483648\n");
+    assert_sql(s, "select a from w where a < -2147483648::bigint", "");
+    assert_sql(s, "select b from w where b > 32766 or b < -32767", "32767\n-32768\n");
+    assert_sql(s, "select b from w where b > 32767", "");
+    assert_sql(s, "prepare r(bigint) as select count(*) from w where a between $1 and 3",
+               "PREPARE\n");
+    assert_sql(s, "explain (costs off) execute r(1)",
+               "Aggregate\n  ->  Index Scan using w_pkey on w\n"
+               "        Index Cond: (((a)::bigint >= $1) AND (a <= 3))\n");
+    assert_sql(s, "execute r(2)", "2\n");
+    assert_sql(s, "execute r(-9000000000)", "4\n");
+    assert_sql(s, "execute r(9000000000)", "0\n");
+    assert_sql(s, "execute r(null)", "0\n");
+    assert_sql(s, "prepare l(bigint) as select a from w where a < $1 and a < 3 and a > -5",
+               "PREPARE\n");
+    assert_sql(s, "execute l(2)", "1\n");
+    assert_sql(s, "execute l(9223372036854775807)", "1\n2\n");
+    assert_sql(s, "execute l(-9223372036854775808)", "");
+    assert_sql(s, "prepare g(bigint) as select count(*) from w where a > $1 and a > 19998",
+               "PREPARE\n");
+    assert_sql(s, "execute g(-9223372036854775808)", "3\n");
+    assert_sql(s, "execute g(9223372036854775807)", "0\n");
+    assert_sql(s, "execute g(2147483646)", "1\n");
+    assert_sql(s, "execute g(2147483647)", "0\n");
+    sql_runner_close(runner);
+}
+
 /* pg_get_constraintdef and pg_get_expr show casts as PostgreSQL would have made them. */
 static void stored_expressions_read_as_written(void **state) {
     struct sql_runner *runner = sql_runner_open(1);
@@ -329,6 +377,7 @@ int main(void) {
         cmocka_unit_test(constants_at_fault_are_errors_without_rows),
         cmocka_unit_test(stored_expressions_read_as_written),
         cmocka_unit_test(wider_parameters_use_the_index),
+        cmocka_unit_test(wide_values_use_narrow_indexes),
         cmocka_unit_test(common_types_are_those_of_postgresql),
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
