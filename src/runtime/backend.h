@@ -78,7 +78,7 @@ struct operation {
 #define OPERATION_MAYBE_CACHED 1u
     const char *path, *path_to;
     void (*work)(void *argument); /* work, with `buffer` */
-    const struct iovec *vectors; /* send */
+    const struct iovec *vectors;  /* send */
     unsigned vector_count;
     const void *address; /* connect */
     unsigned address_size;
@@ -137,6 +137,8 @@ struct environment {
     int64_t (*monotonic_ns)(void);
     int64_t (*wall_us)(void);
     int (*secret)(void *bytes, size_t size); /* 0 or -1 */
+    /* Tests: asked before each operation on a file; an errno makes it fail. NULL: none does. */
+    int (*file_fault)(const struct operation *operation);
 };
 extern const struct environment *environment__current;
 

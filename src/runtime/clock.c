@@ -33,7 +33,8 @@ static int machine_secret(void *bytes, size_t size) {
     return 0;
 }
 
-static const struct environment machine = {machine_monotonic_ns, machine_wall_us, machine_secret};
+static const struct environment machine = {
+    .monotonic_ns = machine_monotonic_ns, .wall_us = machine_wall_us, .secret = machine_secret};
 const struct environment *environment__current = &machine;
 
 int64_t clock_monotonic_ns(void) {

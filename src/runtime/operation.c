@@ -9,8 +9,22 @@ static void operation_interrupted(struct fiber *f, void *object) {
     operation->core->backend->cancel(operation->core, operation);
 }
 
+/* A fault that the environment wants here. Descriptors are closed all the same. */
+static bool fails_by_wish(struct operation *operation) {
+    int (*file_fault)(const struct operation *) = environment__current->file_fault;
+    if (__builtin_expect(file_fault == NULL, 1) || !operation_blocks(operation) ||
+        operation->kind == OPERATION_CLOSE)
+        return false;
+    int error = file_fault(operation);
+    operation->result = -error;
+    operation->done = error != 0;
+    return operation->done;
+}
+
 enum status operation__run(struct fiber *f, struct operation *operation) {
     TRY(fiber__interrupted(f));
+    if (fails_by_wish(operation))
+        return STATUS_OK;
     struct core *c = f->core;
     operation->fiber = f;
     operation->core = c;

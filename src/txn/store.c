@@ -94,18 +94,23 @@ static enum status directory_take(struct fiber *f, struct store *store) {
     return status;
 }
 
-/* At creation the directory is new or empty. */
-static enum status directory_make(struct fiber *f, struct store *store) {
+/*
+ * Creation. DIR/satori.creating is the first thing in the directory (but for the lock) and goes
+ * when the identity is there. So whoever finds it without an identity knows that a creation was cut
+ * off, that all in there is its remains and nobody's data, and begins anew.
+ */
+static enum status directory_may_hold(struct fiber *f, const struct store *store) {
     char path[STORE_PATH_SIZE];
     bool exists;
-    TRY(file_exists(f, store->directory, &exists));
-    if (!exists)
-        return directory_create(f, store->directory);
     path_of(store, "satori.id", path);
     TRY(file_exists(f, path, &exists));
     if (exists)
         return error_set(STATUS_DUPLICATE_FILE, "directory \"%s\" holds a satori database already",
                          store->directory);
+    path_of(store, "satori.creating", path);
+    TRY(file_exists(f, path, &exists));
+    if (exists)
+        return STATUS_OK;
     char **names;
     size_t count;
     TRY(directory_list(f, store->directory, &names, &count));
@@ -118,6 +123,63 @@ static enum status directory_make(struct fiber *f, struct store *store) {
     if (!empty)
         return error_set(STATUS_DUPLICATE_FILE, "directory \"%s\" is not empty", store->directory);
     return STATUS_OK;
+}
+
+/* A folder that holds files only, and the folder. */
+static enum status folder_remove(struct fiber *f, const char *folder) {
+    char **names;
+    size_t count;
+    TRY(directory_list(f, folder, &names, &count));
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count; i++) {
+        char path[STORE_PATH_SIZE + 256];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        if (status == STATUS_OK)
+            status = file_remove(f, path);
+        memory_free(names[i]);
+    }
+    memory_free(names);
+    return status == STATUS_OK ? directory_remove(f, folder) : status;
+}
+
+static enum status remains_remove(struct fiber *f, const struct store *store) {
+    char path[STORE_PATH_SIZE];
+    bool exists;
+    path_of(store, "satori.id.new", path);
+    TRY(file_exists(f, path, &exists));
+    if (exists)
+        TRY(file_remove(f, path));
+    for (int i = -1; i < PARTITIONS_MAX; i++) {
+        char name[16] = "journal";
+        if (i >= 0)
+            snprintf(name, sizeof name, "part-%03d", i);
+        path_of(store, name, path);
+        TRY(file_exists(f, path, &exists));
+        if (exists)
+            TRY(folder_remove(f, path));
+    }
+    return STATUS_OK;
+}
+
+/* The lock is held. */
+static enum status creation_begin(struct fiber *f, const struct store *store) {
+    TRY(directory_may_hold(f, store)); /* somebody may have been faster */
+    char path[STORE_PATH_SIZE];
+    path_of(store, "satori.creating", path);
+    struct file *file;
+    TRY(file_open(f, path, FILE_CREATE, &file));
+    TRY(file_close(f, file));
+    TRY(directory_sync(f, store->directory));
+    return remains_remove(f, store);
+}
+
+/* Also when opening: the creation may have been cut off right before. */
+static enum status creation_end(struct fiber *f, const struct store *store) {
+    char path[STORE_PATH_SIZE];
+    bool exists;
+    path_of(store, "satori.creating", path);
+    TRY(file_exists(f, path, &exists));
+    return exists ? file_remove(f, path) : STATUS_OK;
 }
 
 /* ---- open and close ------------------------------------------------------------------------ */
@@ -201,8 +263,11 @@ static enum status store_open_inside(struct fiber *f, const struct store_options
                                      struct store *store) {
     TRY(options_apply(f, options, store));
     if (options->create) {
-        TRY(directory_make(f, store));
+        bool exists;
+        TRY(file_exists(f, store->directory, &exists));
+        TRY(exists ? directory_may_hold(f, store) : directory_create(f, store->directory));
         TRY(directory_take(f, store));
+        TRY(creation_begin(f, store));
         if (store->partition_count == 0)
             store->partition_count = PARTITIONS_DEFAULT;
         while (store->database_id == 0)
@@ -216,6 +281,7 @@ static enum status store_open_inside(struct fiber *f, const struct store_options
         TRY(checkpoint__run(f, store));
         TRY(identity_write(f, store));
     }
+    TRY(creation_end(f, store));
     return background__start(f, store);
 }
 

@@ -4,6 +4,7 @@
  * A data directory:
  *
  *     DIR/satori.id      the identity, written last at creation
+ *     DIR/satori.creating  empty; without satori.id, all here is the remains of a creation cut off
  *     DIR/lock           locked by the process that has the database open
  *     DIR/journal/       see journal_format.h
  *     DIR/part-000/ ...  one for each partition, the pager's

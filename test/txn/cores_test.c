@@ -19,11 +19,11 @@ static int64_t balance_of(struct fiber *f, struct transaction *transaction, unsi
     char key[16];
     struct arena arena = {0};
     account_key(account, key);
-    struct operation o = {.transaction = transaction,
-                          .tree = {3},
-                          .key = slice_of_text(key),
-                          .arena = &arena,
-                          .newest = newest};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = {3},
+                              .key = slice_of_text(key),
+                              .arena = &arena,
+                              .newest = newest};
     assert_ok(partition_call(f, transaction_store(transaction), account % 4, get_there, &o));
     assert_true(o.found);
     int64_t balance = (int64_t)get_le64(o.value.data);
@@ -37,10 +37,10 @@ static void balance_set(struct fiber *f, struct transaction *transaction, unsign
     uint8_t value[8];
     account_key(account, key);
     put_le64(value, (uint64_t)balance);
-    struct operation o = {.transaction = transaction,
-                          .tree = {3},
-                          .key = slice_of_text(key),
-                          .value = slice_of(value, 8)};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = {3},
+                              .key = slice_of_text(key),
+                              .value = slice_of(value, 8)};
     assert_ok(partition_call(f, transaction_store(transaction), account % 4, put_there, &o));
 }
 
@@ -48,10 +48,10 @@ static enum status account_lock(struct fiber *f, struct transaction *transaction
                                 unsigned account) {
     char key[16];
     account_key(account, key);
-    struct operation o = {.transaction = transaction,
-                          .tree = {3},
-                          .key = slice_of_text(key),
-                          .mode = KEY_LOCK_EXCLUSIVE};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = {3},
+                              .key = slice_of_text(key),
+                              .mode = KEY_LOCK_EXCLUSIVE};
     return partition_call(f, transaction_store(transaction), account % 4, lock_there, &o);
 }
 

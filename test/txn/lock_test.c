@@ -149,11 +149,11 @@ static enum status upgrade_body(struct fiber *f, void *argument) {
     /* The holder passes the one who waits for it, instead of a deadlock with it. */
     assert_ok(lock(f, a, 3, "k", KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &waited));
     assert_false(waited);
-    struct operation skip = {.transaction = begin(f, store, ISOLATION_READ_COMMITTED),
-                             .tree = {1},
-                             .key = slice_of_text("k"),
-                             .mode = KEY_LOCK_SHARE,
-                             .wait = LOCK_SKIP};
+    struct key_operation skip = {.transaction = begin(f, store, ISOLATION_READ_COMMITTED),
+                                 .tree = {1},
+                                 .key = slice_of_text("k"),
+                                 .mode = KEY_LOCK_SHARE,
+                                 .wait = LOCK_SKIP};
     assert_ok(partition_call(f, store, 3, lock_there, &skip));
     assert_false(skip.locked);
     transaction_rollback(f, skip.transaction);
@@ -301,11 +301,11 @@ static enum status claim_one(struct fiber *f, struct store *store, struct transa
 
 static bool lock_skips(struct fiber *f, struct store *store, struct transaction *transaction,
                        const char *key) {
-    struct operation skip = {.transaction = transaction,
-                             .tree = {1},
-                             .key = slice_of_text(key),
-                             .mode = KEY_LOCK_SHARE,
-                             .wait = LOCK_SKIP};
+    struct key_operation skip = {.transaction = transaction,
+                                 .tree = {1},
+                                 .key = slice_of_text(key),
+                                 .mode = KEY_LOCK_SHARE,
+                                 .wait = LOCK_SKIP};
     assert_ok(partition_call(f, store, (unsigned)key[0] % 4, lock_there, &skip));
     return !skip.locked;
 }

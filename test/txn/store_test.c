@@ -279,7 +279,7 @@ static enum status limits_body(struct fiber *f, void *argument) {
     struct store *store = store_create(f);
     static char text[6000];
     struct transaction *transaction = begin(f, store, ISOLATION_READ_COMMITTED);
-    struct operation o = {.transaction = transaction, .tree = {1}};
+    struct key_operation o = {.transaction = transaction, .tree = {1}};
     o.key = slice_of(text, TXN_KEY_SIZE_MAX + 1);
     assert_status(partition_call(f, store, 0, put_there, &o), STATUS_LIMIT_EXCEEDED);
     o.key = slice_of(text, 100);
@@ -306,7 +306,7 @@ static enum status limits_body(struct fiber *f, void *argument) {
         commit(f, transaction);
     }
     struct arena arena = {0};
-    struct operation look = {.transaction = old, .tree = {1}, .key = o.key, .arena = &arena};
+    struct key_operation look = {.transaction = old, .tree = {1}, .key = o.key, .arena = &arena};
     assert_ok(partition_call(f, store, 0, get_there, &look));
     assert_true(look.found);
     arena_release(&arena);

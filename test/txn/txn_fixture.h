@@ -17,7 +17,7 @@
 
 static char fixture_root[64];
 
-static void fixture_run(fiber_function body, unsigned cores) {
+static inline void fixture_run(fiber_function body, unsigned cores) {
     struct runtime *runtime;
     struct runtime_options options = {.core_count = cores, .random_seed = 7};
     char command[128];
@@ -81,7 +81,7 @@ static inline uint64_t commit(struct fiber *f, struct transaction *transaction) 
 }
 
 /* One operation on one partition. */
-struct operation {
+struct key_operation {
     struct transaction *transaction;
     struct tree_id tree;
     struct slice key, value;
@@ -95,20 +95,20 @@ struct operation {
 };
 
 static inline enum status put_there(struct fiber *f, struct partition *partition, void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     return txn_put(f, o->transaction, partition, o->tree, o->key, o->value, o->flags);
 }
 
 /* Large entries through the same struct; the value is copied to the arena. */
 static inline enum status put_large_there(struct fiber *f, struct partition *partition,
                                           void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     return txn_put_large(f, o->transaction, partition, o->tree, o->key, o->value);
 }
 
 static inline enum status get_large_there(struct fiber *f, struct partition *partition,
                                           void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     struct txn_large large;
     TRY(txn_get_large(f, o->transaction, partition, o->tree, o->key, o->newest, o->arena, &o->found,
                       &large));
@@ -121,40 +121,41 @@ static inline enum status get_large_there(struct fiber *f, struct partition *par
 
 static inline enum status delete_there(struct fiber *f, struct partition *partition,
                                        void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     return txn_delete(f, o->transaction, partition, o->tree, o->key);
 }
 
 static inline enum status get_there(struct fiber *f, struct partition *partition, void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     return (o->newest ? txn_get_newest : txn_get)(f, o->transaction, partition, o->tree, o->key,
                                                   o->arena, &o->found, &o->value);
 }
 
 static inline enum status lock_there(struct fiber *f, struct partition *partition, void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     return txn_lock_key(f, o->transaction, partition, o->tree, o->key, o->mode, o->wait, &o->locked,
                         &o->waited);
 }
 
 static inline enum status state_there(struct fiber *f, struct partition *partition,
                                       void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     return txn_key_state(f, o->transaction, partition, o->tree, o->key, &o->state);
 }
 
 static inline void put(struct fiber *f, struct transaction *transaction, unsigned partition,
                        uint32_t tree, const char *key, const char *value) {
-    struct operation o = {.transaction = transaction,
-                          .tree = {tree},
-                          .key = slice_of_text(key),
-                          .value = slice_of_text(value)};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = {tree},
+                              .key = slice_of_text(key),
+                              .value = slice_of_text(value)};
     assert_ok(partition_call(f, transaction_store(transaction), partition, put_there, &o));
 }
 
 static inline void delete (struct fiber *f, struct transaction *transaction, unsigned partition,
                            uint32_t tree, const char *key) {
-    struct operation o = {.transaction = transaction, .tree = {tree}, .key = slice_of_text(key)};
+    struct key_operation o = {
+        .transaction = transaction, .tree = {tree}, .key = slice_of_text(key)};
     assert_ok(partition_call(f, transaction_store(transaction), partition, delete_there, &o));
 }
 
@@ -163,11 +164,11 @@ static inline const char *get_any(struct fiber *f, struct transaction *transacti
                                   unsigned partition, uint32_t tree, const char *key, bool newest) {
     static char text[5000];
     struct arena arena = {0};
-    struct operation o = {.transaction = transaction,
-                          .tree = {tree},
-                          .key = slice_of_text(key),
-                          .arena = &arena,
-                          .newest = newest};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = {tree},
+                              .key = slice_of_text(key),
+                              .arena = &arena,
+                              .newest = newest};
     assert_ok(partition_call(f, transaction_store(transaction), partition, get_there, &o));
     snprintf(text, sizeof text, "%.*s", o.found ? (int)o.value.size : 1,
              o.found ? (const char *)o.value.data : "-");
@@ -183,11 +184,11 @@ static inline const char *get(struct fiber *f, struct transaction *transaction, 
 static inline enum status lock(struct fiber *f, struct transaction *transaction, unsigned partition,
                                const char *key, enum key_lock_mode mode, enum lock_wait wait,
                                bool *waited_out) {
-    struct operation o = {.transaction = transaction,
-                          .tree = {1},
-                          .key = slice_of_text(key),
-                          .mode = mode,
-                          .wait = wait};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = {1},
+                              .key = slice_of_text(key),
+                              .mode = mode,
+                              .wait = wait};
     enum status status =
         partition_call(f, transaction_store(transaction), partition, lock_there, &o);
     if (waited_out != NULL)

@@ -58,7 +58,7 @@ static enum status key_state_body(struct fiber *f, void *argument) {
     put(f, a, 0, 1, "k", "v1");
     commit(f, a);
     struct transaction *old = begin(f, store, ISOLATION_REPEATABLE_READ);
-    struct operation o = {.transaction = old, .tree = {1}, .key = slice_of_text("k")};
+    struct key_operation o = {.transaction = old, .tree = {1}, .key = slice_of_text("k")};
     assert_ok(partition_call(f, store, 0, state_there, &o));
     assert_false(o.state.changed_since_snapshot);
     a = begin(f, store, ISOLATION_READ_COMMITTED);
@@ -86,7 +86,7 @@ static void key_state_tells_changes_since_the_snapshot(void **state) {
 }
 
 static enum status count_there(struct fiber *f, struct partition *partition, void *argument) {
-    struct operation *o = argument;
+    struct key_operation *o = argument;
     for (int backward = 0; backward < 2; backward++) {
         struct txn_range range = {.backward = backward};
         struct txn_cursor *cursor;
@@ -113,7 +113,7 @@ static enum status mixed_sizes_body(struct fiber *f, void *argument) {
     a = begin(f, store, ISOLATION_READ_COMMITTED);
     put(f, a, 0, 1, "12345678", "not there yet");
     commit(f, a);
-    struct operation o = {.transaction = old, .tree = {1}};
+    struct key_operation o = {.transaction = old, .tree = {1}};
     assert_ok(partition_call(f, store, 0, count_there, &o));
     commit(f, old);
     return store_close(f, store);
@@ -339,10 +339,10 @@ static void point_verify(struct fiber *f, struct model *model, struct transactio
     expected_fill(model, transaction_snapshot(transaction).value, partition, own, expected);
     uint8_t bytes[16];
     struct arena arena = {0};
-    struct operation o = {.transaction = transaction,
-                          .tree = model_tree(model),
-                          .key = model_key_bytes(model, rank_to_index[rank], bytes),
-                          .arena = &arena};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = model_tree(model),
+                              .key = model_key_bytes(model, rank_to_index[rank], bytes),
+                              .arena = &arena};
     assert_ok(
         partition_call(f, model->store, partition, model->large ? get_large_there : get_there, &o));
     uint32_t found = o.found ? model_number(model, o.value) : 0;
@@ -358,11 +358,11 @@ static void change_random(struct fiber *f, struct model *model, struct transacti
     unsigned partition = (unsigned)random_below(random, PARTITIONS);
     unsigned index = rank_to_index[random_below(random, rank_count)];
     uint8_t key[16];
-    struct operation o = {.transaction = transaction,
-                          .tree = model_tree(model),
-                          .key = model_key_bytes(model, index, key),
-                          .mode = KEY_LOCK_EXCLUSIVE,
-                          .wait = LOCK_SKIP};
+    struct key_operation o = {.transaction = transaction,
+                              .tree = model_tree(model),
+                              .key = model_key_bytes(model, index, key),
+                              .mode = KEY_LOCK_EXCLUSIVE,
+                              .wait = LOCK_SKIP};
     assert_ok(partition_call(f, model->store, partition, lock_there, &o));
     if (!o.locked)
         return;
