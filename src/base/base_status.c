@@ -72,6 +72,7 @@ static void format_into(char *text, size_t size, const char *format, va_list arg
         cut_to_whole_characters(text);
 }
 
+#undef error_set
 enum status error_set(enum status status, const char *format, ...) {
     ASSERT(status != STATUS_OK);
     struct error *error = error_current();

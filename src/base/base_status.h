@@ -169,6 +169,9 @@ void error_slot_set(struct error *slot);
 
 /* Start a fresh detail; drops the one before. Returns `status`, so it ends a function. */
 enum status error_set(enum status status, const char *format, ...) PRINTF_LIKE(2, 3);
+#ifdef __clang_analyzer__ /* let it know that what comes back is a failure */
+#define error_set(status, ...) (error_set((status), __VA_ARGS__), (status))
+#endif
 /* Add to the detail just set. */
 void error_detail(const char *format, ...) PRINTF_LIKE(1, 2);
 void error_hint(const char *format, ...) PRINTF_LIKE(1, 2);

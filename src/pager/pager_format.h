@@ -107,8 +107,8 @@ enum { EXTENT_CLASS_UNITS = 15 };
 static inline uint64_t extent_encode(const struct extent *extent) {
     bool power = (extent->size & (extent->size - 1)) == 0;
     uint64_t size_class = power ? (uint64_t)__builtin_ctz(extent->size) - 12 : EXTENT_CLASS_UNITS;
-    return 2ull | size_class << 2 | (uint64_t)extent->units << 6 |
-           extent->offset << 16 | (uint64_t)extent->check << 56;
+    return 2ull | size_class << 2 | (uint64_t)extent->units << 6 | extent->offset << 16 |
+           (uint64_t)extent->check << 56;
 }
 /* False when no extent looks like that. */
 bool extent_decode(uint64_t bits, struct extent *extent_out);

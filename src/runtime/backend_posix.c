@@ -99,7 +99,8 @@ static int register_pollable(struct core *c, struct pollable *p) {
 
 static void start_socket(struct core *c, struct operation *o) {
     struct pollable *p = o->pollable;
-    ASSERT(p->core == NULL || p->core == c);
+    if (p->core != NULL)
+        ASSERT(p->core == c);
     bool known_useless =
         p->core == c && !p->hung_up &&
         (o->kind == OPERATION_RECEIVE || o->kind == OPERATION_ACCEPT ? !p->readable : false);

@@ -123,6 +123,7 @@ static enum status show_all(struct session *session, struct portal *portal) {
             if (strcasecmp(setting_infos[id].name, last) > 0 &&
                 (next < 0 || strcasecmp(setting_infos[id].name, setting_infos[next].name) < 0))
                 next = id;
+        ASSERT(next >= 0); /* names differ: one is the next */
         buffer_clear(&text);
         setting_show(next, &session->settings.values[next], &text);
         last = setting_infos[next].name;

@@ -280,7 +280,7 @@ static void append_time(const struct moment *moment, const struct pattern_item *
         break;
     case KEY_SSSS:
         buffer_append_format(buffer, "%lld",
-                             (long long)(hours * 3600 + datetime->minute * 60 + datetime->second));
+                             (long long)hours * 3600 + datetime->minute * 60 + datetime->second);
         if (item->ordinal)
             append_ordinal(datetime->second, item, buffer);
         break;

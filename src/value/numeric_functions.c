@@ -87,7 +87,8 @@ static void leading_digits(struct numeric a, int groups, double *digits, int *ex
         *digits = (double)magnitude * pow(10, -drop);
         return;
     }
-    *digits = drop > 38 ? 0 : (double)(magnitude / (uint128_t)power_of_10_128[drop]);
+    uint128_t kept = drop > 38 ? 0 : magnitude / (uint128_t)power_of_10_128[drop];
+    *digits = (double)kept;
 }
 
 /* Decimal weight of ln(a), as PostgreSQL guesses it. */
