@@ -15,7 +15,7 @@
  * of a key that changed since, the first entry met is the one; they are remembered in `changed`.
  * Oldest first and in parts, format 1 makes that pass at once and goes through its places again.
  */
-enum { AHEAD = 16, NEWER_ENTRY_SIZE = FORMAT_ENTRY_HEADER_SIZE + 65536 };
+enum { AHEAD = 16 };
 
 struct hash_set {
     uint64_t *items; /* 0: free */
@@ -153,8 +153,10 @@ static bool is_live(struct drive_iterator *it, const struct entry *entry, uint64
     while (beyond != 0) {
         /* The file grew out of the mapping after the view was pinned. */
         struct mapping *wider;
-        if (mapping__create(it->view->generation->file, beyond + NEWER_ENTRY_SIZE, &wider) !=
-            STATUS_OK) {
+        uint64_t size;
+        if (plain_size(it->view->generation->file, &size) != STATUS_OK ||
+            (it->wide != NULL && it->wide->size >= size) ||
+            mapping__create(it->view->generation->file, size, &wider) != STATUS_OK) {
             error_clear();
             return true; /* no addresses left: better a version too old than none */
         }

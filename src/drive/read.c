@@ -11,7 +11,7 @@ static enum status damaged(const struct drive_view *view, uint64_t place) {
 /* Format 2: from the newest version of the key at `place` back to the newest within `end`. */
 static enum status version_within(const struct drive_view *view, uint64_t end, uint64_t place,
                                   struct slice key, struct entry *entry_out, bool *same_key_out,
-                                  bool *found_out) {
+                                  bool *found_out, bool *stale_out) {
     const struct geometry *geometry = view_geometry(view);
     const uint8_t *base = view->mapping->base;
     *same_key_out = true;
@@ -23,6 +23,10 @@ static enum status version_within(const struct drive_view *view, uint64_t end, u
         if (!entry_decode(geometry, base, limit, place, entry_out) ||
             !header_good(view, base, entry_out)) {
             entry_out->place = place;
+            if (place >= end) { /* it reaches over the end of this mapping */
+                *stale_out = true;
+                return STATUS_OK;
+            }
             return damaged(view, place);
         }
         if (!slice_equal(entry_out->key, key)) {
@@ -67,8 +71,8 @@ enum status read__find(const struct drive_view *view, uint64_t end, uint64_t has
             return STATUS_OK;
         }
         bool same_key;
-        TRY(version_within(view, end, place, key, entry_out, &same_key, found_out));
-        if (same_key)
+        TRY(version_within(view, end, place, key, entry_out, &same_key, found_out, stale_out));
+        if (same_key || *stale_out)
             return STATUS_OK;
     }
 }
@@ -85,12 +89,11 @@ bool read__is_newest(const struct drive_view *view, const struct mapping *mappin
         place = SLOT_PLACE(place);
         while (place >= end) {
             struct entry newer;
-            if (place >= mapping->size) {
-                *beyond_out = place;
+            if (!entry_decode(view_geometry(view), mapping->base, mapping->size, place, &newer)) {
+                *beyond_out = place; /* it lies, in part at least, behind the mapping's end */
                 return false;
             }
-            if (!entry_decode(view_geometry(view), mapping->base, mapping->size, place, &newer) ||
-                !slice_equal(newer.key, entry->key))
+            if (!slice_equal(newer.key, entry->key))
                 break;
             place = newer.version;
         }

@@ -33,6 +33,8 @@ bool recover__likely(const struct recovery *recovery, uint64_t place, struct ent
 /* Numbers in a value can look like a short way back; summing a long way for each of them would take
    for ever, so a long one must lead to another trailer. */
 enum { UNBACKED_SIZE_MAX = 64 << 10 };
+/* And in all no more is summed in vain than this, so that any file is soon known for what it is. */
+enum { SUMMED_SIZE_MAX = 64 << 20, SUMMED_TIMES_MAX = 4 };
 
 static bool promising(const struct recovery *recovery, uint64_t place, struct entry *entry_out) {
     bool follows;
@@ -41,13 +43,17 @@ static bool promising(const struct recovery *recovery, uint64_t place, struct en
 }
 
 /* The likeliest entry's end at or before `place`, `from` if there is none. */
-uint64_t recover__find_end(const struct recovery *recovery, uint64_t place) {
+uint64_t recover__find_end(struct recovery *recovery, uint64_t place) {
     static const uint8_t nothing[FORMAT_CHAIN_TRAILER_SIZE];
     struct entry entry;
     for (; place > recovery->from + FORMAT_CHAIN_TRAILER_SIZE; place--) {
         const uint8_t *trailer = recovery->base + place - FORMAT_CHAIN_TRAILER_SIZE;
-        if (memcmp(trailer, nothing, sizeof nothing) != 0 && promising(recovery, place, &entry) &&
-            entry_good(recovery->geometry, recovery->base, &entry))
+        if (memcmp(trailer, nothing, sizeof nothing) == 0 || !promising(recovery, place, &entry))
+            continue;
+        recovery->summed += entry.value.size;
+        if (recovery->summed > SUMMED_SIZE_MAX + SUMMED_TIMES_MAX * (place - recovery->from))
+            break;
+        if (entry_good(recovery->geometry, recovery->base, &entry))
             return place;
     }
     return recovery->from;

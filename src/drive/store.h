@@ -150,6 +150,7 @@ struct recovery {
     uint64_t batches_unsealed;
     uint64_t clean_end;
     uint64_t walked;
+    uint64_t summed; /* format 1: bytes summed in search of an entry */
 };
 /* Bring table and figures up to the end of bytes from .. size. figures.end says how far the
    entries go; damage in the middle goes to drive->recovery. */
@@ -165,7 +166,7 @@ void recover__damage(struct drive *drive, uint64_t from, uint64_t to);
 bool recover__likely(const struct recovery *recovery, uint64_t place, struct entry *entry_out);
 /* Format 1: the end of the last entry that is good at or before `place`, `from` if there is none.
  */
-uint64_t recover__find_end(const struct recovery *recovery, uint64_t place);
+uint64_t recover__find_end(struct recovery *recovery, uint64_t place);
 uint64_t recover__next_entry(const struct geometry *geometry, const uint8_t *base, uint64_t at,
                              uint64_t limit);
 
