@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "exec/exec_scan_test.h"
 #include "exec/exec_state.h"
 #include "table/table_virtual.h"
 
@@ -163,6 +164,8 @@ static uint64_t partitions_of(struct scan_operator *self, uint32_t any) {
 
 static enum status prepare(struct fiber *f, struct scan_operator *self) {
     TRY(find_bounds(f, self));
+    TRY(exec__scan_tests(f, self->base.local, self->base.node, &self->bound_arena,
+                         &self->options.tests, &self->options.test_count));
     self->prepared = true;
     self->stream_count = self->stream_at = 0;
     if (self->empty)

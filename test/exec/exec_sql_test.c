@@ -301,6 +301,60 @@ static void parallel_groups_equal_serial_ones(void **state) {
     sql_runner_close(runner);
 }
 
+/* A condition that is tested on stored columns, and the same in a form that is not. */
+static void conditions_on_stored_columns_are_exact(void **state) {
+    static const struct {
+        const char *tested, *plain;
+    } pairs[] = {
+        {"i < 700", "i + 0 < 700"},
+        {"700 <= i and i <= 710", "i + 0 >= 700 and i + 0 <= 710"},
+        {"i = 9000000000", "i::numeric + 0 = 9000000000"},
+        {"i in (3, 5, 7000, null)", "i + 0 = 3 or i + 0 = 5 or i + 0 = 7000"},
+        {"i <> 4", "i + 0 <> 4"},
+        {"s = 12", "s + 0 = 12"},
+        {"s is null", "(s + 0) is null"},
+        {"s is not null and s > 40", "s + 0 > 40"},
+        {"n > 99.995", "n + 0 > 99.995"},
+        {"n = 12.5", "n + 0 = 12.5"},
+        {"n < 7", "n + 0 < 7"},
+        {"t = 'word 17'", "t || '' = 'word 17'"},
+        {"t >= 'word 8'", "t || '' >= 'word 8'"},
+        {"v in ('word 3', 'word 44', 'none')", "v || '' = 'word 3' or v || '' = 'word 44'"},
+        {"c = 'b'", "rtrim(c) = 'b'"},
+        {"c > 'a   '", "rtrim(c) > 'a'"},
+        {"d < date '2000-02-01'", "d + 0 < date '2000-02-01'"},
+        {"f = 2.5", "f + 0 = 2.5"},
+        {"f > 7", "f + 0 > 7"},
+        {"n between 3 and 4 and t is not null", "n + 0 >= 3 and n + 0 <= 4 and not t is null"},
+    };
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s,
+               "create table w(k int primary key, i int8, s int2, n numeric(15,2), t text, "
+               "v varchar(20), c char(4), d date, f float8)",
+               "CREATE TABLE\n");
+    assert_sql(s,
+               "insert into w select k, k, case when k % 9 = 0 then null else k % 50 end, "
+               "(k % 20001)::numeric / 200, case when k % 13 = 0 then null else 'word ' || k % 100 "
+               "end, 'word ' || k % 70, chr(97 + k % 3), date '2000-01-01' + k % 90, "
+               "(k % 40)::float8 / 4 from generate_series(1, 30000) k",
+               "INSERT 0 30000\n");
+    assert_sql(s, "insert into w values (40001, 9000000000), (40002, 4)", "INSERT 0 2\n");
+    assert_sql(s, "update w set n = 12.5, t = 'word 17' where k % 1000 = 1", "UPDATE 31\n");
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "select count(*) > 0, count(*), sum(k) from w where %s",
+                 pairs[i].plain);
+        char *want = strdup(sql_run(s, text));
+        snprintf(text, sizeof text, "select count(*) > 0, count(*), sum(k) from w where %s",
+                 pairs[i].tested);
+        assert_sql(s, text, want);
+        assert_memory_equal(want, "t|", 2); /* the pair says something */
+        free(want);
+    }
+    sql_runner_close(runner);
+}
+
 /* Products are computed in 64 bits while they fit, and in as many as they need when not. */
 static void decimals_are_exact_beyond_64_bits(void **state) {
     struct sql_runner *runner = sql_runner_open(1);
@@ -381,6 +435,7 @@ int main(void) {
         cmocka_unit_test(common_types_are_those_of_postgresql),
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
+        cmocka_unit_test(conditions_on_stored_columns_are_exact),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
         cmocka_unit_test(a_long_statement_can_be_cancelled),
         cmocka_unit_test(target_lists_have_a_limit),

@@ -1,0 +1,159 @@
+/* From a filter to tests of stored columns. */
+#include "exec/exec_scan_test.h"
+
+#include <string.h>
+
+#include "column/column_filter.h"
+
+/* Values that are there before the scan begins, at no risk of an error. */
+static bool is_known(const struct expression *expression) {
+    return expression->kind == EXPRESSION_CONSTANT || expression->kind == EXPRESSION_PARAMETER ||
+           expression->kind == EXPRESSION_SLOT;
+}
+
+static bool is_integer(uint32_t id) {
+    return id == TYPE_INT2 || id == TYPE_INT4 || id == TYPE_INT8;
+}
+
+static bool is_plain_text(uint32_t id) {
+    return id == TYPE_TEXT || id == TYPE_VARCHAR || id == TYPE_NAME;
+}
+
+/* Is comparing values of these two types the same as comparing them in the type of either? */
+static bool compare_alike(struct type column, struct type value) {
+    if (is_integer(column.id))
+        return is_integer(value.id);
+    if (is_plain_text(column.id))
+        return is_plain_text(value.id);
+    if (column.id == TYPE_NUMERIC)
+        return value.id == TYPE_NUMERIC || is_integer(value.id);
+    return column.id == value.id;
+}
+
+/* The stored column that an expression is, casts that keep order and equality looked through;
+   NULL: another thing. */
+static const struct column *column_of(const struct plan_node *node,
+                                      const struct expression *expression) {
+    struct type shown = expression->type;
+    while (expression->kind == EXPRESSION_CAST && expression->argument_count == 1) {
+        struct type from = expression->arguments[0]->type, to = expression->type;
+        bool wider = to.id == TYPE_NUMERIC && from.id == TYPE_NUMERIC &&
+                     (to.precision == 0 ? to.modifier == -1 : to.scale >= from.scale);
+        if (!wider && (to.modifier != -1 || !compare_alike(from, to) || to.id == TYPE_NUMERIC))
+            return NULL;
+        expression = expression->arguments[0];
+    }
+    if (expression->kind != EXPRESSION_COLUMN)
+        return NULL;
+    int16_t number = node->scan.column_numbers[expression->index];
+    if (number <= 0)
+        return NULL;
+    const struct column *column = &node->scan.table->columns[number - 1];
+    return compare_alike(column->type, shown) ? column : NULL;
+}
+
+static enum column_operator operator_of(enum comparison comparison, bool flipped) {
+    switch (comparison) {
+    case COMPARISON_EQ:
+        return COLUMN_EQUAL;
+    case COMPARISON_NE:
+        return COLUMN_NOT_EQUAL;
+    case COMPARISON_LT:
+        return flipped ? COLUMN_GREATER : COLUMN_LESS;
+    case COMPARISON_LE:
+        return flipped ? COLUMN_GREATER_EQUAL : COLUMN_LESS_EQUAL;
+    case COMPARISON_GT:
+        return flipped ? COLUMN_LESS : COLUMN_GREATER;
+    default:
+        return flipped ? COLUMN_LESS_EQUAL : COLUMN_GREATER_EQUAL;
+    }
+}
+
+/* Make the test of `column` against known[0..count); *made_out false: it has no such form. */
+static enum status make_test(struct fiber *f, struct exec_local *local,
+                             const struct plan_node *node, const struct column *column,
+                             enum column_operator operator, struct expression * const * known,
+                             uint32_t count, struct arena *arena, struct table_scan_test *test,
+                             bool *made_out) {
+    *made_out = false;
+    if (!column_filter_supports(column->type, operator))
+        return STATUS_OK;
+    struct value *values = arena_alloc(arena, (count + 1) * sizeof *values);
+    if (values == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < count; i++) {
+        struct value value;
+        if (!is_known(known[i]) || !compare_alike(column->type, known[i]->type))
+            return STATUS_OK;
+        TRY(exec__scalar(f, local, known[i], NULL, arena, &value));
+        values[i] = value_copy(&value, arena);
+        values[i].type = known[i]->type;
+    }
+    *test = (struct table_scan_test){
+        .column_number = (int16_t)(column - node->scan.table->columns + 1),
+        .test = {.operator= operator, .value_count = count, .values = values}};
+    *made_out = true;
+    return STATUS_OK;
+}
+
+static enum status test_of_condition(struct fiber *f, struct exec_local *local,
+                                     const struct plan_node *node,
+                                     const struct expression *condition, struct arena *arena,
+                                     struct table_scan_test *test, bool *made_out) {
+    struct expression **arguments = condition->arguments;
+    const struct column *column;
+    *made_out = false;
+    if (condition->kind == EXPRESSION_CALL && condition->argument_count == 2 &&
+        condition->function->comparison != COMPARISON_NONE) {
+        bool flipped = is_known(arguments[0]);
+        column = column_of(node, arguments[flipped ? 1 : 0]);
+        if (column == NULL)
+            return STATUS_OK;
+        enum comparison comparison = (enum comparison)condition->function->comparison;
+        return make_test(f, local, node, column, operator_of(comparison, flipped),
+                         &arguments[flipped ? 0 : 1], 1, arena, test, made_out);
+    }
+    if (condition->kind == EXPRESSION_IN && !condition->negated && condition->list_is_constant &&
+        condition->function->comparison == COMPARISON_EQ &&
+        condition->argument_count <= COLUMN_IN_MAX) {
+        column = column_of(node, arguments[0]);
+        if (column == NULL)
+            return STATUS_OK;
+        return make_test(f, local, node, column, COLUMN_IN, arguments + 1,
+                         condition->argument_count - 1, arena, test, made_out);
+    }
+    if (condition->kind == EXPRESSION_TEST &&
+        (condition->test == TEST_NULL || condition->test == TEST_NOT_NULL) &&
+        arguments[0]->kind == EXPRESSION_COLUMN) {
+        column = column_of(node, arguments[0]);
+        if (column == NULL)
+            return STATUS_OK;
+        return make_test(f, local, node, column,
+                         condition->test == TEST_NULL ? COLUMN_IS_NULL : COLUMN_IS_NOT_NULL, NULL,
+                         0, arena, test, made_out);
+    }
+    return STATUS_OK;
+}
+
+enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
+                             const struct plan_node *node, struct arena *arena,
+                             const struct table_scan_test **tests_out, size_t *count_out) {
+    const struct expression *filter = node->scan.filter;
+    *count_out = 0;
+    *tests_out = NULL;
+    if (filter == NULL || node->scan.index != NULL)
+        return STATUS_OK;
+    bool is_and = filter->kind == EXPRESSION_AND;
+    uint32_t conditions = is_and ? filter->argument_count : 1;
+    struct table_scan_test *tests = arena_alloc(arena, conditions * sizeof *tests);
+    if (tests == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < conditions; i++) {
+        bool made;
+        TRY(test_of_condition(f, local, node, is_and ? filter->arguments[i] : filter, arena,
+                              &tests[*count_out], &made));
+        *count_out += made;
+    }
+    *tests_out = tests;
+    return STATUS_OK;
+}
