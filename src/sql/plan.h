@@ -160,6 +160,10 @@ enum status plan_filter(struct frame *frame, struct path *path, struct expressio
 enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
                          struct expression **expressions, const char **names,
                          struct plan_node **node_out) MUST_USE;
+/* Make the condition about columns of `query`, which is `relation` of the query around it, one of
+   its own WHERE; *done false: it cannot be. Changes the query. */
+enum status plan_push_condition(struct planner *p, struct query *query, uint32_t relation,
+                                struct expression *condition, bool *done) MUST_USE;
 /* Drop columns that nobody reads, in the whole plan and its subplans. */
 enum status plan_prune(struct planner *p, struct plan_node *root) MUST_USE;
 enum status plan_compose(struct frame *frame, struct path *path, struct plan_node **node_out)

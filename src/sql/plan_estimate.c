@@ -27,8 +27,9 @@ double plan_table_rows(const struct binder *b, const struct table *table) {
     if (table->kind == RELATION_VIRTUAL)
         return ROWS_VIRTUAL;
     double rows = b->row_estimates != NULL ? b->row_estimates(b, table) : -1;
-    if (rows < 0)
-        rows = table->row_estimate;
+    double analyzed = table->row_estimate;
+    if (rows < 0 || (rows > analyzed * 0.5 && rows < analyzed * 2))
+        rows = analyzed; /* counted exactly; the trees' counters are rough */
     if (rows < 0)
         rows = ROWS_UNKNOWN;
     return rows < 1 ? 1 : rows;

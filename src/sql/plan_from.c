@@ -511,6 +511,7 @@ static enum status graph_add_group(struct join_graph *graph, struct join_group *
     for (uint32_t i = 0; i < group->member_count; i++) {
         struct join_member *member = &group->members[i];
         if (member->is_operator) {
+            TRY(plan_constants_across(graph, group, member->join));
             TRY(lower_quals(p, group, member->join));
             TRY(graph_add_operator(graph, graph->operator_count, member->join, 0));
             member->relations = member->join->left_relations | member->join->right_relations;
@@ -521,6 +522,7 @@ static enum status graph_add_group(struct join_graph *graph, struct join_group *
     uint32_t last = graph->operator_count;
     for (uint32_t i = 0; i < group->operator_count; i++) {
         struct join_operator *stacked = group->operators[i];
+        TRY(plan_constants_across(graph, group, stacked));
         TRY(graph_add_operator(graph, first, stacked, visible));
         group->all |= stacked->right_relations;
         if (stacked->kind == JOIN_LEFT)

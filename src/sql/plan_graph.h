@@ -128,6 +128,10 @@ enum status plan_class_add(struct join_graph *graph, struct join_group *group,
                            struct expression *equality) MUST_USE;
 /* `variable = constant` for every member of a class that one is known for. */
 enum status plan_class_constants(struct join_graph *graph, struct join_group *group) MUST_USE;
+/* Rows of the right side of an outer, semi- or anti-join that can meet a left row with a constant
+   in an equated column have that constant, too: quals of the right group. */
+enum status plan_constants_across(struct join_graph *graph, const struct join_group *group,
+                                  struct join_operator *join) MUST_USE;
 /* Is it an equality of two plain variables of different relations? */
 bool plan_is_class_equality(const struct expression *condition);
 

@@ -204,6 +204,58 @@ static enum status propagate(struct join_graph *graph, struct join_group *group,
     return STATUS_OK;
 }
 
+/* The constant that a group's rows have in this variable; NULL: none is known. */
+static struct expression *known_constant(const struct join_graph *graph,
+                                         const struct join_group *group,
+                                         const struct function *function,
+                                         const struct expression *variable) {
+    for (uint32_t i = 0; i < graph->class_count; i++) {
+        const struct equality_class *class = &graph->classes[i];
+        for (uint32_t k = 0; class->constant != NULL && k < class->count; k++)
+            if (class->function == function && expression_equal(class->members[k], variable))
+                return (struct expression *)class->constant;
+    }
+    for (uint32_t i = 0; i < group->qual_count; i++) {
+        const struct expression *qual = group->quals[i].expression;
+        if (qual->kind != EXPRESSION_CALL || qual->function != function)
+            continue;
+        for (int side = 0; side < 2; side++)
+            if (expression_equal(qual->arguments[side], variable) &&
+                (qual->arguments[1 - side]->kind == EXPRESSION_CONSTANT ||
+                 qual->arguments[1 - side]->kind == EXPRESSION_PARAMETER))
+                return qual->arguments[1 - side];
+    }
+    return NULL;
+}
+
+enum status plan_constants_across(struct join_graph *graph, const struct join_group *group,
+                                  struct join_operator *join) {
+    struct binder *b = graph->frame->p->b;
+    if (join->kind == JOIN_FULL)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < join->condition_count; i++) {
+        struct expression *condition = join->conditions[i];
+        if (!plan_is_class_equality(condition))
+            continue;
+        for (int side = 0; side < 2; side++) {
+            struct expression *left = condition->arguments[side];
+            struct expression *right = condition->arguments[1 - side];
+            if ((join->right->relations & plan_relations_of(right)) == 0 ||
+                (join->right->relations & plan_relations_of(left)) != 0 ||
+                (group->nullable & plan_relations_of(left)) != 0)
+                continue;
+            struct expression *constant = known_constant(graph, group, condition->function, left);
+            if (constant == NULL)
+                continue;
+            struct expression *same =
+                expression_call(b, condition->function, TYPE_OF(BOOL), -1, right, constant);
+            TRY(group_add_qual(graph->frame->p, join->right,
+                               (struct qual){same, plan_relations_of(same), false, false}));
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status plan_class_constants(struct join_graph *graph, struct join_group *group) {
     uint32_t count = group->qual_count;
     for (uint32_t i = 0; i < count; i++) {

@@ -233,7 +233,7 @@ double plan_join_rows(struct frame *frame, enum join_kind kind, double left_rows
         rows = left_rows * fmin(1, right_rows * selectivity);
         break;
     case JOIN_ANTI:
-        rows = left_rows * fmax(0.02, 1 - right_rows * selectivity);
+        rows = left_rows * fmax(0.1, 1 - right_rows * selectivity);
         break;
     default:
         break;

@@ -443,17 +443,57 @@ static enum status plan_function_scan(struct frame *frame, uint32_t number,
     return STATUS_OK;
 }
 
-static enum status plan_cte_scan(struct frame *frame, uint32_t number, struct path *path) {
+/* Conditions that can be tested inside are; the others stay in quals[0..*count). */
+static enum status push_quals(struct planner *p, struct query *query, uint32_t number,
+                              uint32_t *count, struct expression **quals) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        bool done;
+        TRY(plan_push_condition(p, query, number, quals[i], &done));
+        if (!done)
+            quals[kept++] = quals[i];
+    }
+    *count = kept;
+    return STATUS_OK;
+}
+
+/* Read once, or cheaper to read with the conditions of each place than to keep. */
+static bool is_inlined(const struct cte *cte) {
+    const struct query *query = cte->query;
+    bool is_simple_view = cte->view != NULL && !query->grouped && !query->distinct &&
+                          query->set_operation == SET_NONE && query->limit == NULL &&
+                          query->offset == NULL && !query->has_set_functions;
+    for (uint32_t i = 0; is_simple_view && i < query->target_count; i++)
+        is_simple_view = !expression_is_volatile(query->targets[i].expression);
+    return cte->materialize < 0 ||
+           (cte->materialize == 0 && (cte->references == 1 || is_simple_view));
+}
+
+static bool visit_any(const struct expression *expression, void *context) {
+    return true;
+}
+
+static bool uses_outer(const struct query *query) {
+    for (uint32_t level = 1; level <= query->depth + 1; level++)
+        if (query_walk_variables(query, level, visit_any, NULL))
+            return true;
+    return false;
+}
+
+static enum status plan_cte_scan(struct frame *frame, uint32_t number, uint32_t *count,
+                                 struct expression **quals, struct path *path) {
     struct planner *p = frame->p;
     const struct relation *relation = frame->query->relations[number];
     struct cte *cte = relation->cte;
     struct frame inner;
-    if ((cte->references == 1 && cte->materialize <= 0) || cte->materialize < 0) {
-        if (cte->references == 1)
-            plan_forget_unused(p, cte->query, relation->used);
-        TRY(plan_subquery(p, cte->query, frame, false, &inner, &path->node));
-        if (inner.outer.count > 0)
+    if (is_inlined(cte)) {
+        struct query *query;
+        TRY(plan_copy_query(p, cte->query, &query));
+        plan_forget_unused(p, query, relation->used);
+        if (uses_outer(query))
             return bind_unsupported(p->b, -1, "a WITH query that uses columns of an outer query");
+        TRY(push_quals(p, query, number, count, quals));
+        TRY(plan_subquery(p, query, frame, true, &inner, &path->node));
         path->rows = path->node->rows;
         return STATUS_OK;
     }
@@ -501,11 +541,14 @@ enum status plan_relation(struct frame *frame, uint32_t number, uint32_t count,
     if (relation->source == RELATION_OF_FUNCTION) {
         TRY(plan_function_scan(frame, number, list, path));
     } else if (relation->source == RELATION_OF_CTE) {
-        TRY(plan_cte_scan(frame, number, path));
+        TRY(plan_cte_scan(frame, number, &count, quals, path));
     } else {
         struct frame inner;
-        plan_forget_unused(p, relation->query, relation->used);
-        TRY(plan_subquery(p, relation->query, frame, true, &inner, &path->node));
+        struct query *query;
+        TRY(plan_copy_query(p, relation->query, &query));
+        plan_forget_unused(p, query, relation->used);
+        TRY(push_quals(p, query, number, &count, quals));
+        TRY(plan_subquery(p, query, frame, true, &inner, &path->node));
         path->rows = path->node->rows;
         if (list != NULL)
             *list = inner.outer;

@@ -511,6 +511,56 @@ static enum status join_derived(struct frame *frame, struct join_group *group,
     return STATUS_OK;
 }
 
+static bool has_index(const struct table *table, int16_t number) {
+    for (uint32_t i = 0; i < table->index_count; i++)
+        if (table->indexes[i]->columns[0].column_number == number)
+            return true;
+    return false;
+}
+
+/* Rows of the relations that the outer values come from, under what is said about each alone. */
+static double outer_rows(struct frame *frame, const struct join_group *group,
+                         const struct derived *derived) {
+    uint64_t relations = 0;
+    double rows = 1;
+    for (uint32_t i = 0; i < derived->key_count; i++)
+        relations |= plan_relations_of(derived->outer[i]);
+    for (; relations != 0; relations &= relations - 1) {
+        uint32_t number = (uint32_t)__builtin_ctzll(relations);
+        const struct relation *relation = frame->query->relations[number];
+        if (relation->source != RELATION_OF_TABLE)
+            return 1e9;
+        double own = plan_table_rows(frame->p->b, relation->table);
+        for (uint32_t i = 0; i < group->qual_count; i++)
+            if (!group->quals[i].done && group->quals[i].relations == relation_bit(number) &&
+                !has_sublink(group->quals[i].expression))
+                own *= plan_selectivity(frame, group->quals[i].expression);
+        rows *= own < 1 ? 1 : own;
+    }
+    return rows;
+}
+
+/* Few outer rows and an index inside: looking up each is cheaper than grouping everything. */
+static bool lookups_are_cheaper(struct frame *frame, const struct join_group *group,
+                                const struct derived *derived) {
+    const struct query *query = derived->query;
+    struct frame inner = {.p = frame->p, .query = derived->query, .parent = frame};
+    for (uint32_t i = 0; i < derived->key_count; i++) {
+        const struct expression *key = derived->inner[i];
+        const struct relation *relation =
+            key->kind == EXPRESSION_VARIABLE ? query->relations[key->variable.relation] : NULL;
+        if (relation == NULL || relation->source != RELATION_OF_TABLE ||
+            !has_index(relation->table, key->variable.column))
+            continue;
+        double rows = plan_table_rows(frame->p->b, relation->table);
+        double matches = rows / plan_distinct_values(&inner, key);
+        double lookups = outer_rows(frame, group, derived) * COST_LOOKUP * (1 + matches);
+        if (lookups < rows * (COST_SCAN + 0.02))
+            return true;
+    }
+    return false;
+}
+
 static enum status unnest_scalar(struct frame *frame, struct join_group *group,
                                  const struct expression *condition, bool *done) {
     struct planner *p = frame->p;
@@ -521,7 +571,7 @@ static enum status unnest_scalar(struct frame *frame, struct join_group *group,
     bool taken;
     TRY(plan_copy_query(p, sublink->sublink->query, &derived.query));
     TRY(take_keys(frame, &derived, &taken));
-    if (!taken || derived.key_count == 0)
+    if (!taken || derived.key_count == 0 || lookups_are_cheaper(frame, group, &derived))
         return STATUS_OK;
     TRY(group_by_keys(frame, &derived));
     struct expression *value;
