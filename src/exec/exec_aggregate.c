@@ -102,16 +102,6 @@ static enum status feed(struct fiber *f, struct aggregate_operator *self,
     return STATUS_OK;
 }
 
-/* FILTER asks for the group of each row even when rows were looked up by codes or runs. */
-static void groups_from_runs(struct aggregate_operator *self) {
-    uint8_t *by_row[VECTOR_SIZE];
-    for (uint32_t r = 0; r < self->run_count; r++)
-        for (uint32_t i = self->run_begin[r]; i < self->run_begin[r + 1]; i++)
-            by_row[self->run_rows[i]] = self->run_groups[r];
-    for (uint32_t i = 0; i < self->row_count; i++)
-        self->groups[i] = by_row[self->rows[i]];
-}
-
 /* More than we may hold: no more groups from now on. */
 static enum status look_at_memory(struct aggregate_operator *self) {
     const struct execution *execution = self->base.execution;
@@ -135,8 +125,6 @@ enum status exec__aggregate_take(struct fiber *f, struct aggregate_operator *sel
     uint8_t *only = NULL;
     if (node->aggregate.key_count > 0) {
         TRY(exec__aggregate_find(f, self, input));
-        if (self->run_count > 0)
-            groups_from_runs(self);
     } else {
         TRY(exec__groups_only(&self->table, &only));
         self->run_count = 0;

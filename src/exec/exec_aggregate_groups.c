@@ -124,6 +124,14 @@ static enum status drop_homeless(struct fiber *f, struct aggregate_operator *sel
     return exec__aggregate_put_aside(f, self, input, homeless, hashes, dropped);
 }
 
+/* An aggregate with FILTER takes chosen rows, so it needs the group of each, runs or not. */
+static bool any_filter(const struct aggregate_operator *self) {
+    for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++)
+        if (self->aggregates[i].filter != NULL)
+            return true;
+    return false;
+}
+
 /* One lookup for each combination of dictionary entries. */
 static enum status find_by_codes(struct aggregate_operator *self, uint32_t codes) {
     uint16_t locals[VECTOR_SIZE], first[VECTOR_SIZE] = {0};
@@ -135,10 +143,10 @@ static enum status find_by_codes(struct aggregate_operator *self, uint32_t codes
     if (met <= AGGREGATE_RUNS_MAX) {
         memcpy(self->run_groups, groups, met * sizeof *groups);
         sort_into_runs(self, locals, met);
-    } else {
+    }
+    if (met > AGGREGATE_RUNS_MAX || any_filter(self))
         for (uint32_t i = 0; i < self->row_count; i++)
             self->groups[i] = groups[locals[i]];
-    }
     return STATUS_OK;
 }
 
