@@ -81,7 +81,6 @@ select distinct refobjid::regclass from pg_depend where classid = 'pg_rewrite'::
 -- other statements
 truncate star;
 create index on star (a);
-copy star from stdin;
 prepare p(int) as select a from star where a = $1;
 execute p(3);
 create or replace view star as select a + 100 as a, b, c, late from base;
