@@ -44,5 +44,3 @@ explain (costs off) select * from green a, green b where a.p_key = b.p_size and 
 explain (costs off) select * from lineitem where l_order = 5;
 explain (costs off) select * from lineitem where l_order < 20;
 explain (costs off) select * from lineitem where l_order < 14000;
--- a constant crosses an outer join
-explain (costs off) select * from orders left join lineitem on l_order = o_key where o_key = 77;
