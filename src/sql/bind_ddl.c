@@ -2,21 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sql/bind.h"
+#include "sql/bind_ddl.h"
 
-/* A table being defined. */
-struct definition {
-    const char *table_name;
-    const struct table *existing; /* ALTER TABLE */
-    uint32_t column_count;        /* CREATE */
-    struct column_spec *columns;
-    uint32_t sequence_count, index_count, check_count;
-    struct sequence *sequences;
-    struct index_spec *indexes;
-    struct constraint_spec *checks;
-};
-
-static const char *copy_name(const struct binder *b, const char *name) {
+const char *copy_name(const struct binder *b, const char *name) {
     return name == NULL || name[0] == '\0' ? NULL : arena_copy_text(b->arena, name);
 }
 
@@ -39,7 +27,7 @@ enum status check_schema(struct binder *b, const char *name) {
 
 /* ---- columns and constraints ------------------------------------------------------------ */
 
-static int column_number(const struct definition *d, const char *name) {
+int column_number(const struct definition *d, const char *name) {
     if (d->existing != NULL) {
         const struct column *column = table_column(d->existing, name);
         if (column != NULL)
@@ -164,9 +152,8 @@ static enum status refuse_constraint(struct binder *b, const PgQuery__Constraint
     }
 }
 
-static enum status add_constraint(struct binder *b, const PgQuery__Constraint *node,
-                                  struct definition *d, const char *column,
-                                  struct expression **condition_out) {
+enum status add_constraint(struct binder *b, const PgQuery__Constraint *node, struct definition *d,
+                           const char *column, struct expression **condition_out) {
     *condition_out = NULL;
     switch (node->contype) {
     case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: {
@@ -183,168 +170,9 @@ static enum status add_constraint(struct binder *b, const PgQuery__Constraint *n
     }
 }
 
-/* ---- sequences of serial and identity --------------------------------------------------- */
-
-static void sequence_limits(struct sequence *sequence) {
-    sequence->start = sequence->increment = sequence->minimum = sequence->cache = 1;
-    sequence->maximum = sequence->type.id == TYPE_INT2   ? INT16_MAX
-                        : sequence->type.id == TYPE_INT4 ? INT32_MAX
-                                                         : INT64_MAX;
-}
-
-static enum status number_option(struct binder *b, const PgQuery__DefElem *option,
-                                 int64_t *number) {
-    const parse_node *node = option->arg;
-    if (NODE_IS(node, INTEGER))
-        *number = node->integer->ival;
-    else if (NODE_IS(node, FLOAT))
-        *number = strtoll(node->float_->fval, NULL, 10);
-    else
-        return bind_error(b, option->location, STATUS_SYNTAX_ERROR, "%s requires a numeric value",
-                          option->defname);
-    return STATUS_OK;
-}
-
-/* `changed`: ALTER keeps what is not said. */
-static enum status sequence_options(struct binder *b, size_t count, parse_node **options,
-                                    struct sequence *sequence, bool *restart, int64_t *restart_at) {
-    bool start_set = false, minimum_set = false, maximum_set = false;
-    for (size_t i = 0; i < count; i++) {
-        const PgQuery__DefElem *option = options[i]->def_elem;
-        const char *name = option->defname;
-        if (strcmp(name, "as") == 0) {
-            TRY(bind_type_name(b, option->arg->type_name, &sequence->type));
-            uint32_t id = sequence->type.id;
-            if (id != TYPE_INT2 && id != TYPE_INT4 && id != TYPE_INT8)
-                return bind_error(b, option->location, STATUS_INVALID_PARAMETER_VALUE,
-                                  "sequence type must be smallint, integer, or bigint");
-            sequence->maximum = id == TYPE_INT2   ? INT16_MAX
-                                : id == TYPE_INT4 ? INT32_MAX
-                                                  : INT64_MAX;
-        } else if (strcmp(name, "increment") == 0) {
-            TRY(number_option(b, option, &sequence->increment));
-        } else if (strcmp(name, "start") == 0) {
-            start_set = true;
-            TRY(number_option(b, option, &sequence->start));
-        } else if (strcmp(name, "minvalue") == 0) {
-            minimum_set = option->arg != NULL;
-            if (option->arg != NULL)
-                TRY(number_option(b, option, &sequence->minimum));
-        } else if (strcmp(name, "maxvalue") == 0) {
-            maximum_set = option->arg != NULL;
-            if (option->arg != NULL)
-                TRY(number_option(b, option, &sequence->maximum));
-        } else if (strcmp(name, "cache") == 0) {
-            TRY(number_option(b, option, &sequence->cache));
-        } else if (strcmp(name, "cycle") == 0) {
-            sequence->cycle = option->arg == NULL ||
-                              (NODE_IS(option->arg, BOOLEAN) && option->arg->boolean->boolval) ||
-                              (NODE_IS(option->arg, INTEGER) && option->arg->integer->ival != 0);
-        } else if (strcmp(name, "restart") == 0 && restart != NULL) {
-            *restart = true;
-            *restart_at = sequence->start;
-            if (option->arg != NULL)
-                TRY(number_option(b, option, restart_at));
-        } else if (strcmp(name, "owned_by") == 0) {
-            const PgQuery__List *list = option->arg->list;
-            if (list->n_items == 1)
-                continue; /* NONE */
-            const char *column = node_text(list->items[list->n_items - 1]);
-            const char *table_name = node_text(list->items[list->n_items - 2]);
-            const struct table *table = bind_search_table(
-                b, list->n_items > 2 ? node_text(list->items[0]) : NULL, table_name);
-            if (table == NULL)
-                return error_set(STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist",
-                                 table_name);
-            const struct column *found = table_column(table, column);
-            if (found == NULL)
-                return error_set(STATUS_UNDEFINED_COLUMN,
-                                 "column \"%s\" of relation \"%s\" does not exist", column,
-                                 table_name);
-            sequence->owner_table_oid = table->oid;
-            sequence->owner_column = found->number;
-        } else if (strcmp(name, "sequence_name") != 0) {
-            return bind_unsupported(b, option->location, "sequence option %s", name);
-        }
-    }
-    if (sequence->increment == 0)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE, "INCREMENT must not be zero");
-    if (sequence->increment < 0 && restart == NULL) {
-        if (!maximum_set)
-            sequence->maximum = -1;
-        if (!minimum_set)
-            sequence->minimum = sequence->type.id == TYPE_INT2   ? INT16_MIN
-                                : sequence->type.id == TYPE_INT4 ? INT32_MIN
-                                                                 : INT64_MIN;
-    }
-    if (!start_set && restart == NULL)
-        sequence->start = sequence->increment > 0 ? sequence->minimum : sequence->maximum;
-    if (sequence->minimum >= sequence->maximum)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE,
-                         "MINVALUE (%lld) must be less than MAXVALUE (%lld)",
-                         (long long)sequence->minimum, (long long)sequence->maximum);
-    if (sequence->start < sequence->minimum)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE,
-                         "START value (%lld) cannot be less than MINVALUE (%lld)",
-                         (long long)sequence->start, (long long)sequence->minimum);
-    return STATUS_OK;
-}
-
-/* table_column_seq, cut to fit, with a number when it is taken. */
-static const char *sequence_name(struct binder *b, const struct definition *d,
-                                 const char *schema_name, const char *column) {
-    size_t table_size = strlen(d->table_name), column_size = strlen(column);
-    while (table_size + column_size > NAME_SIZE_MAX - 5 - 3) {
-        if (table_size >= column_size)
-            table_size--;
-        else
-            column_size--;
-    }
-    for (int i = 0;; i++) {
-        const char *name =
-            arena_format(b->arena, i == 0 ? "%.*s_%.*s_seq" : "%.*s_%.*s_seq%d", (int)table_size,
-                         d->table_name, (int)column_size, column, i);
-        bool taken = schema_sequence(b->schema, schema_name, name) != NULL ||
-                     schema_table(b->schema, schema_name, name) != NULL;
-        for (uint32_t k = 0; k < d->sequence_count; k++)
-            taken |= strcmp(d->sequences[k].name, name) == 0;
-        if (!taken)
-            return name;
-    }
-}
-
-static enum status add_sequence(struct binder *b, struct definition *d, const char *schema_name,
-                                struct column_spec *column, size_t option_count,
-                                parse_node **options) {
-    struct sequence *sequence = &d->sequences[d->sequence_count];
-    sequence->type = column->type;
-    sequence_limits(sequence);
-    TRY(sequence_options(b, option_count, options, sequence, NULL, NULL));
-    sequence->namespace_name = schema_name;
-    sequence->name = sequence_name(b, d, schema_name, column->name);
-    sequence->owner_column = (int16_t)column_number(d, column->name);
-    d->sequence_count++;
-    column->not_null = true;
-    column->serial_sequence_name = sequence->name;
-    return STATUS_OK;
-}
-
-static uint32_t serial_type(const PgQuery__TypeName *name) {
-    static const struct {
-        const char *name;
-        uint32_t type;
-    } serials[] = {{"serial", TYPE_INT4},  {"serial4", TYPE_INT4},     {"bigserial", TYPE_INT8},
-                   {"serial8", TYPE_INT8}, {"smallserial", TYPE_INT2}, {"serial2", TYPE_INT2}};
-    if (name->n_names == 1 && name->n_array_bounds == 0)
-        for (size_t i = 0; i < sizeof serials / sizeof serials[0]; i++)
-            if (strcmp(node_text(name->names[0]), serials[i].name) == 0)
-                return serials[i].type;
-    return 0;
-}
-
-static enum status bind_default_text(struct binder *b, const parse_node *node,
-                                     const char *column_name, struct type type,
-                                     const char **text_out, struct expression **expression_out) {
+enum status bind_default_text(struct binder *b, const parse_node *node, const char *column_name,
+                              struct type type, const char **text_out,
+                              struct expression **expression_out) {
     struct query *outer = b->query;
     b->query = NULL;
     b->clause = "DEFAULT expressions";
@@ -389,9 +217,8 @@ static enum status bind_sequence_default(struct binder *b, const char *schema_na
     return status;
 }
 
-static enum status define_column(struct binder *b, const PgQuery__ColumnDef *node,
-                                 struct definition *d, const char *schema_name,
-                                 struct expression **default_out) {
+enum status define_column(struct binder *b, const PgQuery__ColumnDef *node, struct definition *d,
+                          const char *schema_name, struct expression **default_out) {
     for (uint32_t i = 0; i < d->column_count; i++)
         if (strcmp(d->columns[i].name, node->colname) == 0)
             return bind_error(b, -1, STATUS_DUPLICATE_COLUMN,
@@ -463,8 +290,7 @@ static enum status define_column(struct binder *b, const PgQuery__ColumnDef *nod
     return STATUS_OK;
 }
 
-static enum status column_checks(struct binder *b, const PgQuery__ColumnDef *node,
-                                 struct definition *d) {
+enum status column_checks(struct binder *b, const PgQuery__ColumnDef *node, struct definition *d) {
     struct expression *ignored;
     for (size_t i = 0; i < node->n_constraints; i++)
         if (node->constraints[i]->constraint->contype == PG_QUERY__CONSTR_TYPE__CONSTR_CHECK)
@@ -472,8 +298,8 @@ static enum status column_checks(struct binder *b, const PgQuery__ColumnDef *nod
     return STATUS_OK;
 }
 
-static enum status definition_open(struct binder *b, struct definition *d, size_t columns,
-                                   size_t constraints) {
+enum status definition_open(struct binder *b, struct definition *d, size_t columns,
+                            size_t constraints) {
     TRY(BIND_ARRAY(b, columns, &d->columns));
     TRY(BIND_ARRAY(b, columns, &d->sequences));
     TRY(BIND_ARRAY(b, columns + constraints, &d->indexes));
@@ -690,242 +516,6 @@ static enum status bind_create_index(struct binder *b, const PgQuery__IndexStmt 
     return bind_add_lock(b, table->oid, RELATION_LOCK_SHARE);
 }
 
-/* ---- ALTER TABLE ------------------------------------------------------------------------ */
-
-static enum status alter_column(struct binder *b, const struct table *table, const char *name,
-                                const struct column **column_out) {
-    *column_out = table_column(table, name);
-    if (*column_out == NULL)
-        return error_set(STATUS_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist",
-                         name, table->name);
-    return STATUS_OK;
-}
-
-static enum status alter_add_column(struct binder *b, const PgQuery__AlterTableCmd *command,
-                                    const struct table *table, struct alter_action *action) {
-    const PgQuery__ColumnDef *node = command->def->column_def;
-    action->kind = ALTER_ADD_COLUMN;
-    if (table_column(table, node->colname) != NULL) {
-        if (!command->missing_ok)
-            return error_set(STATUS_DUPLICATE_COLUMN,
-                             "column \"%s\" of relation \"%s\" already exists", node->colname,
-                             table->name);
-        action->skip = true;
-        action->notice =
-            arena_format(b->arena, "column \"%s\" of relation \"%s\" already exists, skipping",
-                         node->colname, table->name);
-        return STATUS_OK;
-    }
-    struct definition d = {.table_name = table->name, .existing = table};
-    struct expression *value;
-    TRY(definition_open(b, &d, 1, node->n_constraints + 1));
-    TRY(define_column(b, node, &d, table->namespace_name, &value));
-    TRY(column_checks(b, node, &d));
-    if (d.sequence_count > 0)
-        return bind_unsupported(b, node->location, "adding a serial or identity column");
-    if (value != NULL && expression_is_volatile(value))
-        return bind_unsupported(b, node->location, "adding a column with a volatile default");
-    action->column = d.columns[0];
-    action->default_value = value;
-    action->index_count = d.index_count;
-    action->indexes = d.indexes;
-    action->check_count = d.check_count;
-    action->checks = d.checks;
-    return STATUS_OK;
-}
-
-/* select 1 from table where not (condition) limit 1 */
-static enum status violation_plan(struct binder *b, const struct table *table,
-                                  const char *check_text, const struct plan **plan_out) {
-    PgQuery__ParseResult *parsed;
-    struct buffer name = {0};
-    buffer_append_format(&name, "SELECT 1 FROM \"%s\".\"%s\" WHERE NOT (%s) LIMIT 1",
-                         table->namespace_name, table->name, check_text);
-    const char *text = arena_format(b->arena, "%.*s", (int)name.size, (const char *)name.data);
-    buffer_release(&name);
-    TRY(parse_on_stack(text, b->arena, &parsed));
-    struct query *query;
-    struct plan *plan;
-    TRY(bind_select(b, parsed->stmts[0]->stmt->select_stmt, &query));
-    TRY(plan_query(b, query, &plan));
-    *plan_out = plan;
-    return STATUS_OK;
-}
-
-static enum status alter_add_constraint(struct binder *b, const PgQuery__Constraint *node,
-                                        const struct table *table, struct alter_action *action) {
-    struct definition d = {.table_name = table->name, .existing = table};
-    struct expression *condition;
-    TRY(definition_open(b, &d, 0, 1));
-    TRY(add_constraint(b, node, &d, NULL, &condition));
-    for (uint32_t i = 0; node->conname[0] != '\0' && i < table->constraint_count; i++)
-        if (strcmp(table->constraints[i]->name, node->conname) == 0)
-            return error_set(STATUS_DUPLICATE_OBJECT,
-                             "constraint \"%s\" for relation \"%s\" already exists", node->conname,
-                             table->name);
-    for (uint32_t i = 0; d.index_count > 0 && d.indexes[0].primary && i < table->index_count; i++)
-        if (table->indexes[i]->primary)
-            return error_set(STATUS_INVALID_TABLE_DEFINITION,
-                             "multiple primary keys for table \"%s\" are not allowed", table->name);
-    action->kind = d.index_count > 0 ? ALTER_ADD_INDEX : ALTER_ADD_CHECK;
-    action->index_count = d.index_count;
-    action->indexes = d.indexes;
-    action->check_count = d.check_count;
-    action->checks = d.checks;
-    return d.check_count > 0 && !node->skip_validation
-               ? violation_plan(b, table, d.checks[0].check_text, &action->check_plan)
-               : STATUS_OK;
-}
-
-static enum status alter_drop_constraint(struct binder *b, const PgQuery__AlterTableCmd *command,
-                                         const struct table *table, struct alter_action *action) {
-    action->kind = ALTER_DROP_CONSTRAINT;
-    for (uint32_t i = 0; i < table->constraint_count; i++)
-        if (strcmp(table->constraints[i]->name, command->name) == 0)
-            action->constraint = table->constraints[i];
-    if (action->constraint != NULL)
-        return STATUS_OK;
-    if (!command->missing_ok)
-        return error_set(STATUS_UNDEFINED_OBJECT,
-                         "constraint \"%s\" of relation \"%s\" does not exist", command->name,
-                         table->name);
-    action->skip = true;
-    action->notice =
-        arena_format(b->arena, "constraint \"%s\" of relation \"%s\" does not exist, skipping",
-                     command->name, table->name);
-    return STATUS_OK;
-}
-
-static enum status alter_drop_column(struct binder *b, const PgQuery__AlterTableCmd *command,
-                                     const struct table *table, struct alter_action *action) {
-    action->kind = ALTER_DROP_COLUMN;
-    action->old_column = table_column(table, command->name);
-    if (action->old_column != NULL)
-        return STATUS_OK;
-    if (!command->missing_ok)
-        return alter_column(b, table, command->name, &action->old_column);
-    action->skip = true;
-    action->notice =
-        arena_format(b->arena, "column \"%s\" of relation \"%s\" does not exist, skipping",
-                     command->name, table->name);
-    return STATUS_OK;
-}
-
-static enum status alter_command(struct binder *b, const PgQuery__AlterTableCmd *command,
-                                 const struct table *table, struct alter_action *action) {
-    struct expression *ignored;
-    switch (command->subtype) {
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
-        return alter_add_column(b, command, table, action);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
-        return alter_drop_column(b, command, table, action);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
-        return alter_add_constraint(b, command->def->constraint, table, action);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
-        return alter_drop_constraint(b, command, table, action);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull:
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull:
-        action->kind = ALTER_SET_NOT_NULL;
-        action->not_null = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull;
-        return alter_column(b, table, command->name, &action->old_column);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault:
-        action->kind = ALTER_SET_DEFAULT;
-        TRY(alter_column(b, table, command->name, &action->old_column));
-        return command->def == NULL
-                   ? STATUS_OK
-                   : bind_default_text(b, command->def, command->name, action->old_column->type,
-                                       &action->default_text, &ignored);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions:
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner:
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStatistics:
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStorage:
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_ReplicaIdentity:
-        action->kind = ALTER_NOTHING;
-        return STATUS_OK;
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType:
-        return bind_unsupported(b, -1, "ALTER TABLE ALTER COLUMN TYPE");
-    default:
-        return bind_unsupported(b, -1, "this form of ALTER TABLE");
-    }
-}
-
-static enum status bind_alter_table(struct binder *b, const PgQuery__AlterTableStmt *node,
-                                    struct statement *statement) {
-    struct statement_alter_table *alter = &statement->alter_table;
-    if (node->objtype != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE)
-        return bind_unsupported(b, node->relation->location, "ALTER of this kind of object");
-    TRY(bind_find_table(b, node->relation, node->missing_ok, &alter->table));
-    alter->name = copy_name(b, node->relation->relname);
-    if (alter->table == NULL)
-        return STATUS_OK;
-    if (alter->table->is_system)
-        return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                         "permission denied: \"%s\" is a system catalog", alter->table->name);
-    TRY(bind_add_lock(b, alter->table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
-    TRY(BIND_ARRAY(b, node->n_cmds, &alter->actions));
-    for (size_t i = 0; i < node->n_cmds; i++)
-        TRY(alter_command(b, node->cmds[i]->alter_table_cmd, alter->table,
-                          &alter->actions[alter->action_count++]));
-    return STATUS_OK;
-}
-
-static enum status bind_rename(struct binder *b, const PgQuery__RenameStmt *node,
-                               struct statement *statement) {
-    struct statement_alter_table *alter = &statement->alter_table;
-    if (node->rename_type != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE || node->relation == NULL)
-        return bind_unsupported(b, node->relation != NULL ? node->relation->location : -1,
-                                "this form of RENAME");
-    TRY(bind_find_table(b, node->relation, node->missing_ok, &alter->table));
-    alter->name = copy_name(b, node->relation->relname);
-    if (alter->table == NULL)
-        return STATUS_OK;
-    if (alter->table->is_system)
-        return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                         "permission denied: \"%s\" is a system catalog", alter->table->name);
-    TRY(bind_add_lock(b, alter->table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
-    TRY(BIND_ARRAY(b, 1, &alter->actions));
-    alter->action_count = 1;
-    alter->actions[0].kind = ALTER_RENAME_TABLE;
-    alter->actions[0].new_name = copy_name(b, node->newname);
-    return STATUS_OK;
-}
-
-/* ---- sequences, schemas, DROP, TRUNCATE ------------------------------------------------- */
-
-static enum status bind_create_sequence(struct binder *b, const PgQuery__CreateSeqStmt *node,
-                                        struct statement *statement) {
-    struct statement_sequence *create = &statement->sequence;
-    create->if_not_exists = node->if_not_exists;
-    create->spec.type = TYPE_OF(INT8);
-    create->spec.namespace_name = creation_schema(b, node->sequence);
-    create->spec.name = copy_name(b, node->sequence->relname);
-    sequence_limits(&create->spec);
-    TRY(check_schema(b, create->spec.namespace_name));
-    TRY(sequence_options(b, node->n_options, node->options, &create->spec, NULL, NULL));
-    create->exists =
-        schema_sequence(b->schema, create->spec.namespace_name, create->spec.name) != NULL ||
-        schema_table(b->schema, create->spec.namespace_name, create->spec.name) != NULL;
-    if (create->exists && !create->if_not_exists)
-        return error_set(STATUS_DUPLICATE_TABLE, "relation \"%s\" already exists",
-                         create->spec.name);
-    return STATUS_OK;
-}
-
-static enum status bind_alter_sequence(struct binder *b, const PgQuery__AlterSeqStmt *node,
-                                       struct statement *statement) {
-    struct statement_sequence *alter = &statement->sequence;
-    const PgQuery__RangeVar *name = node->sequence;
-    alter->old = schema_sequence(b->schema, name->schemaname[0] != '\0' ? name->schemaname : NULL,
-                                 name->relname);
-    if (alter->old == NULL)
-        return bind_error(b, name->location, STATUS_UNDEFINED_TABLE,
-                          "relation \"%s\" does not exist", name->relname);
-    alter->spec = *alter->old;
-    return sequence_options(b, node->n_options, node->options, &alter->spec, &alter->restart,
-                            &alter->restart_value);
-}
-
 static enum status bind_create_schema(struct binder *b, const PgQuery__CreateSchemaStmt *node,
                                       struct statement *statement) {
     struct statement_objects *objects = &statement->objects;
@@ -957,164 +547,6 @@ static enum status bind_create_schema(struct binder *b, const PgQuery__CreateSch
     objects->notices = notices;
     return STATUS_OK;
 }
-
-struct drop_name {
-    const char *schema_name, *name;
-};
-
-static struct drop_name dropped_name(const parse_node *node) {
-    if (NODE_IS(node, STRING))
-        return (struct drop_name){NULL, node->string->sval};
-    const PgQuery__List *list = node->list;
-    return (struct drop_name){list->n_items > 1 ? node_text(list->items[list->n_items - 2]) : NULL,
-                              node_text(list->items[list->n_items - 1])};
-}
-
-static enum status drop_missing(struct binder *b, const PgQuery__DropStmt *node,
-                                struct statement_objects *objects, const char **notices,
-                                const char *what, struct drop_name name) {
-    bool schema_missing =
-        name.schema_name != NULL && schema_namespace(b->schema, name.schema_name) == NULL;
-    if (node->missing_ok) {
-        notices[objects->notice_count++] =
-            schema_missing
-                ? arena_format(b->arena, "schema \"%s\" does not exist, skipping", name.schema_name)
-                : arena_format(b->arena, "%s \"%s\" does not exist, skipping", what, name.name);
-        return STATUS_OK;
-    }
-    if (schema_missing || strcmp(what, "schema") == 0)
-        return error_set(STATUS_INVALID_SCHEMA_NAME, "schema \"%s\" does not exist",
-                         schema_missing ? name.schema_name : name.name);
-    return error_set(strcmp(what, "index") == 0 ? STATUS_UNDEFINED_OBJECT : STATUS_UNDEFINED_TABLE,
-                     "%s \"%s\" does not exist", what, name.name);
-}
-
-static enum status wrong_drop(const char *name, const char *what, const char *instead) {
-    enum status status = error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not %s", name, what);
-    error_hint("Use DROP %s.", instead);
-    return status;
-}
-
-static enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
-                             struct statement *statement) {
-    struct statement_objects *objects = &statement->objects;
-    const struct table **tables;
-    const struct index **indexes;
-    const struct sequence **sequences;
-    const char **names, **notices;
-    TRY(BIND_ARRAY(b, node->n_objects, &tables));
-    TRY(BIND_ARRAY(b, node->n_objects, &indexes));
-    TRY(BIND_ARRAY(b, node->n_objects, &sequences));
-    TRY(BIND_ARRAY(b, node->n_objects, &names));
-    TRY(BIND_ARRAY(b, node->n_objects, &notices));
-    objects->tables = tables;
-    objects->indexes = indexes;
-    objects->sequences = sequences;
-    objects->names = names;
-    objects->notices = notices;
-    objects->cascade = node->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
-    for (size_t i = 0; i < node->n_objects; i++) {
-        struct drop_name name = dropped_name(node->objects[i]);
-        uint32_t at = objects->count;
-        const struct table *owner = NULL;
-        const struct index *as_index = schema_index(b->schema, name.schema_name, name.name, &owner);
-        const struct table *as_table = bind_search_table(b, name.schema_name, name.name);
-        const struct sequence *as_sequence =
-            schema_sequence(b->schema, name.schema_name, name.name);
-        switch (statement->kind) {
-        case STATEMENT_DROP_TABLE:
-            if (as_table == NULL && (as_index != NULL || as_sequence != NULL))
-                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a table", name.name);
-            if (as_table == NULL) {
-                TRY(drop_missing(b, node, objects, notices, "table", name));
-                continue;
-            }
-            if (as_table->kind == RELATION_VIEW)
-                return wrong_drop(name.name, "a table", "VIEW to remove a view");
-            if (as_table->is_system || as_table->kind != RELATION_TABLE)
-                return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                                 "permission denied: \"%s\" is a system catalog", name.name);
-            tables[at] = as_table;
-            TRY(bind_add_lock(b, as_table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
-            break;
-        case STATEMENT_DROP_INDEX:
-            if (as_index == NULL && as_table != NULL)
-                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not an index", name.name);
-            if (as_index == NULL) {
-                TRY(drop_missing(b, node, objects, notices, "index", name));
-                continue;
-            }
-            if (owner->is_system)
-                return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                                 "permission denied: \"%s\" is a system catalog", name.name);
-            if (as_index->constraint_oid != 0) {
-                enum status status =
-                    error_set(STATUS_DEPENDENT_OBJECTS,
-                              "cannot drop index %s because constraint %s on table %s requires it",
-                              name.name, name.name, owner->name);
-                error_hint("You can drop constraint %s on table %s instead.", name.name,
-                           owner->name);
-                return status;
-            }
-            indexes[at] = as_index;
-            tables[at] = owner;
-            TRY(bind_add_lock(b, owner->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
-            break;
-        case STATEMENT_DROP_SEQUENCE:
-            if (as_sequence == NULL) {
-                TRY(drop_missing(b, node, objects, notices, "sequence", name));
-                continue;
-            }
-            sequences[at] = as_sequence;
-            break;
-        case STATEMENT_DROP_SCHEMA:
-            if (schema_namespace(b->schema, name.name) == NULL) {
-                TRY(drop_missing(b, node, objects, notices, "schema", name));
-                continue;
-            }
-            names[at] = copy_name(b, name.name);
-            break;
-        default:
-            if (as_table == NULL) {
-                TRY(drop_missing(b, node, objects, notices, "view", name));
-                continue;
-            }
-            if (as_table->kind == RELATION_TABLE)
-                return wrong_drop(name.name, "a view", "TABLE to remove a table");
-            if (as_table->is_system)
-                return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                                 "permission denied: \"%s\" is a system catalog", name.name);
-            tables[at] = as_table;
-            TRY(bind_add_lock(b, as_table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
-            break;
-        }
-        objects->count++;
-    }
-    return STATUS_OK;
-}
-
-static enum status bind_truncate(struct binder *b, const PgQuery__TruncateStmt *node,
-                                 struct statement *statement) {
-    struct statement_objects *objects = &statement->objects;
-    const struct table **tables;
-    TRY(BIND_ARRAY(b, node->n_relations, &tables));
-    objects->tables = tables;
-    objects->restart_identity = node->restart_seqs;
-    objects->cascade = node->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
-    for (size_t i = 0; i < node->n_relations; i++) {
-        const struct table *table;
-        TRY(bind_find_table(b, node->relations[i]->range_var, false, &table));
-        if (table->kind == RELATION_VIEW)
-            return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a table", table->name);
-        if (table->is_system || table->kind != RELATION_TABLE)
-            return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
-                             "permission denied: \"%s\" is a system catalog", table->name);
-        tables[objects->count++] = table;
-        TRY(bind_add_lock(b, table->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
-    }
-    return STATUS_OK;
-}
-
 enum status bind_ddl(struct binder *b, const parse_node *node, struct statement *statement) {
     switch (node->node_case) {
     case PG_QUERY__NODE__NODE_CREATE_STMT:
