@@ -19,7 +19,7 @@
  * Threads. Every function may be called from any thread at any time, close excepted. Reads take
  * no lock: they pin a *view* (mapping, index and length that belong together) by a counter.
  * Writers of one process take turns; those that ask for durability share syncs. All calls block
- * as system calls do: they are not for fibers.
+ * as system calls do; on a fiber go through blocking_call().
  *
  * Atomicity. A batch is all or nothing, for readers of this process, for other processes and after
  * a crash. (Format 1 knows no batches: there each entry is by itself.)

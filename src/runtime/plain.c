@@ -43,7 +43,8 @@ static char *copy_text(const char *text) {
 
 enum status plain_open(const char *path, unsigned flags, struct plain_file **file_out) {
     *file_out = NULL;
-    int system = O_CLOEXEC | (flags & PLAIN_READ_ONLY ? O_RDONLY : O_RDWR);
+    /* A pipe without a writer must not hold up who only wants to hear that it is no file. */
+    int system = O_CLOEXEC | O_NONBLOCK | (flags & PLAIN_READ_ONLY ? O_RDONLY : O_RDWR);
     system |= flags & PLAIN_CREATE ? O_CREAT : 0;
     system |= flags & PLAIN_EXCLUSIVE ? O_EXCL : 0;
     system |= flags & PLAIN_TRUNCATE ? O_TRUNC : 0;

@@ -58,3 +58,39 @@ void plain_advise(const void *base, uint64_t offset, uint64_t size, enum plain_a
     if (from < to)
         (void)madvise((void *)((uintptr_t)base + from), to - from, system_advice[advice]);
 }
+
+/* ---- blocking work of fibers ---------------------------------------------------------------- */
+
+struct blocking_work {
+    enum status (*function)(void *argument);
+    void *argument;
+    enum status status;
+    struct error error;
+};
+
+static void perform_work(void *argument) {
+    struct blocking_work *work = argument;
+    work->status = work->function(work->argument);
+    if (work->status != STATUS_OK)
+        work->error = *error_current();
+}
+
+enum status blocking_call(struct fiber *f, enum status (*function)(void *argument),
+                          void *argument) {
+    struct blocking_work *work = memory_alloc_zeroed(1, sizeof *work);
+    if (work == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    work->function = function;
+    work->argument = argument;
+    struct operation o = {.kind = OPERATION_WORK, .work = perform_work, .buffer = work};
+    fiber_shield(f); /* the work uses what lies in the caller's frame */
+    enum status status = operation__run(f, &o);
+    fiber_unshield(f);
+    if (status == STATUS_OK) {
+        status = work->status;
+        if (status != STATUS_OK)
+            *error_current() = work->error;
+    }
+    memory_free(work);
+    return status;
+}

@@ -2,8 +2,8 @@
  * Plain files: blocking calls for ordinary threads, and files as memory.
  *
  * runtime_file.h serves fibers, which must not block. What is called from any thread of the
- * embedding program (drive/) uses these. On a fiber they would block its core.
- * Failures are those of runtime_file.h, with path and the system's words.
+ * embedding program (drive/) uses these. On a fiber they block its core: go through
+ * blocking_call() (below). Failures are those of runtime_file.h, with path and the system's words.
  */
 #ifndef RUNTIME_PLAIN_H
 #define RUNTIME_PLAIN_H
@@ -86,6 +86,13 @@ void plain_advise(const void *base, uint64_t offset, uint64_t size, enum plain_a
 /* Bytes of standard input; 0 at its end. */
 enum status plain_input(void *buffer, size_t size, size_t *size_out) MUST_USE;
 enum status plain_output(const void *bytes, size_t size) MUST_USE;
+
+/* ---- fibers -------------------------------------------------------------------------------- */
+
+/* Suspends: run `function` on a thread that may block and wait for it, uninterrupted. Its error
+   detail is in the caller's slot. */
+enum status blocking_call(struct fiber *f, enum status (*function)(void *argument), void *argument)
+    MUST_USE;
 
 /* ---- tests --------------------------------------------------------------------------------- */
 
