@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "exec/exec_drive.h"
 #include "exec/exec_state.h"
 #include "sql/sql.h"
 
@@ -85,6 +86,7 @@ void exec_close(struct fiber *f, struct execution *execution) {
         arena_release(&self->scratch);
     }
     exec__subplans_release(execution);
+    exec__drives_release(f, execution);
     if (f != NULL)
         fiber_unshield(f);
 }
@@ -222,7 +224,10 @@ enum status exec_evaluate(struct fiber *f, const struct exec_environment *enviro
     static const struct plan no_plan;
     struct execution *execution;
     TRY(execution_new(environment, &no_plan, &execution));
-    TRY(exec__scalar(f, &execution->local, expression, NULL, environment->arena, value_out));
+    enum status status =
+        exec__scalar(f, &execution->local, expression, NULL, environment->arena, value_out);
+    exec__drives_release(f, execution);
+    TRY(status);
     *value_out = value_copy(value_out, environment->arena);
     return arena_status(environment->arena);
 }

@@ -9,6 +9,7 @@ static const struct kernel_table *const tables[] = {
     &exec__kernels_string,     &exec__kernels_pattern, &exec__kernels_datetime,
     &exec__kernels_array,      &exec__kernels_catalog, &exec__kernels_session,
     &exec__kernels_set,        &exec__kernels_format,  &exec__kernels_bytes,
+    &exec__kernels_drive,
 };
 
 /* Open addressing by the symbol's hash. Filled by whoever comes first; every core would write the

@@ -47,7 +47,7 @@ typedef enum status (*vector_kernel)(struct kernel_call *call, const struct vect
 typedef enum status (*boxed_kernel)(struct kernel_call *call, const struct value *arguments,
                                     struct value *result);
 /* Boxed set-returning kernel: called again and again, state in *memory (starts NULL, allocated in
-   call->arena), until *done. */
+   call->arena), until *done. Of a function with columns, *result is the first of as many values. */
 typedef enum status (*set_kernel)(struct kernel_call *call, const struct value *arguments,
                                   void **memory, struct value *result, bool *done);
 
@@ -86,7 +86,7 @@ struct kernel_table {
 extern const struct kernel_table exec__kernels_arithmetic, exec__kernels_numeric,
     exec__kernels_math, exec__kernels_string, exec__kernels_pattern, exec__kernels_datetime,
     exec__kernels_array, exec__kernels_catalog, exec__kernels_session, exec__kernels_set,
-    exec__kernels_format, exec__kernels_bytes;
+    exec__kernels_format, exec__kernels_bytes, exec__kernels_drive;
 
 /* NULL when no kernel of that symbol exists. */
 const struct kernel_entry *exec__kernel_find(const char *symbol);

@@ -39,11 +39,23 @@ static enum status set_call_begin(struct fiber *f, struct exec_local *local, str
     return STATUS_OK;
 }
 
-/* The next value, or NULL with call->done. `input` serves ordinary expressions. */
+static void blank(const struct expression *expression, bool null, struct value *values) {
+    const struct function *rows = expression->kind == EXPRESSION_CALL ? expression->function : NULL;
+    uint32_t count = rows != NULL && rows->column_count > 0 ? rows->column_count : 1;
+    for (uint32_t i = 0; i < count; i++) {
+        struct type type = rows != NULL && rows->column_count > 0
+                               ? type_plain(rows->columns[i].type)
+                               : expression->type;
+        values[i] = null ? value_null(type) : (struct value){.type = type};
+    }
+}
+
+/* The next value (of a function with columns: so many), or NULL with call->done. `input` serves
+   ordinary expressions. */
 static enum status set_call_next(struct fiber *f, struct exec_local *local, struct set_call *call,
                                  const struct row_input *input, struct arena *memory_arena,
                                  struct arena *arena, struct value *value_out) {
-    *value_out = value_null(call->expression->type);
+    blank(call->expression, true, value_out);
     if (call->done)
         return STATUS_OK;
     if (call->kernel == NULL) {
@@ -56,10 +68,10 @@ static enum status set_call_next(struct fiber *f, struct exec_local *local, stru
                                  .local = local,
                                  .expression = call->expression,
                                  .arena = memory_arena};
-    *value_out = (struct value){.type = call->expression->type};
+    blank(call->expression, false, value_out);
     TRY(call->kernel->set(&kernel, call->arguments, &call->memory, value_out, &call->done));
     if (call->done)
-        *value_out = value_null(call->expression->type);
+        blank(call->expression, true, value_out);
     return STATUS_OK;
 }
 
@@ -77,7 +89,7 @@ static void put(struct vector *vector, uint32_t row, struct value *value, struct
 struct function_scan {
     struct operator_state base;
     struct set_call *calls;
-    bool *finished; /* an ordinary expression has given its row */
+    struct value *values; /* of one row */
     bool begun, done;
     int64_t ordinal;
     struct arena arena; /* arguments and iteration state */
@@ -91,21 +103,22 @@ static enum status function_row(struct fiber *f, struct function_scan *scan, uin
                                 bool *any_out) {
     const struct plan_node *node = scan->base.node;
     uint32_t column = 0;
-    struct value values[16];
+    struct value *values = scan->values;
     bool any = false;
     for (uint32_t i = 0; i < node->function_scan.function_count; i++) {
         struct set_call *call = &scan->calls[i];
         bool was_done = call->done;
         TRY(set_call_next(f, scan->base.local, call, NULL, &scan->arena, &scan->base.scratch,
-                          &values[i]));
+                          &values[column]));
+        column += node->function_scan.functions[i].column_count;
         /* An ordinary expression is done with its first row, a set when it has no more. */
         any = any || (call->kernel != NULL ? !call->done : !was_done);
     }
     *any_out = any;
     if (!any)
         return STATUS_OK;
-    for (uint32_t i = 0; i < node->function_scan.function_count; i++)
-        put(&scan->batch.vectors[column++], row, &values[i], &scan->base.scratch);
+    for (uint32_t i = 0; i < column; i++)
+        put(&scan->batch.vectors[i], row, &values[i], &scan->base.scratch);
     if (node->function_scan.ordinality) {
         struct value ordinal = value_int8(++scan->ordinal);
         put(&scan->batch.vectors[column], row, &ordinal, NULL);
@@ -179,7 +192,10 @@ enum status exec__open_function_scan(struct fiber *f, struct execution *executio
     if (node->function_scan.function_count > 16)
         return error_set(STATUS_LIMIT_EXCEEDED, "ROWS FROM can hold at most 16 functions");
     scan->calls = ARENA_ARRAY(arena, struct set_call, node->function_scan.function_count + 1);
+    scan->values = arena_alloc(arena, (node->column_count + 1) * sizeof *scan->values);
     scan->selection = arena_alloc(arena, VECTOR_SIZE * sizeof(uint16_t));
+    if (scan->values == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     if (node->function_scan.filter != NULL)
         TRY(exec__compile(scan->base.local, node->function_scan.filter, &scan->filter));
     return exec__node_batch(execution, node, &scan->batch);

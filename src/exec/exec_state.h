@@ -39,6 +39,7 @@ struct exec_local {
 
 struct subplan_run;
 struct cte_run;
+struct drive_use;
 
 struct execution {
     struct exec_environment environment;
@@ -50,6 +51,7 @@ struct execution {
     struct cte_run *ctes;             /* plan->cte_count */
     struct operator_state *input;     /* of a plan with an INPUT node */
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
+    struct drive_use *drives;         /* stores in use (exec_drive.h) */
     uint64_t row_count;
     /* One of several that run a pipeline side by side, over the rows of these partitions, with hash
        tables that the parent has built (exec_parallel.h). */

@@ -226,6 +226,7 @@ struct binder {
     const char *clause;  /* "WHERE", "GROUP BY" ... where aggregates or set functions are
                             refused; NULL: allowed */
     bool set_functions_allowed;
+    bool row_functions_allowed; /* those with columns of their own: the item of FROM itself */
     bool in_aggregate;
     const char *recursive_name;  /* of the WITH RECURSIVE query being bound */
     bool keep_unknown;           /* the next SELECT leaves literals of unknown type (INSERT) */

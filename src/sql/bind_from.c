@@ -235,6 +235,7 @@ static enum status bind_function_item(struct binder *b, const parse_node *node,
     bool sets = b->set_functions_allowed, had = b->query->has_set_functions;
     b->clause = "functions in FROM";
     b->set_functions_allowed = true;
+    b->row_functions_allowed = NODE_IS(node, FUNC_CALL);
     *name_out = "coalesce";
     if (NODE_IS(node, FUNC_CALL))
         *name_out = arena_copy_text(
@@ -243,9 +244,34 @@ static enum status bind_function_item(struct binder *b, const parse_node *node,
     TRY(bind_settle_unknown(b, call_out));
     b->clause = clause;
     b->set_functions_allowed = sets;
+    b->row_functions_allowed = false;
     b->query->has_set_functions = had;
     if (NODE_IS(node, SQLVALUE_FUNCTION))
         *name_out = "current_value";
+    return STATUS_OK;
+}
+
+static enum status add_column(struct binder *b, struct relation *relation, const char *name,
+                              struct type type) {
+    struct bound_column *columns;
+    TRY(BIND_ARRAY(b, relation->column_count + 1, &columns));
+    if (relation->column_count > 0)
+        memcpy(columns, relation->columns, relation->column_count * sizeof *columns);
+    columns[relation->column_count++] = (struct bound_column){.name = name, .type = type};
+    relation->columns = columns;
+    return STATUS_OK;
+}
+
+static enum status add_function_columns(struct binder *b, struct relation *relation,
+                                        const struct expression *call, const char *name) {
+    const struct function *function = call->kind == EXPRESSION_CALL ? call->function : NULL;
+    if (call->type.id == TYPE_RECORD && (function == NULL || function->column_count == 0))
+        return bind_unsupported(b, call->location, "a function returning record in FROM");
+    if (call->type.id != TYPE_RECORD)
+        return add_column(b, relation, name, call->type);
+    for (uint32_t i = 0; i < function->column_count; i++)
+        TRY(add_column(b, relation, function->columns[i].name,
+                       type_plain(function->columns[i].type)));
     return STATUS_OK;
 }
 
@@ -259,7 +285,6 @@ static enum status bind_range_function(struct binder *b, const PgQuery__RangeFun
     relation->ordinality = node->ordinality;
     relation->function_count = (uint32_t)node->n_functions;
     TRY(BIND_ARRAY(b, node->n_functions, &relation->calls));
-    TRY(BIND_ARRAY(b, node->n_functions + 1, &relation->columns));
     const char *first_name = NULL;
     for (size_t i = 0; i < node->n_functions; i++) {
         const PgQuery__List *list = node->functions[i]->list;
@@ -269,23 +294,18 @@ static enum status bind_range_function(struct binder *b, const PgQuery__RangeFun
             return bind_unsupported(b, -1, "a column definition list for a function");
         if (first_name == NULL)
             first_name = name;
-        if (relation->calls[i]->type.id == TYPE_RECORD)
-            return bind_unsupported(b, relation->calls[i]->location,
-                                    "a function returning record in FROM");
-        relation->columns[i] =
-            (struct bound_column){.name = name, .type = relation->calls[i]->type};
+        TRY(add_function_columns(b, relation, relation->calls[i], name));
         relation->lateral |= expression_walk_variables(relation->calls[i], 0, visit_any, NULL);
     }
     /* A scalar column takes the alias as its name. */
-    if (node->n_functions == 1 && node->alias != NULL)
+    bool scalar = node->n_functions == 1 && relation->column_count == 1;
+    if (scalar && node->alias != NULL)
         relation->columns[0].name = arena_copy_text(b->arena, node->alias->aliasname);
-    else if (node->n_functions == 1 && relation->calls[0]->kind == EXPRESSION_CALL &&
+    else if (scalar && relation->calls[0]->kind == EXPRESSION_CALL &&
              strcmp(relation->calls[0]->function->symbol, "pg_partition_ancestors") == 0)
         relation->columns[0].name = "relid";
-    relation->column_count = relation->function_count;
     if (node->ordinality)
-        relation->columns[relation->column_count++] =
-            (struct bound_column){.name = "ordinality", .type = TYPE_OF(INT8)};
+        TRY(add_column(b, relation, "ordinality", TYPE_OF(INT8)));
     relation->alias =
         arena_copy_text(b->arena, node->alias != NULL ? node->alias->aliasname : first_name);
     struct scope_item *scope;

@@ -244,6 +244,9 @@ static enum status make_call(struct binder *b, const struct call_site *site,
             return bind_error(b, site->location, STATUS_FEATURE_NOT_SUPPORTED,
                               "set-returning functions are not allowed in %s",
                               b->clause != NULL ? b->clause : "this context");
+        if (function->column_count > 0 && !b->row_functions_allowed)
+            return bind_unsupported(b, site->location,
+                                    "a function with several columns outside of FROM");
         b->query->has_set_functions = true;
     }
     return STATUS_OK;
@@ -308,13 +311,15 @@ enum status bind_function_call(struct binder *b, const PgQuery__FuncCall *call,
         return bind_error(b, call->location, STATUS_LIMIT_EXCEEDED,
                           "cannot pass more than 100 arguments to a function");
     TRY(BIND_ARRAY(b, call->n_args + 1, &site.arguments));
-    bool sets = b->set_functions_allowed;
+    bool sets = b->set_functions_allowed, rows = b->row_functions_allowed;
+    b->row_functions_allowed = false;
     for (size_t i = 0; i < call->n_args; i++) {
         if (NODE_IS(call->args[i], NAMED_ARG_EXPR))
             return bind_unsupported(b, call->location, "named argument notation");
         TRY(bind_expression(b, call->args[i], &site.arguments[i]));
     }
     b->set_functions_allowed = sets;
+    b->row_functions_allowed = rows;
     TRY(resolve_call(b, call, &site, out));
     (*out)->sql_syntax = call->funcformat == PG_QUERY__COERCION_FORM__COERCE_SQL_SYNTAX;
     return STATUS_OK;

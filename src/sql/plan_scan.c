@@ -432,7 +432,8 @@ static enum status plan_function_scan(struct frame *frame, uint32_t number,
         struct expression *call;
         TRY(plan_resolve(frame, &empty, relation->calls[i], &call));
         set |= call->kind == EXPRESSION_CALL && call->function->shape == FUNCTION_SET;
-        functions[i] = (struct plan_function){call, 1};
+        bool columns = call->kind == EXPRESSION_CALL && call->function->column_count > 0;
+        functions[i] = (struct plan_function){call, columns ? call->function->column_count : 1};
     }
     path->node->function_scan.function_count = relation->function_count;
     path->node->function_scan.functions = functions;

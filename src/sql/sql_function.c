@@ -14,6 +14,13 @@ enum {
     VARIADIC_ARRAY = FUNCTION_VARIADIC_ARRAY,
 };
 
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct function_column drive_columns[] = {
+    {"key", T_text},          {"key_bytes", T_bytea}, {"key_hash", T_text},    {"size", T_int8},
+    {"value_offset", T_int8}, {"checksum", T_int8},   {"time", T_timestamptz},
+};
+
 #define SQL_FUNCTION(oid_, name_, symbol_, result_, nulls_, volatility_, shape_, count_, ...)      \
     {.oid = oid_,                                                                                  \
      .name = name_,                                                                                \
@@ -33,6 +40,18 @@ enum {
      .argument_count = count_,                                                                     \
      .arguments = {__VA_ARGS__},                                                                   \
      .same = #same_},
+#define SQL_ROWS(oid_, name_, symbol_, columns_, nulls_, volatility_, count_, ...)                 \
+    {.oid = oid_,                                                                                  \
+     .name = name_,                                                                                \
+     .symbol = #symbol_,                                                                           \
+     .result = T_record,                                                                           \
+     .nulls = nulls_,                                                                              \
+     .volatility = volatility_,                                                                    \
+     .shape = FUNCTION_SET,                                                                        \
+     .argument_count = count_,                                                                     \
+     .arguments = {__VA_ARGS__},                                                                   \
+     .column_count = COUNT_OF(columns_),                                                           \
+     .columns = columns_},
 #define SQL_COMPARISON(oid_, name_, how_, volatility_, left_, right_)                              \
     {.oid = oid_,                                                                                  \
      .name = name_,                                                                                \
@@ -78,8 +97,6 @@ static const struct operator operators[] = {
 static const struct cast casts[] = {
 #include "sql/casts.def"
 };
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* oid -> place + 1; built before main, then read-only. Oids of functions are below 8192. */
 enum { OID_LIMIT = 8192 };

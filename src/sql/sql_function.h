@@ -40,6 +40,12 @@ enum comparison {
     COMPARISON_GE
 };
 
+/* Of a function that returns rows of several columns. */
+struct function_column {
+    const char *name;
+    uint32_t type;
+};
+
 /* One line of functions.def or comparisons.def. The table is functions.def, mixed-width lines
    included, followed by comparisons.def; `index` is the place in it. */
 struct function {
@@ -54,6 +60,9 @@ struct function {
     const char *same; /* arithmetic between two widths: symbol that does it after casts; never in
                          a plan. NULL otherwise */
     uint16_t index;   /* place in the table */
+    /* SET whose rows have these columns (the result type is record); only in FROM. */
+    uint8_t column_count; /* 0: rows of one value */
+    const struct function_column *columns;
 };
 
 struct aggregate {

@@ -235,7 +235,7 @@ struct plan_aggregate {
 
 struct plan_function {
     const struct expression *call; /* CALL; FUNCTION_SET gives rows, SCALAR one row */
-    uint32_t column_count;         /* of this function's result (regexp_matches: 1) */
+    uint32_t column_count;         /* of this function's result: 1, unless function->columns */
 };
 
 struct plan_node {

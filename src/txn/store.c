@@ -15,6 +15,10 @@ enum {
 
 enum { PARTITIONS_DEFAULT = 8 };
 
+const char *store_directory(const struct store *store) {
+    return store->directory;
+}
+
 static void path_of(const struct store *store, const char *name, char *path_out) {
     int length = snprintf(path_out, STORE_PATH_SIZE, "%s/%s", store->directory, name);
     ASSERT(length > 0 && length < STORE_PATH_SIZE);

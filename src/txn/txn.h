@@ -98,6 +98,8 @@ unsigned partition_core(const struct store *store, unsigned partition);
 void store_spread(struct fiber *f, struct store *store);
 unsigned partition_number(const struct partition *partition);
 struct store *partition_store(const struct partition *partition);
+/* The data directory, as it was given at opening. */
+const char *store_directory(const struct store *store);
 
 /* ---- transactions ---------------------------------------------------------------------- */
 
