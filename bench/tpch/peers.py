@@ -116,7 +116,7 @@ class SatoriPeer(Wire):
     def finish_load(self):
         self.execute("analyze")
         self.execute("vacuum (freeze)")
-        self.execute("checkpoint")
+        self.execute("vacuum (full)")
 
     def bytes_on_disk(self):
         """Without the journal, a ring of fixed size."""

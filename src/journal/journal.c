@@ -141,6 +141,10 @@ static void journal_stop(struct fiber *f, struct journal *journal) {
 void journal_close(struct fiber *f, struct journal *journal) {
     ASSERT(fiber_core(f) == journal->core);
     ASSERT(list_empty(&journal->durable_waiters) || !journal->abandoned);
+    fiber_shield(f);
+    if (!journal->preparing && journal__spares_trim(f, journal) != STATUS_OK)
+        LOG(LOG_WARNING, "journal", "cannot remove a spare segment: %s", error_current()->message);
+    fiber_unshield(f);
     journal_stop(f, journal);
 }
 

@@ -88,6 +88,10 @@ void journal_on_durable(struct journal *journal,
 /* Records up to and including `number` are no longer needed: their segments may be recycled. */
 void journal_release(struct fiber *f, struct journal *journal, struct commit_number number);
 
+/* Once half a minute without a new segment has passed, remove the spare ones but one. For a
+   background fiber, now and then. */
+void journal_trim(struct fiber *f, struct journal *journal);
+
 /* While `refuse` is set, appends to a full ring fail with DISK_FULL instead of waiting for a
    release that will not come (checkpoints fail). On the journal's core. */
 void journal_refuse_when_full(struct journal *journal, bool refuse);

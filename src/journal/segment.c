@@ -11,6 +11,7 @@ static const char SEGMENT_SUFFIX[] = ".journal";
 static const char SPARE_PREFIX[] = "spare-";
 static const char PREPARING[] = "preparing";
 enum { ZERO_CHUNK = 1 << 20 };
+static const int64_t SPARES_KEPT_NS = INT64_C(30000000000);
 
 void journal__segment_path(const char *directory, uint64_t sequence, char *path_out) {
     snprintf(path_out, JOURNAL_PATH_SIZE, "%s/%016" PRIx64 "%s", directory, sequence,
@@ -158,6 +159,7 @@ enum status journal__segment_add(struct fiber *f, struct journal *journal) {
     if (journal->file != NULL)
         TRY(file_close(f, journal->file));
     journal->file = file;
+    journal->segment_begun_ns = clock_monotonic_ns();
     journal->segments[journal->segment_count++].header = header;
     journal->offset = JOURNAL_BLOCK_SIZE;
     journal__account(journal);
@@ -183,6 +185,40 @@ static enum status segment_recycle(struct fiber *f, struct journal *journal, uin
     path_of(journal->directory, name, to);
     TRY(file_rename(f, from, to));
     return spare_name_add(journal, name);
+}
+
+/* Remove spares that recycling left and that nobody took for a while, one at a time: one stays, so
+   that the next segment is begun without waiting. */
+static enum status spare_trim(struct fiber *f, struct journal *journal) {
+    char path[JOURNAL_PATH_SIZE];
+    path_of(journal->directory, journal->spares[--journal->spare_count], path);
+    TRY(file_remove(f, path));
+    journal__account(journal);
+    return STATUS_OK;
+}
+
+enum status journal__spares_trim(struct fiber *f, struct journal *journal) {
+    TRY(fiber_mutex_lock(f, &journal->segments_mutex));
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && journal->spare_count > 1)
+        status = spare_trim(f, journal);
+    fiber_mutex_unlock(f, &journal->segments_mutex);
+    return status;
+}
+
+static enum status trim_here(struct fiber *f, void *argument) {
+    struct journal *journal = argument;
+    int64_t quiet_ns = clock_monotonic_ns() - journal->segment_begun_ns;
+    if (journal->spare_count <= 1 || quiet_ns < SPARES_KEPT_NS || journal->preparing)
+        return STATUS_OK;
+    return journal__spares_trim(f, journal);
+}
+
+void journal_trim(struct fiber *f, struct journal *journal) {
+    if (core_call(f, journal->core, trim_here, journal) != STATUS_OK) {
+        LOG(LOG_WARNING, "journal", "cannot remove a spare segment: %s", error_current()->message);
+        error_clear();
+    }
 }
 
 struct release_call {

@@ -65,6 +65,7 @@ struct journal {
     char (*spares)[JOURNAL_SPARE_NAME_SIZE];
     size_t spare_count, spare_capacity;
     uint64_t spare_next;
+    int64_t segment_begun_ns;
     bool preparing;
     struct event prepared;
 
@@ -90,6 +91,8 @@ struct journal {
 void journal__segment_path(const char *directory, uint64_t sequence, char *path_out);
 /* Begin a new segment behind the last one, taking a spare or making one. */
 enum status journal__segment_add(struct fiber *f, struct journal *journal) MUST_USE;
+/* Remove all spares but one. */
+enum status journal__spares_trim(struct fiber *f, struct journal *journal) MUST_USE;
 /* Have a spare ready before it is needed (a background fiber). */
 void journal__prepare_ahead(struct fiber *f, struct journal *journal);
 void journal__account(struct journal *journal);

@@ -107,6 +107,7 @@ void pager_checkpoint_begin(struct pager *pager, struct commit_number applied) {
         list_push_back(&pager->cut, node);
     }
     extents_cut(&pager->extents);
+    shrink__note_cut(pager);
     page_map_clear_changed(&pager->durable);
     pager->roots_changed = false;
 }
@@ -139,6 +140,7 @@ enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) {
     pager->checkpoints++;
     manifest_checkpoint_release(&pager->cut_content);
     pager->checkpoint_running = false;
+    shrink__published(f, pager);
     return STATUS_OK;
 }
 

@@ -81,6 +81,23 @@ enum status extents_grow(struct extents *extents, uint64_t unit_count) {
     return STATUS_OK;
 }
 
+uint64_t extents_end(const struct extents *extents) {
+    uint64_t words = (extents->unit_count + WORD_BITS - 1) / WORD_BITS;
+    for (uint64_t word = words; word-- > 0;) {
+        uint64_t used = extents->used[word] & run_mask(word, word * WORD_BITS, extents->unit_count);
+        if (used != 0)
+            return word * WORD_BITS + WORD_BITS - (uint64_t)__builtin_clzll(used);
+    }
+    return 0;
+}
+
+void extents_shrink(struct extents *extents, uint64_t unit_count) {
+    ASSERT(unit_count >= extents_end(extents) && unit_count <= extents->unit_count);
+    set_run(extents->used, unit_count, extents->unit_count);
+    extents->free_count -= extents->unit_count - unit_count;
+    extents->unit_count = unit_count;
+}
+
 /* Bits at multiples of 2^order where 2^order ones begin. */
 static uint64_t aligned_runs(uint64_t free, unsigned order) {
     static const uint64_t starts[EXTENT_HINT_COUNT] = {

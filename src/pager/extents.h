@@ -35,8 +35,12 @@ struct extents {
 
 /* A zeroed struct extents is an empty file. */
 void extents_release(struct extents *extents);
-/* The file is now `unit_count` units long (never shorter than before). */
+/* The file is now `unit_count` units long, not shorter than before. */
 enum status extents_grow(struct extents *extents, uint64_t unit_count) MUST_USE;
+/* The end of the last unit that is used. */
+uint64_t extents_end(const struct extents *extents);
+/* The file is now `unit_count` units long, not less than extents_end. */
+void extents_shrink(struct extents *extents, uint64_t unit_count);
 /* First fit of a run of `units`; powers of two up to 64 are aligned. False: none. */
 bool extents_take(struct extents *extents, uint32_t units, uint64_t *offset_out);
 /* At open: false when the run is out of range or overlaps another. */

@@ -17,10 +17,14 @@ static enum status grow_to(struct fiber *f, struct pager *pager, uint64_t units)
         error_hint("Check free disk space.");
         return STATUS_DISK_FULL;
     }
-    TRY(file_allocate(f, pager->file, units * PAGE_UNIT_SIZE));
+    TRY(fiber_mutex_lock(f, &pager->size_lock));
+    enum status status = STATUS_OK;
     if (units > pager->extents.unit_count)
-        return extents_grow(&pager->extents, units);
-    return STATUS_OK;
+        status = file_allocate(f, pager->file, units * PAGE_UNIT_SIZE);
+    if (status == STATUS_OK && units > pager->extents.unit_count)
+        status = extents_grow(&pager->extents, units);
+    fiber_mutex_unlock(f, &pager->size_lock);
+    return status;
 }
 
 /* Grow by at least `units`, generously if the disk allows. */
@@ -259,6 +263,7 @@ static enum status write_batch(struct fiber *f, struct pager *pager, enum flush_
             break;
         TRY(grow(f, pager, frames[0]->size / PAGE_UNIT_SIZE));
     }
+    shrink__note_take(pager);
     *count_out = placed;
     ASSERT(pager->batch_count == 0);
     uint8_t *image = pager->write_buffer;

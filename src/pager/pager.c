@@ -189,8 +189,7 @@ static enum status no_such_page(const struct pager *pager, struct page_id id) {
                      (unsigned long long)id.value, pager->path_pages);
 }
 
-/* Is the block the image that the map says is there? */
-static enum status verify(const struct pager *pager, struct page_id id, uint64_t bits,
+enum status pager__verify(const struct pager *pager, struct page_id id, uint64_t bits,
                           const uint8_t *block) {
     struct extent extent;
     struct image image;
@@ -224,7 +223,7 @@ static enum status read_page(struct fiber *f, struct pager *pager, struct page_i
         file_read_exact(f, pager->file, frame->block, extent.size, extent.offset * PAGE_UNIT_SIZE);
     frame->reading = false;
     if (status == STATUS_OK && !frame->orphan)
-        status = verify(pager, id, bits, frame->block);
+        status = pager__verify(pager, id, bits, frame->block);
     pool__wake(pager);
     if (frame->orphan) { /* freed while it was read */
         frame->pins--;

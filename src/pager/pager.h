@@ -134,9 +134,13 @@ struct commit_number pager_checkpoint_applied(const struct pager *pager);
 /* Is there something worth doing in the background? Cheap. */
 bool pager_maintenance_due(const struct pager *pager);
 /* For a background fiber of the owner, every second or when due: writes cold dirty pages so that
-   others find clean frames, gives frames back when another pager of the budget starves. Suspends;
-   returns when nothing more is due. */
+   others find clean frames, gives frames back when another pager of the budget starves, and moves
+   some MiB of images out of the end of a file that is much longer than it needs to be. Suspends. */
 enum status pager_maintain(struct fiber *f, struct pager *pager) MUST_USE;
+/* Move everything out of the file's end at once. */
+enum status pager_shrink(struct fiber *f, struct pager *pager) MUST_USE;
+/* Does the end of the file wait for a checkpoint, to be cut off after it? */
+bool pager_checkpoint_wanted(const struct pager *pager);
 
 struct pager_statistics {
     uint64_t pages_durable, pages_temporary, bytes_file, bytes_free, frames, frames_dirty;

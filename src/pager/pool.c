@@ -242,11 +242,13 @@ static bool cleaning_due(const struct pager *pager) {
 }
 
 bool pager_maintenance_due(const struct pager *pager) {
-    return budget_must_yield(&pager->share) || cleaning_due(pager);
+    return budget_must_yield(&pager->share) || cleaning_due(pager) || shrink__due(pager);
 }
 
 enum status pager_maintain(struct fiber *f, struct pager *pager) {
-    while (pager_maintenance_due(pager)) {
+    if (shrink__due(pager))
+        TRY(shrink__step(f, pager));
+    while (budget_must_yield(&pager->share) || cleaning_due(pager)) {
         if (budget_must_yield(&pager->share) && pool__evict_one(pager)) {
             TRY(fiber_check(f));
             continue;

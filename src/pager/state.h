@@ -77,6 +77,18 @@ struct root_entry {
     struct page_id root;
 };
 
+/* The file getting shorter: shrink.c. */
+struct shrink {
+    uint64_t free_low[2]; /* least free units since the last checkpoint, and before it */
+    int64_t taken_ns;     /* when units were last taken */
+    int64_t retry_ns;     /* no pass before */
+    uint64_t target;      /* of the pass under way: units that are to stay; 0: none */
+    uint64_t next;        /* page to look at */
+    uint64_t cut_off;     /* units to stay after the next checkpoint; 0: no pass ended */
+    uint64_t cut_off_due; /* the same, for the checkpoint in progress */
+    bool publish;         /* a checkpoint is wanted */
+};
+
 struct pager {
     const char *name;
     char *path_pages;
@@ -84,6 +96,8 @@ struct pager {
     struct manifest manifest;
     struct page_map durable, temporary;
     struct extents extents;
+    struct fiber_mutex size_lock; /* held while the file grows or shrinks */
+    struct shrink shrink;
     uint64_t units_owed; /* of dirty frames: each has a place in the file if it is written */
     uint64_t file_units_max;
 
@@ -169,6 +183,23 @@ bool flush__space_ready(const struct pager *pager, uint64_t units);
 void flush__drop_extent(struct pager *pager, uint64_t extent, bool temporary);
 /* The same when a page of the cut gets its image: the one before goes with the publication. */
 void flush__drop_extent_of_cut(struct pager *pager, uint64_t extent);
+
+/* ---- pager.c ---- */
+
+/* Is the block the image that the map says is there? DATA_CORRUPTED. */
+enum status pager__verify(const struct pager *pager, struct page_id id, uint64_t bits,
+                          const uint8_t *block) MUST_USE;
+
+/* ---- shrink.c: giving space back ---- */
+
+/* Units were taken; a checkpoint was published. */
+void shrink__note_take(struct pager *pager);
+bool shrink__due(const struct pager *pager);
+/* Move some images towards the file's beginning. */
+enum status shrink__step(struct fiber *f, struct pager *pager) MUST_USE;
+/* A checkpoint begins: it will publish what was moved so far. It has: cut the end off. */
+void shrink__note_cut(struct pager *pager);
+void shrink__published(struct fiber *f, struct pager *pager);
 
 /* ---- checkpoint.c ---- */
 

@@ -174,7 +174,7 @@ static enum status freeze_tables(struct fiber *f, struct session *session,
 }
 
 /* Old versions vanish by themselves and space is reused; what VACUUM adds is freezing on demand,
-   and a checkpoint, which frees what can be freed. */
+   and (FULL) giving free space of the files back. */
 static enum status run_vacuum(struct fiber *f, struct session *session,
                               const struct statement *statement) {
     if (session->in_block)
@@ -184,7 +184,7 @@ static enum status run_vacuum(struct fiber *f, struct session *session,
     TRY(session__finish_implicit(f, session));
     if (statement->objects.freeze)
         TRY(freeze_tables(f, session, statement));
-    return statement->objects.full ? store_checkpoint(f, session->engine->store) : STATUS_OK;
+    return statement->objects.full ? store_shrink(f, session->engine->store) : STATUS_OK;
 }
 
 /* ---- DISCARD ---------------------------------------------------------------------------- */

@@ -295,7 +295,8 @@ static enum status key_matches(struct fiber *f, struct owner_check *owner,
     struct row_place place = {check->table, partition, owner->row, version};
     struct slice stored;
     bool found;
-    TRY(row__get(f, check->context.transaction, &place, NULL, &check->arena, &found, &stored));
+    struct row_columns wanted = {.index = owner->index};
+    TRY(row__get(f, check->context.transaction, &place, &wanted, &check->arena, &found, &stored));
     if (!found)
         return STATUS_OK;
     struct value *values;

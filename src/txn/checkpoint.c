@@ -24,7 +24,8 @@ static enum status checkpoint_there(struct fiber *f, struct partition *partition
     struct store *store = call->store;
     uint64_t applied = atomic_load_explicit(&store->applied, memory_order_acquire);
     if (pager_checkpoint_applied(partition->pager).value == applied &&
-        journal_newest(store->journal).value == applied) {
+        journal_newest(store->journal).value == applied &&
+        !pager_checkpoint_wanted(partition->pager)) {
         call->published = applied;
         return STATUS_OK;
     }
@@ -106,6 +107,7 @@ static enum status checkpointer_body(struct fiber *f, void *argument) {
 }
 
 static enum status maintain_there(struct fiber *f, struct partition *partition, void *argument) {
+    bool *checkpoint_wanted = argument;
     history__rotate(f, partition, true);
     large__free_retired(partition, store_horizon(partition->store).value);
     TRY(partition__clear_dropped(f, partition));
@@ -115,7 +117,19 @@ static enum status maintain_there(struct fiber *f, struct partition *partition, 
     pager_statistics(partition->pager, &statistics);
     atomic_store_explicit(&partition->bytes_used, statistics.bytes_file - statistics.bytes_free,
                           memory_order_relaxed);
+    *checkpoint_wanted |= pager_checkpoint_wanted(partition->pager);
     return STATUS_OK;
+}
+
+static enum status shrink_there(struct fiber *f, struct partition *partition, void *argument) {
+    return pager_shrink(f, partition->pager);
+}
+
+enum status store_shrink(struct fiber *f, struct store *store) {
+    TRY(store_checkpoint(f, store)); /* what it frees is where the rest goes */
+    for (unsigned i = 0; i < store->partition_count; i++)
+        TRY(partition_call(f, store, i, shrink_there, NULL));
+    return store_checkpoint(f, store);
 }
 
 /* Partitions live on core 0 while nobody needs more. */
@@ -153,13 +167,17 @@ void store_spread(struct fiber *f, struct store *store) {
 static enum status maintainer_body(struct fiber *f, void *argument) {
     struct store *store = argument;
     while (!store->stopping && !fiber_cancelled(f)) {
+        bool checkpoint_wanted = false;
         pause_until(f, &store->stop_wanted, MAINTENANCE_MS);
         for (unsigned i = 0; i < store->partition_count && !store->stopping; i++)
-            if (partition_call(f, store, i, maintain_there, NULL) != STATUS_OK) {
+            if (partition_call(f, store, i, maintain_there, &checkpoint_wanted) != STATUS_OK) {
                 LOG(LOG_WARNING, "txn", "maintenance of partition %u: %s", i,
                     error_current()->message);
                 error_clear();
             }
+        if (checkpoint_wanted)
+            event_set(&store->checkpoint_wanted);
+        journal_trim(f, store->journal);
         drift_back(f, store);
     }
     background_ended(store);

@@ -76,6 +76,9 @@ uint64_t store_memory(const struct store *store);
 unsigned store_partition_count(const struct store *store);
 /* Checkpoint every partition now and recycle journal segments. */
 enum status store_checkpoint(struct fiber *f, struct store *store) MUST_USE;
+/* Give the free space of the page files back: moves pages, checkpoints twice. The background does
+   the same little by little, for space that was free for a while. */
+enum status store_shrink(struct fiber *f, struct store *store) MUST_USE;
 /* Largest commit every new snapshot sees. Any thread. */
 struct commit_number store_visible(const struct store *store);
 /* Smallest snapshot in use, or visible when none. Any thread. */

@@ -187,10 +187,13 @@ static enum status recycle_body(struct fiber *f, void *argument) {
     journal_statistics(journal, &statistics);
     assert_true(statistics.bytes_used <= 3 * SEGMENT);
     uint64_t newest = journal_newest(journal).value;
+    assert_true(statistics.bytes_total > statistics.bytes_used + 2 * SEGMENT);
     journal_close(f, journal);
     assert_status(reopen(f, 3, &journal), STATUS_DATA_CORRUPTED); /* long recycled */
     assert_ok(reopen(f, newest - 10, &journal));
     assert_int_equal(seen.count, 10);
+    journal_statistics(journal, &statistics); /* of the spares only one was left */
+    assert_true(statistics.bytes_total <= statistics.bytes_used + 2 * SEGMENT);
     journal_close(f, journal);
     return STATUS_OK;
 }
