@@ -5,6 +5,7 @@
 
 #include "base/base_log.h"
 #include "base/base_memory.h"
+#include "drive/drive_log.h"
 
 enum { REWRITE_SIZE_MIN = 64 << 10 };
 
@@ -41,7 +42,7 @@ static enum status init(struct manifest *manifest, const char *directory) {
 }
 
 void manifest_close(struct fiber *f, struct manifest *manifest) {
-    if (manifest->file != NULL && file_close(f, manifest->file) != STATUS_OK)
+    if (manifest->log != NULL && drive_log_close(f, manifest->log) != STATUS_OK)
         LOG(LOG_WARNING, "pager", "closing %s: %s", manifest->path, error_current()->message);
     memory_free(manifest->directory);
     memory_free(manifest->path);
@@ -53,67 +54,41 @@ bool manifest_outgrown(const struct manifest *manifest, uint64_t page_count) {
     uint64_t live = page_count * MANIFEST_MAP_ENTRY_SIZE;
     if (live < manifest->live_size / 2)
         live = manifest->live_size / 2;
-    return manifest->size > REWRITE_SIZE_MIN && manifest->size > 2 * live;
+    uint64_t size = drive_log_size(manifest->log);
+    return size > REWRITE_SIZE_MIN && size > 2 * live;
 }
 
 /* ---- writing ---- */
 
-/* Gathers records in a buffer and writes it when full. */
 struct writer {
     struct fiber *f;
-    struct file *file;
-    uint8_t *buffer; /* room for one record of the largest size */
-    size_t used;
-    uint64_t offset;
+    struct drive_log *log;
     uint64_t checkpoint;
-    uint16_t flags;
+    uint8_t *value; /* room for the largest */
 };
 
-enum { WRITER_SIZE = MANIFEST_HEADER_SIZE + MANIFEST_PAYLOAD_MAX };
-
-static enum status writer_flush(struct writer *writer) {
-    if (writer->used > 0)
-        TRY(file_write(writer->f, writer->file, writer->buffer, writer->used, writer->offset,
-                       FILE_WRITE_PLAIN));
-    writer->offset += writer->used;
-    writer->used = 0;
-    return STATUS_OK;
-}
-
-/* The payload was put behind the header's place at buffer + used. */
-static void record_end(struct writer *writer, enum manifest_type type, size_t payload_size) {
-    struct manifest_record record = {
-        .type = (uint16_t)type,
-        .flags = writer->flags,
-        .checkpoint = writer->checkpoint,
-        .payload_size = (uint32_t)payload_size,
-    };
-    uint8_t *header = writer->buffer + writer->used;
-    manifest_record_encode(&record, header + MANIFEST_HEADER_SIZE, header);
-    writer->used += MANIFEST_HEADER_SIZE + payload_size;
-    ASSERT(writer->used <= WRITER_SIZE);
-}
-
-static enum status record_begin(struct writer *writer, size_t payload_size, uint8_t **payload_out) {
-    if (writer->used + MANIFEST_HEADER_SIZE + payload_size > WRITER_SIZE)
-        TRY(writer_flush(writer));
-    *payload_out = writer->buffer + writer->used + MANIFEST_HEADER_SIZE;
-    return STATUS_OK;
+static enum status put(struct writer *writer, enum manifest_part part, uint64_t index,
+                       size_t size) {
+    char text[MANIFEST_KEY_MAX];
+    struct manifest_key key = {part, part == MANIFEST_FILE ? 0 : writer->checkpoint, index};
+    size_t key_size = manifest_key_encode(&key, text);
+    return drive_log_put(writer->f, writer->log, slice_of(text, key_size),
+                         slice_of(writer->value, size), part == MANIFEST_COMMIT);
 }
 
 static enum status write_map(struct writer *writer, const struct manifest_checkpoint *checkpoint) {
-    size_t at = 0;
-    while (at < checkpoint->map_count) {
+    enum { COUNT_MAX = MANIFEST_VALUE_MAX / MANIFEST_MAP_ENTRY_SIZE };
+    uint64_t index = 0;
+    for (size_t at = 0; at < checkpoint->map_count; index++) {
         size_t count = checkpoint->map_count - at;
-        if (count > MANIFEST_PAYLOAD_MAX / MANIFEST_MAP_ENTRY_SIZE)
-            count = MANIFEST_PAYLOAD_MAX / MANIFEST_MAP_ENTRY_SIZE;
-        uint8_t *payload;
-        TRY(record_begin(writer, count * MANIFEST_MAP_ENTRY_SIZE, &payload));
+        if (count > COUNT_MAX)
+            count = COUNT_MAX;
         for (size_t i = 0; i < count; i++) {
-            put_le64(payload + i * MANIFEST_MAP_ENTRY_SIZE, checkpoint->map[at + i].id.value);
-            put_le64(payload + i * MANIFEST_MAP_ENTRY_SIZE + 8, checkpoint->map[at + i].extent);
+            uint8_t *entry = writer->value + i * MANIFEST_MAP_ENTRY_SIZE;
+            put_le64(entry, checkpoint->map[at + i].id.value);
+            put_le64(entry + 8, checkpoint->map[at + i].extent);
         }
-        record_end(writer, MANIFEST_MAP, count * MANIFEST_MAP_ENTRY_SIZE);
+        TRY(put(writer, MANIFEST_MAP, index, count * MANIFEST_MAP_ENTRY_SIZE));
         at += count;
     }
     return STATUS_OK;
@@ -121,25 +96,25 @@ static enum status write_map(struct writer *writer, const struct manifest_checkp
 
 static enum status write_roots(struct writer *writer,
                                const struct manifest_checkpoint *checkpoint) {
-    size_t at = 0;
-    while (at < checkpoint->root_count) {
+    enum { COUNT_MAX = MANIFEST_VALUE_MAX / MANIFEST_ROOT_ENTRY_SIZE };
+    uint64_t index = 0;
+    for (size_t at = 0; at < checkpoint->root_count; index++) {
         size_t count = checkpoint->root_count - at;
-        if (count > MANIFEST_PAYLOAD_MAX / MANIFEST_ROOT_ENTRY_SIZE)
-            count = MANIFEST_PAYLOAD_MAX / MANIFEST_ROOT_ENTRY_SIZE;
-        uint8_t *payload;
-        TRY(record_begin(writer, count * MANIFEST_ROOT_ENTRY_SIZE, &payload));
+        if (count > COUNT_MAX)
+            count = COUNT_MAX;
         for (size_t i = 0; i < count; i++) {
-            uint8_t *entry = payload + i * MANIFEST_ROOT_ENTRY_SIZE;
+            uint8_t *entry = writer->value + i * MANIFEST_ROOT_ENTRY_SIZE;
             put_le32(entry, checkpoint->roots[at + i].tree.value);
             put_le32(entry + 4, 0);
             put_le64(entry + 8, checkpoint->roots[at + i].root.value);
         }
-        record_end(writer, MANIFEST_ROOTS, count * MANIFEST_ROOT_ENTRY_SIZE);
+        TRY(put(writer, MANIFEST_ROOTS, index, count * MANIFEST_ROOT_ENTRY_SIZE));
         at += count;
     }
     return STATUS_OK;
 }
 
+/* One batch, durable on return. */
 static enum status write_checkpoint(struct writer *writer,
                                     const struct manifest_checkpoint *checkpoint) {
     TRY(write_map(writer, checkpoint));
@@ -150,52 +125,37 @@ static enum status write_checkpoint(struct writer *writer,
         .page_id_end = checkpoint->page_id_end,
         .map_count = checkpoint->map_count,
         .root_count = checkpoint->roots_present ? checkpoint->root_count : MANIFEST_ROOTS_UNCHANGED,
+        .full = checkpoint->full,
     };
-    uint8_t *payload;
-    TRY(record_begin(writer, MANIFEST_COMMIT_SIZE, &payload));
-    manifest_commit_encode(&commit, payload);
-    record_end(writer, MANIFEST_COMMIT, MANIFEST_COMMIT_SIZE);
-    return writer_flush(writer);
-}
-
-static enum status write_seal(struct writer *writer) {
-    uint8_t *payload;
-    uint64_t end = writer->offset;
-    TRY(record_begin(writer, MANIFEST_SEAL_SIZE, &payload));
-    put_le64(payload, end);
-    record_end(writer, MANIFEST_SEAL, MANIFEST_SEAL_SIZE);
-    return writer_flush(writer);
+    manifest_commit_encode(&commit, writer->value);
+    TRY(put(writer, MANIFEST_COMMIT, 0, MANIFEST_COMMIT_SIZE));
+    return drive_log_sync(writer->f, writer->log);
 }
 
 /* A whole new file under the other name, renamed into place. */
 static enum status write_anew(struct writer *writer, struct manifest *manifest,
                               const struct manifest_checkpoint *checkpoint) {
     ASSERT(checkpoint->full && checkpoint->roots_present);
-    TRY(file_open(writer->f, manifest->path_new, FILE_CREATE | FILE_TRUNCATE, &writer->file));
-    uint8_t *payload;
-    enum status status = record_begin(writer, MANIFEST_FILE_SIZE, &payload);
-    if (status == STATUS_OK) {
-        put_le32(payload, MANIFEST_VERSION);
-        put_le32(payload + 4, PAGE_UNIT_SIZE);
-        record_end(writer, MANIFEST_FILE, MANIFEST_FILE_SIZE);
-        status = write_checkpoint(writer, checkpoint);
-    }
+    TRY(drive_log_create(writer->f, manifest->path_new, &writer->log));
+    put_le32(writer->value, MANIFEST_VERSION);
+    put_le32(writer->value + 4, PAGE_UNIT_SIZE);
+    enum status status = put(writer, MANIFEST_FILE, 0, MANIFEST_FILE_SIZE);
     if (status == STATUS_OK)
-        status = file_sync(writer->f, writer->file);
+        status = write_checkpoint(writer, checkpoint);
     if (status == STATUS_OK)
         status = file_rename(writer->f, manifest->path_new, manifest->path);
     if (status == STATUS_OK)
         status = directory_sync(writer->f, manifest->directory);
     if (status != STATUS_OK) {
         struct error failure = *error_current();
-        if (file_close(writer->f, writer->file) != STATUS_OK)
+        if (drive_log_close(writer->f, writer->log) != STATUS_OK)
             *error_current() = failure;
         return status;
     }
-    if (manifest->file != NULL)
-        status = file_close(writer->f, manifest->file);
-    manifest->file = writer->file;
-    manifest->live_size = writer->offset;
+    if (manifest->log != NULL)
+        status = drive_log_close(writer->f, manifest->log);
+    manifest->log = writer->log;
+    manifest->live_size = drive_log_size(writer->log);
     return status;
 }
 
@@ -203,29 +163,17 @@ enum status manifest_publish(struct fiber *f, struct manifest *manifest,
                              const struct manifest_checkpoint *checkpoint) {
     struct writer writer = {
         .f = f,
-        .file = manifest->file,
-        .buffer = memory_alloc(WRITER_SIZE),
-        .offset = checkpoint->full ? 0 : manifest->size,
+        .log = manifest->log,
         .checkpoint = manifest->checkpoint + 1,
-        .flags = checkpoint->full ? MANIFEST_FULL : 0,
+        .value = memory_alloc(MANIFEST_VALUE_MAX),
     };
-    if (writer.buffer == NULL)
+    if (writer.value == NULL)
         return out_of_memory();
-    enum status status;
-    if (checkpoint->full) {
-        status = write_anew(&writer, manifest, checkpoint);
-    } else {
-        status = write_checkpoint(&writer, checkpoint);
-        if (status == STATUS_OK)
-            status = file_sync(f, manifest->file);
-    }
+    enum status status = checkpoint->full ? write_anew(&writer, manifest, checkpoint)
+                                          : write_checkpoint(&writer, checkpoint);
+    memory_free(writer.value);
     if (status == STATUS_OK)
-        status = write_seal(&writer);
-    memory_free(writer.buffer);
-    if (status == STATUS_OK) {
-        manifest->size = writer.offset;
         manifest->checkpoint++;
-    }
     return status;
 }
 
@@ -242,203 +190,122 @@ enum status manifest_create(struct fiber *f, const char *directory,
 /* ---- reading ---- */
 
 struct reader {
-    struct fiber *f;
     struct manifest *manifest;
-    uint64_t file_size;
-    uint8_t *payload; /* MANIFEST_PAYLOAD_MAX bytes */
-    uint64_t offset;
     struct manifest_checkpoint pending;
-    bool pending_any, sealed;
+    uint64_t index; /* values of the present part */
+    enum manifest_part part;
+    bool file_seen, any;
     enum status (*apply)(void *context, const struct manifest_checkpoint *checkpoint);
     void *context;
 };
 
 static enum status damaged(const struct reader *reader, const char *what) {
-    return error_set(STATUS_DATA_CORRUPTED, "damaged page manifest \"%s\" at offset %llu: %s",
-                     reader->manifest->path, (unsigned long long)reader->offset, what);
+    return error_set(
+        STATUS_DATA_CORRUPTED, "damaged page manifest \"%s\" after checkpoint %llu: %s",
+        reader->manifest->path, (unsigned long long)reader->manifest->checkpoint, what);
 }
 
-/* *good_out false: no whole record at the offset. */
-static enum status read_record(struct reader *reader, struct manifest_record *record_out,
-                               bool *good_out) {
-    *good_out = false;
-    uint64_t left = reader->file_size - reader->offset;
-    if (left < MANIFEST_HEADER_SIZE)
-        return STATUS_OK;
-    uint8_t header[MANIFEST_HEADER_SIZE];
-    struct file *file = reader->manifest->file;
-    TRY(file_read_exact(reader->f, file, header, sizeof header, reader->offset));
-    if (!manifest_record_decode(header, record_out) ||
-        record_out->payload_size > left - MANIFEST_HEADER_SIZE)
-        return STATUS_OK;
-    TRY(file_read_exact(reader->f, file, reader->payload, record_out->payload_size,
-                        reader->offset + MANIFEST_HEADER_SIZE));
-    *good_out = manifest_payload_good(record_out, reader->payload);
-    return STATUS_OK;
-}
-
-/* Is there, behind the bad record, proof that checkpoint `number` was durable once? */
-static enum status proof_follows(struct reader *reader, uint64_t number, bool *proof_out) {
-    enum { STEP = 1 << 16 };
-    *proof_out = false;
-    for (uint64_t at = reader->offset; at < reader->file_size; at += STEP) {
-        uint64_t left = reader->file_size - at;
-        size_t size = left < STEP + MANIFEST_HEADER_SIZE ? left : STEP + MANIFEST_HEADER_SIZE;
-        TRY(file_read_exact(reader->f, reader->manifest->file, reader->payload, size, at));
-        for (size_t i = 0; i + MANIFEST_HEADER_SIZE <= size && i < STEP; i += 8) {
-            struct manifest_record record;
-            if (get_le32(reader->payload + i + 8) != MANIFEST_MAGIC ||
-                !manifest_record_decode(reader->payload + i, &record))
-                continue;
-            if (record.checkpoint > number ||
-                (record.checkpoint == number && record.type == MANIFEST_SEAL)) {
-                *proof_out = true;
-                return STATUS_OK;
-            }
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status add_map(struct reader *reader, const struct manifest_record *record) {
+static enum status add_map(struct reader *reader, struct slice value) {
     struct manifest_checkpoint *pending = &reader->pending;
-    size_t count = record->payload_size / MANIFEST_MAP_ENTRY_SIZE;
-    if (record->payload_size % MANIFEST_MAP_ENTRY_SIZE != 0)
-        return damaged(reader, "impossible map record");
+    size_t count = value.size / MANIFEST_MAP_ENTRY_SIZE;
+    if (value.size % MANIFEST_MAP_ENTRY_SIZE != 0)
+        return damaged(reader, "impossible map");
     if (!memory_grow(&pending->map, &pending->map_capacity, pending->map_count + count,
                      sizeof *pending->map))
         return out_of_memory();
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *entry = reader->payload + i * MANIFEST_MAP_ENTRY_SIZE;
+        const uint8_t *entry = value.data + i * MANIFEST_MAP_ENTRY_SIZE;
         pending->map[pending->map_count++] =
             (struct manifest_map_entry){{get_le64(entry)}, get_le64(entry + 8)};
     }
     return STATUS_OK;
 }
 
-static enum status add_roots(struct reader *reader, const struct manifest_record *record) {
+static enum status add_roots(struct reader *reader, struct slice value) {
     struct manifest_checkpoint *pending = &reader->pending;
-    size_t count = record->payload_size / MANIFEST_ROOT_ENTRY_SIZE;
-    if (record->payload_size % MANIFEST_ROOT_ENTRY_SIZE != 0)
-        return damaged(reader, "impossible roots record");
+    size_t count = value.size / MANIFEST_ROOT_ENTRY_SIZE;
+    if (value.size % MANIFEST_ROOT_ENTRY_SIZE != 0)
+        return damaged(reader, "impossible roots");
     if (!memory_grow(&pending->roots, &pending->root_capacity, pending->root_count + count,
                      sizeof *pending->roots))
         return out_of_memory();
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *entry = reader->payload + i * MANIFEST_ROOT_ENTRY_SIZE;
+        const uint8_t *entry = value.data + i * MANIFEST_ROOT_ENTRY_SIZE;
         pending->roots[pending->root_count++] =
             (struct manifest_root){{get_le32(entry)}, {get_le64(entry + 8)}};
     }
     return STATUS_OK;
 }
 
-static enum status add_commit(struct reader *reader, const struct manifest_record *record) {
+static enum status add_commit(struct reader *reader, struct slice value) {
     struct manifest_checkpoint *pending = &reader->pending;
     struct manifest_commit commit;
-    if (record->payload_size != MANIFEST_COMMIT_SIZE)
-        return damaged(reader, "impossible commit record");
-    manifest_commit_decode(reader->payload, &commit);
+    if (value.size != MANIFEST_COMMIT_SIZE || !manifest_commit_decode(value.data, &commit))
+        return damaged(reader, "impossible commit");
     pending->roots_present = commit.root_count != MANIFEST_ROOTS_UNCHANGED;
     if (commit.map_count != pending->map_count ||
         (pending->roots_present ? commit.root_count : 0) != pending->root_count)
-        return damaged(reader, "a checkpoint lacks records");
+        return damaged(reader, "a checkpoint lacks entries");
     pending->applied = commit.applied;
     pending->page_id_end = commit.page_id_end;
-    pending->full = (record->flags & MANIFEST_FULL) != 0;
+    pending->full = commit.full;
     TRY(reader->apply(reader->context, pending));
-    reader->manifest->checkpoint = record->checkpoint;
-    reader->manifest->size = reader->offset + MANIFEST_HEADER_SIZE + record->payload_size;
+    reader->manifest->checkpoint++;
+    reader->any = true;
+    reader->index = 0;
     pending->map_count = pending->root_count = 0;
-    reader->pending_any = reader->sealed = false;
     return STATUS_OK;
 }
 
-static enum status check_file_record(struct reader *reader, const struct manifest_record *record) {
-    if (record->payload_size != MANIFEST_FILE_SIZE)
-        return damaged(reader, "impossible file record");
-    uint32_t version = get_le32(reader->payload);
+static enum status add_file(struct reader *reader, struct slice value) {
+    if (reader->file_seen || value.size != MANIFEST_FILE_SIZE)
+        return damaged(reader, "impossible beginning");
+    uint32_t version = get_le32(value.data);
     if (version != MANIFEST_VERSION)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED,
                          "page manifest \"%s\" has version %u, this program knows %d",
                          reader->manifest->path, version, MANIFEST_VERSION);
-    if (get_le32(reader->payload + 4) != PAGE_UNIT_SIZE)
+    if (get_le32(value.data + 4) != PAGE_UNIT_SIZE)
         return damaged(reader, "impossible unit size");
+    reader->file_seen = true;
     return STATUS_OK;
 }
 
-static enum status add_record(struct reader *reader, const struct manifest_record *record) {
+/* Is this the entry's turn? The first checkpoint of a file has any number. */
+static bool follows(struct reader *reader, const struct manifest_key *key) {
     struct manifest *manifest = reader->manifest;
-    if (reader->offset == 0) {
-        if (record->type != MANIFEST_FILE)
-            return damaged(reader, "does not begin with a file record");
-        manifest->checkpoint = record->checkpoint - 1;
-        return check_file_record(reader, record);
+    if (key->part == MANIFEST_FILE)
+        return true;
+    if (reader->part == MANIFEST_FILE && key->checkpoint > 0)
+        manifest->checkpoint = key->checkpoint - 1;
+    if (key->part != reader->part) {
+        reader->index = 0;
+        bool first = reader->part == MANIFEST_FILE || reader->part == MANIFEST_COMMIT;
+        if (key->part < reader->part && !first)
+            return false;
     }
-    if (record->type == MANIFEST_SEAL) {
-        if (record->checkpoint != manifest->checkpoint || reader->pending_any ||
-            record->payload_size != MANIFEST_SEAL_SIZE ||
-            get_le64(reader->payload) != reader->offset)
-            return damaged(reader, "misplaced seal");
-        manifest->size = reader->offset + MANIFEST_HEADER_SIZE + MANIFEST_SEAL_SIZE;
-        reader->sealed = true;
-        return STATUS_OK;
-    }
-    if (record->checkpoint != manifest->checkpoint + 1)
-        return damaged(reader, "checkpoint out of order");
-    reader->pending_any = true;
-    switch (record->type) {
+    return reader->file_seen && key->checkpoint == manifest->checkpoint + 1 &&
+           key->index == reader->index++;
+}
+
+static enum status read_entry(void *context, struct slice text, struct slice value,
+                              bool ends_batch) {
+    struct reader *reader = context;
+    struct manifest_key key;
+    if (!manifest_key_decode(text, &key) || ends_batch != (key.part == MANIFEST_COMMIT) ||
+        !follows(reader, &key))
+        return damaged(reader, "an entry that does not belong there");
+    reader->part = key.part;
+    switch (key.part) {
+    case MANIFEST_FILE:
+        return add_file(reader, value);
     case MANIFEST_MAP:
-        return add_map(reader, record);
+        return add_map(reader, value);
     case MANIFEST_ROOTS:
-        return add_roots(reader, record);
+        return add_roots(reader, value);
     case MANIFEST_COMMIT:
-        return add_commit(reader, record);
-    default:
-        return damaged(reader, "misplaced record");
+        return add_commit(reader, value);
     }
-}
-
-static enum status read_all(struct reader *reader) {
-    while (reader->offset < reader->file_size) {
-        struct manifest_record record;
-        bool good;
-        TRY(read_record(reader, &record, &good));
-        if (!good) {
-            bool proof;
-            uint64_t number = reader->manifest->checkpoint + 1;
-            TRY(proof_follows(reader, number, &proof));
-            if (proof || reader->manifest->size == 0)
-                return damaged(reader, "bad checksum");
-            break;
-        }
-        TRY(add_record(reader, &record));
-        reader->offset += MANIFEST_HEADER_SIZE + record.payload_size;
-    }
-    if (reader->manifest->size == 0)
-        return damaged(reader, "no whole checkpoint");
-    return STATUS_OK;
-}
-
-/* Cut off what is behind the last whole checkpoint and make sure that one is on disk. */
-static enum status settle(struct reader *reader) {
-    struct manifest *manifest = reader->manifest;
-    if (manifest->size < reader->file_size) {
-        LOG(LOG_INFO, "pager", "%s: cut off %llu bytes of an unfinished checkpoint", manifest->path,
-            (unsigned long long)(reader->file_size - manifest->size));
-        TRY(file_truncate(reader->f, manifest->file, manifest->size));
-    }
-    TRY(file_sync(reader->f, manifest->file));
-    if (reader->sealed)
-        return STATUS_OK;
-    struct writer writer = {
-        .f = reader->f,
-        .file = manifest->file,
-        .buffer = reader->payload,
-        .offset = manifest->size,
-        .checkpoint = manifest->checkpoint,
-    };
-    TRY(write_seal(&writer));
-    manifest->size = writer.offset;
     return STATUS_OK;
 }
 
@@ -447,21 +314,16 @@ enum status manifest_open(struct fiber *f, const char *directory,
                                                const struct manifest_checkpoint *checkpoint),
                           void *context, struct manifest *manifest_out) {
     TRY(init(manifest_out, directory));
-    struct reader reader = {.f = f, .manifest = manifest_out, .apply = apply, .context = context};
-    enum status status;
-    TRY_OUT(file_open(f, manifest_out->path, 0, &manifest_out->file));
-    TRY_OUT(file_size(f, manifest_out->file, &reader.file_size));
-    reader.payload = memory_alloc(MANIFEST_PAYLOAD_MAX);
-    if (reader.payload == NULL) {
-        status = out_of_memory();
-        goto out;
-    }
-    TRY_OUT(read_all(&reader));
-    TRY_OUT(settle(&reader));
-    manifest_out->live_size = 0;
-out:
-    memory_free(reader.payload);
+    struct reader reader = {.manifest = manifest_out, .apply = apply, .context = context};
+    const struct drive_log_reader entries = {read_entry, &reader};
+    uint64_t cut;
+    enum status status = drive_log_open(f, manifest_out->path, &entries, &manifest_out->log, &cut);
     manifest_checkpoint_release(&reader.pending);
+    if (status == STATUS_OK && !reader.any)
+        status = damaged(&reader, "no whole checkpoint");
+    if (status == STATUS_OK && cut > 0)
+        LOG(LOG_INFO, "pager", "%s: cut off %llu bytes of an unfinished checkpoint",
+            manifest_out->path, (unsigned long long)cut);
     if (status != STATUS_OK) {
         struct error failure = *error_current();
         manifest_close(f, manifest_out);

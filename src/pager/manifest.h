@@ -1,14 +1,15 @@
-/* The manifest: checkpoints appended to one file (format: pager_format.h). */
+/* The manifest: checkpoints appended to one drive store (format: pager_format.h). */
 #ifndef MANIFEST_H
 #define MANIFEST_H
 
 #include "pager/pager_format.h"
 #include "runtime/runtime_file.h"
 
+struct drive_log;
+
 struct manifest {
     char *directory, *path, *path_new;
-    struct file *file;
-    uint64_t size;       /* end of the last good record */
+    struct drive_log *log;
     uint64_t live_size;  /* what a full checkpoint took when last known */
     uint64_t checkpoint; /* number of the newest one */
 };

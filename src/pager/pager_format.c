@@ -1,5 +1,6 @@
 #include "pager/pager_format.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base_hash.h"
@@ -64,53 +65,70 @@ const char *image_decode(const uint8_t *bytes, uint32_t size, struct image *imag
     return NULL;
 }
 
-void manifest_record_encode(const struct manifest_record *record, const uint8_t *payload,
-                            uint8_t header[MANIFEST_HEADER_SIZE]) {
-    ASSERT(record->payload_size % 8 == 0 && record->payload_size <= MANIFEST_PAYLOAD_MAX);
-    memset(header, 0, MANIFEST_HEADER_SIZE);
-    put_le32(header + 8, MANIFEST_MAGIC);
-    put_le16(header + 12, record->type);
-    put_le16(header + 14, record->flags);
-    put_le64(header + 16, record->checkpoint);
-    put_le32(header + 24, record->payload_size);
-    put_le64(header + 32, hash_bytes(payload, record->payload_size));
-    put_le64(header, hash_bytes(header + 8, MANIFEST_HEADER_SIZE - 8));
+static const char *const part_names[] = {
+    [MANIFEST_FILE] = "manifest",
+    [MANIFEST_MAP] = "map",
+    [MANIFEST_ROOTS] = "roots",
+    [MANIFEST_COMMIT] = "commit",
+};
+
+size_t manifest_key_encode(const struct manifest_key *key, char text[MANIFEST_KEY_MAX]) {
+    const char *name = part_names[key->part];
+    unsigned long long checkpoint = key->checkpoint, index = key->index;
+    int size = key->part == MANIFEST_FILE ? snprintf(text, MANIFEST_KEY_MAX, "%s", name)
+               : key->part == MANIFEST_COMMIT
+                   ? snprintf(text, MANIFEST_KEY_MAX, "%llu/%s", checkpoint, name)
+                   : snprintf(text, MANIFEST_KEY_MAX, "%llu/%s/%llu", checkpoint, name, index);
+    ASSERT(size > 0 && size < MANIFEST_KEY_MAX);
+    return (size_t)size;
 }
 
-bool manifest_record_decode(const uint8_t header[MANIFEST_HEADER_SIZE],
-                            struct manifest_record *record_out) {
-    *record_out = (struct manifest_record){
-        .type = get_le16(header + 12),
-        .flags = get_le16(header + 14),
-        .checkpoint = get_le64(header + 16),
-        .payload_size = get_le32(header + 24),
-        .payload_checksum = get_le64(header + 32),
-    };
-    return get_le32(header + 8) == MANIFEST_MAGIC &&
-           get_le64(header) == hash_bytes(header + 8, MANIFEST_HEADER_SIZE - 8) &&
-           record_out->payload_size % 8 == 0 && record_out->payload_size <= MANIFEST_PAYLOAD_MAX &&
-           record_out->type >= MANIFEST_FILE && record_out->type <= MANIFEST_SEAL &&
-           (record_out->flags & ~MANIFEST_FULL) == 0 && get_le32(header + 28) == 0;
+/* Digits from *at on; they may be none (0). */
+static uint64_t take_number(struct slice text, size_t *at) {
+    uint64_t number = 0;
+    for (; *at < text.size && text.data[*at] >= '0' && text.data[*at] <= '9'; ++*at)
+        number = number * 10 + (uint64_t)(text.data[*at] - '0');
+    return number;
 }
 
-bool manifest_payload_good(const struct manifest_record *record, const uint8_t *payload) {
-    return hash_bytes(payload, record->payload_size) == record->payload_checksum;
+bool manifest_key_decode(struct slice text, struct manifest_key *key_out) {
+    char again[MANIFEST_KEY_MAX];
+    for (unsigned part = MANIFEST_FILE; part <= MANIFEST_COMMIT; part++) {
+        struct manifest_key key = {.part = part};
+        size_t name_size = strlen(part_names[part]), at = 0;
+        if (part != MANIFEST_FILE) {
+            key.checkpoint = take_number(text, &at);
+            at++; /* the slash */
+        }
+        at += name_size + 1;
+        if (part != MANIFEST_FILE && part != MANIFEST_COMMIT && at < text.size)
+            key.index = take_number(text, &at);
+        /* Whatever else is wrong shows when it is written again. */
+        if (slice_equal(text, slice_of(again, manifest_key_encode(&key, again)))) {
+            *key_out = key;
+            return true;
+        }
+    }
+    return false;
 }
 
 void manifest_commit_encode(const struct manifest_commit *commit,
-                            uint8_t payload[MANIFEST_COMMIT_SIZE]) {
-    put_le64(payload, commit->applied.value);
-    put_le64(payload + 8, commit->page_id_end);
-    put_le64(payload + 16, commit->map_count);
-    put_le64(payload + 24, commit->root_count);
+                            uint8_t value[MANIFEST_COMMIT_SIZE]) {
+    put_le64(value, commit->applied.value);
+    put_le64(value + 8, commit->page_id_end);
+    put_le64(value + 16, commit->map_count);
+    put_le64(value + 24, commit->root_count);
+    put_le64(value + 32, commit->full);
 }
 
-void manifest_commit_decode(const uint8_t payload[MANIFEST_COMMIT_SIZE],
+bool manifest_commit_decode(const uint8_t value[MANIFEST_COMMIT_SIZE],
                             struct manifest_commit *commit_out) {
     *commit_out = (struct manifest_commit){
-        .applied = {get_le64(payload)},
-        .page_id_end = get_le64(payload + 8),
-        .map_count = get_le64(payload + 16),
-        .root_count = get_le64(payload + 24),
+        .applied = {get_le64(value)},
+        .page_id_end = get_le64(value + 8),
+        .map_count = get_le64(value + 16),
+        .root_count = get_le64(value + 24),
+        .full = get_le64(value + 32) == 1,
     };
+    return get_le64(value + 32) <= 1;
 }

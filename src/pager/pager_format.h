@@ -34,30 +34,20 @@
  *
  * ---- manifest ----
  *
- * Append-only records, each: header of 40 bytes, then the payload.
+ * A drive store (drive/format.h, docs/drive.md), written as a drive_log: `satori drive list` reads
+ * it. Each checkpoint is one batch, so it counts whole or not at all. Keys are text, all different,
+ * and the store's "newest wins" never comes to bear; values are:
  *
- *     offset size
- *       0     8   checksum of the bytes 8 .. 40
- *       8     4   magic "sMAN"
- *      12     2   type: 1 file, 2 map, 3 roots, 4 commit, 5 seal
- *      14     2   flags; bit 0: the checkpoint starts from an empty map (full)
- *      16     8   number of the checkpoint, 1, 2, 3 ... without gaps inside a file
- *      24     4   payload size, a multiple of 8, at most 1 MiB
- *      28     4   reserved
- *      32     8   checksum of the payload
+ *     manifest    {u32 format version, u32 unit size}: the first key, and only there
+ *     N/map/I     n * {u64 page id, u64 extent or 0 when the page is gone}, at most 1 MiB
+ *     N/roots/I   n * {u32 tree, u32 reserved, u64 root page id}, at most 1 MiB: all of them
+ *     N/commit    {u64 commit applied, u64 page id end, u64 map entries, u64 roots, u64 flags}
+ *                 page id end: larger than every durable page id. roots: all ones when this
+ *                 checkpoint has no N/roots, the ones before stay. flags, bit 0: the checkpoint
+ *                 starts from an empty map (full)
  *
- *     file    {u32 format version, u32 unit size}: the first record of the file, and only there
- *     map     n * {u64 page id, u64 extent or 0 when the page is gone}
- *     roots   n * {u32 tree, u32 reserved, u64 root page id}: all of them
- *     commit  {u64 commit applied, u64 page id end, u64 map entries, u64 roots}
- *             page id end: larger than every durable page id. roots: all ones when this
- *             checkpoint has no roots record, the ones before stay
- *     seal    {u64 end of the commit record in the file}
- *
- * A checkpoint is: map*, roots*, commit. It counts once its commit record is whole and the counts
- * agree. The seal is written after the sync that made the checkpoint durable (and is itself not
- * synced): it, or any record of a later checkpoint, proves that what lies before was durable once.
- * So a bad record is damage when such a proof follows it, and a torn tail otherwise.
+ * N is the number of the checkpoint, 1, 2, 3 ... without gaps inside a file; I counts from 0. The
+ * batch is: map*, roots*, commit. The log's seals tell a torn tail from damage.
  *
  * The first checkpoint of a file is full. A file that outgrew twice its live size is written anew
  * beside the old one and renamed over it.
@@ -70,6 +60,7 @@
 
 #include "base/base_bytes.h"
 #include "base/base_ids.h"
+#include "base/base_slice.h"
 
 enum {
     PAGE_UNIT_SIZE = 4096,
@@ -79,18 +70,16 @@ enum {
     IMAGE_TEMPORARY = 2,
     IMAGE_PLAIN = 1,
 
-    MANIFEST_VERSION = 1,
-    MANIFEST_HEADER_SIZE = 40,
-    MANIFEST_PAYLOAD_MAX = 1 << 20,
+    MANIFEST_VERSION = 2,
+    MANIFEST_VALUE_MAX = 1 << 20,
+    MANIFEST_KEY_MAX = 40,
     MANIFEST_FILE_SIZE = 8,
     MANIFEST_MAP_ENTRY_SIZE = 16,
     MANIFEST_ROOT_ENTRY_SIZE = 16,
-    MANIFEST_COMMIT_SIZE = 32,
-    MANIFEST_SEAL_SIZE = 8,
+    MANIFEST_COMMIT_SIZE = 40,
 };
 
-#define IMAGE_MAGIC 0x47415073u    /* "sPAG" */
-#define MANIFEST_MAGIC 0x4E414D73u /* "sMAN" */
+#define IMAGE_MAGIC 0x47415073u /* "sPAG" */
 
 /* ---- extents ---- */
 
@@ -128,35 +117,27 @@ const char *image_decode(const uint8_t *bytes, uint32_t size, struct image *imag
 
 /* ---- manifest ---- */
 
-enum manifest_type {
-    MANIFEST_FILE = 1,
-    MANIFEST_MAP,
-    MANIFEST_ROOTS,
-    MANIFEST_COMMIT,
-    MANIFEST_SEAL,
-};
-enum { MANIFEST_FULL = 1 };
+enum manifest_part { MANIFEST_FILE = 1, MANIFEST_MAP, MANIFEST_ROOTS, MANIFEST_COMMIT };
 
-struct manifest_record {
-    uint16_t type, flags;
-    uint64_t checkpoint;
-    uint32_t payload_size;
-    uint64_t payload_checksum;
+struct manifest_key {
+    enum manifest_part part;
+    uint64_t checkpoint, index; /* as far as the part has them, else 0 */
 };
-void manifest_record_encode(const struct manifest_record *record, const uint8_t *payload,
-                            uint8_t header[MANIFEST_HEADER_SIZE]);
-bool manifest_record_decode(const uint8_t header[MANIFEST_HEADER_SIZE],
-                            struct manifest_record *record_out);
-bool manifest_payload_good(const struct manifest_record *record, const uint8_t *payload);
+/* Returns the size of the key. */
+size_t manifest_key_encode(const struct manifest_key *key, char text[MANIFEST_KEY_MAX]);
+/* False: it is none, or not written as encode does. */
+bool manifest_key_decode(struct slice text, struct manifest_key *key_out);
 
 struct manifest_commit {
     struct commit_number applied;
     uint64_t page_id_end, map_count, root_count;
+    bool full;
 };
 #define MANIFEST_ROOTS_UNCHANGED UINT64_MAX
 void manifest_commit_encode(const struct manifest_commit *commit,
-                            uint8_t payload[MANIFEST_COMMIT_SIZE]);
-void manifest_commit_decode(const uint8_t payload[MANIFEST_COMMIT_SIZE],
+                            uint8_t value[MANIFEST_COMMIT_SIZE]);
+/* False: bits that nobody sets. */
+bool manifest_commit_decode(const uint8_t value[MANIFEST_COMMIT_SIZE],
                             struct manifest_commit *commit_out);
 
 #endif

@@ -28,7 +28,7 @@ bool store_identity_decode(const uint8_t *bytes, struct store_identity *identity
         get_le32(bytes + 12) != identity_checksum(bytes))
         return false;
     if (identity_out->version != STORE_FORMAT_VERSION)
-        return identity_out->version > STORE_FORMAT_VERSION;
+        return identity_out->version != 0; /* the caller says that it cannot read that one */
     identity_out->database_id = get_le64(bytes + 16);
     identity_out->partition_count = get_le32(bytes + 24);
     for (size_t i = 28; i < STORE_IDENTITY_SIZE; i++)

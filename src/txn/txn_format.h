@@ -41,7 +41,7 @@
 #include "base/base_slice.h"
 #include "base/base_status.h"
 
-enum { STORE_FORMAT_VERSION = 3, STORE_IDENTITY_SIZE = 64 };
+enum { STORE_FORMAT_VERSION = 4, STORE_IDENTITY_SIZE = 64 };
 
 struct store_identity {
     uint32_t version;

@@ -9,8 +9,6 @@
 #include "pager/pager_format.h"
 
 #define GOLDEN_IMAGE 0xaf5e5d2afd26899ull
-#define GOLDEN_RECORD 0x8bfa8e92ad9b1b0full
-#define GOLDEN_PAYLOAD 0x995956fbb71af0efull
 
 /* ---- golden bytes ------------------------------------------------------------------------- */
 
@@ -69,36 +67,50 @@ static void an_extent_is_as_committed(void **state) {
     assert_false(extent_decode(bits & ~0xFFC0ull, &decoded)); /* no units */
 }
 
-static void manifest_records_are_as_committed(void **state) {
-    uint8_t payload[MANIFEST_COMMIT_SIZE];
-    struct manifest_commit commit = {{77}, 1234, 3, MANIFEST_ROOTS_UNCHANGED};
-    manifest_commit_encode(&commit, payload);
+static void manifest_values_are_as_committed(void **state) {
+    uint8_t value[MANIFEST_COMMIT_SIZE];
+    struct manifest_commit commit = {{77}, 1234, 3, MANIFEST_ROOTS_UNCHANGED, true}, decoded;
+    manifest_commit_encode(&commit, value);
     static const uint8_t wanted[MANIFEST_COMMIT_SIZE] = {
-        77, 0, 0, 0, 0, 0, 0, 0, 0xD2, 4,    0,    0,    0,    0,    0,    0,
-        3,  0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+        77, 0, 0, 0, 0,    0,    0,    0,    0xD2, 4,    0,    0,    0, 0, 0, 0, 3, 0, 0, 0,
+        0,  0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, 0, 0, 0, 0,
     };
-    assert_memory_equal(payload, wanted, sizeof wanted);
-    struct manifest_record record = {
-        .type = MANIFEST_COMMIT, .flags = MANIFEST_FULL, .checkpoint = 9, .payload_size = 32};
-    uint8_t header[MANIFEST_HEADER_SIZE];
-    manifest_record_encode(&record, payload, header);
-    static const uint8_t middle[24] = {'s', 'M', 'A', 'N', 4,  0, 1, 0, 9, 0, 0, 0,
-                                       0,   0,   0,   0,   32, 0, 0, 0, 0, 0, 0, 0};
-    assert_memory_equal(header + 8, middle, sizeof middle);
-    assert_int_equal(get_le64(header), GOLDEN_RECORD);
-    assert_int_equal(get_le64(header + 32), GOLDEN_PAYLOAD);
-    struct manifest_record decoded;
-    assert_true(manifest_record_decode(header, &decoded));
-    assert_true(manifest_payload_good(&decoded, payload));
-    struct manifest_commit commit_decoded;
-    manifest_commit_decode(payload, &commit_decoded);
-    assert_memory_equal(&commit_decoded, &commit, sizeof commit);
-    for (size_t i = 0; i < sizeof header; i++) {
-        header[i] ^= 1;
-        assert_false(manifest_record_decode(header, &decoded) &&
-                     manifest_payload_good(&decoded, payload));
-        header[i] ^= 1;
+    assert_memory_equal(value, wanted, sizeof wanted);
+    assert_true(manifest_commit_decode(value, &decoded));
+    assert_int_equal(decoded.applied.value, 77);
+    assert_int_equal(decoded.page_id_end, 1234);
+    assert_int_equal(decoded.map_count, 3);
+    assert_true(decoded.root_count == MANIFEST_ROOTS_UNCHANGED && decoded.full);
+    value[33] = 1;
+    assert_false(manifest_commit_decode(value, &decoded));
+}
+
+static void manifest_keys_are_as_committed(void **state) {
+    static const struct {
+        struct manifest_key key;
+        const char *text;
+    } cases[] = {
+        {{MANIFEST_FILE, 0, 0}, "manifest"},
+        {{MANIFEST_MAP, 7, 0}, "7/map/0"},
+        {{MANIFEST_MAP, UINT64_MAX, 12}, "18446744073709551615/map/12"},
+        {{MANIFEST_ROOTS, 10, 3}, "10/roots/3"},
+        {{MANIFEST_COMMIT, 42, 0}, "42/commit"},
+    };
+    static const char *const wrong[] = {"",        "7",         "map",     "/map/0",   "07/map/0",
+                                        "7/map",   "7/map/",    "7/map/x", "7/map/00", "7/commit/0",
+                                        "manifes", "manifest1", "7/roots", "x/commit", "7//map/0"};
+    struct manifest_key key;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[MANIFEST_KEY_MAX];
+        size_t size = manifest_key_encode(&cases[i].key, text);
+        assert_int_equal(size, strlen(cases[i].text));
+        assert_memory_equal(text, cases[i].text, size);
+        assert_true(manifest_key_decode(slice_of(text, size), &key));
+        assert_true(key.part == cases[i].key.part && key.checkpoint == cases[i].key.checkpoint &&
+                    key.index == cases[i].key.index);
     }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(manifest_key_decode(slice_of_text(wrong[i]), &key));
 }
 
 /* ---- free space against a naive map ------------------------------------------------------- */
@@ -192,7 +204,8 @@ int main(void) {
         cmocka_unit_test(an_image_is_as_committed),
         cmocka_unit_test(every_changed_byte_of_an_image_is_noticed),
         cmocka_unit_test(an_extent_is_as_committed),
-        cmocka_unit_test(manifest_records_are_as_committed),
+        cmocka_unit_test(manifest_values_are_as_committed),
+        cmocka_unit_test(manifest_keys_are_as_committed),
         cmocka_unit_test(extents_agree_with_a_naive_map),
         cmocka_unit_test(a_page_map_reuses_indexes),
     };

@@ -298,7 +298,7 @@ static enum status manifest_size(struct fiber *f, const char *path, uint64_t *si
 }
 
 static enum status damaged_manifest(struct fiber *f, struct stand *stand) {
-    enum { SEAL = 48 };
+    enum { SEAL = 40 };
     char path[128];
     stand_path(stand, "manifest", path);
     struct page_id id;
@@ -343,12 +343,12 @@ static enum status torn_manifest(struct fiber *f, struct stand *stand) {
     CHECK(sizes[2] < sizeof bytes);
     TRY(file_open(f, path, 0, &file));
     TRY(file_read_exact(f, file, bytes, sizes[2], 0));
-    for (uint64_t cut = sizes[1] - 48; cut < sizes[2]; cut += 5) {
+    for (uint64_t cut = sizes[1] - 40; cut < sizes[2]; cut += 5) {
         pager_close(f, stand->pager);
         TRY(file_truncate(f, file, 0));
         TRY(file_write(f, file, bytes, cut, 0, FILE_WRITE_PLAIN));
         TRY(stand_open(f, stand, false));
-        uint64_t wanted = cut >= sizes[2] - 48 ? 3 : 2;
+        uint64_t wanted = cut >= sizes[2] - 40 ? 3 : 2;
         CHECK(pager_checkpoint_applied(stand->pager).value == wanted);
     }
     TRY(file_close(f, file));

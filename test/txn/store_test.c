@@ -254,10 +254,10 @@ static enum status directory_body(struct fiber *f, void *argument) {
     fclose(file);
     struct store_identity identity;
     assert_true(store_identity_decode(bytes, &identity));
-    identity.version = STORE_FORMAT_VERSION + 1;
-    store_identity_encode(&identity, changed);
-    for (int i = 0; i < 2; i++) {
-        if (i == 1) {
+    for (int i = 0; i < 3; i++) {
+        identity.version = i == 0 ? STORE_FORMAT_VERSION + 1 : STORE_FORMAT_VERSION - 1;
+        store_identity_encode(&identity, changed);
+        if (i == 2) {
             memcpy(changed, bytes, sizeof bytes);
             changed[20] ^= 1;
         }
@@ -266,7 +266,7 @@ static enum status directory_body(struct fiber *f, void *argument) {
         fclose(file);
         options = store_options_at("data", false);
         assert_status(store_open(f, &options, &store),
-                      i == 0 ? STATUS_FEATURE_NOT_SUPPORTED : STATUS_DATA_CORRUPTED);
+                      i == 2 ? STATUS_DATA_CORRUPTED : STATUS_FEATURE_NOT_SUPPORTED);
     }
     return STATUS_OK;
 }
@@ -327,11 +327,11 @@ static void largest_entries_fit_everywhere(void **state) {
  * --------------------------------------------------------------------------------------------- */
 
 static void identity_has_its_golden_bytes(void **state) {
-    static const uint8_t golden[28] = {'S', 'A', 'T',  'O',  'R',  'I',  'D', 'B', 3, 0,
-                                       0,   0,   0x6f, 0xb4, 0x55, 0x49, 8,   7,   6, 5,
+    static const uint8_t golden[28] = {'S', 'A', 'T',  'O',  'R',  'I',  'D', 'B', 4, 0,
+                                       0,   0,   0x94, 0x3e, 0x95, 0x9c, 8,   7,   6, 5,
                                        4,   3,   2,    1,    12,   0,    0,   0};
     uint8_t bytes[STORE_IDENTITY_SIZE];
-    struct store_identity identity = {3, 0x0102030405060708, 12}, decoded;
+    struct store_identity identity = {STORE_FORMAT_VERSION, 0x0102030405060708, 12}, decoded;
     store_identity_encode(&identity, bytes);
     if (memcmp(bytes, golden, sizeof golden) != 0)
         for (size_t i = 12; i < 16; i++)
