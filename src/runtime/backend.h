@@ -1,8 +1,8 @@
 /*
  * The door to the machine. Whatever a core asks of the world outside its memory (files, sockets,
  * waiting) is a `struct operation` handed to the core's back end; time and randomness come from
- * `struct environment`. io_uring and POSIX are two back ends over the same kernel; a simulator is
- * a third one that answers from memory.
+ * `struct environment`. io_uring and POSIX are two back ends over the same kernel; the simulator
+ * (runtime_simulator.h) is a third one that answers from memory.
  *
  * An operation lies in the frame of the fiber that waits for it. Ownership: from start() until
  * `done` it belongs to the back end, also after cancel(): only when both the operation and its
@@ -22,6 +22,7 @@
 struct core;
 struct fiber;
 struct iovec;
+struct runtime;
 
 /* Something for another core to look at; lies in the sender's memory until it comes back. */
 struct message {
@@ -105,8 +106,21 @@ struct resolved_address {
     unsigned char bytes[128]; /* a struct sockaddr */
 };
 
+/* What is done to sockets without waiting. Results are those of system calls: negative errno. */
+struct socket_calls {
+    /* A listening socket; `bound` (128 bytes) gets the address as bound. */
+    int (*listen)(const void *address, unsigned size, void *bound, unsigned *bound_size);
+    int (*create)(int family);
+    /* Of an accepted or connected socket: who is there; and switch its options. */
+    int (*peer)(int fd, void *address, unsigned *size);
+    void (*shutdown)(int fd);
+    void (*close)(int fd);
+};
+extern const struct socket_calls system__sockets;
+
 struct backend {
     const char *name;
+    const struct socket_calls *sockets;
     /* On the core's own thread. On failure nothing stays behind. */
     enum status (*open)(struct core *core) MUST_USE;
     /* On the core's own thread; wake() may still be called after it. */
@@ -133,12 +147,26 @@ extern const struct backend backend__posix, backend__io_uring;
 /* Tests: an errno that setting up io_uring shall fail with; 0: none. */
 extern int backend__io_uring_refusal;
 
+/* What a simulator puts in the place of threads. */
+struct simulation {
+    const struct backend *backend;
+    /* The cores of a runtime are made and opened, and are the simulator's to run until end(). */
+    enum status (*begin)(struct runtime *runtime);
+    void (*end)(struct runtime *runtime);
+    /* Let cores run until *word is not `expected` any more, or for timeout_ns (-1: no limit). */
+    void (*wait)(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
+    /* Is the running fiber's turn over? Asked at each fiber_check. */
+    bool (*turn_is_over)(struct core *core);
+};
+
 struct environment {
     int64_t (*monotonic_ns)(void);
     int64_t (*wall_us)(void);
     int (*secret)(void *bytes, size_t size); /* 0 or -1 */
     /* Tests: asked before each operation on a file; an errno makes it fail. NULL: none does. */
     int (*file_fault)(const struct operation *operation);
+    /* NULL: cores are threads of this machine. */
+    const struct simulation *simulation;
 };
 extern const struct environment *environment__current;
 

@@ -222,6 +222,7 @@ static void posix_forget(struct pollable *p) {
 
 const struct backend backend__posix = {
     .name = "posix",
+    .sockets = &system__sockets,
     .open = posix_open,
     .close = posix_close,
     .release = posix_release,

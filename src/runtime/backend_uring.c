@@ -357,6 +357,7 @@ static void uring_forget(struct pollable *p) {
 
 const struct backend backend__io_uring = {
     .name = "io_uring",
+    .sockets = &system__sockets,
     .open = uring_open,
     .close = uring_close,
     .release = uring_release,

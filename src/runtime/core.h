@@ -210,10 +210,18 @@ void core__switch_away(struct fiber *f);
 /* The running fiber has ended. */
 _Noreturn void core__switch_away_for_ever(struct fiber *f);
 void core__loop(struct core *core);
+/* For a simulator, which is the loop of all cores: hand out the messages; run this ready fiber
+   until it waits, yields or ends. */
+void core__drain_inbox(struct core *core);
+void core__run_one(struct core *core, struct fiber *f);
 void core__count_started(struct core *core);
 void core__count_finished(struct core *core);
 /* From any thread. */
 void core__post(struct core *core, struct message *message);
+
+/* ---- runtime.c ---- */
+/* Free a runtime whose cores nobody runs, with whatever its fibers were doing. */
+void runtime__abandon(struct runtime *runtime);
 
 /* ---- overflow.c ---- */
 void overflow__install(void);

@@ -137,6 +137,15 @@ NO_TSAN static void run_round(struct core *c, int class) {
     c->round_class = 0; /* nobody's turn: fiber__ready need not break it */
 }
 
+NO_TSAN void core__run_one(struct core *c, struct fiber *f) {
+    list_remove(&f->ready_link);
+    c->round_class = f->class;
+    c->round_break = true;
+    c->round_end = 0; /* every fiber_check asks whether the turn is over */
+    leave(c, &c->loop_stack_pointer, f, &c->loop_fake_stack);
+    c->round_class = 0;
+}
+
 /* ---- inbox ------------------------------------------------------------------------------ */
 
 void core__post(struct core *c, struct message *message) {
@@ -148,7 +157,7 @@ void core__post(struct core *c, struct message *message) {
         c->backend->wake(c);
 }
 
-static void drain_inbox(struct core *c) {
+void core__drain_inbox(struct core *c) {
     if (atomic_load_explicit(&c->inbox, memory_order_relaxed) == NULL)
         return;
     struct message *newest_first = atomic_exchange(&c->inbox, NULL);
@@ -236,7 +245,7 @@ NO_TSAN void core__loop(struct core *c) {
         c->now_ns = clock_monotonic_ns();
         close_window(c, c->now_ns);
         timer__run(&c->timers, c->now_ns);
-        drain_inbox(c);
+        core__drain_inbox(c);
         int class = choose_class(c);
         if (class >= 0)
             run_round(c, class);
@@ -256,5 +265,5 @@ NO_TSAN void core__loop(struct core *c) {
             c->polled_ticks = clock_ticks();
         }
     }
-    drain_inbox(c);
+    core__drain_inbox(c);
 }

@@ -156,7 +156,9 @@ enum status fiber_check_slow(struct fiber *f) {
     struct core *c = f->core;
     TRY(fiber__interrupted(f));
     f->face.slice_end = c->round_end;
-    if (c->round_break || clock_ticks() >= c->round_end) {
+    const struct simulation *simulation = environment__current->simulation;
+    if (simulation != NULL ? simulation->turn_is_over(c)
+                           : c->round_break || clock_ticks() >= c->round_end) {
         c->round_break = true;
         fiber_yield(f);
     }

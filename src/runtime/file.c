@@ -142,8 +142,7 @@ enum status file_read(struct fiber *f, struct file *file, void *buffer, size_t s
             break;
         done += (size_t)o.result;
         /* A direct read that ends within a block has met the end of the file. */
-        if (done < size && done % FILE_DIRECT_ALIGNMENT != 0 && size % FILE_DIRECT_ALIGNMENT == 0 &&
-            offset % FILE_DIRECT_ALIGNMENT == 0)
+        if (file->is_direct && done < size && done % FILE_DIRECT_ALIGNMENT != 0)
             break;
     }
     *size_out = done;

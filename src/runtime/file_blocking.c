@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/core.h"
 #include "runtime/runtime_file.h"
 
 /* The whole of an open file, or a failure. */
@@ -30,6 +31,9 @@ static enum status read_all(int descriptor, const char *path, size_t size_max, s
 
 enum status file_read_blocking(const char *path, size_t size_max, struct arena *arena,
                                struct slice *bytes_out) {
+    if (environment__current->simulation != NULL) /* a simulated machine has no such files */
+        return error_set(STATUS_UNDEFINED_FILE, "could not open \"%s\": %s", path,
+                         strerror(ENOENT));
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return error_set(STATUS_UNDEFINED_FILE, "could not open \"%s\": %s", path, strerror(errno));

@@ -9,13 +9,19 @@
 #include "runtime/core.h"
 
 void futex__wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns) {
+    if (environment__current->simulation != NULL) {
+        environment__current->simulation->wait(word, expected, timeout_ns);
+        return;
+    }
     struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns < 0 ? NULL : &timeout, NULL,
             0);
 }
 
 void futex__wake(_Atomic uint32_t *word) {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    if (environment__current->simulation == NULL)
+        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL,
+                0);
 }
 
 enum { FUTURE_PENDING, FUTURE_DONE };

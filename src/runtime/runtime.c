@@ -27,6 +27,8 @@ const char *runtime_backend_name(enum runtime_backend backend) {
         return "io_uring";
     case RUNTIME_BACKEND_POSIX:
         return "posix";
+    case RUNTIME_BACKEND_SIMULATOR:
+        return "simulator";
     default:
         return "auto";
     }
@@ -64,6 +66,19 @@ static enum status core_open(struct core *c) {
     return STATUS_OK;
 }
 
+/* Open the core's back end and tell whoever starts the runtime how that went. */
+static void open_and_answer(struct core *c) {
+    struct runtime *runtime = c->runtime;
+    enum status status = core_open(c);
+    c->opened = status == STATUS_OK;
+    if (status == STATUS_OK)
+        atomic_fetch_add(&runtime->started_well, 1);
+    else if (atomic_exchange(&runtime->start_error_claimed, 1) == 0)
+        error__copy(&runtime->start_error, error_current());
+    atomic_fetch_add(&runtime->answered, 1);
+    futex__wake(&runtime->answered);
+}
+
 static void *core_thread(void *argument) {
     struct core *c = argument;
     struct runtime *runtime = c->runtime;
@@ -79,15 +94,8 @@ static void *core_thread(void *argument) {
 #ifdef WITH_TSAN
     c->loop_tsan_fiber = __tsan_get_current_fiber();
 #endif
-    enum status status = core_open(c);
-    c->opened = status == STATUS_OK;
-    if (status == STATUS_OK)
-        atomic_fetch_add(&runtime->started_well, 1);
-    else if (atomic_exchange(&runtime->start_error_claimed, 1) == 0)
-        error__copy(&runtime->start_error, error_current());
-    atomic_fetch_add(&runtime->answered, 1);
-    futex__wake(&runtime->answered);
-    if (status == STATUS_OK) {
+    open_and_answer(c);
+    if (c->opened) {
         core__loop(c);
         c->backend->close(c);
     }
@@ -128,6 +136,8 @@ static struct core *core_create(struct runtime *runtime, unsigned index) {
 }
 
 static void join_all(struct runtime *runtime) {
+    if (environment__current->simulation != NULL)
+        environment__current->simulation->end(runtime);
     for (unsigned i = 0; i < runtime->core_count; i++) {
         struct core *c = runtime->cores[i];
         if (c != NULL && c->thread_started)
@@ -188,6 +198,20 @@ static void stop_cores(struct runtime *runtime) {
     post_to_all(runtime, deliver_stop);
 }
 
+/* A core without a thread: the simulator runs it. */
+static void begin_simulated(struct core *c) {
+    core__current_slot = c;
+    find_own_stack(c);
+    open_and_answer(c);
+    core__current_slot = NULL;
+}
+
+static int begin_thread(struct core *c) {
+    int error = pthread_create(&c->thread, NULL, core_thread, c);
+    c->thread_started = error == 0;
+    return error;
+}
+
 /* Threads cannot be created half: on failure everything started is stopped again. */
 static enum status start_cores(struct runtime *runtime) {
     atomic_store(&runtime->answered, 0);
@@ -200,17 +224,23 @@ static enum status start_cores(struct runtime *runtime) {
         if (runtime->cores[i] == NULL)
             status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     }
-    if (status == STATUS_OK && (runtime->workers = worker__pool_create()) == NULL)
+    const struct simulation *simulation = environment__current->simulation;
+    if (status == STATUS_OK && simulation == NULL &&
+        (runtime->workers = worker__pool_create()) == NULL)
         status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (unsigned i = 0; i < runtime->core_count && status == STATUS_OK; i++) {
-        struct core *c = runtime->cores[i];
-        int error = pthread_create(&c->thread, NULL, core_thread, c);
-        c->thread_started = error == 0;
+        int error = 0;
+        if (simulation != NULL)
+            begin_simulated(runtime->cores[i]);
+        else
+            error = begin_thread(runtime->cores[i]);
         if (error == 0)
             started++;
         else
             status = error_set(STATUS_IO_ERROR, "could not start a thread: %s", strerror(error));
     }
+    if (status == STATUS_OK && simulation != NULL)
+        status = simulation->begin(runtime);
     uint32_t answered;
     while ((answered = atomic_load(&runtime->answered)) < started)
         futex__wait(&runtime->answered, answered, -1);
@@ -257,6 +287,8 @@ static unsigned processor_count(void) {
 }
 
 static enum runtime_backend wanted_backend(enum runtime_backend wanted) {
+    if (environment__current->simulation != NULL)
+        return RUNTIME_BACKEND_SIMULATOR;
     const char *forced = getenv("SATORI_RUNTIME");
     if (forced != NULL && strcmp(forced, "posix") == 0)
         return RUNTIME_BACKEND_POSIX;
@@ -267,7 +299,9 @@ static enum runtime_backend wanted_backend(enum runtime_backend wanted) {
 
 static enum status start_with(struct runtime *runtime, enum runtime_backend kind) {
     runtime->backend_kind = kind;
-    runtime->backend = kind == RUNTIME_BACKEND_POSIX ? &backend__posix : &backend__io_uring;
+    runtime->backend = kind == RUNTIME_BACKEND_SIMULATOR ? environment__current->simulation->backend
+                       : kind == RUNTIME_BACKEND_POSIX   ? &backend__posix
+                                                         : &backend__io_uring;
     return start_cores(runtime);
 }
 
@@ -301,7 +335,7 @@ enum status runtime_create(const struct runtime_options *options, struct runtime
         options->fiber_count_max != 0 ? options->fiber_count_max : FIBER_COUNT_DEFAULT;
     runtime->pin_threads = options->pin_threads;
     runtime->seed = options->random_seed;
-    uint64_t tick_rate = ticks_per_us();
+    uint64_t tick_rate = environment__current->simulation != NULL ? 1 : ticks_per_us();
     runtime->slice_ticks[FIBER_LATENCY] = runtime->slice_ticks[FIBER_NORMAL] = SLICE_US * tick_rate;
     runtime->slice_ticks[FIBER_BACKGROUND] = SLICE_BACKGROUND_US * tick_rate;
     runtime->poll_ticks = POLL_INTERVAL_US * tick_rate;
@@ -316,6 +350,12 @@ enum status runtime_create(const struct runtime_options *options, struct runtime
     }
     *runtime_out = runtime;
     return STATUS_OK;
+}
+
+void runtime__abandon(struct runtime *runtime) {
+    for (unsigned i = 0; i < runtime->core_count; i++)
+        core_free(runtime->cores[i]);
+    memory_free(runtime);
 }
 
 void runtime_destroy(struct runtime *runtime) {

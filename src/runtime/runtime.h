@@ -31,7 +31,13 @@ struct fiber;
 /* Body of a fiber or of a cross-core call. */
 typedef enum status (*fiber_function)(struct fiber *f, void *argument);
 
-enum runtime_backend { RUNTIME_BACKEND_AUTO, RUNTIME_BACKEND_IO_URING, RUNTIME_BACKEND_POSIX };
+/* SIMULATOR: only, and always, while there is a struct simulator (runtime_simulator.h). */
+enum runtime_backend {
+    RUNTIME_BACKEND_AUTO,
+    RUNTIME_BACKEND_IO_URING,
+    RUNTIME_BACKEND_POSIX,
+    RUNTIME_BACKEND_SIMULATOR,
+};
 
 enum { RUNTIME_CORES_MAX = 64 };
 

@@ -4,12 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -18,7 +16,7 @@
 #include "base/base_memory.h"
 #include "runtime/core.h"
 
-enum { ADDRESS_TEXT_SIZE = 128, BACKLOG = 1024, VECTORS_MAX = 64 };
+enum { ADDRESS_TEXT_SIZE = 128, VECTORS_MAX = 64 };
 
 struct listener {
     struct pollable pollable;
@@ -155,36 +153,6 @@ static enum status listen_failure(const char *address, int error) {
     return status;
 }
 
-/* A Unix socket left by a process that died: nobody answers on it. */
-static void remove_stale_socket(const union address *a, socklen_t size) {
-    struct stat info;
-    if (lstat(a->local.sun_path, &info) != 0 || !S_ISSOCK(info.st_mode))
-        return;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return;
-    if (connect(fd, &a->any, size) != 0 && errno == ECONNREFUSED)
-        (void)unlink(a->local.sun_path);
-    close(fd);
-}
-
-static int bind_and_listen(const union address *a, socklen_t size) {
-    int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    int on = 1;
-    if (a->any.sa_family == AF_UNIX)
-        remove_stale_socket(a, size);
-    else
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, &a->any, size) != 0 || listen(fd, BACKLOG) != 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
-}
-
 enum status listener_open(struct fiber *f, const char *address, struct listener **listener_out) {
     *listener_out = NULL;
     union address wanted, bound = {0};
@@ -193,12 +161,11 @@ enum status listener_open(struct fiber *f, const char *address, struct listener 
     struct listener *listener = memory_alloc_zeroed(1, sizeof *listener);
     if (listener == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    int fd = bind_and_listen(&wanted, size);
+    int fd = f->core->backend->sockets->listen(&wanted, size, &bound, &bound_size);
     if (fd < 0) {
         memory_free(listener);
         return listen_failure(address, -fd);
     }
-    (void)getsockname(fd, &bound.any, &bound_size);
     listener->pollable.fd = fd;
     listener->backend = f->core->backend;
     listener->port = address_port(&bound);
@@ -226,7 +193,7 @@ void listener_close(struct fiber *f, struct listener *listener) {
     if (listener == NULL)
         return;
     listener->backend->forget(&listener->pollable);
-    close(listener->pollable.fd);
+    listener->backend->sockets->close(listener->pollable.fd);
     if (listener->unix_path[0] != '\0')
         (void)unlink(listener->unix_path);
     memory_free(listener);
@@ -237,23 +204,19 @@ void listener_close(struct fiber *f, struct listener *listener) {
 /* Takes the descriptor. */
 static enum status connection_create(struct fiber *f, int fd, struct connection **connection_out) {
     struct connection *connection = memory_alloc_zeroed(1, sizeof *connection);
+    const struct backend *backend = f->core->backend;
     if (connection == NULL) {
-        close(fd);
+        backend->sockets->close(fd);
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     }
     connection->pollable.fd = fd;
-    connection->backend = f->core->backend;
+    connection->backend = backend;
     union address peer = {0};
     socklen_t size = sizeof peer;
-    if (getpeername(fd, &peer.any, &size) == 0)
+    if (backend->sockets->peer(fd, &peer, &size) == 0)
         address_to_text(&peer, size, connection->peer, sizeof connection->peer);
     else
         strcpy(connection->peer, "[unknown]");
-    if (peer.any.sa_family != AF_UNIX) {
-        int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    }
     *connection_out = connection;
     return STATUS_OK;
 }
@@ -295,9 +258,10 @@ enum status connection_open(struct fiber *f, const char *address,
     union address peer;
     socklen_t size;
     TRY(parse_address(f, address, &peer, &size));
-    int fd = socket(peer.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const struct backend *backend = f->core->backend;
+    int fd = backend->sockets->create(peer.any.sa_family);
     if (fd < 0)
-        return error_set(STATUS_CONNECTION_FAILURE, "could not create socket: %s", strerror(errno));
+        return error_set(STATUS_CONNECTION_FAILURE, "could not create socket: %s", strerror(-fd));
     struct pollable pollable = {.fd = fd};
     struct operation o = {.kind = OPERATION_CONNECT,
                           .fd = fd,
@@ -305,12 +269,12 @@ enum status connection_open(struct fiber *f, const char *address,
                           .address = &peer,
                           .address_size = size};
     enum status status = operation__run(f, &o);
-    f->core->backend->forget(&pollable);
+    backend->forget(&pollable);
     if (status == STATUS_OK && o.result < 0)
         status = error_set(STATUS_CONNECTION_FAILURE, "could not connect to \"%s\": %s", address,
                            strerror((int)-o.result));
     if (status != STATUS_OK) {
-        close(fd);
+        backend->sockets->close(fd);
         return status;
     }
     return connection_create(f, fd, connection_out);
@@ -419,7 +383,7 @@ enum status connection_send(struct fiber *f, struct connection *connection,
 
 void connection_shutdown(struct connection *connection) {
     connection->shut_down = true;
-    (void)shutdown(connection->pollable.fd, SHUT_RDWR);
+    connection->backend->sockets->shutdown(connection->pollable.fd);
 }
 
 void connection_close(struct fiber *f, struct connection *connection) {
@@ -427,6 +391,6 @@ void connection_close(struct fiber *f, struct connection *connection) {
         return;
     ASSERT(connection->calls == 0);
     connection->backend->forget(&connection->pollable);
-    close(connection->pollable.fd);
+    connection->backend->sockets->close(connection->pollable.fd);
     memory_free(connection);
 }

@@ -5,45 +5,15 @@
 #include "runtime/runtime.h"
 #include "server/server.h"
 #include "server/server_options.h"
-#include "session/session.h"
-#include "table/table.h"
-#include "txn/txn.h"
+#include "server/server_verify.h"
 
 struct check_call {
     const char *directory;
-    uint64_t damage, tables;
+    struct verification found;
 };
-
-struct tree_names {
-    struct schema *schema;
-    char text[256];
-};
-
-static const char *name_tree(void *context, struct tree_id tree) {
-    struct tree_names *names = context;
-    return schema_tree_name(names->schema, tree, names->text, sizeof names->text);
-}
 
 static void report(void *context, const char *line) {
     printf("damaged: %s\n", line);
-}
-
-static enum status check_open(struct fiber *f, struct check_call *call, struct engine *engine) {
-    struct catalog *catalog = engine_catalog(engine);
-    struct tree_names names = {.schema = catalog_schema(catalog)};
-    enum status status =
-        store_check(f, engine_store(engine), name_tree, report, NULL, &call->damage);
-    for (size_t i = 0; status == STATUS_OK && i < schema_table_count(names.schema); i++) {
-        const struct table *table = schema_table_at(names.schema, i);
-        if (table->kind != RELATION_TABLE)
-            continue;
-        uint64_t damage = 0;
-        status = table_check(f, catalog, table, report, NULL, &damage);
-        call->damage += damage;
-        call->tables++;
-    }
-    schema_release(names.schema);
-    return status;
 }
 
 static enum status check_on_core(struct fiber *f, void *argument) {
@@ -51,7 +21,7 @@ static enum status check_on_core(struct fiber *f, void *argument) {
     struct engine_options options = {.directory = call->directory};
     struct engine *engine;
     TRY(engine_open(f, &options, &engine));
-    enum status status = check_open(f, call, engine);
+    enum status status = engine_verify(f, engine, report, NULL, &call->found);
     enum status closed = engine_close(f, engine);
     return status != STATUS_OK ? status : closed;
 }
@@ -91,10 +61,10 @@ int check_main(int argc, char **argv) {
                 error->hint);
         return 1;
     }
-    if (call.damage > 0) {
-        printf("%llu findings in %s\n", (unsigned long long)call.damage, operands[0]);
+    if (call.found.findings > 0) {
+        printf("%llu findings in %s\n", (unsigned long long)call.found.findings, operands[0]);
         return 1;
     }
-    printf("%s is sound: %llu tables checked\n", operands[0], (unsigned long long)call.tables);
+    printf("%s is sound: %llu tables checked\n", operands[0], (unsigned long long)call.found.tables);
     return 0;
 }

@@ -1,59 +1,33 @@
-/*
- * satori server: open the listener, open the database, accept clients until a signal comes.
- *
- * The listener is opened first, so that a busy port is reported before anything is touched;
- * clients that come while the journal is replayed wait in its backlog.
- */
+/* satori server: the arguments, and a service until a signal comes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base_log.h"
-#include "pgwire/pgwire.h"
 #include "runtime/runtime.h"
-#include "runtime/runtime_socket.h"
-#include "runtime/runtime_sync.h"
 #include "server/server.h"
 #include "server/server_options.h"
-#include "session/session.h"
+#include "server/server_service.h"
 
 struct serve {
+    struct service service;
     struct engine_options engine_options;
     char listen[256];
     struct setting_override overrides[3];
-    struct engine *engine;
-    struct listener *listener;
-    struct event stop;
 };
 
 /* Runs on core 0 when SIGINT or SIGTERM arrives; so does everything else that touches `stop`. */
 static enum status on_signal(struct fiber *f, void *argument) {
     struct serve *serve = argument;
     LOG(LOG_INFO, "server", "stopping: ending sessions, writing a checkpoint");
-    event_set(&serve->stop);
+    service_stop(&serve->service);
     return STATUS_OK;
 }
 
-static enum status accept_clients(struct fiber *f, void *argument) {
-    struct serve *serve = argument;
-    return pgwire_serve(f, serve->listener, serve->engine);
-}
-
-static enum status open_listener(struct fiber *f, struct serve *serve) {
-    TRY(listener_open(f, serve->listen, &serve->listener));
-    if (listener_is_loopback(serve->listener))
-        return STATUS_OK;
-    listener_close(f, serve->listener);
-    enum status status =
-        error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                  "will not listen on %s: satori has no passwords and no TLS yet", serve->listen);
-    error_hint("listen on a loopback address such as 127.0.0.1:5433 or on a Unix socket");
-    return status;
-}
-
-static void say_ready(const struct serve *serve) {
-    const char *address = listener_address(serve->listener);
-    printf("satori %s serves %s on %s\n", SATORI_VERSION, serve->engine_options.directory, address);
+static void say_ready(struct service *service) {
+    const char *address = listener_address(service->listener);
+    printf("satori %s serves %s on %s\n", SATORI_VERSION, service->engine_options->directory,
+           address);
     const char *colon = strrchr(address, ':');
     if (address[0] != '/' && colon != NULL)
         printf("connect: psql -h %.*s -p %s -U satori satori\n", (int)(colon - address), address,
@@ -62,36 +36,12 @@ static void say_ready(const struct serve *serve) {
     fflush(stdout);
 }
 
-static enum status serve_clients(struct fiber *f, struct serve *serve) {
-    struct task_group group;
-    task_group_init(&group, f);
-    TRY(task_group_spawn(f, &group, FIBER_LATENCY, accept_clients, serve));
-    say_ready(serve);
-    LOG(LOG_INFO, "server", "ready address=%s data=%s backend=%s",
-        listener_address(serve->listener), serve->engine_options.directory,
-        runtime_backend_name(runtime_backend(fiber_runtime(f))));
-    enum status status = event_wait(f, &serve->stop);
-    engine_shutdown(serve->engine);
-    task_group_cancel(&group, STATUS_SHUTDOWN);
-    enum status accepted = task_group_wait(f, &group);
-    if (accepted != STATUS_OK && accepted != STATUS_SHUTDOWN)
-        status = accepted;
-    return status;
-}
-
 static enum status serve_on_core(struct fiber *f, void *argument) {
     struct serve *serve = argument;
-    TRY(open_listener(f, serve));
-    enum status status = engine_open(f, &serve->engine_options, &serve->engine);
-    if (status == STATUS_OK)
-        status = serve_clients(f, serve);
-    listener_close(f, serve->listener);
-    if (serve->engine != NULL) {
-        enum status closed = engine_close(f, serve->engine);
-        if (status == STATUS_OK)
-            status = closed;
-    }
-    return status;
+    serve->service.engine_options = &serve->engine_options;
+    serve->service.address = serve->listen;
+    serve->service.ready = say_ready;
+    return service_run(f, &serve->service);
 }
 
 /* The settings that --help lists behind the options. */
