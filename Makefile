@@ -4,7 +4,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:5433
 ONLY ?=
 
-.PHONY: help run build test bench lint format clean
+.PHONY: help run build test sim bench lint format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -28,6 +28,12 @@ test: ## build and run every test; ends with "N passed, N failed"
 	@$(MAKE) --no-print-directory build/build.ninja
 	@ninja -C build
 	@tool/run-tests build
+
+sim: ## simulate (SEEDS=n, MINUTES=n, or SEED=x to replay one with its trace; WORKLOAD, MODE)
+	@$(MAKE) --no-print-directory build/build.ninja
+	@ninja -C build test/sim >/dev/null
+	@build/test/sim $(if $(SEED),--seed $(SEED) --trace,$(if $(MINUTES),--minutes $(MINUTES),--seeds $(or $(SEEDS),100))) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(MODE),--mode $(MODE))
 
 bench: ## measure beside the peers (ONLY=pattern, SCALE of TPC-H); also writes build/bench.json
 	@tool/setup bench

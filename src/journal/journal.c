@@ -70,6 +70,35 @@ static enum status journal_create(struct fiber *f, struct journal *journal) {
     return journal__segment_add(f, journal);
 }
 
+/*
+ * A writer may have ended between the write and the sync of what we now count as there, or because
+ * the sync failed: make it durable before anybody builds on it. After a failed sync the system
+ * believes its copy is clean, so another sync would do nothing: the bytes are written once more.
+ * Frames are written one at a time, so only the last ones (a large record is walked as one) can be
+ * concerned; the name of the segment, too.
+ */
+static enum status tail_make_durable(struct fiber *f, struct journal *journal,
+                                     const struct replay_end *end) {
+    uint8_t *bytes = memory_alloc_aligned(FILE_DIRECT_ALIGNMENT, JOURNAL_FRAME_SIZE_MAX);
+    if (bytes == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    enum status status = STATUS_OK;
+    for (uint64_t at = end->last_offset; status == STATUS_OK && at < end->offset;) {
+        uint64_t left = end->offset - at;
+        size_t size = left < JOURNAL_FRAME_SIZE_MAX ? (size_t)left : JOURNAL_FRAME_SIZE_MAX;
+        status = file_read_exact(f, journal->file, bytes, size, at);
+        if (status == STATUS_OK)
+            status = file_write(f, journal->file, bytes, size, at, FILE_WRITE_PLAIN);
+        at += size;
+    }
+    memory_free(bytes);
+    if (status == STATUS_OK && journal->sync != JOURNAL_SYNC_OFF)
+        status = file_sync(f, journal->file);
+    return status == STATUS_OK && journal->sync != JOURNAL_SYNC_OFF
+               ? directory_sync(f, journal->directory)
+               : status;
+}
+
 static enum status journal_recover(struct fiber *f, struct journal *journal,
                                    const struct journal_replay *replay) {
     TRY(journal__segments_read(f, journal->directory, journal->database_id, &journal->segments,
@@ -87,13 +116,11 @@ static enum status journal_recover(struct fiber *f, struct journal *journal,
     journal->record_open = end.record_open;
     atomic_store(&journal->next_number, end.next_number);
     atomic_store(&journal->durable, end.next_number - 1);
-    /* A writer may have been killed between the write and the sync of a frame that we now count
-       as there: make it so before anybody builds on it. */
     char path[JOURNAL_PATH_SIZE];
     journal__segment_path(journal->directory,
                           journal->segments[journal->segment_count - 1].header.sequence, path);
     TRY(file_open(f, path, FILE_DIRECT, &journal->file));
-    TRY(file_sync(f, journal->file));
+    TRY(tail_make_durable(f, journal, &end));
     return journal__spares_read(f, journal);
 }
 

@@ -260,6 +260,7 @@ static enum status walk(struct fiber *f, struct reader *reader, const struct jou
     bool open = skipping; /* the last frame seen belongs to an unfinished record */
     *end_out = (struct replay_end){0};
     uint64_t first_number = place.number;
+    struct place last = place;
     for (;;) {
         struct place before = place;
         struct frame frame;
@@ -267,6 +268,7 @@ static enum status walk(struct fiber *f, struct reader *reader, const struct jou
         TRY(frame_next(f, reader, &place, &found, &frame));
         if (!found)
             break;
+        last = before;
         open = false;
         unsigned flags = frame.header.fragment_flags;
         if (frame.header.kind == JOURNAL_FRAME_RECORDS) {
@@ -291,6 +293,7 @@ static enum status walk(struct fiber *f, struct reader *reader, const struct jou
     }
     ASSERT(place.segment + 1 == reader->count);
     end_out->offset = place.offset;
+    end_out->last_offset = last.segment == place.segment ? last.offset : place.offset;
     end_out->next_frame = place.frame;
     end_out->previous_hash = place.previous_hash;
     end_out->next_number = place.number;

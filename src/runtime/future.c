@@ -20,8 +20,7 @@ void futex__wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns) 
 
 void futex__wake(_Atomic uint32_t *word) {
     if (environment__current->simulation == NULL)
-        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL,
-                0);
+        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 enum { FUTURE_PENDING, FUTURE_DONE };

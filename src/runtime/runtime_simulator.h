@@ -37,7 +37,7 @@ enum simulator_fault {
     SIMULATOR_SILENT, /* nothing arrives any more, neither side is told for a while */
     /* a crash, for each unsynced page or name; these have no rates */
     SIMULATOR_PAGE_LOST,
-    SIMULATOR_PAGE_TORN, /* by sectors of 512 bytes */
+    SIMULATOR_PAGE_TORN,  /* by sectors of 512 bytes */
     SIMULATOR_PAGE_OLDER, /* a version between the synced and the newest */
     SIMULATOR_NAME_LOST,
     SIMULATOR_FAULT_COUNT,
@@ -74,8 +74,7 @@ struct random *simulator_random(struct simulator *simulator);
 /* A line of the trace, and part of the hash. From fibers, too. */
 void simulator_note(struct simulator *simulator, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Change a rate; returns the one before. From fibers, too. */
-uint32_t simulator_rate_set(struct simulator *simulator, enum simulator_fault fault,
-                            uint32_t rate);
+uint32_t simulator_rate_set(struct simulator *simulator, enum simulator_fault fault, uint32_t rate);
 /* No rates at all any more; a full disk has room again. */
 void simulator_heal(struct simulator *simulator);
 

@@ -417,10 +417,8 @@ static void write_log(enum log_level level, const char *line) {
     if (level != LOG_FATAL || c == NULL)
         return;
     unsigned place = place_of(s, c->runtime);
-    if (place == s->runtime_count || c->current == NULL) {
-        fprintf(stderr, "%s\n", line); /* nowhere to go: let the process end */
-        return;
-    }
+    if (place == s->runtime_count || c->current == NULL)
+        return; /* nowhere to go: the process ends */
     s->failed[place] = s->any_failed = true;
     core__switch_away_for_ever(c->current);
 }

@@ -96,11 +96,11 @@ struct endpoint {
     unsigned port, peer_port;
     struct endpoint *peer; /* NULL: listener, or not connected */
     struct buffer arrived;
-    size_t arrived_at;           /* read so far */
-    size_t under_way;            /* sent by the peer, not arrived yet */
-    int64_t last_arrival_ns;     /* of what was sent to here */
-    bool ended;                  /* the peer has said good-bye, behind what has arrived */
-    int error;                   /* errno of both directions */
+    size_t arrived_at;       /* read so far */
+    size_t under_way;        /* sent by the peer, not arrived yet */
+    int64_t last_arrival_ns; /* of what was sent to here */
+    bool ended;              /* the peer has said good-bye, behind what has arrived */
+    int error;               /* errno of both directions */
     bool closed, silent, listening;
     struct operation *reader, *writer;
     struct endpoint *backlog[64]; /* of a listener */
@@ -121,7 +121,7 @@ struct simulator {
     struct runtime *runtimes[SIMULATOR_RUNTIMES_MAX];
     bool failed[SIMULATOR_RUNTIMES_MAX];
     unsigned runtime_count;
-    bool any_failed; /* since somebody looked */
+    bool any_failed;                /* since somebody looked */
     struct simulator_event *events; /* a heap */
     size_t event_count, event_capacity;
     uint64_t event_order;

@@ -227,7 +227,8 @@ size_t disk__read(const struct disk_file *file, uint8_t *bytes, uint64_t size, u
     if (size > file->size - offset)
         size = file->size - offset;
     for (uint64_t done = 0; done < size;) {
-        uint64_t number = (offset + done) / DISK_PAGE_SIZE, begin = (offset + done) % DISK_PAGE_SIZE;
+        uint64_t number = (offset + done) / DISK_PAGE_SIZE,
+                 begin = (offset + done) % DISK_PAGE_SIZE;
         uint64_t step = DISK_PAGE_SIZE - begin < size - done ? DISK_PAGE_SIZE - begin : size - done;
         const uint8_t *page = number < file->page_count ? file->pages[number].now : NULL;
         if (page != NULL)
@@ -336,8 +337,8 @@ static void crash_file(struct simulator *s, const struct temper *temper, struct 
         uint64_t least = file->size < file->size_durable ? file->size : file->size_durable;
         uint64_t most = file->size < file->size_durable ? file->size_durable : file->size;
         uint64_t between =
-            least + simulator__below(s, STREAM_CRASH, (most - least) / DISK_PAGE_SIZE + 1) *
-                        DISK_PAGE_SIZE;
+            least +
+            simulator__below(s, STREAM_CRASH, (most - least) / DISK_PAGE_SIZE + 1) * DISK_PAGE_SIZE;
         uint64_t choices[] = {file->size, file->size_durable, between};
         file->size = choices[simulator__below(s, STREAM_CRASH, 3)];
     }

@@ -81,8 +81,8 @@ static void fall_silent(struct simulator *s, struct endpoint *e) {
         if (sides[i]->silent)
             continue;
         sides[i]->silent = true;
-        int64_t wait = KEEP_ALIVE_NS / 2 + (int64_t)simulator__below(s, SIMULATOR_SILENT,
-                                                                     (uint64_t)KEEP_ALIVE_NS / 2);
+        int64_t wait = KEEP_ALIVE_NS / 2 +
+                       (int64_t)simulator__below(s, SIMULATOR_SILENT, (uint64_t)KEEP_ALIVE_NS / 2);
         simulator__schedule(s, s->now_ns + wait,
                             (struct simulator_event){.fire = time_out, .object = sides[i]});
     }
@@ -285,8 +285,7 @@ void simulator__socket_cancel(struct simulator *s, struct operation *o) {
 
 /* ---- calls that do not wait --------------------------------------------------------------- */
 
-static int simulated_listen(const void *address, unsigned size, void *bound,
-                            unsigned *bound_size) {
+static int simulated_listen(const void *address, unsigned size, void *bound, unsigned *bound_size) {
     struct simulator *s = simulator__current;
     struct sockaddr_in wanted;
     if (size < sizeof wanted || ((const struct sockaddr *)address)->sa_family != AF_INET)

@@ -65,6 +65,7 @@ int check_main(int argc, char **argv) {
         printf("%llu findings in %s\n", (unsigned long long)call.found.findings, operands[0]);
         return 1;
     }
-    printf("%s is sound: %llu tables checked\n", operands[0], (unsigned long long)call.found.tables);
+    printf("%s is sound: %llu tables checked\n", operands[0],
+           (unsigned long long)call.found.tables);
     return 0;
 }

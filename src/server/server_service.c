@@ -17,9 +17,9 @@ static enum status open_listener(struct fiber *f, struct service *service) {
     if (listener_is_loopback(service->listener))
         return STATUS_OK;
     listener_close(f, service->listener);
-    enum status status =
-        error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                  "will not listen on %s: satori has no passwords and no TLS yet", service->address);
+    enum status status = error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                                   "will not listen on %s: satori has no passwords and no TLS yet",
+                                   service->address);
     error_hint("listen on a loopback address such as 127.0.0.1:5433 or on a Unix socket");
     return status;
 }

@@ -177,13 +177,39 @@ static enum status creation_begin(struct fiber *f, const struct store *store) {
     return remains_remove(f, store);
 }
 
-/* Also when opening: the creation may have been cut off right before. */
+/* The directory's own name must outlast a power failure, too. */
+static enum status parent_sync(struct fiber *f, const struct store *store) {
+    char parent[STORE_PATH_SIZE];
+    size_t size = strlen(store->directory);
+    memcpy(parent, store->directory, size + 1);
+    while (size > 1 && parent[size - 1] == '/')
+        size--;
+    while (size > 0 && parent[size - 1] != '/')
+        size--;
+    while (size > 1 && parent[size - 1] == '/')
+        size--;
+    if (size == 0)
+        parent[size++] = '.';
+    parent[size] = '\0';
+    enum status status = directory_sync(f, parent);
+    if (status != STATUS_INSUFFICIENT_PRIVILEGE)
+        return status;
+    LOG(LOG_WARNING, "txn", "%s", error_current()->message); /* not ours to read */
+    return STATUS_OK;
+}
+
+/* Also when opening: the creation may have been cut off right before, with all names there to be
+   seen but not durable yet. */
 static enum status creation_end(struct fiber *f, const struct store *store) {
     char path[STORE_PATH_SIZE];
     bool exists;
     path_of(store, "satori.creating", path);
     TRY(file_exists(f, path, &exists));
-    return exists ? file_remove(f, path) : STATUS_OK;
+    if (!exists)
+        return STATUS_OK;
+    TRY(directory_sync(f, store->directory));
+    TRY(parent_sync(f, store));
+    return file_remove(f, path);
 }
 
 /* ---- open and close ------------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
-/* Every test of the room runs once per back end: main() of a test is RUN_ON_BOTH(tests). */
+/* Every test of the room runs once per back end: main() of a test is RUN_ON_BOTH(tests) or
+   RUN_ON_ALL(tests). */
 #ifndef RUNTIME_FIXTURE_H
 #define RUNTIME_FIXTURE_H
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "runtime/runtime.h"
+#include "runtime/runtime_simulator.h"
 
 static enum runtime_backend tested_backend;
 
@@ -58,13 +60,30 @@ static inline bool io_uring_works(void) {
 #define RUN_ON_BOTH(tests) RUN_ON_BOTH_WITH(tests, NULL, NULL)
 #define RUN_ON_BOTH_WITH(tests, set_up, tear_down)                                                 \
     int main(void) {                                                                               \
-        tested_backend = RUNTIME_BACKEND_POSIX;                                                    \
-        int failed = cmocka_run_group_tests_name(__FILE__ " (posix)", tests, set_up, tear_down);   \
-        if (io_uring_works()) {                                                                    \
-            tested_backend = RUNTIME_BACKEND_IO_URING;                                             \
-            failed +=                                                                              \
-                cmocka_run_group_tests_name(__FILE__ " (io_uring)", tests, set_up, tear_down);     \
-        }                                                                                          \
+        return RUN_ON_MACHINE(tests, set_up, tear_down);                                           \
+    }
+
+/* A macro, for cmocka counts the tests of an array. */
+#define RUN_ON_MACHINE(tests, set_up, tear_down)                                                   \
+    (tested_backend = RUNTIME_BACKEND_POSIX,                                                       \
+     cmocka_run_group_tests_name(__FILE__ " (posix)", tests, set_up, tear_down) +                  \
+         (io_uring_works()                                                                         \
+              ? (tested_backend = RUNTIME_BACKEND_IO_URING,                                        \
+                 cmocka_run_group_tests_name(__FILE__ " (io_uring)", tests, set_up, tear_down))    \
+              : 0))
+
+/* ... and in the simulator: for tests that keep to what a runtime offers (no threads or sockets of
+   their own, no time but the runtime's). */
+#define RUN_ON_ALL(tests)                                                                          \
+    int main(void) {                                                                               \
+        int failed = RUN_ON_MACHINE(tests, NULL, NULL);                                            \
+        struct simulator_options options = {.seed = 1, .turn_rate = 100000};                       \
+        struct simulator *simulator;                                                               \
+        if (simulator_create(&options, &simulator) != STATUS_OK)                                   \
+            return 1;                                                                              \
+        tested_backend = RUNTIME_BACKEND_SIMULATOR;                                                \
+        failed += cmocka_run_group_tests_name(__FILE__ " (simulator)", tests, NULL, NULL);         \
+        simulator_destroy(simulator);                                                              \
         return failed;                                                                             \
     }
 

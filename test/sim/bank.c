@@ -66,16 +66,14 @@ static enum client_outcome transfer(struct fiber *f, struct world *world, struct
     enum client_outcome outcome =
         client_query_format(f, client, "begin%s", levels[random_below(world->random, 3)]);
     if (outcome == CLIENT_DONE)
-        outcome = client_query_format(f, client,
-                                      "update accounts set balance = balance - %d where id = %d",
-                                      amount, source);
+        outcome = client_query_format(
+            f, client, "update accounts set balance = balance - %d where id = %d", amount, source);
     if (outcome == CLIENT_DONE && random_below(world->random, 4) == 0)
         outcome = client_query_format(f, client, "select pg_sleep(0.0%u)",
                                       (unsigned)random_below(world->random, 10));
     if (outcome == CLIENT_DONE)
-        outcome = client_query_format(f, client,
-                                      "update accounts set balance = balance + %d where id = %d",
-                                      amount, target);
+        outcome = client_query_format(
+            f, client, "update accounts set balance = balance + %d where id = %d", amount, target);
     if (outcome == CLIENT_DONE)
         outcome = client_query_format(f, client, "insert into receipts values (%u, %u, %d, %d, %d)",
                                       number, n, source, target, amount);
@@ -92,7 +90,10 @@ static enum client_outcome transfer(struct fiber *f, struct world *world, struct
     if (outcome == CLIENT_REFUSED || (outcome == CLIENT_LOST && !committing))
         bank->clients[number].fates[n] = REFUSED;
     simulator_note(world->simulator, "bank %u: %u: %d -> %d: %d: %s %s", number, n, source, target,
-                   amount, outcome == CLIENT_DONE ? "done" : outcome == CLIENT_LOST ? "lost" : "no",
+                   amount,
+                   outcome == CLIENT_DONE   ? "done"
+                   : outcome == CLIENT_LOST ? "lost"
+                                            : "no",
                    client->message);
     if (outcome == CLIENT_REFUSED && client_is_open(client) && client->transaction != 'I')
         return client_query(f, client, "rollback");
@@ -116,8 +117,7 @@ static enum client_outcome look_at_sum(struct fiber *f, struct world *world,
 static enum client_outcome look_at_receipts(struct fiber *f, struct world *world,
                                             struct client *client) {
     int64_t balances[ACCOUNTS + 1] = {0};
-    enum client_outcome outcome =
-        client_query(f, client, "begin isolation level repeatable read");
+    enum client_outcome outcome = client_query(f, client, "begin isolation level repeatable read");
     if (outcome == CLIENT_DONE)
         outcome = client_query(f, client, "select id, balance from accounts");
     for (size_t i = 0; outcome == CLIENT_DONE && i < client->rows.row_count; i++)

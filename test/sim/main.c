@@ -121,9 +121,8 @@ static void run_one(const struct settings *settings, struct totals *totals) {
     if (report.failure[0] == '\0' && settings->twice) {
         struct world_report again = run_seed(&settings->world);
         if (again.hash != report.hash)
-            snprintf(report.failure, sizeof report.failure,
-                     "two runs differ: %016llx and %016llx", (unsigned long long)report.hash,
-                     (unsigned long long)again.hash);
+            snprintf(report.failure, sizeof report.failure, "two runs differ: %016llx and %016llx",
+                     (unsigned long long)report.hash, (unsigned long long)again.hash);
     }
     add(totals, &report);
     if (settings->one)
@@ -132,8 +131,8 @@ static void run_one(const struct settings *settings, struct totals *totals) {
     if (report.failure[0] == '\0')
         return;
     totals->failures++;
-    printf("FAILED seed %llu (%s): %s\n", (unsigned long long)settings->world.seed,
-           report.workload, report.failure);
+    printf("FAILED seed %llu (%s): %s\n", (unsigned long long)settings->world.seed, report.workload,
+           report.failure);
     printf("  replay: make sim SEED=%llu%s%s%s\n", (unsigned long long)settings->world.seed,
            settings->world.mode == WORLD_ROT ? " MODE=rot" : "",
            settings->world.workload != NULL ? " WORKLOAD=" : "",
@@ -171,10 +170,10 @@ static int usage(void) {
 
 static bool read_options(int argc, char **argv, struct settings *settings) {
     static const struct option options[] = {
-        {"seeds", 1, NULL, 'n'},   {"minutes", 1, NULL, 'm'}, {"first", 1, NULL, 'f'},
-        {"seed", 1, NULL, 's'},    {"trace", 0, NULL, 't'},   {"twice", 0, NULL, '2'},
-        {"workload", 1, NULL, 'w'}, {"mode", 1, NULL, 'o'},   {"seconds", 1, NULL, 'd'},
-        {"saved", 1, NULL, 'S'},   {NULL, 0, NULL, 0},
+        {"seeds", 1, NULL, 'n'},    {"minutes", 1, NULL, 'm'}, {"first", 1, NULL, 'f'},
+        {"seed", 1, NULL, 's'},     {"trace", 0, NULL, 't'},   {"twice", 0, NULL, '2'},
+        {"workload", 1, NULL, 'w'}, {"mode", 1, NULL, 'o'},    {"seconds", 1, NULL, 'd'},
+        {"saved", 1, NULL, 'S'},    {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -218,7 +217,7 @@ static bool read_options(int argc, char **argv, struct settings *settings) {
 }
 
 int main(int argc, char **argv) {
-    struct settings settings = {.world = {.seed = 1, .seconds = 40}, .seeds = 100};
+    struct settings settings = {.world = {.seed = 1, .seconds = 35}, .seeds = 100};
     if (!read_options(argc, argv, &settings))
         return usage();
     struct totals totals = {0};

@@ -131,7 +131,7 @@ static void pass(struct world *world, int64_t duration_ns) {
             start_server(world);
         enum status status;
         simulator_run_for(s, 10 * MS < until - simulator_now_ns(s) ? 10 * MS
-                                                                    : until - simulator_now_ns(s));
+                                                                   : until - simulator_now_ns(s));
         if (future_wait(&world->serving, 0, &status)) {
             server_ended(world, status);
             simulator_run_for(s, (int64_t)pick(world, 300) * MS);
@@ -236,7 +236,7 @@ static enum status run_seat(struct fiber *f, void *argument) {
         count_outcome(world, &client, outcome);
         if (outcome == CLIENT_LOST || pick(world, 200) == 0)
             client_close(f, &client, pick(world, 2) == 0);
-        TRY(fiber_sleep(f, (int64_t)pick(world, 60) * MS));
+        TRY(fiber_sleep(f, (int64_t)pick(world, 400) * MS));
     }
     client_close(f, &client, true);
     return STATUS_OK;
@@ -319,6 +319,8 @@ static void choose_server(struct world *world) {
     };
     set(world, "journal_sync", pick(world, 2) == 0 ? "dsync" : "fdatasync", 0);
     set(world, "checkpoint_interval", "%u", 1 + (unsigned)pick(world, 20));
+    set(world, "journal_segment_size", "%u", (64 + 4 * (unsigned)pick(world, 250)) & ~3u);
+    set(world, "journal_size", "%u", 1 + (unsigned)pick(world, 4));
     set(world, "deadlock_timeout", "%u", 1 + (unsigned)pick(world, 500));
 }
 
@@ -331,8 +333,7 @@ static void have_accidents(struct world *world) {
         if (pick(world, 3) == 0)
             simulator_run_until_operation(
                 world->simulator,
-                simulator_counts(world->simulator)->file_operations + 1 + pick(world, 40),
-                SECOND);
+                simulator_counts(world->simulator)->file_operations + 1 + pick(world, 40), SECOND);
         uint64_t accident = pick(world, 10);
         if (accident < 5)
             crash_server(world, SIMULATOR_POWER);
@@ -347,12 +348,12 @@ static void have_accidents(struct world *world) {
 static void calm_down(struct world *world, struct crowd *crowd, struct future *crowding) {
     simulator_heal(world->simulator);
     simulator_note(world->simulator, "healed");
-    pass(world, 20 * SECOND); /* what began before may still fail */
+    pass(world, 15 * SECOND); /* what began before may still fail */
     world->healed = true;
     uint64_t before = world->report->transactions;
-    pass(world, 20 * SECOND);
+    pass(world, 10 * SECOND);
     if (world->report->transactions == before && !world_failed(world) && !world->damaged)
-        world_fail(world, "no transaction came through in 20 s without faults");
+        world_fail(world, "no transaction came through in 10 s without faults");
     world->stopping = true;
     enum status status;
     bool done = false;
