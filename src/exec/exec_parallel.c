@@ -105,8 +105,8 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
                                     .store = store,
                                     .transaction = execution->environment.transaction,
                                     .arena = &self->scratch};
-    uint64_t rows;
-    TRY(table_row_count_estimate(f, &context, source->scan.table, &rows));
+    uint64_t rows, cold;
+    TRY(table_row_count_estimate(f, &context, source->scan.table, &rows, &cold));
     if (rows < ROWS_THAT_PAY)
         return STATUS_OK;
     bool fits;

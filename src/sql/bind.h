@@ -209,6 +209,8 @@ struct binder {
     struct arena *arena;
     /* Rows of a table that was never analyzed; negative: unknown. */
     double (*row_estimates)(const struct binder *b, const struct table *table);
+    /* How much of it lies in cold blocks, 0 to 1. NULL: nothing does. */
+    double (*cold_shares)(const struct binder *b, const struct table *table);
     void *row_estimates_data;
     const struct schema *schema;
     const struct sql_options *options;

@@ -35,6 +35,11 @@ double plan_table_rows(const struct binder *b, const struct table *table) {
     return rows < 1 ? 1 : rows;
 }
 
+double plan_lookup_cost(const struct binder *b, const struct table *table) {
+    double cold = b->cold_shares != NULL ? b->cold_shares(b, table) : 0;
+    return COST_LOOKUP * (1 - cold) + COST_LOOKUP_COLD * cold;
+}
+
 static const struct expression *strip_casts(const struct expression *expression) {
     while (expression->kind == EXPRESSION_CAST)
         expression = expression->arguments[0];

@@ -263,6 +263,15 @@ static double lookup_rows(struct frame *frame, const struct path *leaf, uint32_t
     return alone >= 0 && alone <= matches ? -1 : matches;
 }
 
+/* Of one lookup in the leaf. */
+static double lookup_cost(struct frame *frame, const struct path *leaf) {
+    const struct relation *relation =
+        leaf == NULL || leaf->relation < 0 ? NULL : frame->query->relations[leaf->relation];
+    return relation == NULL || relation->source != RELATION_OF_TABLE
+               ? COST_LOOKUP
+               : plan_lookup_cost(frame->p->b, relation->table);
+}
+
 static bool has_key(uint64_t left, uint64_t right, uint32_t count, struct expression **conditions) {
     struct expression *a, *b;
     for (uint32_t i = 0; i < count; i++)
@@ -290,10 +299,11 @@ double plan_join_cost(struct frame *frame, enum join_kind kind, double left_rows
         return left_rows * (right_cost + 0.1);
     bool keyed = has_key(left_relations, right_relations, count, conditions);
     double whole = whole_cost(kind, left_rows, right_rows, right_cost, rows, keyed);
-    if (kind == JOIN_FULL || left_rows * COST_LOOKUP > whole)
+    double each = lookup_cost(frame, right);
+    if (kind == JOIN_FULL || left_rows * each > whole)
         return whole;
     double matches = lookup_rows(frame, right, count, conditions);
-    double loop = left_rows * COST_LOOKUP * (1 + matches) + rows * COST_OUTPUT;
+    double loop = left_rows * each * (1 + matches) + rows * COST_OUTPUT;
     return matches >= 0 && loop < whole ? loop : whole;
 }
 
@@ -375,9 +385,9 @@ static enum status try_index_loop(struct frame *frame, enum join_kind kind, stru
         return STATUS_OK;
     bool keyed = has_key(left->relations, right->relations, count, conditions);
     double whole = whole_cost(kind, left->rows, right->rows, right->node->total_cost, rows, keyed);
-    double matches =
-        left->rows * COST_LOOKUP > whole ? -1 : lookup_rows(frame, right, count, conditions);
-    if (matches < 0 || left->rows * COST_LOOKUP * (1 + matches) + rows * COST_OUTPUT >= whole)
+    double each = lookup_cost(frame, right);
+    double matches = left->rows * each > whole ? -1 : lookup_rows(frame, right, count, conditions);
+    if (matches < 0 || left->rows * each * (1 + matches) + rows * COST_OUTPUT >= whole)
         return STATUS_OK;
     struct expression **quals;
     uint32_t used = 0;

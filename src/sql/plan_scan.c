@@ -270,7 +270,8 @@ static bool choose_index(struct frame *frame, uint32_t relation, uint32_t count,
         bool usable = choice.equal_count > 0 || choice.any.list != NULL ||
                       choice.lower.bound != NULL || choice.upper.bound != NULL;
         if (!usable || (!choice.unique && choice.rows > LOOKUPS_CHEAP &&
-                        choice.rows * COST_LOOKUP > table_rows * COST_SCAN))
+                        choice.rows * plan_lookup_cost(frame->p->b, table) >
+                            table_rows * COST_SCAN))
             continue;
         if (!found || choice.rows < best->rows ||
             (choice.rows == best->rows && choice.equal_count > best->equal_count))
@@ -400,7 +401,8 @@ static enum status plan_table(struct frame *frame, uint32_t number, uint32_t cou
     if (indexed)
         TRY(apply_index(frame, outer, &path->layout, &choice, count, quals, node));
     node->start_cost = indexed ? 0.3 : 0;
-    node->total_cost = indexed ? 0.3 + read * COST_LOOKUP : read * COST_SCAN + 1;
+    node->total_cost =
+        indexed ? 0.3 + read * plan_lookup_cost(p->b, table) : read * COST_SCAN + 1;
     path->rows = rows < 1 ? 1 : rows;
     path->quals = quals;
     path->qual_count = count;

@@ -554,7 +554,8 @@ static bool lookups_are_cheaper(struct frame *frame, const struct join_group *gr
             continue;
         double rows = plan_table_rows(frame->p->b, relation->table);
         double matches = rows / plan_distinct_values(&inner, key);
-        double lookups = outer_rows(frame, group, derived) * COST_LOOKUP * (1 + matches);
+        double each = plan_lookup_cost(frame->p->b, relation->table);
+        double lookups = outer_rows(frame, group, derived) * each * (1 + matches);
         if (lookups < rows * (COST_SCAN + 0.02))
             return true;
     }

@@ -253,7 +253,7 @@ struct row_counts {
     size_t count;
     struct {
         uint32_t oid;
-        double rows;
+        double rows, cold_share;
     } items[RELATIONS_MAX];
 };
 
@@ -265,16 +265,25 @@ static double known_rows(const struct binder *b, const struct table *table) {
     return -1;
 }
 
+static double known_cold_share(const struct binder *b, const struct table *table) {
+    const struct row_counts *counts = b->row_estimates_data;
+    for (size_t i = 0; i < counts->count; i++)
+        if (counts->items[i].oid == table->oid)
+            return counts->items[i].cold_share;
+    return 0;
+}
+
 static enum status count_rows(struct fiber *f, struct binder *b, struct row_counts *counts) {
     if (b->options->tables == NULL)
         return STATUS_OK;
     for (size_t i = 0; i < b->lock_count && counts->count < RELATIONS_MAX; i++) {
         const struct table *table = schema_table_by_oid(b->schema, b->locks[i].oid);
-        uint64_t rows;
+        uint64_t rows, cold;
         if (table == NULL || table->kind != RELATION_TABLE)
             continue;
-        TRY(table_row_count_estimate(f, b->options->tables, table, &rows));
+        TRY(table_row_count_estimate(f, b->options->tables, table, &rows, &cold));
         counts->items[counts->count].oid = table->oid;
+        counts->items[counts->count].cold_share = rows > 0 ? (double)cold / (double)rows : 0;
         counts->items[counts->count++].rows = (double)rows;
     }
     return STATUS_OK;
@@ -296,6 +305,7 @@ static void open_binder(struct prepare_call *call, struct arena *arena, struct s
     b->text_offset = call->raw->offset;
     b->text_size = call->raw->size;
     b->row_estimates = known_rows;
+    b->cold_shares = known_cold_share;
     b->row_estimates_data = counts;
     if (options->value_context != NULL)
         b->values = *options->value_context;

@@ -175,22 +175,22 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
 struct count_call {
     const struct table *table;
     struct tree_id tree;
-    uint64_t count;
+    uint64_t count, cold;
 };
 
 static enum status count_here(struct fiber *f, struct partition *partition, void *argument) {
     struct count_call *call = argument;
     TRY(partition_tree_count(f, partition, call->tree, &call->count));
-    uint64_t cold = 0;
     if (!call->table->is_system)
-        TRY(block__count_rows(f, partition, call->table, &cold));
-    call->count += cold;
+        TRY(block__count_rows(f, partition, call->table, &call->cold));
+    call->count += call->cold;
     return STATUS_OK;
 }
 
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
-                                     const struct table *table, uint64_t *count_out) {
-    *count_out = 0;
+                                     const struct table *table, uint64_t *count_out,
+                                     uint64_t *cold_out) {
+    *count_out = *cold_out = 0;
     if (table->kind != RELATION_TABLE)
         return STATUS_OK;
     struct count_call calls[PARTITIONS_MAX];
@@ -203,7 +203,7 @@ enum status table_row_count_estimate(struct fiber *f, const struct table_context
     }
     TRY(partition_call_all(f, context->store, partitions, count_here, arguments));
     for (unsigned i = 0; i < count; i++)
-        *count_out += calls[i].count;
+        *count_out += calls[i].count, *cold_out += calls[i].cold;
     return STATUS_OK;
 }
 

@@ -165,9 +165,10 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
                              bool *found_out, struct row_address *address_out, struct value *values)
     MUST_USE;
 
-/* Estimated rows now (counters of the trees); of those a bound index range holds. */
+/* Estimated rows now (counters of the trees), and how many of them lie in cold blocks. */
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
-                                     const struct table *table, uint64_t *count_out) MUST_USE;
+                                     const struct table *table, uint64_t *count_out,
+                                     uint64_t *cold_out) MUST_USE;
 
 /* Bytes of pages that a tree (of rows, with their blocks, of large values, of an index) takes on
    all partitions. */
