@@ -5,7 +5,8 @@
  * partner, so the first round, which is often the last, needs no copy of the left side: its output
  * is the left batch with a selection, the right columns written beside it at the same row numbers.
  * Later rounds gather pairs, several partners of one row among them, and slice the left batch.
- * RIGHT and FULL mark the tuples that met somebody and hand out the others at the end.
+ * RIGHT and FULL mark the tuples that met somebody and hand out the others at the end; RIGHT_SEMI
+ * and RIGHT_ANTI do nothing but mark, and then hand out those that did or did not.
  */
 #include "exec/exec_join.h"
 
@@ -231,6 +232,13 @@ static struct batch *put_out(struct hash_join *join, const uint16_t *selection, 
 
 /* ---- pairs --------------------------------------------------------------------------------- */
 
+/* Other cores may mark it, too. */
+static inline void mark_met(uint8_t *tuple) {
+    uint8_t *met = &join_tuple(tuple)->met;
+    if (__atomic_load_n(met, __ATOMIC_RELAXED) == 0)
+        __atomic_store_n(met, 1, __ATOMIC_RELAXED);
+}
+
 /* The pairs that pass the residual, as rows of `both`, into selection[]; they are marked as met.
    Pair i is row rows[i]. */
 static enum status pass_pairs(struct fiber *f, struct hash_join *join, const uint16_t *rows,
@@ -250,7 +258,7 @@ static enum status pass_pairs(struct fiber *f, struct hash_join *join, const uin
             at++;
         join->left_met[join->pair_rows[at]] = 1;
         if (keeps_right)
-            join_tuple(join->pair_tuples[at])->met = 1;
+            mark_met(join->pair_tuples[at]);
     }
     return STATUS_OK;
 }
@@ -282,6 +290,12 @@ static struct batch *complete_left(struct hash_join *join) {
     return put_out(join, join->left->selection, count);
 }
 
+/* Somebody reads the columns of pairs. */
+static bool needs_pairs(const struct hash_join *join) {
+    enum join_kind kind = join->base.node->hash_join.kind;
+    return join->residual != NULL || (!join_is_left_only(kind) && !join_is_right_only(kind));
+}
+
 static enum status first_round(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
     const struct plan_node *node = join->base.node;
     enum join_kind kind = node->hash_join.kind;
@@ -292,7 +306,7 @@ static enum status first_round(struct fiber *f, struct hash_join *join, struct b
     join->first_round = false;
     if (single || node->hash_join.right_unique)
         join->active_count = 0;
-    if (!join_is_left_only(kind) || join->residual != NULL) {
+    if (needs_pairs(join)) {
         left_as_it_is(join);
         fetch_right(join, join->pair_rows);
     }
@@ -300,6 +314,8 @@ static enum status first_round(struct fiber *f, struct hash_join *join, struct b
     join->pair_count = 0;
     if (join_is_left_only(kind))
         drop_met(join);
+    else if (join_is_right_only(kind))
+        return STATUS_OK;
     else if (join->active_count == 0 && (kind == JOIN_LEFT || kind == JOIN_FULL))
         *batch_out = complete_left(join);
     else if (count > 0)
@@ -313,13 +329,15 @@ static enum status later_rounds(struct fiber *f, struct hash_join *join, struct 
         round_of_partners(join);
         TRY(fiber_check(f));
     }
-    left_as_slices(join);
-    fetch_right(join, vector_identity);
+    if (needs_pairs(join)) {
+        left_as_slices(join);
+        fetch_right(join, vector_identity);
+    }
     TRY(pass_pairs(f, join, vector_identity, &count));
     join->pair_count = 0;
     if (join_is_left_only(join->base.node->hash_join.kind))
         drop_met(join);
-    else if (count > 0)
+    else if (count > 0 && !join_is_right_only(join->base.node->hash_join.kind))
         *batch_out = put_out(join, join->selection, count);
     return STATUS_OK;
 }
@@ -329,7 +347,7 @@ static struct batch *left_over(struct hash_join *join) {
     enum join_kind kind = join->base.node->hash_join.kind;
     const uint16_t *rows = batch_rows(join->left);
     uint32_t count = 0;
-    if (kind == JOIN_INNER || kind == JOIN_RIGHT)
+    if (kind == JOIN_INNER || kind == JOIN_RIGHT || join_is_right_only(kind))
         return NULL;
     for (uint32_t i = 0; i < join->left->selected_count; i++) {
         uint16_t row = rows[i];
@@ -344,9 +362,10 @@ static struct batch *left_over(struct hash_join *join) {
     return put_out(join, join->selection, count);
 }
 
-/* RIGHT and FULL: right rows that met nobody. */
+/* RIGHT, FULL, RIGHT_ANTI: right rows that met nobody. RIGHT_SEMI: those that met somebody. */
 static enum status drain(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
     const struct join_table *table = &join->shared->table;
+    uint8_t wanted = join->base.node->hash_join.kind == JOIN_RIGHT_SEMI;
     join->pair_count = 0;
     while (join->drain_store < table->store_count && join->pair_count < VECTOR_SIZE) {
         const struct tuple_store *store = &table->stores[join->drain_store];
@@ -361,7 +380,7 @@ static enum status drain(struct fiber *f, struct hash_join *join, struct batch *
         while (join->drain_at < chunk->count && join->pair_count < VECTOR_SIZE) {
             uint8_t *tuple = tuple_at(store, chunk, join->drain_at++);
             join->pair_tuples[join->pair_count] = tuple;
-            join->pair_count += !join_tuple(tuple)->met;
+            join->pair_count += join_tuple(tuple)->met == wanted;
         }
         if (join->drain_at == chunk->count) {
             join->drain_chunk = chunk->next;
@@ -382,7 +401,8 @@ static enum status drain(struct fiber *f, struct hash_join *join, struct batch *
 /* The left side is read: drain, then the next part if there are parts. */
 static enum status after_left(struct fiber *f, struct hash_join *join, bool *done_out,
                               struct batch **batch_out) {
-    if (join_keeps_right(join->base.node->hash_join.kind) && join->draining) {
+    if (join_keeps_right(join->base.node->hash_join.kind) && join->draining &&
+        join->shared == join) {
         TRY(drain(f, join, batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
@@ -417,9 +437,12 @@ static enum status hash_join_next(struct fiber *f, struct operator_state *base,
     *batch_out = NULL;
     if (join->shared == join && !join->built)
         TRY(exec__join_build(f, join));
+    if (join->shared == join && !join->probed)
+        TRY(exec__join_probe_together(f, join, &join->draining));
+    join->probed = true;
     /* Nothing on the right: an inner or semi join is over before it began. */
     if (!join->shared->spilled && join->shared->table.count == 0 &&
-        (kind == JOIN_INNER || kind == JOIN_SEMI || kind == JOIN_RIGHT))
+        (kind == JOIN_INNER || kind == JOIN_SEMI || kind == JOIN_RIGHT || join_is_right_only(kind)))
         return STATUS_OK;
     while (*batch_out == NULL) {
         bool more = true, done = false;
@@ -443,7 +466,7 @@ static enum status hash_join_reset(struct fiber *f, struct operator_state *base)
     struct hash_join *join = (struct hash_join *)base;
     exec__join_forget(f, join);
     join->left = NULL;
-    join->draining = false;
+    join->draining = join->probed = false;
     join->drain_store = join->drain_at = 0;
     join->drain_chunk = NULL;
     TRY(exec__reset(f, base->left));
@@ -550,5 +573,6 @@ enum status exec__open_hash_join(struct fiber *f, struct execution *execution,
     if (node->hash_join.residual != NULL)
         TRY(exec__compile(join->base.local, node->hash_join.residual, &join->residual));
     TRY(choose_layout(join, arena));
+    TRY(exec__join_filters_open(node, arena, &join->filters, &join->filter_count));
     return make_vectors(join, arena);
 }

@@ -19,6 +19,7 @@
 #ifndef EXEC_JOIN_H
 #define EXEC_JOIN_H
 
+#include "exec/exec_join_filter.h"
 #include "exec/exec_spill.h"
 #include "exec/exec_tuple.h"
 
@@ -26,7 +27,7 @@
 struct join_tuple {
     uint8_t *next;
     uint64_t hash;
-    uint8_t met; /* RIGHT, FULL: found a partner */
+    uint8_t met; /* where right rows without partner matter, or those with one: found one */
 };
 enum { JOIN_TUPLE_HEADER = 17 };
 
@@ -57,6 +58,9 @@ struct hash_join {
     uint32_t stored_count; /* columns of a tuple: keys, then payload */
     uint32_t *payload;     /* payload column i holds right column payload[i] */
     int32_t *place;        /* right column -> column of the tuple; -1: nobody needs it */
+
+    struct join_filter *filters; /* for scans below the left child */
+    uint32_t filter_count;
 
     bool built, spilled;
     struct arena arena;          /* tuples and directory */
@@ -90,6 +94,7 @@ struct hash_join {
     uint16_t selection[VECTOR_SIZE];
     struct batch both, output; /* left ++ right; what goes out */
 
+    bool probed;   /* it was tried to let all cores do it */
     bool draining; /* handing out right rows without partner */
     uint32_t drain_store;
     const struct tuple_chunk *drain_chunk;
@@ -102,9 +107,13 @@ static inline struct join_tuple *join_tuple(uint8_t *tuple) {
 static inline bool join_is_left_only(enum join_kind kind) {
     return kind == JOIN_SEMI || kind == JOIN_ANTI;
 }
-/* Rows of the right side that match nothing matter. */
+/* The output is right rows, once it is known which met somebody. */
+static inline bool join_is_right_only(enum join_kind kind) {
+    return kind == JOIN_RIGHT_SEMI || kind == JOIN_RIGHT_ANTI;
+}
+/* What right rows met, or that they met nothing, matters in the end. */
 static inline bool join_keeps_right(enum join_kind kind) {
-    return kind == JOIN_RIGHT || kind == JOIN_FULL;
+    return kind == JOIN_RIGHT || kind == JOIN_FULL || join_is_right_only(kind);
 }
 
 enum { JOIN_POINTER_BITS = 48 };
@@ -122,5 +131,8 @@ enum status exec__join_build(struct fiber *f, struct hash_join *join) MUST_USE;
 /* Spilled: the next pair of runs; its build side becomes the table. *found_out false: no more. */
 enum status exec__join_next_part(struct fiber *f, struct hash_join *join, bool *found_out) MUST_USE;
 void exec__join_forget(struct fiber *f, struct hash_join *join);
+/* Right rows are the output: let all cores probe with the whole left side, if that pays. */
+enum status exec__join_probe_together(struct fiber *f, struct hash_join *join, bool *done_out)
+    MUST_USE;
 
 #endif

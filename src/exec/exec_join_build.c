@@ -20,6 +20,9 @@ struct join_builder {
     struct spill spill;
     struct spill_run runs[JOIN_PARTS];
     uint64_t bytes; /* most held */
+    struct key_range {
+        int64_t min, max;
+    } ranges[JOIN_FILTERS_MAX]; /* of the keys that filters are made of */
 };
 
 static uint32_t part_of(uint64_t hash, uint32_t level) {
@@ -163,6 +166,9 @@ static NOINLINE enum status take_batch(struct fiber *f, struct join_builder *bui
     if (vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     tuple_vectors(builder, input, vectors);
+    for (uint32_t i = 0; i < join->filter_count; i++)
+        exec__join_filter_range(&builder->vectors[join->filters[i].key], rows, count,
+                                &builder->ranges[i].min, &builder->ranges[i].max);
     struct batch stored = {
         .vectors = vectors, .column_count = join->stored_count, .row_count = input->row_count};
     if (builder->spilled)
@@ -178,6 +184,9 @@ static NOINLINE enum status take_batch(struct fiber *f, struct join_builder *bui
 }
 
 static enum status take_all(struct fiber *f, struct join_builder *builder) {
+    uint32_t filters = builder->join->filter_count;
+    for (uint32_t i = 0; i < filters; i++)
+        builder->ranges[i] = (struct key_range){INT64_MAX, INT64_MIN};
     exec__tuples_init(&builder->tuples, &builder->join->layout, builder->arena);
     for (;;) {
         struct batch *input;
@@ -210,6 +219,7 @@ enum { INSERT_AHEAD = 16 };
 static enum status fill_directory(struct fiber *f, struct hash_join *join) {
     struct join_table *table = &join->table;
     bool keeps_right = join_keeps_right(join->base.node->hash_join.kind);
+    uint32_t filters = join->spilled ? 0 : join->filter_count;
     for (uint32_t s = 0; s < table->store_count; s++) {
         struct tuple_store *store = &table->stores[s];
         for (struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next) {
@@ -222,6 +232,9 @@ static enum status fill_directory(struct fiber *f, struct hash_join *join) {
                 }
                 if (!keeps_right || !has_null_key(join, tuple))
                     insert(table, tuple);
+                for (uint32_t k = 0; k < filters; k++)
+                    exec__join_filter_add(&join->filters[k],
+                                          &join->layout.columns[join->filters[k].key], tuple);
             }
             TRY(fiber_check(f));
         }
@@ -249,6 +262,28 @@ static enum status make_directory(struct fiber *f, struct hash_join *join) {
 }
 
 /* ---- building ------------------------------------------------------------------------------ */
+
+static void widen_filters(struct hash_join *join, const struct join_builder *builder) {
+    for (uint32_t i = 0; i < join->filter_count; i++) {
+        struct join_filter *filter = &join->filters[i];
+        const struct key_range *range = &builder->ranges[i];
+        filter->min = range->min < filter->min ? range->min : filter->min;
+        filter->max = range->max > filter->max ? range->max : filter->max;
+    }
+}
+
+/* All tuples are there: the directory, and the filters for scans that begin from now on. */
+static enum status finish_table(struct fiber *f, struct hash_join *join) {
+    uint64_t count = 0;
+    for (uint32_t s = 0; s < join->table.store_count; s++)
+        count += join->table.stores[s].count;
+    for (uint32_t i = 0; i < join->filter_count; i++)
+        exec__join_filter_room(&join->filters[i], count, &join->arena);
+    TRY(make_directory(f, join));
+    for (uint32_t i = 0; i < join->filter_count; i++)
+        exec__join_filter_publish(join->base.execution, &join->filters[i]);
+    return STATUS_OK;
+}
 
 static enum status end_runs(struct fiber *f, struct join_builder *builder) {
     for (uint32_t p = 0; p < JOIN_PARTS; p++)
@@ -301,7 +336,8 @@ static enum status build_alone(struct fiber *f, struct hash_join *join) {
     } else {
         join->tuples = builder->tuples;
         join->table = (struct join_table){.stores = &join->tuples, .store_count = 1};
-        TRY_OUT(make_directory(f, join));
+        widen_filters(join, builder);
+        TRY_OUT(finish_table(f, join));
     }
 out:
     release_runs(f, builder);
@@ -357,9 +393,10 @@ static enum status adopt(struct fiber *f, struct hash_join *join, struct paralle
         join->worker_arenas[w] = *builder->arena;
         *builder->arena = (struct arena){0};
         join->table.stores[w] = builder->tuples;
+        widen_filters(join, builder);
         join->worker_arena_count = join->table.store_count = w + 1;
     }
-    return join->spilled ? STATUS_OK : make_directory(f, join);
+    return join->spilled ? STATUS_OK : finish_table(f, join);
 }
 
 static enum status build_together(struct fiber *f, struct hash_join *join,
@@ -416,6 +453,8 @@ static void drop_table(struct hash_join *join) {
 }
 
 void exec__join_forget(struct fiber *f, struct hash_join *join) {
+    for (uint32_t i = 0; i < join->filter_count; i++)
+        exec__join_filter_withdraw(join->base.execution, &join->filters[i]);
     exec__spill_reader_release(&join->reader);
     release_part(f, join, join->part);
     join->part = NULL;

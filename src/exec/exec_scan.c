@@ -164,8 +164,7 @@ static uint64_t partitions_of(struct scan_operator *self, uint32_t any) {
 
 static enum status prepare(struct fiber *f, struct scan_operator *self) {
     TRY(find_bounds(f, self));
-    TRY(exec__scan_tests(f, self->base.local, self->base.node, &self->bound_arena,
-                         &self->options.tests, &self->options.test_count));
+    TRY(exec__scan_tests(f, self->base.local, self->base.node, &self->bound_arena, &self->options));
     self->prepared = true;
     self->stream_count = self->stream_at = 0;
     if (self->empty)

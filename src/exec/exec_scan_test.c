@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "column/column_filter.h"
+#include "exec/exec_join_filter.h"
 
 /* Values that are there before the scan begins, at no risk of an error. */
 static bool is_known(const struct expression *expression) {
@@ -137,23 +138,27 @@ static enum status test_of_condition(struct fiber *f, struct exec_local *local,
 
 enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
                              const struct plan_node *node, struct arena *arena,
-                             const struct table_scan_test **tests_out, size_t *count_out) {
+                             struct table_scan_options *options) {
     const struct expression *filter = node->scan.filter;
-    *count_out = 0;
-    *tests_out = NULL;
-    if (filter == NULL || node->scan.index != NULL)
+    options->test_count = options->filter_count = 0;
+    if (node->scan.index != NULL)
         return STATUS_OK;
-    bool is_and = filter->kind == EXPRESSION_AND;
-    uint32_t conditions = is_and ? filter->argument_count : 1;
-    struct table_scan_test *tests = arena_alloc(arena, conditions * sizeof *tests);
-    if (tests == NULL)
+    bool is_and = filter != NULL && filter->kind == EXPRESSION_AND;
+    uint32_t conditions = filter == NULL ? 0 : is_and ? filter->argument_count : 1;
+    uint32_t lent = exec__scan_filter_count(local->execution, node);
+    struct table_scan_test *tests = arena_alloc(arena, (conditions + lent + 1) * sizeof *tests);
+    struct table_scan_filter *filters = arena_alloc(arena, (lent + 1) * sizeof *filters);
+    if (tests == NULL || filters == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < conditions; i++) {
         bool made;
         TRY(test_of_condition(f, local, node, is_and ? filter->arguments[i] : filter, arena,
-                              &tests[*count_out], &made));
-        *count_out += made;
+                              &tests[options->test_count], &made));
+        options->test_count += made;
     }
-    *tests_out = tests;
+    TRY(exec__scan_filters(local->execution, node, arena, tests, &options->test_count, filters,
+                           &options->filter_count));
+    options->tests = tests;
+    options->filters = filters;
     return STATUS_OK;
 }

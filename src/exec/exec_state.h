@@ -50,6 +50,7 @@ struct execution {
     struct subplan_run *subplans;     /* plan->subplan_count */
     struct cte_run *ctes;             /* plan->cte_count */
     struct operator_state *input;     /* of a plan with an INPUT node */
+    struct join_filter *join_filters; /* of tables that are built (exec_join_filter.h) */
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
     struct drive_use *drives;         /* stores in use (exec_drive.h) */
     uint64_t row_count;

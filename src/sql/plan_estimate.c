@@ -356,10 +356,51 @@ static double constant_share(struct frame *frame, const struct expression *varia
     return fmax(rest, 0) / fmax(distinct - values->count, 1);
 }
 
+/* The target of a grouped subquery that a variable stands for; NULL: it is none. *inner_out: the
+   frame to estimate in. */
+static const struct expression *grouped_target(struct frame *frame,
+                                               const struct expression *variable,
+                                               struct frame *inner_out) {
+    if (variable->kind != EXPRESSION_VARIABLE || variable->variable.level != 0 ||
+        variable->variable.relation >= frame->query->relation_count ||
+        variable->variable.column < 1)
+        return NULL;
+    const struct relation *relation = frame->query->relations[variable->variable.relation];
+    const struct query *query = relation->query;
+    if (relation->source != RELATION_OF_QUERY || query->set_operation != SET_NONE ||
+        query->group_count == 0)
+        return NULL;
+    *inner_out = (struct frame){.p = frame->p, .query = (struct query *)query, .parent = frame};
+    for (uint32_t i = 0, at = 1; i < query->target_count; i++)
+        if (!query->targets[i].junk && at++ == (uint32_t)variable->variable.column)
+            return query->targets[i].expression;
+    return NULL;
+}
+
+/* x = the least or greatest value of its group (ps_cost = (select min(ps_cost) ... of the part)):
+   one row of each group is it, however many values there are. -1: it is not that. */
+static double extreme_share(struct frame *frame, const struct expression *variable) {
+    struct frame inner;
+    const struct expression *target = grouped_target(frame, variable, &inner);
+    if (target == NULL || target->kind != EXPRESSION_AGGREGATE ||
+        target->aggregate->aggregate->symbol[0] != 'm' || target->aggregate->argument_count != 1)
+        return -1;
+    uint64_t relations = plan_relations_of(target->aggregate->arguments[0]);
+    const struct table *table =
+        relations != 0 ? table_of(&inner, (uint32_t)__builtin_ctzll(relations)) : NULL;
+    if (table == NULL)
+        return -1;
+    double rows = plan_table_rows(frame->p->b, table);
+    return plan_group_count(&inner, inner.query->group_count, inner.query->groups, rows) / rows;
+}
+
 static double equality_selectivity(struct frame *frame, const struct expression *left,
                                    const struct expression *right) {
     left = strip_casts(left);
     right = strip_casts(right);
+    double extreme = fmax(extreme_share(frame, left), extreme_share(frame, right));
+    if (extreme > 0)
+        return extreme;
     bool left_row_free = plan_relations_of(left) == 0;
     bool right_row_free = plan_relations_of(right) == 0;
     if (left_row_free || right_row_free)

@@ -3,8 +3,8 @@
  *
  * A join is a hash join when a condition equates the two sides; an index nested loop when the left
  * side is small and the right one has an index for it; else a nested loop. Which input is on which
- * side has been decided (plan_order.c); only a left join may be turned into a right one, so that
- * the smaller side is built.
+ * side has been decided (plan_order.c); only left, semi- and anti-joins may be turned into their
+ * right forms, so that the smaller side is built.
  */
 #include <math.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static enum status split_keys(struct frame *frame, uint64_t left, uint64_t right
 }
 
 static enum status join_layout(struct frame *frame, const struct path *left,
-                               const struct path *right, bool left_only, struct layout *layout,
+                               const struct path *right, enum join_kind kind, struct layout *layout,
                                struct layout *both, uint32_t **output_out) {
     struct binder *b = frame->p->b;
     uint32_t total = left->layout.count + right->layout.count;
@@ -97,11 +97,13 @@ static enum status join_layout(struct frame *frame, const struct path *left,
         memcpy(both->items + left->layout.count, right->layout.items,
                right->layout.count * sizeof *both->items);
     both->count = total;
-    *layout = left_only ? left->layout : *both;
+    bool left_only = kind == JOIN_SEMI || kind == JOIN_ANTI;
+    bool right_only = kind == JOIN_RIGHT_SEMI || kind == JOIN_RIGHT_ANTI;
+    *layout = left_only ? left->layout : right_only ? right->layout : *both;
     layout->outer = NULL;
     TRY(BIND_ARRAY(b, layout->count, output_out));
     for (uint32_t i = 0; i < layout->count; i++)
-        (*output_out)[i] = i;
+        (*output_out)[i] = right_only ? left->layout.count + i : i;
     return STATUS_OK;
 }
 
@@ -286,7 +288,7 @@ static double whole_cost(enum join_kind kind, double left_rows, double right_row
     if (!keyed)
         return right_cost + left_rows * right_rows * COST_PAIR + rows * COST_OUTPUT;
     double build = right_rows, probe = left_rows;
-    if (kind == JOIN_LEFT && build > probe)
+    if (build > probe && (kind == JOIN_LEFT || kind == JOIN_SEMI || kind == JOIN_ANTI))
         build = left_rows, probe = right_rows;
     return right_cost + build * COST_BUILD + probe * COST_PROBE + rows * COST_OUTPUT;
 }
@@ -314,8 +316,7 @@ static enum status hash_join(struct frame *frame, enum join_kind kind, struct pa
                              struct path *path) {
     struct layout both = {0};
     uint32_t *output;
-    TRY(join_layout(frame, left, right, kind == JOIN_SEMI || kind == JOIN_ANTI, &path->layout,
-                    &both, &output));
+    TRY(join_layout(frame, left, right, kind, &path->layout, &both, &output));
     TRY(plan_node_new(frame->p, NODE_HASH_JOIN, &path->layout, rows, &path->node));
     struct plan_node *node = path->node;
     struct expression **left_keys, **right_keys, *residual;
@@ -348,8 +349,7 @@ static enum status nested_loop(struct frame *frame, enum join_kind kind, struct 
                                struct path *path) {
     struct layout both = {0};
     uint32_t *output;
-    TRY(join_layout(frame, left, right, kind == JOIN_SEMI || kind == JOIN_ANTI, &path->layout,
-                    &both, &output));
+    TRY(join_layout(frame, left, right, kind, &path->layout, &both, &output));
     TRY(plan_node_new(frame->p, NODE_NESTED_LOOP, &path->layout, rows, &path->node));
     struct plan_node *node = path->node;
     struct expression *residual;
@@ -416,11 +416,15 @@ enum status plan_join_paths(struct frame *frame, enum join_kind kind, struct pat
         return STATUS_OK;
     struct join_keys keys;
     TRY(split_keys(frame, left->relations, right->relations, count, conditions, &keys));
-    if (keys.count > 0 && kind == JOIN_LEFT && left->rows < right->rows) {
+    enum join_kind turned_kind = kind == JOIN_LEFT   ? JOIN_RIGHT
+                                 : kind == JOIN_SEMI ? JOIN_RIGHT_SEMI
+                                 : kind == JOIN_ANTI ? JOIN_RIGHT_ANTI
+                                                     : kind;
+    if (keys.count > 0 && turned_kind != kind && left->rows < right->rows) {
         struct join_keys turned = keys;
         turned.left = keys.right;
         turned.right = keys.left;
-        return hash_join(frame, JOIN_RIGHT, right, left, &turned, rows, path);
+        return hash_join(frame, turned_kind, right, left, &turned, rows, path);
     }
     if (keys.count > 0)
         return hash_join(frame, kind, left, right, &keys, rows, path);

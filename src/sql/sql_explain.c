@@ -18,7 +18,8 @@ static void spaces(struct explainer *e, int count) {
 }
 
 static const char *join_name(enum join_kind kind) {
-    static const char *const names[] = {"", " Left", " Right", " Full", " Semi", " Anti"};
+    static const char *const names[] = {"",      " Left", " Right",      " Full",
+                                        " Semi", " Anti", " Right Semi", " Right Anti"};
     return names[kind];
 }
 

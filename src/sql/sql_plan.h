@@ -191,7 +191,18 @@ enum plan_node_kind {
     NODE_DELETE,
 };
 
-enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
+/* RIGHT_SEMI, RIGHT_ANTI: rows of the right side that have, or have not, a partner; the planner
+   makes them of SEMI and ANTI whose left side is the smaller one. */
+enum join_kind {
+    JOIN_INNER,
+    JOIN_LEFT,
+    JOIN_RIGHT,
+    JOIN_FULL,
+    JOIN_SEMI,
+    JOIN_ANTI,
+    JOIN_RIGHT_SEMI,
+    JOIN_RIGHT_ANTI,
+};
 
 struct plan_column {
     const char *name;
@@ -303,7 +314,8 @@ struct plan_node {
             struct expression *const *functions;
         } project_set;
         struct {                 /* HASH_JOIN: build side is the right child */
-            enum join_kind kind; /* SEMI, ANTI: rows of the left child */
+            enum join_kind kind; /* SEMI, ANTI: rows of the left child; RIGHT_SEMI, RIGHT_ANTI:
+                                    of the right one */
             uint32_t key_count;
             struct expression *const *left_keys, *const *right_keys; /* over their child's row;
                                              pairwise one type and physical form; NULL matches

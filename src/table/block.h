@@ -43,6 +43,7 @@ enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
 struct block_scan_column {
     int16_t number;
     bool missing;           /* the block has no such column */
+    bool decoded;           /* for the rows at hand */
     struct block_column at; /* in the block's header */
     struct slice *pieces;   /* references, copied */
     uint32_t piece;         /* open now, if large.bytes is set */
@@ -58,6 +59,12 @@ struct block_scan_test {
     bool bound; /* to the open piece */
 };
 
+/* table_scan_filter, with the column's position among the scan's columns and vectors. */
+struct block_scan_filter {
+    uint32_t column;
+    const struct table_scan_filter *filter;
+};
+
 struct block_scan {
     struct transaction *transaction;
     struct partition *partition;
@@ -66,6 +73,8 @@ struct block_scan {
     uint32_t column_count;
     struct block_scan_test *tests;
     uint32_t test_count;
+    struct block_scan_filter *filters;
+    uint32_t filter_count;
     struct txn_cursor *cursor; /* over all entries; NULL: at the end */
     bool pending;              /* `next` is the header of the block to come */
     uint64_t next_range;
@@ -83,7 +92,7 @@ struct block_scan {
     uint64_t blocks_read, blocks_skipped;
 };
 
-/* columns and tests are set by the caller. `lower`: the first range of interest. */
+/* columns, tests and filters are set by the caller. `lower`: the first range of interest. */
 enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t lower) MUST_USE;
 void block_scan_close(struct fiber *f, struct block_scan *scan);
 /* Go to the next block; scan->open false at the end. */
@@ -91,10 +100,10 @@ enum status block_scan_next(struct fiber *f, struct block_scan *scan) MUST_USE;
 /* A newer row hides the one at this place. */
 void block_scan_hide(struct block_scan *scan, uint32_t place);
 
-/* The next rows of the current block that are not hidden and pass the tests (`selection` has room
-   for VECTOR_SIZE). *count_out: rows of the vectors, 0 at the block's end. The first `vector_count`
-   columns are decoded into vectors of vector_init, in whatever kind is cheapest; what they refer to
-   lives until the next call. *first_out: position in the block of row 0. */
+/* The next rows of the current block that are not hidden and pass tests and filters (`selection`
+   has room for VECTOR_SIZE). *count_out: rows of the vectors, 0 at the block's end. The first
+   `vector_count` columns are decoded into vectors of vector_init, in whatever kind is cheapest;
+   what they refer to lives until the next call. *first_out: position in the block of row 0. */
 struct block_rows {
     struct vector *vectors;
     uint32_t vector_count;

@@ -5,7 +5,8 @@
  * The entries of a block follow each other in the tree, the header first. A cursor goes over them;
  * the references of the wanted columns' pieces are noted, and pages are fetched when rows of them
  * are due. Tests see a piece first as a whole, then zone by zone, then value by value, before any
- * other column is looked at.
+ * other column is looked at; filters see the values of their column that the tests have left, and
+ * the columns that remain are decoded for the rows that remain.
  */
 #include "table/block.h"
 
@@ -257,6 +258,23 @@ static enum status decode(struct fiber *f, struct block_scan *scan,
     return column_decode_vector(&column->reader, first, rows->count, vector, arena);
 }
 
+/* Decode the filter's column, unless another one did, and leave out what it drops. */
+static enum status run_filter(struct fiber *f, struct block_scan *scan,
+                              const struct block_scan_filter *filter, struct block_rows *rows,
+                              struct arena *arena) {
+    struct block_scan_column *column = &scan->columns[filter->column];
+    struct vector *vector = &rows->vectors[filter->column];
+    if (!column->decoded)
+        TRY(decode(f, scan, column, rows, vector, arena));
+    column->decoded = true;
+    uint32_t before = rows->selected;
+    rows->selected =
+        filter->filter->run(filter->filter->context, vector,
+                            rows->all ? vector_identity : rows->selection, before, rows->selection);
+    rows->all = rows->all && rows->selected == before;
+    return STATUS_OK;
+}
+
 enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct arena *arena,
                             struct block_rows *rows) {
     ASSERT(scan->open);
@@ -271,12 +289,17 @@ enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct are
         select_visible(scan, rows);
         for (uint32_t i = 0; i < scan->test_count && rows->selected > 0; i++)
             TRY(run_test(f, scan, &scan->tests[i], rows, arena));
+        for (uint32_t i = 0; i < rows->vector_count; i++)
+            scan->columns[i].decoded = false;
+        for (uint32_t i = 0; i < scan->filter_count && rows->selected > 0; i++)
+            TRY(run_filter(f, scan, &scan->filters[i], rows, arena));
         if (rows->selected > 0)
             break;
         TRY(fiber_check(f));
     }
     for (uint32_t i = 0; i < rows->vector_count; i++)
-        TRY(decode(f, scan, &scan->columns[i], rows, &rows->vectors[i], arena));
+        if (!scan->columns[i].decoded)
+            TRY(decode(f, scan, &scan->columns[i], rows, &rows->vectors[i], arena));
     return STATUS_OK;
 }
 

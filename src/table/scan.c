@@ -102,6 +102,27 @@ static uint32_t block_column_of(struct block_scan *blocks, int16_t number) {
     return at;
 }
 
+/* Position of an output column among the decoded ones. */
+static uint32_t decoded_place(const struct table_scan *scan, uint32_t column) {
+    uint32_t place = 0;
+    ASSERT(column < scan->column_count && scan->column_numbers[column] > 0);
+    for (uint32_t i = 0; i < column; i++)
+        place += scan->column_numbers[i] > 0;
+    return place;
+}
+
+static enum status filters_prepare(struct table_scan *scan,
+                                   const struct table_scan_options *options) {
+    struct block_scan *blocks = &scan->blocks;
+    TRY(arena__array(&scan->arena, options->filter_count, sizeof *blocks->filters,
+                     &blocks->filters));
+    for (size_t i = 0; i < options->filter_count; i++)
+        blocks->filters[blocks->filter_count++] =
+            (struct block_scan_filter){.column = decoded_place(scan, options->filters[i].column),
+                                       .filter = &options->filters[i]};
+    return STATUS_OK;
+}
+
 static enum status blocks_prepare(struct table_scan *scan,
                                   const struct table_scan_options *options) {
     struct block_scan *blocks = &scan->blocks;
@@ -124,7 +145,7 @@ static enum status blocks_prepare(struct table_scan *scan,
         blocks->tests[blocks->test_count++] = (struct block_scan_test){
             .column = block_column_of(blocks, test->column_number), .test = test->test};
     }
-    return STATUS_OK;
+    return filters_prepare(scan, options);
 }
 
 static enum status prepare(struct fiber *f, struct table_scan *scan,
@@ -415,18 +436,35 @@ static void batch_end(struct table_scan *scan) {
     }
 }
 
+/* Hot rows go through the filters as a whole batch. */
+static void filter_hot(struct table_scan *scan) {
+    const struct block_scan *blocks = &scan->blocks;
+    uint32_t count = scan->batch.row_count;
+    if (scan->index != NULL || scan->cold || blocks->filter_count == 0)
+        return;
+    for (uint32_t i = 0; i < blocks->filter_count && count > 0; i++)
+        count = blocks->filters[i].filter->run(
+            blocks->filters[i].filter->context, &scan->decoded[blocks->filters[i].column],
+            i == 0 ? vector_identity : scan->selection, count, scan->selection);
+    scan->selects = true;
+    scan->selected_count = count;
+}
+
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out) {
     *batch_out = NULL;
-    batch_begin(scan);
-    while (!scan->ended && scan->batch.row_count == 0) {
-        if (scan->index != NULL)
-            TRY(scan__index_next(f, scan));
-        else
-            TRY(next_by_row(f, scan));
-    }
-    TRY(arena_status(&scan->rows));
-    if (scan->batch.row_count == 0)
-        return STATUS_OK;
+    do {
+        batch_begin(scan);
+        while (!scan->ended && scan->batch.row_count == 0) {
+            if (scan->index != NULL)
+                TRY(scan__index_next(f, scan));
+            else
+                TRY(next_by_row(f, scan));
+        }
+        TRY(arena_status(&scan->rows));
+        if (scan->batch.row_count == 0)
+            return STATUS_OK;
+        filter_hot(scan);
+    } while (scan->selects && scan->selected_count == 0);
     batch_end(scan);
     *batch_out = &scan->batch;
     return STATUS_OK;

@@ -122,6 +122,16 @@ struct table_scan_test {
     int16_t column_number;
     struct column_test test;
 };
+/* Rows that the caller will drop, told from one of their values: run before other columns of a
+   block are decoded. */
+struct table_scan_filter {
+    uint32_t column; /* position in column_numbers; a stored column */
+    void *context;
+    /* Of rows[0..count) of the vector (of any kind) those that may stay, in order, into out[], which
+       may be `rows` itself. Returns how many. */
+    uint32_t (*run)(void *context, const struct vector *vector, const uint16_t *rows,
+                    uint32_t count, uint16_t *out);
+};
 struct table_scan_options {
     const int16_t *column_numbers;
     size_t column_count;
@@ -131,6 +141,9 @@ struct table_scan_options {
        column's type does not support is left out. */
     const struct table_scan_test *tests;
     size_t test_count;
+    /* Without an index: run one after the other over what the tests have left. */
+    const struct table_scan_filter *filters;
+    size_t filter_count;
     /* Index scan when `index` is set: equality on the first equal_count columns, then an optional
        range on the next one. Bounds are values of the columns' types, none null. */
     const struct index *index;
