@@ -118,7 +118,8 @@ static void constants_at_fault_are_errors_without_rows(void **state) {
 static void wide_values_use_narrow_indexes(void **state) {
     struct sql_runner *runner = sql_runner_open(1);
     struct sql_session *s = sql_session_open(runner);
-    assert_sql(s, "create table w(a int primary key, b smallint)", "CREATE TABLE\n");
+    assert_sql(s, "create table w(a int primary key, b smallint) with (freeze = off)",
+               "CREATE TABLE\n"); /* in blocks a scan would be cheaper */
     assert_sql(s, "insert into w select g, g % 100 from generate_series(1, 20000) g",
                "INSERT 0 20000\n");
     assert_sql(s, "insert into w values (2147483647, 32767), (-2147483648, -32768)",
