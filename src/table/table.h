@@ -127,8 +127,8 @@ struct table_scan_test {
 struct table_scan_filter {
     uint32_t column; /* position in column_numbers; a stored column */
     void *context;
-    /* Of rows[0..count) of the vector (of any kind) those that may stay, in order, into out[], which
-       may be `rows` itself. Returns how many. */
+    /* Of rows[0..count) of the vector (of any kind) those that may stay, in order, into out[],
+       which may be `rows` itself. Returns how many. */
     uint32_t (*run)(void *context, const struct vector *vector, const uint16_t *rows,
                     uint32_t count, uint16_t *out);
 };
