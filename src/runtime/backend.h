@@ -135,6 +135,8 @@ struct backend {
     /* Submit what is waiting, complete what has finished, and sleep at most until deadline_ns
        (0: do not sleep; INT64_MAX: for ever) if nothing had. */
     void (*poll)(struct core *core, int64_t deadline_ns);
+    /* Would poll() find something? By looking at memory only; NULL: cannot tell. */
+    bool (*has_news)(struct core *core);
     /* From any thread: end the sleep in poll(), or the next one. */
     void (*wake)(struct core *core);
     /* Do it now without suspending: closing, and sockets that may answer -EAGAIN. */

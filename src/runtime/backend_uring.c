@@ -351,6 +351,11 @@ static void uring_poll(struct core *c, int64_t deadline_ns) {
     }
 }
 
+static bool uring_has_news(struct core *c) {
+    const struct uring_state *state = c->backend_state;
+    return io_uring_cq_ready(&state->ring) > 0 || kernel_has_more(state);
+}
+
 static void uring_forget(struct pollable *p) {
     p->readable = false;
 }
@@ -364,6 +369,7 @@ const struct backend backend__io_uring = {
     .start = uring_start,
     .cancel = uring_cancel,
     .poll = uring_poll,
+    .has_news = uring_has_news,
     .wake = uring_wake,
     .perform = system__perform,
     .forget = uring_forget,

@@ -39,6 +39,8 @@ struct call {
     void *argument;
     uint8_t class;
     bool shielded, credited, cancel_sent, replied;
+    bool metered;    /* as its fiber's */
+    uint8_t charged; /* to the handler */
     uint32_t depth;
     const char *name;
     struct deadline deadline;
@@ -84,6 +86,8 @@ static void fail_fork(struct call *call, enum status status, const struct error 
 
 static void handler_ended(struct fiber *handler, enum status status, void *object) {
     struct call *call = object;
+    core__charge(handler->core, handler, clock_ticks());
+    call->charged = handler->charged;
     call->handler = NULL;
     call->status = status;
     if (status != STATUS_OK)
@@ -109,6 +113,7 @@ static void deliver_request(struct core *c, struct message *message) {
     handler->on_end_object = call;
     handler->call_depth = call->depth;
     handler->face.shield_depth = call->shielded;
+    handler->metered = call->metered;
     fiber_deadline_set(handler, call->deadline);
     fiber__ready(handler);
 }
@@ -153,6 +158,7 @@ static void deliver_reply(struct core *c, struct message *message) {
     struct call *call = CONTAINER_OF(message, struct call, request);
     struct fork *fork = call->fork;
     call->replied = true;
+    fiber__charge(fork->caller, call->charged);
     if (call->credited)
         credit_return(c, call->to->index, call->class);
     if (call->status != STATUS_OK)
@@ -186,6 +192,7 @@ static enum status send_request(struct fiber *f, struct fork *fork, struct call 
         .argument = argument,
         .class = f->class,
         .shielded = f->face.shield_depth > 0,
+        .metered = f->metered,
         .credited = credited,
         .depth = f->call_depth + 1,
         .name = f->name,

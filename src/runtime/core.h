@@ -31,12 +31,15 @@
 #include "runtime/runtime.h"
 #include "runtime/runtime_sync.h"
 #include "runtime/timer.h"
+#include "runtime/turn.h"
 
-enum { FIBER_CLASS_COUNT = 3 };
+enum { FIBER_CLASS_COUNT = TURN_CLASS_COUNT };
 enum {
     SLICE_US = 200,            /* a turn of latency and normal fibers */
     SLICE_BACKGROUND_US = 100, /* ... of background ones */
-    POLL_INTERVAL_US = 30,     /* a busy core asks the back end this often */
+    POLL_INTERVAL_US = 30,     /* a busy core asks the back end this often, and a running fiber
+                                  looks whether somebody of a higher class may have come */
+    CHARGE_MAX = 4,            /* turns of a request in the latency class */
     CALL_CREDITS = 8192,       /* calls and casts per pair of cores and class; more than there can
                                   be sessions, for one that waits for a row lock on another core
                                   keeps its call, and the lock's holder needs calls to go on */
@@ -58,6 +61,8 @@ struct fiber {
     struct list ready_link;
     uint8_t state, class;
     bool deadline_passed;
+    bool metered;        /* serves a request: becomes normal when that takes long */
+    uint8_t charged;     /* turns that the request has used, with its calls; at most CHARGE_MAX */
     uint32_t call_depth; /* 0: nobody on another core waits for it */
     fiber_function function;
     void *argument;
@@ -112,11 +117,15 @@ struct core {
     struct fiber *current; /* NULL: the loop itself */
     void *loop_stack_pointer;
     uint64_t round_end; /* ticks */
+    uint64_t look_end;  /* when fiber_check looks at more than the clock; <= round_end */
+    uint64_t meter_end; /* when latency has run for a turn since somebody was charged */
+    uint64_t metered_ticks;
     uint8_t round_class;
-    bool round_break; /* over before its time: somebody of a higher class woke up */
+    bool round_break;  /* over before its time: somebody of a higher class woke up */
+    bool round_broken; /* ... and who ran goes on first when the class comes again */
     uint8_t round_switches;
     struct list ready[FIBER_CLASS_COUNT];
-    uint64_t owed_ticks[FIBER_CLASS_COUNT]; /* what a lower class is due, see core_loop.c */
+    struct turns turns;
     struct timer_heap timers;
     int64_t now_ns; /* as of this turn of the loop */
     uint64_t polled_ticks;
@@ -163,7 +172,7 @@ struct runtime {
     uint64_t seed;
     const struct backend *backend;
     enum runtime_backend backend_kind;
-    uint64_t slice_ticks[FIBER_CLASS_COUNT], poll_ticks;
+    uint64_t ticks_per_us, poll_ticks;
     struct worker_pool *workers;
     /* start and stop */
     _Atomic uint32_t answered, started_well; /* cores that have (well) opened their back end */
@@ -207,6 +216,12 @@ extern _Thread_local struct core *core__current_slot;
 struct core *core__current(void);
 /* Leave the running fiber (its state says what for) and run something else. */
 void core__switch_away(struct fiber *f);
+/* Has another thread or the kernel something for this core? A guess by looking at memory. */
+bool core__has_news(struct core *core);
+/* The running fiber is charged with the turn that latency has used, if it has. */
+void core__charge(struct core *core, struct fiber *f, uint64_t now);
+/* `turns` were used by calls of the request that the fiber serves. */
+void fiber__charge(struct fiber *f, unsigned turns);
 /* The running fiber has ended. */
 _Noreturn void core__switch_away_for_ever(struct fiber *f);
 void core__loop(struct core *core);

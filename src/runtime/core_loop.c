@@ -1,9 +1,14 @@
 /*
  * The loop of a core: choose whose turn it is, let fibers run, ask the machine, sleep.
  *
- * A round is one class's turn. Latency goes before normal, normal before background; but while a
- * higher class runs, every lower class with ready fibers earns a ninth of that time, and once it
- * has earned a whole turn it gets one, so each has at least about a tenth of the core.
+ * A round is one class's turn; whose it is says turn.h. A fiber of a lower class that runs long
+ * looks now and then whether somebody has come for whom its turn should be broken off
+ * (core__has_news): messages, completions.
+ *
+ * Requests of the latency class that run long become normal ones. Which do is found by sampling:
+ * each time the class has run for a whole turn, by whomever, the fiber that runs in that moment is
+ * charged with it (meter_end), and who has been charged CHARGE_MAX times is moved. So nothing has
+ * to be measured at every switch. Charges go up from calls to their callers.
  *
  * Sleeping. A core must not sleep while somebody waits for it. Three things can want it:
  *
@@ -49,7 +54,7 @@ static inline struct fiber *next_of_round(struct core *c) {
 static inline void prepare_to_run(struct core *c, struct fiber *f) {
     c->current = f;
     f->state = FIBER_RUNNING;
-    f->face.slice_end = fiber__interruption_waits(f) ? 0 : c->round_end;
+    f->face.slice_end = fiber__interruption_waits(f) ? 0 : c->look_end;
     c->stack_low_now = f->stack_low;
     error_slot_set(&f->error);
 }
@@ -105,35 +110,31 @@ NO_TSAN _Noreturn void core__switch_away_for_ever(struct fiber *f) {
 
 /* ---- rounds ----------------------------------------------------------------------------- */
 
-/* The class whose turn it is, or -1 when nobody is ready. */
-static int choose_class(const struct core *c) {
-    for (int class = FIBER_CLASS_COUNT - 1; class > 0; class --) {
-        if (!list_empty(&c->ready[class]) && c->owed_ticks[class] >= c->runtime->slice_ticks[class])
-            return class;
-    }
-    for (int class = 0; class < FIBER_CLASS_COUNT; class ++) {
-        if (!list_empty(&c->ready[class]))
-            return class;
-    }
-    return -1;
+/* The classes that have ready fibers, as bits. */
+static unsigned ready_classes(const struct core *c) {
+    unsigned ready = 0;
+    for (int class = 0; class < FIBER_CLASS_COUNT; class ++)
+        ready |= (unsigned)!list_empty(&c->ready[class]) << class;
+    return ready;
 }
 
 NO_TSAN static void run_round(struct core *c, int class) {
     uint64_t begin = clock_ticks();
     c->round_class = (uint8_t) class;
-    c->round_break = false;
-    c->round_end = begin + c->runtime->slice_ticks[class];
+    c->round_break = c->round_broken = false;
+    c->round_end = begin + turn__length(&c->turns, class);
+    c->look_end = begin + c->runtime->poll_ticks;
+    if (c->look_end > c->round_end)
+        c->look_end = c->round_end;
+    if (class == FIBER_LATENCY)
+        c->meter_end = begin + c->turns.slice[class] - c->metered_ticks;
     struct fiber *first = CONTAINER_OF(list_pop_front(&c->ready[class]), struct fiber, ready_link);
     leave(c, &c->loop_stack_pointer, first, &c->loop_fake_stack);
 
-    uint64_t used = clock_ticks() - begin;
-    c->owed_ticks[class] -= used < c->owed_ticks[class] ? used : c->owed_ticks[class];
-    for (int lower = class + 1; lower < FIBER_CLASS_COUNT; lower++) {
-        if (list_empty(&c->ready[lower]))
-            c->owed_ticks[lower] = 0;
-        else
-            c->owed_ticks[lower] += used / 9;
-    }
+    uint64_t end = clock_ticks();
+    turn__used(&c->turns, class, end - begin, c->round_broken, ready_classes(c));
+    if (class == FIBER_LATENCY)
+        c->metered_ticks = end < c->meter_end ? c->turns.slice[class] - (c->meter_end - end) : 0;
     c->round_class = 0; /* nobody's turn: fiber__ready need not break it */
 }
 
@@ -141,9 +142,30 @@ NO_TSAN void core__run_one(struct core *c, struct fiber *f) {
     list_remove(&f->ready_link);
     c->round_class = f->class;
     c->round_break = true;
-    c->round_end = 0; /* every fiber_check asks whether the turn is over */
+    c->round_end = c->look_end = 0; /* every fiber_check asks whether the turn is over */
     leave(c, &c->loop_stack_pointer, f, &c->loop_fake_stack);
     c->round_class = 0;
+}
+
+bool core__has_news(struct core *c) {
+    return atomic_load_explicit(&c->inbox, memory_order_relaxed) != NULL ||
+           (c->backend->has_news != NULL && c->backend->has_news(c));
+}
+
+void fiber__charge(struct fiber *f, unsigned turns) {
+    if (!f->metered)
+        return;
+    f->charged = (uint8_t)(f->charged + turns > CHARGE_MAX ? CHARGE_MAX : f->charged + turns);
+    if (f->charged == CHARGE_MAX && f->class == FIBER_LATENCY)
+        f->class = FIBER_NORMAL;
+}
+
+void core__charge(struct core *c, struct fiber *f, uint64_t now) {
+    if (c->round_class != FIBER_LATENCY || now < c->meter_end ||
+        environment__current->simulation != NULL)
+        return; /* a simulator charges when it ends turns */
+    c->meter_end = now + c->turns.slice[FIBER_LATENCY];
+    fiber__charge(f, 1);
 }
 
 /* ---- inbox ------------------------------------------------------------------------------ */
@@ -246,7 +268,7 @@ NO_TSAN void core__loop(struct core *c) {
         close_window(c, c->now_ns);
         timer__run(&c->timers, c->now_ns);
         core__drain_inbox(c);
-        int class = choose_class(c);
+        int class = turn__choose(&c->turns, ready_classes(c));
         if (class >= 0)
             run_round(c, class);
         if (c->stopping && c->fiber_count == 0) {
@@ -255,10 +277,12 @@ NO_TSAN void core__loop(struct core *c) {
         }
         if (c->stopped)
             break;
-        if (choose_class(c) < 0) {
+        /* What latency wants of the machine must not wait for a turn of somebody else. */
+        bool latency_waits = class == FIBER_LATENCY && list_empty(&c->ready[FIBER_LATENCY]);
+        if (ready_classes(c) == 0) {
             sleep_until_something(c);
             c->polled_ticks = clock_ticks();
-        } else if (clock_ticks() - c->polled_ticks >= c->runtime->poll_ticks) {
+        } else if (latency_waits || clock_ticks() - c->polled_ticks >= c->runtime->poll_ticks) {
             if (c->warm_count > WARM_STACKS_MAX)
                 stack__trim(c, WARM_STACKS_MAX);
             c->backend->poll(c, 0);

@@ -134,6 +134,15 @@ void fiber_yield(struct fiber *f) {
     core__switch_away(f);
 }
 
+/* To be the next of its class. */
+static void give_way(struct fiber *f) {
+    struct core *c = f->core;
+    ASSERT(c->current == f && !c->on_large_stack);
+    f->state = FIBER_READY;
+    list_push_front(&c->ready[f->class], &f->ready_link);
+    core__switch_away(f);
+}
+
 static void interrupt_sleep(struct fiber *f, void *object) {
     timer__clear(&f->core->timers, &f->sleep_timer);
     fiber__ready(f);
@@ -155,14 +164,49 @@ enum status fiber_sleep(struct fiber *f, int64_t duration_ns) {
 enum status fiber_check_slow(struct fiber *f) {
     struct core *c = f->core;
     TRY(fiber__interrupted(f));
-    f->face.slice_end = c->round_end;
     const struct simulation *simulation = environment__current->simulation;
-    if (simulation != NULL ? simulation->turn_is_over(c)
-                           : c->round_break || clock_ticks() >= c->round_end) {
+    if (simulation != NULL) {
+        if (simulation->turn_is_over(c)) {
+            fiber__charge(f, 1);
+            c->round_break = true;
+            fiber_yield(f);
+        }
+        return fiber__interrupted(f);
+    }
+    uint64_t now = clock_ticks();
+    core__charge(c, f, now);
+    bool over = now >= c->round_end || f->class != c->round_class;
+    if (over) {
         c->round_break = true;
         fiber_yield(f);
+    } else if (c->round_break || (f->class != FIBER_LATENCY && core__has_news(c))) {
+        c->round_break = c->round_broken = true;
+        give_way(f);
+    } else {
+        c->look_end = now + c->runtime->poll_ticks;
+        if (c->look_end > c->round_end)
+            c->look_end = c->round_end;
+        f->face.slice_end = c->look_end;
     }
     return fiber__interrupted(f);
+}
+
+void fiber_request_begin(struct fiber *f) {
+    f->metered = true;
+    f->charged = 0;
+    f->class = FIBER_LATENCY;
+}
+
+struct fiber_urgency fiber_urgent_begin(struct fiber *f) {
+    struct fiber_urgency before = {(enum fiber_class)f->class, f->metered};
+    f->class = FIBER_LATENCY;
+    f->metered = false;
+    return before;
+}
+
+void fiber_urgent_end(struct fiber *f, struct fiber_urgency before) {
+    f->metered = before.metered;
+    fiber_class_set(f, before.class);
 }
 
 /* ---- interruption ----------------------------------------------------------------------- */

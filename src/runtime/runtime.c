@@ -126,6 +126,11 @@ static struct core *core_create(struct runtime *runtime, unsigned index) {
     c->backend = runtime->backend;
     for (int class = 0; class < FIBER_CLASS_COUNT; class ++)
         list_init(&c->ready[class]);
+    uint64_t tick_rate = runtime->ticks_per_us;
+    c->turns = (struct turns){
+        .ticks_per_us = tick_rate,
+        .slice = {SLICE_US * tick_rate, SLICE_US * tick_rate, SLICE_BACKGROUND_US * tick_rate},
+    };
     random_seed(&c->random, runtime->seed + index);
     c->credits = memory_alloc_zeroed(runtime->core_count, sizeof *c->credits);
     if (c->credits == NULL) {
@@ -336,8 +341,7 @@ enum status runtime_create(const struct runtime_options *options, struct runtime
     runtime->pin_threads = options->pin_threads;
     runtime->seed = options->random_seed;
     uint64_t tick_rate = environment__current->simulation != NULL ? 1 : ticks_per_us();
-    runtime->slice_ticks[FIBER_LATENCY] = runtime->slice_ticks[FIBER_NORMAL] = SLICE_US * tick_rate;
-    runtime->slice_ticks[FIBER_BACKGROUND] = SLICE_BACKGROUND_US * tick_rate;
+    runtime->ticks_per_us = tick_rate;
     runtime->poll_ticks = POLL_INTERVAL_US * tick_rate;
     enum status status = STATUS_OK;
     if (runtime->seed == 0)

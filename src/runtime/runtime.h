@@ -84,8 +84,8 @@ enum status runtime_signals_handle(fiber_function handler, void *argument) MUST_
 
 /* ---- fibers ---------------------------------------------------------------------------- */
 
-/* Latency runs before normal, normal before background; a lower class still gets a floor share
-   (about a tenth) so that it never starves. */
+/* Latency runs before normal, normal before background; but a lower class that wants to run gets a
+   share all the same: normal half of a core, background a tenth. */
 enum fiber_class { FIBER_LATENCY, FIBER_NORMAL, FIBER_BACKGROUND };
 
 /* A task group owns fibers of one core: it cannot be left while one of them lives. The first
@@ -115,6 +115,18 @@ void fiber_name_set(struct fiber *f, const char *name); /* static text */
 const char *fiber_name(const struct fiber *f);
 enum fiber_class fiber_class(const struct fiber *f);
 void fiber_class_set(struct fiber *f, enum fiber_class class);
+/* A fiber that serves one request after the other says when the next one begins: it is of the
+   latency class then. Once the request, with the calls made for it, has used the cores for about a
+   millisecond, nobody expects its answer at once, and it goes on in the normal class. */
+void fiber_request_begin(struct fiber *f);
+/* What others wait for, such as a commit: in between the fiber and its calls are of the latency
+   class, however long it takes. `before` is what the first returned. */
+struct fiber_urgency {
+    enum fiber_class class;
+    bool metered;
+};
+struct fiber_urgency fiber_urgent_begin(struct fiber *f);
+void fiber_urgent_end(struct fiber *f, struct fiber_urgency before);
 struct runtime *fiber_runtime(const struct fiber *f);
 unsigned fiber_core(const struct fiber *f);
 

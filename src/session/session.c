@@ -164,6 +164,7 @@ enum status session_open(struct fiber *f, struct engine *engine,
     session->sink = options->sink;
     session->start_time_us = session->state_time_us = session__clock_us();
     session->running_fiber = fiber_handle(f);
+    fiber_request_begin(f);
     session__resolver_init(session);
     enum status status = STATUS_OK;
     session->user = heap_text(user);
@@ -333,4 +334,5 @@ void session__leave(struct fiber *f, struct session *session) {
     atomic_store_explicit(&session->running, false, memory_order_relaxed);
     engine__unlock(session->engine);
     session->state_time_us = session->statement_time_us;
+    fiber_request_begin(f); /* the answer's end and the next message */
 }

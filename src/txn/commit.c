@@ -313,9 +313,12 @@ enum status commit__run(struct fiber *f, struct transaction *transaction, bool s
         .mask = atomic_load_explicit(&transaction->parts_mask, memory_order_relaxed),
         .synchronous = synchronous,
     };
-    TRY(core_call(f, COMMIT_CORE, commit_here, &commit));
+    /* Nothing later is visible before this is: it must not wait behind long statements. */
+    struct fiber_urgency before = fiber_urgent_begin(f);
+    enum status status = core_call(f, COMMIT_CORE, commit_here, &commit);
+    fiber_urgent_end(f, before);
     number_out->value = commit.number;
-    return STATUS_OK;
+    return status;
 }
 
 /* Nothing written: free the locks; wait for what it read under a lock before that was durable. */
