@@ -65,7 +65,18 @@ struct column_input {
     uint64_t *hashes;  /* of rows that are not null; equal values have equal ones */
     uint32_t distinct; /* estimate */
     struct arena *arena;
+    struct column_pause pause;
 };
+
+enum { PAUSE_ROWS = 4096 };
+/* Between steps of about PAUSE_ROWS values. */
+static inline enum status input_pause(const struct column_input *input) {
+    return input->pause.function == NULL ? STATUS_OK : input->pause.function(input->pause.context);
+}
+/* In loops over rows. */
+static inline enum status input_pause_at(const struct column_input *input, uint32_t row) {
+    return row % PAUSE_ROWS == PAUSE_ROWS - 1 ? input_pause(input) : STATUS_OK;
+}
 
 static inline bool input_is_null(const struct column_input *input, uint32_t row) {
     return !validity_get(input->validity, row);

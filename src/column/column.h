@@ -86,7 +86,15 @@ double column_sketch_estimate(const struct column_sketch *sketch);
 
 /* ---- writing --------------------------------------------------------------------------- */
 
-/* Zeroed is valid to release. Fields are private but `count`. */
+/* Encoding a full chunk takes up to tens of milliseconds. After every few thousand values at most
+   the encoder calls `function`, which may let others run; the builder must not change meanwhile.
+   What it fails with ends the encoding. Without a function there are no pauses. */
+struct column_pause {
+    enum status (*function)(void *context);
+    void *context;
+};
+
+/* Zeroed is valid to release. Fields are private but `count` and `pause`. */
 struct column_builder {
     struct type type;
     uint8_t physical;
@@ -98,6 +106,7 @@ struct column_builder {
     size_t values_capacity, validity_capacity;
     size_t string_bytes; /* of all strings, inline ones too */
     struct arena strings;
+    struct column_pause pause; /* of column_builder_encode; the caller sets it */
 };
 
 void column_builder_init(struct column_builder *builder, struct type type);

@@ -39,8 +39,10 @@ static enum status distinct_init(const struct column_input *input, uint32_t limi
     return STATUS_OK;
 }
 
-/* False when there are too many. */
-static bool distinct_find(const struct column_input *input, struct distinct *distinct) {
+/* *few_out is false when there are too many. */
+static enum status distinct_find(const struct column_input *input, struct distinct *distinct,
+                                 bool *few_out) {
+    *few_out = false;
     for (uint32_t i = 0; i < input->rows; i++) {
         if (input_is_null(input, i))
             continue;
@@ -52,15 +54,17 @@ static bool distinct_find(const struct column_input *input, struct distinct *dis
             slot = (slot + 1) & distinct->mask;
         if (entry == 0) {
             if (distinct->count == distinct->limit)
-                return false;
+                return STATUS_OK;
             distinct->rows[distinct->count] = i;
             distinct->table[slot] = entry = ++distinct->count;
         }
         distinct->codes[i] = entry - 1;
         if (i == TRIAL_ROWS && distinct->count > TRIAL_ROWS / 8 * 7)
-            return false;
+            return STATUS_OK;
+        TRY(input_pause_at(input, i));
     }
-    return true;
+    *few_out = true;
+    return STATUS_OK;
 }
 
 /* ---- order --------------------------------------------------------------------------------- */
@@ -73,11 +77,15 @@ struct order {
     const struct column_input *input;
     const struct distinct *distinct;
     bool plain_text;
+    uint32_t comparisons;
+    enum status status; /* of a pause */
 };
 
 static int entry_order(const void *left, const void *right, void *argument) {
     const struct entry *a = left, *b = right;
-    const struct order *order = argument;
+    struct order *order = argument;
+    if (++order->comparisons % PAUSE_ROWS == 0 && order->status == STATUS_OK)
+        order->status = input_pause(order->input);
     if (a->image != b->image)
         return a->image < b->image ? -1 : 1;
     uint32_t row_a = order->distinct->rows[a->number], row_b = order->distinct->rows[b->number];
@@ -94,17 +102,21 @@ static enum status sort_entries(const struct column_input *input, struct distinc
     if (entries == NULL || places == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     bool has_image = type_has_image(input->type, input->narrow);
-    struct order order = {input, distinct,
-                          input->physical == PHYSICAL_STRING && input->type.id != TYPE_BPCHAR &&
-                              type_is_ordered(input->type)};
+    struct order order = {.input = input,
+                          .distinct = distinct,
+                          .plain_text = input->physical == PHYSICAL_STRING &&
+                                        input->type.id != TYPE_BPCHAR &&
+                                        type_is_ordered(input->type)};
     for (uint32_t i = 0; i < distinct->count; i++) {
         struct value value = input_value(input, distinct->rows[i]);
         entries[i] = (struct entry){0, i};
         if (has_image)
             entries[i].image = input->class == CLASS_NUMBERS ? input->numbers[distinct->rows[i]]
                                                              : image_of_value(&value);
+        TRY(input_pause_at(input, i));
     }
     qsort_r(entries, distinct->count, sizeof *entries, entry_order, &order);
+    TRY(order.status);
     for (uint32_t i = 0; i < distinct->count; i++) {
         places[entries[i].number] = i;
         sorted_rows[i] = distinct->rows[entries[i].number];
@@ -189,13 +201,16 @@ enum status draft_dictionary(const struct column_input *input, size_t size_max,
         return STATUS_OK;
     struct distinct distinct;
     TRY(distinct_init(input, limit, &distinct));
-    if (!distinct_find(input, &distinct))
+    bool few;
+    TRY(distinct_find(input, &distinct, &few));
+    if (!few)
         return STATUS_OK;
     uint32_t *rows = arena_alloc(input->arena, distinct.count * sizeof *rows);
     int64_t *codes = arena_alloc(input->arena, input->rows * sizeof *codes);
     if (rows == NULL || codes == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     TRY(sort_entries(input, &distinct, rows, codes));
+    TRY(input_pause(input));
     if (input->class == CLASS_NUMBERS)
         TRY(write_number_entries(input, rows, distinct.count, draft));
     else if (input->class == CLASS_STRINGS)
@@ -205,6 +220,7 @@ enum status draft_dictionary(const struct column_input *input, size_t size_max,
     if (draft->entries.size == 0)
         return STATUS_OK;
     struct stream_plan plan;
+    TRY(input_pause(input));
     stream_plan(codes, input->rows, &plan);
     TRY(stream_write(codes, &plan, input->arena, &draft->stream));
     draft->codes = codes;

@@ -223,14 +223,17 @@ static enum status make_hashes(struct column_input *input, struct column_sketch 
         for (uint32_t i = 0; i < input->rows; i++)
             hashes[i] = hash_u64((uint64_t)input->numbers[i]);
     } else if (plain_text) {
-        for (uint32_t i = 0; i < input->rows; i++)
+        for (uint32_t i = 0; i < input->rows; i++) {
             hashes[i] = hash_bytes(string_data(&input->strings[i]), input->strings[i].size);
+            TRY(input_pause_at(input, i));
+        }
     } else {
         for (uint32_t i = 0; i < input->rows; i++) {
             if (input_is_null(input, i))
                 continue;
             struct value value = input_value(input, i);
             hashes[i] = column_sketch_hash(&value);
+            TRY(input_pause_at(input, i));
         }
     }
     for (uint32_t i = 0; i < input->rows; i++)
@@ -335,8 +338,10 @@ static enum status find_images(const struct column_input *input, const struct co
         return out_of_memory();
     images->min = INT64_MAX;
     images->max = INT64_MIN;
-    for (uint32_t zone = 0; zone < zone_count(input->rows); zone++)
+    for (uint32_t zone = 0; zone < zone_count(input->rows); zone++) {
         find_zone(input, all, zone, images);
+        TRY(input_pause(input));
+    }
     if (ordered)
         find_bounds(input, all, exact, images);
     return STATUS_OK;
@@ -435,12 +440,15 @@ static enum status draft_best(const struct column_input *input, struct column_dr
     switch (input->class) {
     case CLASS_NUMBERS:
         TRY(draft_numbers(input, best));
+        TRY(input_pause(input));
         TRY(draft_dictionary(input, best->size * 80 / 100, &other));
         draft_choose(best, &other, 80);
         return STATUS_OK;
     case CLASS_FLOATS:
         TRY(draft_plain(input, best));
+        TRY(input_pause(input));
         TRY(draft_decimal(input, &other));
+        TRY(input_pause(input));
         draft_choose(best, &other, 95);
         TRY(draft_dictionary(input, best->size, &other));
         draft_choose(best, &other, 95);
@@ -458,6 +466,7 @@ static enum status draft_best(const struct column_input *input, struct column_dr
             (best->size < input->string_bytes / 4 || best->size < input->rows / 2))
             return STATUS_OK;
         TRY(draft_strings(input, &other));
+        TRY(input_pause(input));
         draft_choose(best, &other, 100);
         TRY(draft_symbols(input, &other));
         draft_choose(best, &other, 80);
@@ -506,9 +515,12 @@ static enum status encode(const struct column_builder *builder, uint32_t first,
     struct slice sections[SECTION_COUNT] = {{0}};
     struct column_draft draft = {0};
     TRY(prepare(builder, first, input));
+    TRY(input_pause(input));
     struct column_sketch sketch = {{0}};
     TRY(make_hashes(input, &sketch));
+    TRY(input_pause(input));
     TRY(draft_best(input, &draft));
+    TRY(input_pause(input));
     struct images *images = ARENA_NEW(input->arena, struct images);
     TRY(find_images(input, &draft, images));
     bool values = input->nulls < input->rows;
@@ -546,8 +558,11 @@ enum status column_builder_encode(const struct column_builder *builder, uint32_t
                                   uint32_t count, struct arena *arena, struct slice *chunk_out) {
     ASSERT(count > 0 && count <= builder->count && first <= builder->count - count);
     struct arena scratch = {0};
-    struct column_input input = {
-        .type = builder->type, .physical = builder->physical, .rows = count, .arena = &scratch};
+    struct column_input input = {.type = builder->type,
+                                 .physical = builder->physical,
+                                 .rows = count,
+                                 .arena = &scratch,
+                                 .pause = builder->pause};
     enum status status = encode(builder, first, &input, arena, chunk_out);
     arena_release(&scratch);
     return status;

@@ -63,6 +63,7 @@ enum status draft_strings(const struct column_input *input, struct column_draft 
         if (fits && value.size > 0)
             memcpy(bytes + at, value.data, value.size);
         at += fits ? value.size : 0;
+        TRY(input_pause_at(input, i));
     }
     draft->bytes = slice_of(bytes, at);
     if (!fits) {
@@ -87,7 +88,7 @@ static enum status train(const struct column_input *input, struct symbols *symbo
         bytes += value.size;
         sample[count++] = value;
     }
-    return symbols_train(sample, count, input->arena, symbols);
+    return symbols_train(sample, count, input->pause, input->arena, symbols);
 }
 
 enum status draft_symbols(const struct column_input *input, struct column_draft *draft) {
@@ -111,6 +112,7 @@ enum status draft_symbols(const struct column_input *input, struct column_draft 
         size_t size = symbols_encode(matcher, string_slice(&input->strings[i]), bytes + at);
         sizes[i] = (int64_t)size;
         at += size;
+        TRY(input_pause_at(input, i * 4)); /* these are slow */
     }
     draft->entries = slice_of(table, symbols_write(symbols, table));
     return finish(input, sizes, slice_of(bytes, at), draft);

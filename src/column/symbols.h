@@ -16,6 +16,7 @@
 #include "base/base_arena.h"
 #include "base/base_slice.h"
 #include "base/base_status.h"
+#include "column/column.h"
 
 enum { SYMBOLS_MAX = 255, SYMBOL_ESCAPE = 255, SYMBOL_SIZE_MAX = 8 };
 
@@ -51,8 +52,8 @@ void matcher_clear(struct symbol_matcher *matcher);
 int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size_t size);
 
 /* Train a table on a sample. OUT_OF_MEMORY. */
-enum status symbols_train(const struct slice *sample, uint32_t count, struct arena *arena,
-                          struct symbols *symbols) MUST_USE;
+enum status symbols_train(const struct slice *sample, uint32_t count, struct column_pause pause,
+                          struct arena *arena, struct symbols *symbols) MUST_USE;
 
 /* After matcher_init, before symbols_encode. */
 void matcher_finish(struct symbol_matcher *matcher);

@@ -122,8 +122,8 @@ static void choose(struct training *training) {
     }
 }
 
-enum status symbols_train(const struct slice *sample, uint32_t count, struct arena *arena,
-                          struct symbols *symbols) {
+enum status symbols_train(const struct slice *sample, uint32_t count, struct column_pause pause,
+                          struct arena *arena, struct symbols *symbols) {
     struct training *training = arena_alloc_zeroed(arena, sizeof *training);
     if (training == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -140,6 +140,8 @@ enum status symbols_train(const struct slice *sample, uint32_t count, struct are
         matcher_clear(&training->matcher);
         choose(training);
         matcher_init(&training->matcher, symbols);
+        if (pause.function != NULL)
+            TRY(pause.function(pause.context));
     }
     return STATUS_OK;
 }

@@ -49,19 +49,30 @@ static void insertion_sort(struct sort_entry *entries, uint64_t count) {
     }
 }
 
-static void merge(const struct sort_entry *from, struct sort_entry *to, uint64_t begin,
-                  uint64_t middle, uint64_t end) {
-    uint64_t a = begin, b = middle, at = begin;
-    if (middle < end && sort_entry_compare(&from[middle - 1], &from[middle]) <= 0) {
-        memcpy(to + begin, from + begin, (end - begin) * sizeof *to);
-        return;
+enum { MERGE_STEP = 1024 }; /* entries between two checks */
+
+static enum status copy(struct fiber *f, const struct sort_entry *from, struct sort_entry *to,
+                        uint64_t count) {
+    for (uint64_t at = 0; at < count; at += MERGE_STEP) {
+        uint64_t step = count - at < MERGE_STEP ? count - at : MERGE_STEP;
+        memcpy(to + at, from + at, step * sizeof *to);
+        TRY(fiber_check(f));
     }
-    while (a < middle && b < end)
+    return STATUS_OK;
+}
+
+static enum status merge(struct fiber *f, const struct sort_entry *from, struct sort_entry *to,
+                         uint64_t begin, uint64_t middle, uint64_t end) {
+    uint64_t a = begin, b = middle, at = begin;
+    if (middle < end && sort_entry_compare(&from[middle - 1], &from[middle]) <= 0)
+        return copy(f, from + begin, to + begin, end - begin);
+    while (a < middle && b < end) {
         to[at++] = sort_entry_compare(&from[a], &from[b]) <= 0 ? from[a++] : from[b++];
-    while (a < middle)
-        to[at++] = from[a++];
-    while (b < end)
-        to[at++] = from[b++];
+        if (at % MERGE_STEP == 0)
+            TRY(fiber_check(f));
+    }
+    TRY(copy(f, from + a, to + at, middle - a));
+    return copy(f, from + b, to + at + (middle - a), end - b);
 }
 
 enum status sort_entries_sort(struct fiber *f, struct sort_entries *sort) {
@@ -82,8 +93,7 @@ enum status sort_entries_sort(struct fiber *f, struct sort_entries *sort) {
         for (uint64_t begin = 0; begin < count; begin += 2 * width) {
             uint64_t middle = begin + width < count ? begin + width : count;
             uint64_t end = begin + 2 * width < count ? begin + 2 * width : count;
-            merge(from, to, begin, middle, end);
-            TRY(fiber_check(f));
+            TRY(merge(f, from, to, begin, middle, end));
         }
         struct sort_entry *swap = from;
         from = to;

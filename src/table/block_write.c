@@ -69,13 +69,18 @@ struct block_put {
     struct arena arena; /* of one chunk */
 };
 
+static enum status let_others_run(void *fiber) {
+    return fiber_check(fiber);
+}
+
 /* *fits_out false: the chunk of so many rows would be too large. */
 static enum status put_piece(struct fiber *f, struct block_put *put, unsigned column,
                              unsigned piece, struct block_column *at, bool *fits_out) {
-    const struct column_builder *values = &put->builder->columns[column];
+    struct column_builder *values = &put->builder->columns[column];
     uint32_t first = piece * at->piece_rows, rows = put->builder->rows - first;
     struct slice chunk;
     arena_reset(&put->arena);
+    values->pause = (struct column_pause){let_others_run, f};
     enum status status = column_builder_encode(
         values, first, rows < at->piece_rows ? rows : at->piece_rows, &put->arena, &chunk);
     *fits_out = status == STATUS_OK && chunk.size <= TXN_LARGE_SIZE_MAX;
@@ -85,6 +90,7 @@ static enum status put_piece(struct fiber *f, struct block_put *put, unsigned co
         return STATUS_OK;
     }
     TRY(status);
+    TRY(fiber_check(f));
     struct column_reader reader;
     TRY(column_open(chunk, values->type, COLUMN_OPEN_TRUSTED, &put->arena, &reader));
     at->bytes += (uint32_t)chunk.size;
