@@ -48,7 +48,7 @@ static inline void buffer_append(struct buffer *buffer, const void *data, size_t
     uint8_t *at = buffer_reserve(buffer, size);
     if (at == NULL)
         return;
-    if (size > 0)
+    if (size > 0) /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): there is data then */
         memcpy(at, data, size);
     buffer->size += size;
 }

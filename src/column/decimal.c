@@ -25,7 +25,10 @@ static const double fractions[EXPONENT_MAX + 1] = {1e-0,  1e-1,  1e-2,  1e-3,  1
                                                    1e-14, 1e-15, 1e-16, 1e-17, 1e-18};
 
 static bool same_bits(double a, double b) {
-    return memcmp(&a, &b, sizeof a) == 0;
+    uint64_t a_bits, b_bits;
+    memcpy(&a_bits, &a, sizeof a);
+    memcpy(&b_bits, &b, sizeof b);
+    return a_bits == b_bits;
 }
 
 /* False: an exception. */

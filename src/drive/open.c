@@ -348,9 +348,8 @@ static enum status reopen(struct drive *drive) {
 
 /* Format 2: whole batches of what was appended; format 1: what the chain from the end leads to. */
 static enum status take_appended(struct drive *drive, uint64_t size) {
-    struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
     TRY(write__room(drive, size, 0));
-    view = atomic_load_explicit(&drive->current, memory_order_relaxed);
+    struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
     const struct geometry *geometry = view_geometry(view);
     struct figures figures = drive->figures;
     uint64_t end = figures.end, whole = end;

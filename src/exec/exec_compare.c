@@ -287,6 +287,7 @@ void exec__compare(enum comparison how, const struct vector *a, const struct vec
 
 uint32_t exec__compare_select(enum comparison how, const struct vector *a, const struct vector *b,
                               const uint16_t *rows, uint32_t count, uint16_t *out) {
+    ASSERT(out != NULL);
     if (count == 0)
         return 0;
     uint32_t selected = select_dense(how, a, b, rows, count, out);

@@ -190,7 +190,7 @@ static enum status like(struct kernel_call *call, const struct vector *arguments
         if (vector_is_null(result, row))
             continue;
         const struct string *wanted_pattern = &patterns[pattern.indices[row]];
-        if (wanted_pattern != compiled) {
+        if (like == NULL || wanted_pattern != compiled) {
             TRY(like_of(call, string_slice(wanted_pattern), fold, characters, &like));
             compiled = wanted_pattern;
         }

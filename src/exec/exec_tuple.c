@@ -179,13 +179,18 @@ static void gather_all(const struct tuple_column *column, uint8_t *const *tuples
     }
 }
 
+static bool any_null(const struct tuple_column *column, uint8_t *const *tuples, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (tuples[i] == NULL || tuples[i][column->null_offset])
+            return true;
+    }
+    return false;
+}
+
 void exec__tuple_gather(const struct tuple_column *column, uint8_t *const *tuples,
                         const uint16_t *rows, uint32_t count, struct vector *target) {
     size_t size = physical_size((enum physical)column->physical);
-    uint32_t nulls = 0;
-    for (uint32_t i = 0; i < count; i++)
-        nulls += tuples[i] == NULL || tuples[i][column->null_offset];
-    if (nulls == 0) {
+    if (!any_null(column, tuples, count)) {
         gather_all(column, tuples, rows, count, target);
         return;
     }

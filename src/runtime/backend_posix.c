@@ -99,13 +99,13 @@ static int register_pollable(struct core *c, struct pollable *p) {
 
 static void start_socket(struct core *c, struct operation *o) {
     struct pollable *p = o->pollable;
-    if (p->core != NULL)
-        ASSERT(p->core == c);
+    bool registered = p->core != NULL;
+    ASSERT(!registered || p->core == c);
     bool known_useless =
-        p->core == c && !p->hung_up &&
+        registered && !p->hung_up &&
         (o->kind == OPERATION_RECEIVE || o->kind == OPERATION_ACCEPT ? !p->readable : false);
     int64_t result = known_useless ? -EAGAIN : attempt(p, o);
-    if (result == -EAGAIN && p->core == NULL) {
+    if (result == -EAGAIN && !registered) {
         int error = register_pollable(c, p);
         if (error != 0)
             result = error;

@@ -139,6 +139,7 @@ static enum status sink_copy_write(struct fiber *f, struct sink *sink, struct sl
     struct tape *tape = &connection->conversation->tape;
     struct tape_event *event = tape_add(tape, EVENT_COPY_WRITE, 1);
     event->sizes = ARENA_ARRAY(&tape->arena, size_t, 1);
+    ASSERT(event->sizes != NULL); /* small */
     struct slice copy = arena_copy_slice(&tape->arena, data);
     if (copy.data == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory for %zu bytes of COPY", data.size);

@@ -11,6 +11,7 @@
 #include "server/server.h"
 #include "server/server_drive.h"
 #include "server/server_options.h"
+#include "value/value_datetime.h"
 
 enum {
     OPTION_JSON = 1,
@@ -311,24 +312,19 @@ void print_json_key(struct slice key) {
     putchar('"');
 }
 
-/* Civil date of a day since 1970-01-01 (Howard Hinnant's algorithm). */
+/* Microseconds since 1970, as ISO 8601. */
 void print_time(int64_t time_us) {
+    enum { DAYS_1970_TO_2000 = 10957 };
     int64_t day = time_us / 86400000000, rest = time_us % 86400000000;
     if (rest < 0) {
         rest += 86400000000;
         day--;
     }
-    day += 719468;
-    int64_t era = (day >= 0 ? day : day - 146096) / 146097, of_era = day - era * 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * of_year + 2) / 153;
-    int64_t second = rest / 1000000;
-    printf("%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%06lldZ",
-           (long long)(year + era * 400 + (month >= 10)),
-           (long long)(month < 10 ? month + 3 : month - 9),
-           (long long)(of_year - (153 * month + 2) / 5 + 1), (long long)(second / 3600),
-           (long long)(second / 60 % 60), (long long)(second % 60), (long long)(rest % 1000000));
+    int year, month, day_of_month;
+    date_to_civil((int32_t)(day - DAYS_1970_TO_2000), &year, &month, &day_of_month);
+    int second = (int)(rest / 1000000), microsecond = (int)(rest % 1000000);
+    printf("%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month, day_of_month, second / 3600,
+           second / 60 % 60, second % 60, microsecond);
 }
 
 /* ---- main

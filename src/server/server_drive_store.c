@@ -242,9 +242,9 @@ static enum status bench_append(struct drive *drive, uint64_t count) {
     for (uint64_t n = 0; n < count; n += BENCH_BATCH) {
         size_t batch = count - n < BENCH_BATCH ? (size_t)(count - n) : BENCH_BATCH;
         for (size_t i = 0; i < batch; i++) {
-            int size =
-                snprintf(keys[i], sizeof keys[i], "bench-key-%llu", (unsigned long long)(n + i));
             values[i] = n + i;
+            int size =
+                snprintf(keys[i], sizeof keys[i], "bench-key-%llu", (unsigned long long)values[i]);
             items[i] = (struct drive_item){.key = slice_of(keys[i], (size_t)size),
                                            .value = slice_of(&values[i], sizeof values[i])};
         }

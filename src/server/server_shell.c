@@ -234,10 +234,13 @@ static size_t table_name_count;
 
 static int keep_name(void *context, size_t count, const char *const *texts, const size_t *sizes) {
     char **grown = realloc(table_names, (table_name_count + 1) * sizeof *grown);
-    if (grown == NULL || texts[0] == NULL)
+    if (grown == NULL)
         return 1;
     table_names = grown;
-    table_names[table_name_count++] = strdup(texts[0]);
+    table_names[table_name_count] = texts[0] != NULL ? strdup(texts[0]) : NULL;
+    if (table_names[table_name_count] == NULL)
+        return 1;
+    table_name_count++;
     return 0;
 }
 

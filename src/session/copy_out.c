@@ -180,7 +180,7 @@ static void mark_special(struct copy_out *copy) {
         return;
     }
     copy->special['\\'] = true;
-    for (uint8_t c = '\b'; c <= '\r'; c++)
+    for (int c = '\b'; c <= '\r'; c++)
         copy->special[c] = true;
 }
 

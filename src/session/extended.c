@@ -125,12 +125,12 @@ static enum status bind_formats(struct session *session, const char *name, const
                                 size_t count) {
     struct portal *portal;
     TRY(session__portal_find(session, name, &portal));
-    if (portal->columns == NULL && count <= 1)
-        return STATUS_OK;
     if (count > 1 && count != portal->column_count)
         return error_set(STATUS_PROTOCOL_VIOLATION,
                          "bind message has %zu result formats but query has %zu columns", count,
                          portal->column_count);
+    if (portal->columns == NULL)
+        return STATUS_OK;
     for (size_t i = 0; i < portal->column_count; i++)
         portal->columns[i].format = count == 0 ? 0 : formats[count == 1 ? 0 : i];
     return STATUS_OK;

@@ -71,7 +71,7 @@ static enum status set_options(struct session *session, const char *text) {
             at++;
         if (*at == '\0')
             break;
-        char *word = at, *out = at;
+        char *word, *out;
         bool short_form = strncmp(at, "-c", 2) == 0;
         if (short_form)
             for (word = out = at += 2; *at == ' ';)

@@ -242,11 +242,17 @@ struct binder {
 
 /* error_set with the character position of byte `location` (-1: none). */
 enum status bind_error(const struct binder *b, int location, enum status status, const char *format,
-                       ...) PRINTF_LIKE(4, 5) MUST_USE;
+                       ...) PRINTF_LIKE(4, 5);
 void bind_position(const struct binder *b, int location);
 /* "X is not supported", 0A000. */
 enum status bind_unsupported(const struct binder *b, int location, const char *format, ...)
-    PRINTF_LIKE(3, 4) MUST_USE;
+    PRINTF_LIKE(3, 4);
+#ifdef __clang_analyzer__ /* as with error_set: let it know that what comes back is a failure */
+#define bind_error(b, location, status, ...)                                                       \
+    (bind_error((b), (location), (status), __VA_ARGS__), (status))
+#define bind_unsupported(b, location, ...)                                                         \
+    (bind_unsupported((b), (location), __VA_ARGS__), STATUS_FEATURE_NOT_SUPPORTED)
+#endif
 /* Zeroed; fails with STATEMENT_TOO_COMPLEX when huge. */
 enum status bind_alloc(const struct binder *b, size_t count, size_t size, void *pointer_out)
     MUST_USE;

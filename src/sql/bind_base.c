@@ -16,8 +16,8 @@ void bind_position(const struct binder *b, int location) {
     error_position(characters);
 }
 
-enum status bind_error(const struct binder *b, int location, enum status status, const char *format,
-                       ...) {
+enum status(bind_error)(const struct binder *b, int location, enum status status,
+                        const char *format, ...) {
     char message[ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
@@ -28,7 +28,7 @@ enum status bind_error(const struct binder *b, int location, enum status status,
     return status;
 }
 
-enum status bind_unsupported(const struct binder *b, int location, const char *format, ...) {
+enum status(bind_unsupported)(const struct binder *b, int location, const char *format, ...) {
     char feature[ERROR_MESSAGE_SIZE / 2];
     va_list arguments;
     va_start(arguments, format);

@@ -6,9 +6,7 @@
 
 static enum status two_sides(struct binder *b, const PgQuery__AExpr *node, struct expression **left,
                              struct expression **right) {
-    *left = NULL;
-    if (node->lexpr != NULL)
-        TRY(bind_expression(b, node->lexpr, left));
+    TRY(bind_expression(b, node->lexpr, left));
     return bind_expression(b, node->rexpr, right);
 }
 
@@ -61,8 +59,10 @@ static enum status bind_binary(struct binder *b, const PgQuery__AExpr *node,
                                struct expression **out) {
     const char *schema, *name;
     TRY(bind_operator_name(b, node->n_name, node->name, node->location, &schema, &name));
-    struct expression *left, *right;
-    TRY(two_sides(b, node, &left, &right));
+    struct expression *left = NULL, *right;
+    if (node->lexpr != NULL) /* not a prefix operator */
+        TRY(bind_expression(b, node->lexpr, &left));
+    TRY(bind_expression(b, node->rexpr, &right));
     if (left != NULL && left->kind == EXPRESSION_ROW && right->kind == EXPRESSION_ROW) {
         if (left->argument_count != right->argument_count)
             return bind_error(b, node->location, STATUS_SYNTAX_ERROR,

@@ -39,13 +39,17 @@ static const PgQuery__DefElem **option_place(struct copy_options *options, const
 /* The option's text; NULL when it was not said. */
 static enum status string_option(struct binder *b, const PgQuery__DefElem *option,
                                  const char **text_out) {
-    *text_out = NULL;
-    if (option == NULL)
+    if (option == NULL) {
+        *text_out = NULL;
         return STATUS_OK;
+    }
     const char *text = bind_option_text(b, option->arg);
     if (text == NULL)
         return bind_error(b, -1, STATUS_SYNTAX_ERROR, "%s requires a parameter", option->defname);
-    *text_out = arena_copy_text(b->arena, text);
+    char *copy = arena_copy_text(b->arena, text);
+    if (copy == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    *text_out = copy;
     return STATUS_OK;
 }
 
@@ -97,6 +101,7 @@ static enum status encoding_option(struct binder *b, const PgQuery__DefElem *opt
     static const char *const known[] = {"latin1",  "sql_ascii", "euc_jp",  "win1252", "iso_8859_5",
                                         "latin9",  "latin2",    "win1251", "big5",    "gbk",
                                         "gb18030", "sjis",      "uhc",     "koi8r",   "win1250"};
+    ASSERT(option != NULL);
     const char *text;
     TRY(string_option(b, option, &text));
     if (strcasecmp(text, "utf8") == 0 || strcasecmp(text, "utf-8") == 0 ||
@@ -344,6 +349,7 @@ static enum status copy_to_plan(struct binder *b, const PgQuery__CopyStmt *node,
 
 static enum status bind_copy_from(struct binder *b, struct statement *statement) {
     const struct statement_copy *copy = &statement->copy;
+    ASSERT(copy->table != NULL); /* only COPY TO takes a query */
     if (copy->table->kind == RELATION_VIEW)
         return error_set(STATUS_WRONG_OBJECT_TYPE, "cannot copy to view \"%s\"", copy->table->name);
     if (copy->table->is_system || copy->table->kind != RELATION_TABLE)

@@ -8,7 +8,7 @@ struct drop_name {
 };
 
 static struct drop_name dropped_name(const parse_node *node) {
-    if (NODE_IS(node, STRING))
+    if (node->node_case == PG_QUERY__NODE__NODE_STRING)
         return (struct drop_name){NULL, node->string->sval};
     const PgQuery__List *list = node->list;
     return (struct drop_name){list->n_items > 1 ? node_text(list->items[list->n_items - 2]) : NULL,

@@ -709,6 +709,7 @@ static enum status plan_insert(struct planner *p, struct modify *modify,
     struct frame frame = {.p = p, .query = scope != NULL ? scope : &nothing}, source;
     struct path path = {.relation = -1};
     TRY(insert_source(p, modify, &source, &path));
+    ASSERT(path.node != NULL);
     const char **names;
     TRY(BIND_ARRAY(p->b, table->column_count, &names));
     for (uint32_t i = 0; i < table->column_count; i++)

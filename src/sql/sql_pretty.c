@@ -123,8 +123,8 @@ static bool is_simple_boolean(const parse_node *node, const parse_node *parent) 
 
 static bool is_simple(struct pretty *p, const parse_node *node, const parse_node *parent) {
     enum shape shape = shape_of(p, node), outer = shape_of(p, parent);
-    bool own_syntax = NODE_IS(parent, TYPE_CAST) ||
-                      (NODE_IS(parent, FUNC_CALL) &&
+    bool own_syntax = parent->node_case == PG_QUERY__NODE__NODE_TYPE_CAST ||
+                      (parent->node_case == PG_QUERY__NODE__NODE_FUNC_CALL &&
                        parent->func_call->funcformat == PG_QUERY__COERCION_FORM__COERCE_SQL_SYNTAX);
     switch (shape) {
     case SHAPE_SIMPLE:
@@ -302,7 +302,7 @@ static void print_own_grammar(struct pretty *p, const parse_node *node,
     for (size_t k = 0; k < own->count; k++) {
         const parse_node *argument = node->func_call->args[own->order[k]];
         put(p, own->before[k]);
-        if (own->bare_first && k == 0 && NODE_IS(argument, A_CONST) &&
+        if (own->bare_first && k == 0 && argument->node_case == PG_QUERY__NODE__NODE_A_CONST &&
             argument->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL)
             put(p, argument->a_const->sval->sval);
         else

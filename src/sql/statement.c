@@ -74,7 +74,7 @@ enum status bind_plan_statement(struct binder *b, const parse_node *node,
                                 struct statement *statement) {
     statement->kind = node_statement_kind(node);
     statement->tag = statement_kind_tag(statement->kind);
-    if (NODE_IS(node, SELECT_STMT)) {
+    if (statement->kind == STATEMENT_SELECT) {
         struct query *query;
         TRY(bind_select(b, node->select_stmt, &query));
         struct plan *plan;
@@ -89,8 +89,15 @@ enum status bind_plan_statement(struct binder *b, const parse_node *node,
 }
 
 static bool is_plain(const parse_node *node) {
-    return NODE_IS(node, SELECT_STMT) || NODE_IS(node, INSERT_STMT) || NODE_IS(node, UPDATE_STMT) ||
-           NODE_IS(node, DELETE_STMT);
+    switch (node->node_case) {
+    case PG_QUERY__NODE__NODE_SELECT_STMT:
+    case PG_QUERY__NODE__NODE_INSERT_STMT:
+    case PG_QUERY__NODE__NODE_UPDATE_STMT:
+    case PG_QUERY__NODE__NODE_DELETE_STMT:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* ---- names of reg* literals ------------------------------------------------------------- */
@@ -227,7 +234,7 @@ static enum status bind_half(void *argument) {
     }
     call->statement->kind = node_statement_kind(node);
     call->statement->tag = statement_kind_tag(call->statement->kind);
-    if (NODE_IS(node, SELECT_STMT)) {
+    if (node->node_case == PG_QUERY__NODE__NODE_SELECT_STMT) {
         TRY(bind_select(b, node->select_stmt, &call->query));
     } else {
         TRY(BIND_ARRAY(b, 1, &call->modify));

@@ -453,6 +453,7 @@ static enum status attach_indexes(struct builder *builder) {
     }
     for (struct constraint_node *node = builder->constraints; node != NULL; node = node->next) {
         struct table *table = relation_find(builder, node->table_oid)->table;
+        ASSERT(table != NULL); /* visit_constraint found it */
         unsigned at = 0;
         while (at + 1 < table->constraint_count && table->constraints[at + 1] == NULL)
             at++;
@@ -460,6 +461,7 @@ static enum status attach_indexes(struct builder *builder) {
     }
     for (struct index_node *node = builder->indexes; node != NULL; node = node->next) {
         struct table *table = relation_find(builder, node->table_oid)->table;
+        ASSERT(table != NULL); /* visit_index found it */
         unsigned at = 0;
         while (at + 1 < table->index_count && table->indexes[at + 1] == NULL)
             at++;

@@ -133,14 +133,11 @@ static enum status at_end(const struct sequence *sequence) {
 
 /* How many more numbers follow `number` before the end, at most `wanted`. */
 static uint64_t numbers_behind(const struct sequence *sequence, int64_t number, uint64_t wanted) {
-    uint64_t distance, stride;
-    if (sequence->increment > 0) {
-        distance = (uint64_t)sequence->maximum - (uint64_t)number;
-        stride = (uint64_t)sequence->increment;
-    } else {
-        distance = (uint64_t)number - (uint64_t)sequence->minimum;
-        stride = 0 - (uint64_t)sequence->increment;
-    }
+    bool up = sequence->increment > 0;
+    uint64_t distance = up ? (uint64_t)sequence->maximum - (uint64_t)number
+                           : (uint64_t)number - (uint64_t)sequence->minimum;
+    uint64_t stride = up ? (uint64_t)sequence->increment : 0 - (uint64_t)sequence->increment;
+    ASSERT(stride != 0);
     uint64_t count = distance / stride;
     return count < wanted ? count : wanted;
 }
