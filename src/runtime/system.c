@@ -155,7 +155,12 @@ static int64_t perform_resolve(const struct operation *o) {
 
 static int64_t perform_write(const struct operation *o) {
     struct iovec vector = {(void *)(uintptr_t)o->data, o->size};
-    return answer(pwritev2(o->fd, &vector, 1, (off_t)o->offset, (int)o->flags));
+    int64_t result = answer(pwritev2(o->fd, &vector, 1, (off_t)o->offset, (int)o->flags));
+    if (result != -EOPNOTSUPP || o->flags != RWF_DSYNC)
+        return result;
+    /* Emulators and old kernels know no flags: the same in two calls. */
+    result = answer(pwritev(o->fd, &vector, 1, (off_t)o->offset));
+    return result >= 0 && fdatasync(o->fd) != 0 ? -errno : result;
 }
 
 static int64_t perform_size(const struct operation *o) {
