@@ -36,6 +36,7 @@ struct sql_runner {
     struct engine *engine;
     char directory[64];
     unsigned core_count;
+    bool journal_is_small;
     struct sql_session *sessions[SESSIONS_MAX];
 };
 
@@ -120,6 +121,8 @@ static void sink_parameter_status(struct fiber *f, struct sink *sink, const char
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
+static const struct setting_override small_journal = {"journal_segment_size", "1MB"};
+
 static enum status open_engine(struct fiber *f, void *argument) {
     struct sql_runner *runner = argument;
     struct engine_options options = {
@@ -127,6 +130,8 @@ static enum status open_engine(struct fiber *f, void *argument) {
         .create_if_missing = true,
         .partition_count = 4,
         .memory_max = 64 << 20,
+        .overrides = &small_journal,
+        .override_count = runner->journal_is_small,
     };
     return engine_open(f, &options, &runner->engine);
 }
@@ -153,10 +158,14 @@ static int remove_one(const char *path, const struct stat *stat, int kind, struc
     return remove(path);
 }
 
-void sql_runner_close(struct sql_runner *runner) {
+static void close_sessions(struct sql_runner *runner) {
     for (int i = 0; i < SESSIONS_MAX; i++)
         if (runner->sessions[i] != NULL)
             sql_session_close(runner->sessions[i]);
+}
+
+void sql_runner_close(struct sql_runner *runner) {
+    close_sessions(runner);
     assert_ok(runtime_run(runner->runtime, 0, close_engine, runner));
     runtime_destroy(runner->runtime);
     *strrchr(runner->directory, '/') = '\0';
@@ -164,10 +173,36 @@ void sql_runner_close(struct sql_runner *runner) {
     memory_free(runner);
 }
 
+struct sql_runner *sql_runner_visit(const char *directory) {
+    struct sql_runner *runner = memory_alloc_zeroed(1, sizeof *runner);
+    assert_true(strlen(directory) < sizeof runner->directory);
+    strcpy(runner->directory, directory);
+    runner->core_count = 1;
+    runner->journal_is_small = true;
+    struct runtime_options options = {.core_count = 1};
+    assert_ok(runtime_create(&options, &runner->runtime));
+    enum status status = runtime_run(runner->runtime, 0, open_engine, runner);
+    if (status == STATUS_OK)
+        return runner;
+    struct error error = *error_current();
+    runtime_destroy(runner->runtime);
+    memory_free(runner);
+    *error_current() = error;
+    return NULL;
+}
+
+int sql_runner_leave(struct sql_runner *runner) {
+    close_sessions(runner);
+    enum status status = runtime_run(runner->runtime, 0, close_engine, runner);
+    struct error error = *error_current();
+    runtime_destroy(runner->runtime);
+    memory_free(runner);
+    *error_current() = error;
+    return (int)status;
+}
+
 void sql_runner_reopen(struct sql_runner *runner) {
-    for (int i = 0; i < SESSIONS_MAX; i++)
-        if (runner->sessions[i] != NULL)
-            sql_session_close(runner->sessions[i]);
+    close_sessions(runner);
     assert_ok(runtime_run(runner->runtime, 0, close_engine, runner));
     assert_ok(runtime_run(runner->runtime, 0, open_engine, runner));
 }

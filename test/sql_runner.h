@@ -26,6 +26,11 @@ struct engine;
 struct runtime;
 
 struct sql_runner *sql_runner_open(unsigned core_count);
+/* The database in a directory of the caller's, made if there is none, on one core and with a small
+   journal; NULL: the error slot says why not. It ends with sql_runner_leave, which closes sessions,
+   keeps the directory and returns how closing went. */
+struct sql_runner *sql_runner_visit(const char *directory);
+int sql_runner_leave(struct sql_runner *runner);
 /* Closes its sessions, too, and removes the directory. */
 void sql_runner_close(struct sql_runner *runner);
 /* Close and open again, as after a clean stop. Sessions are gone. */
