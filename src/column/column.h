@@ -133,6 +133,8 @@ enum status column_builder_encode(const struct column_builder *builder, uint32_t
 enum column_trust {
     COLUMN_OPEN_CHECKED, /* verify the checksum (about 0.1 ms per MiB) */
     COLUMN_OPEN_TRUSTED, /* somebody did, since the bytes came from disk or network */
+    COLUMN_OPEN_AGAIN,   /* these very bytes were opened with success and are still the same: no
+                            offset is looked at again. For reading one value */
 };
 
 /* Private but `type`, `rows`, `nulls` and `encoding`. */

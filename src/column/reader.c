@@ -147,13 +147,21 @@ static enum status open_nulls(struct column_reader *reader) {
     return STATUS_OK;
 }
 
-static enum status open_dictionary(struct column_reader *reader) {
+static enum status open_stream(struct column_packed *stream, struct slice bytes, uint32_t count,
+                               enum column_trust trust) {
+    if (trust != COLUMN_OPEN_AGAIN)
+        return stream_open(stream, bytes, count);
+    stream_open_again(stream, bytes, count);
+    return STATUS_OK;
+}
+
+static enum status open_dictionary(struct column_reader *reader, enum column_trust trust) {
     struct slice entries = reader->section[SECTION_ENTRIES];
     if (reader->entry_count == 0)
         return chunk_corrupted("a dictionary without entries");
     switch (reader_class(reader)) {
     case CLASS_NUMBERS:
-        return stream_open(&reader->numbers, entries, reader->entry_count);
+        return open_stream(&reader->numbers, entries, reader->entry_count, trust);
     case CLASS_STRINGS:
         if (entries.size != (size_t)4 * reader->entry_count)
             return chunk_corrupted("a dictionary has the wrong size");
@@ -178,7 +186,7 @@ static enum status open_plain(struct column_reader *reader) {
     }
 }
 
-static enum status open_encoding(struct column_reader *reader) {
+static enum status open_encoding(struct column_reader *reader, enum column_trust trust) {
     enum value_class class = reader_class(reader);
     switch (reader->encoding) {
     case COLUMN_PACKED:
@@ -186,9 +194,9 @@ static enum status open_encoding(struct column_reader *reader) {
     case COLUMN_DECIMAL:
         if (class != CLASS_FLOATS)
             return chunk_corrupted("decimals of another type");
-        return decimals_open(reader);
+        return trust == COLUMN_OPEN_AGAIN ? STATUS_OK : decimals_open(reader);
     case COLUMN_DICTIONARY:
-        return open_dictionary(reader);
+        return open_dictionary(reader, trust);
     case COLUMN_SYMBOLS:
         if (class != CLASS_STRINGS || reader->physical != PHYSICAL_STRING)
             return chunk_corrupted("symbols of another type");
@@ -225,8 +233,8 @@ enum status column_open(struct slice chunk, struct type type, enum column_trust 
     bool has_stream = header.encoding != COLUMN_CONSTANT &&
                       (header.encoding != COLUMN_PLAIN || reader_class(reader) == CLASS_STRINGS);
     if (has_stream)
-        TRY(stream_open(&reader->stream, reader->section[SECTION_STREAM], header.rows));
-    return open_encoding(reader);
+        TRY(open_stream(&reader->stream, reader->section[SECTION_STREAM], header.rows, trust));
+    return open_encoding(reader, trust);
 }
 
 /* ---- what it says about itself ------------------------------------------------------------- */

@@ -41,12 +41,11 @@ static inline struct block block_at(const struct column_packed *stream, uint32_t
     return block;
 }
 
-static enum status open_blocks(struct column_packed *stream) {
+static enum status check_blocks(const struct column_packed *stream) {
     size_t entry_size = stream->kind == STREAM_PACKED ? STREAM_BLOCK_SIZE : STREAM_DELTA_BLOCK_SIZE;
     uint32_t blocks = block_count(stream->count);
     if (stream->size < STREAM_HEADER_SIZE + blocks * entry_size)
         return corrupted("a stream is cut off");
-    stream->blocks = stream->bytes + STREAM_HEADER_SIZE;
     for (uint32_t i = 0; i < blocks; i++) {
         const uint8_t *tail = stream->blocks + (i + 1) * entry_size - 8;
         uint32_t offset = get_le32(tail), count = stream->count - i * CHUNK_BLOCK_ROWS;
@@ -60,20 +59,12 @@ static enum status open_blocks(struct column_packed *stream) {
     return STATUS_OK;
 }
 
-static enum status open_runs(struct column_packed *stream) {
-    const uint8_t *bytes = stream->bytes;
-    if (stream->size < STREAM_HEADER_SIZE + 8)
-        return corrupted("a stream is cut off");
-    stream->run_count = get_le32(bytes + 8);
-    uint32_t offset = get_le32(bytes + 12);
+static enum status check_runs(const struct column_packed *stream) {
     uint32_t zones = (stream->count + COLUMN_ZONE_ROWS - 1) / COLUMN_ZONE_ROWS;
+    uint64_t offset = (uint64_t)(stream->blocks - stream->bytes);
     if (stream->run_count == 0 || stream->run_count > COLUMN_ROWS_MAX || offset > stream->size ||
         offset < STREAM_HEADER_SIZE + 8 + 4 * zones + 2 * stream->run_count)
         return corrupted("runs lie outside of their stream");
-    stream->run_firsts = bytes + STREAM_HEADER_SIZE + 8;
-    stream->run_ends = stream->run_firsts + (size_t)4 * zones;
-    stream->blocks = bytes + offset;
-    stream->blocks_size = stream->size - offset;
     if (stream->blocks_size > 0 && stream->blocks[0] == STREAM_RUNS)
         return corrupted("runs of runs");
     struct column_packed values;
@@ -92,6 +83,25 @@ static struct column_packed run_values(const struct column_packed *stream) {
     return values;
 }
 
+/* The parts of a stream whose head is whole; nothing is proved. */
+static void find_parts(struct column_packed *stream) {
+    const uint8_t *bytes = stream->bytes;
+    stream->blocks = bytes + STREAM_HEADER_SIZE;
+    if (stream->kind == STREAM_CONSTANT)
+        stream->constant = (int64_t)get_le64(bytes + STREAM_HEADER_SIZE);
+    if (stream->kind != STREAM_RUNS)
+        return;
+    uint32_t zones = (stream->count + COLUMN_ZONE_ROWS - 1) / COLUMN_ZONE_ROWS;
+    uint32_t offset = get_le32(bytes + 12);
+    if (offset > stream->size)
+        offset = 0; /* check_runs refuses that */
+    stream->run_count = get_le32(bytes + 8);
+    stream->run_firsts = bytes + STREAM_HEADER_SIZE + 8;
+    stream->run_ends = stream->run_firsts + (size_t)4 * zones;
+    stream->blocks = bytes + offset;
+    stream->blocks_size = stream->size - offset;
+}
+
 enum status stream_open(struct column_packed *stream, struct slice bytes, uint32_t count) {
     *stream =
         (struct column_packed){.bytes = bytes.data, .size = (uint32_t)bytes.size, .count = count};
@@ -102,20 +112,21 @@ enum status stream_open(struct column_packed *stream, struct slice bytes, uint32
         return corrupted("a stream has another number of values than its chunk");
     if (bytes.data[1] != 0 || bytes.data[2] != 0 || bytes.data[3] != 0)
         return corrupted("reserved bytes of a stream are not zero");
-    switch (stream->kind) {
-    case STREAM_CONSTANT:
-        if (bytes.size < STREAM_CONSTANT_SIZE)
-            return corrupted("a stream is cut off");
-        stream->constant = (int64_t)get_le64(bytes.data + STREAM_HEADER_SIZE);
-        return STATUS_OK;
-    case STREAM_PACKED:
-    case STREAM_DELTA:
-        return open_blocks(stream);
-    case STREAM_RUNS:
-        return open_runs(stream);
-    default:
+    if (stream->kind < STREAM_CONSTANT || stream->kind > STREAM_RUNS)
         return corrupted("no such kind of stream");
-    }
+    bool has_16 = stream->kind == STREAM_CONSTANT || stream->kind == STREAM_RUNS;
+    if (has_16 && bytes.size < STREAM_HEADER_SIZE + 8)
+        return corrupted("a stream is cut off");
+    find_parts(stream);
+    return stream->kind == STREAM_RUNS       ? check_runs(stream)
+           : stream->kind == STREAM_CONSTANT ? STATUS_OK
+                                             : check_blocks(stream);
+}
+
+void stream_open_again(struct column_packed *stream, struct slice bytes, uint32_t count) {
+    *stream = (struct column_packed){
+        .bytes = bytes.data, .size = (uint32_t)bytes.size, .count = count, .kind = bytes.data[0]};
+    find_parts(stream);
 }
 
 const char *stream_kind_name(uint8_t kind) {

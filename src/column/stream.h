@@ -13,6 +13,8 @@
 
 /* DATA_CORRUPTED unless the bytes are a stream of exactly `count` integers. */
 enum status stream_open(struct column_packed *stream, struct slice bytes, uint32_t count) MUST_USE;
+/* The same for bytes that stream_open has found good. */
+void stream_open_again(struct column_packed *stream, struct slice bytes, uint32_t count);
 
 /* Integers first .. first+count, cut to `size` bytes each (1, 2, 4, 8 or 16, sign-extended). */
 void stream_read(const struct column_packed *stream, uint32_t first, uint32_t count, unsigned size,

@@ -66,6 +66,7 @@ struct page {
     uint8_t *data;
     uint32_t size;
     bool temporary;
+    bool proven; /* the user's; false whenever the pager has filled or zeroed data */
     struct page_id id;
     /* pager-private fields follow in the frame */
 };

@@ -63,6 +63,7 @@ void pool__install(struct pager *pager, struct frame *frame, struct page_id id) 
     ASSERT(frame->pins == 0 && pager->frame_count < pager->frame_capacity);
     frame->page.id = id;
     frame->page.temporary = page_is_temporary(id);
+    frame->page.proven = false;
     frame->pins = 1;
     frame->referenced = true;
     frame->clock_index = (uint32_t)pager->frame_count;

@@ -37,6 +37,12 @@ enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
                              const struct row_place *place, const struct row_columns *wanted,
                              struct arena *arena, bool *found_out, struct slice *row_out) MUST_USE;
 
+/* Its columns `numbers` (as row__columns has them), boxed in `arena`. */
+enum status block__fetch_values(struct fiber *f, struct transaction *transaction,
+                                const struct row_place *place, const int16_t *numbers, size_t count,
+                                struct arena *arena, bool *found_out, struct value *values)
+    MUST_USE;
+
 /* ---- scans (block_scan.c) ---------------------------------------------------------------- */
 
 /* A column as a scan reads it. */

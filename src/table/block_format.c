@@ -69,26 +69,38 @@ static bool rows_plausible(const struct block_header *header) {
     return header->first == 0 && count == header->rows;
 }
 
+static bool header_parts(struct slice bytes, struct block_header *header_out) {
+    if (bytes.size < BLOCK_HEADER_SIZE || bytes.data[0] != BLOCK_VERSION ||
+        (bytes.data[1] & ~BLOCK_FLAG_BITMAP) != 0 || get_le32(bytes.data + 20) != 0)
+        return false;
+    *header_out = (struct block_header){
+        .generation = get_le64(bytes.data + 8),
+        .rows = get_le32(bytes.data + 4),
+        .first = get_le32(bytes.data + 16),
+        .column_count = get_le16(bytes.data + 2),
+        .columns = bytes.data + BLOCK_HEADER_SIZE,
+    };
+    size_t size = BLOCK_HEADER_SIZE + (size_t)header_out->column_count * BLOCK_COLUMN_SIZE;
+    bool has_bitmap = (bytes.data[1] & BLOCK_FLAG_BITMAP) != 0;
+    if (bytes.size != size + (has_bitmap ? BLOCK_BITMAP_SIZE : 0))
+        return false;
+    if (has_bitmap)
+        header_out->bitmap = bytes.data + size;
+    return true;
+}
+
+static enum status damaged(void) {
+    return error_set(STATUS_DATA_CORRUPTED, "the header of a block is damaged");
+}
+
 enum status block_header_decode(struct slice bytes, struct block_header *header_out) {
-    bool good = bytes.size >= BLOCK_HEADER_SIZE && bytes.data[0] == BLOCK_VERSION &&
-                (bytes.data[1] & ~BLOCK_FLAG_BITMAP) == 0 && get_le32(bytes.data + 20) == 0;
-    if (good) {
-        *header_out = (struct block_header){
-            .generation = get_le64(bytes.data + 8),
-            .rows = get_le32(bytes.data + 4),
-            .first = get_le32(bytes.data + 16),
-            .column_count = get_le16(bytes.data + 2),
-            .columns = bytes.data + BLOCK_HEADER_SIZE,
-        };
-        size_t size = BLOCK_HEADER_SIZE + (size_t)header_out->column_count * BLOCK_COLUMN_SIZE;
-        bool has_bitmap = (bytes.data[1] & BLOCK_FLAG_BITMAP) != 0;
-        good = bytes.size == size + (has_bitmap ? BLOCK_BITMAP_SIZE : 0);
-        if (good && has_bitmap)
-            header_out->bitmap = bytes.data + size;
-        good = good && header_out->generation > 0 && rows_plausible(header_out) &&
-               columns_plausible(header_out);
-    }
-    return good ? STATUS_OK : error_set(STATUS_DATA_CORRUPTED, "the header of a block is damaged");
+    bool good = header_parts(bytes, header_out) && header_out->generation > 0 &&
+                rows_plausible(header_out) && columns_plausible(header_out);
+    return good ? STATUS_OK : damaged();
+}
+
+enum status block_header_decode_again(struct slice bytes, struct block_header *header_out) {
+    return header_parts(bytes, header_out) ? STATUS_OK : damaged();
 }
 
 bool block_column_find(const struct block_header *header, int number,

@@ -100,6 +100,8 @@ void block_header_encode(const struct block_header *header, const struct block_c
                          struct buffer *buffer);
 /* The header points into `bytes`. DATA_CORRUPTED. */
 enum status block_header_decode(struct slice bytes, struct block_header *header_out) MUST_USE;
+/* The same of bytes that block_header_decode has found good. */
+enum status block_header_decode_again(struct slice bytes, struct block_header *header_out) MUST_USE;
 void block_column_decode(const struct block_header *header, unsigned at,
                          struct block_column *column_out);
 /* False: the block does not have the column. */

@@ -23,8 +23,12 @@ enum status block__header(struct fiber *f, struct transaction *transaction,
                       version == ROW_NEWEST, arena, found_out, large_out));
     if (!*found_out)
         return STATUS_OK;
-    enum status status = block_header_decode(large_out->bytes, header_out);
-    if (status != STATUS_OK) {
+    enum status status = txn_large_proven(large_out)
+                             ? block_header_decode_again(large_out->bytes, header_out)
+                             : block_header_decode(large_out->bytes, header_out);
+    if (status == STATUS_OK) {
+        txn_large_set_proven(large_out);
+    } else {
         txn_release_large(partition, large_out);
         *found_out = false;
     }
@@ -118,8 +122,11 @@ static enum status fetch_value(struct fiber *f, struct transaction *transaction,
                          place->table->name, column->number);
     struct column_reader reader;
     struct value value;
-    enum status status = column_open(large.bytes, place->table->columns[column->number - 1].type,
-                                     COLUMN_OPEN_TRUSTED, arena, &reader);
+    enum status status = column_open(
+        large.bytes, place->table->columns[column->number - 1].type,
+        txn_large_proven(&large) ? COLUMN_OPEN_AGAIN : COLUMN_OPEN_TRUSTED, arena, &reader);
+    if (status == STATUS_OK)
+        txn_large_set_proven(&large);
     if (status == STATUS_OK && position % column->piece_rows >= reader.rows)
         status = error_set(STATUS_DATA_CORRUPTED, "a block of table \"%s\" lacks rows",
                            place->table->name);
@@ -159,12 +166,16 @@ static enum status fetch_columns(struct fiber *f, struct transaction *transactio
     return status == STATUS_OK ? arena_status(arena) : status;
 }
 
-enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
-                             const struct row_place *place, const struct row_columns *wanted,
-                             struct arena *arena, bool *found_out, struct slice *row_out) {
+/* A row of a block, found: its header stays in place until cold_row_release. */
+struct cold_row {
     struct txn_large large;
     struct block_header header;
     uint32_t position;
+};
+
+static enum status cold_row_find(struct fiber *f, struct transaction *transaction,
+                                 const struct row_place *place, struct arena *arena,
+                                 bool *found_out, struct cold_row *cold) {
     *found_out = false;
     if (place->table->is_system)
         return STATUS_OK;
@@ -173,13 +184,59 @@ enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
         TRY(block__range_lock(f, transaction, place->partition, place->table,
                               block_range(place->row), KEY_LOCK_SHARE, LOCK_WAIT, NULL));
     TRY(block__header(f, transaction, place->partition, place->table, block_range(place->row),
-                      place->version, arena, found_out, &large, &header));
+                      place->version, arena, found_out, &cold->large, &cold->header));
     if (!*found_out)
         return STATUS_OK;
-    *found_out = block_position(&header, block_place(place->row), &position);
-    enum status status = STATUS_OK;
-    if (*found_out)
-        status = fetch_columns(f, transaction, place, &header, position, wanted, arena, row_out);
-    txn_release_large(place->partition, &large);
+    *found_out = block_position(&cold->header, block_place(place->row), &cold->position);
+    if (!*found_out)
+        txn_release_large(place->partition, &cold->large);
+    return STATUS_OK;
+}
+
+enum status block__fetch_row(struct fiber *f, struct transaction *transaction,
+                             const struct row_place *place, const struct row_columns *wanted,
+                             struct arena *arena, bool *found_out, struct slice *row_out) {
+    struct cold_row cold;
+    TRY(cold_row_find(f, transaction, place, arena, found_out, &cold));
+    if (!*found_out)
+        return STATUS_OK;
+    enum status status =
+        fetch_columns(f, transaction, place, &cold.header, cold.position, wanted, arena, row_out);
+    txn_release_large(place->partition, &cold.large);
+    return status;
+}
+
+static enum status fetch_listed(struct fiber *f, struct transaction *transaction,
+                                const struct row_place *place, const struct cold_row *cold,
+                                const int16_t *numbers, size_t count, struct arena *arena,
+                                struct value *values) {
+    const struct table *table = place->table;
+    for (size_t i = 0; i < count; i++) {
+        if (numbers[i] <= 0) {
+            values[i] = row__address_column(place, numbers[i]);
+            continue;
+        }
+        const struct column *column = &table->columns[numbers[i] - 1];
+        struct block_column at;
+        values[i] = value_null(column->type);
+        if (column->dropped)
+            continue;
+        if (block_column_find(&cold->header, column->number, &at))
+            TRY(fetch_value(f, transaction, place, &at, cold->position, arena, &values[i]));
+        else if (column->has_missing)
+            values[i] = column->missing;
+    }
+    return arena_status(arena);
+}
+
+enum status block__fetch_values(struct fiber *f, struct transaction *transaction,
+                                const struct row_place *place, const int16_t *numbers, size_t count,
+                                struct arena *arena, bool *found_out, struct value *values) {
+    struct cold_row cold;
+    TRY(cold_row_find(f, transaction, place, arena, found_out, &cold));
+    if (!*found_out)
+        return STATUS_OK;
+    enum status status = fetch_listed(f, transaction, place, &cold, numbers, count, arena, values);
+    txn_release_large(place->partition, &cold.large);
     return status;
 }

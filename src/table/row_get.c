@@ -18,14 +18,8 @@ struct fetch_call {
 static enum status fetch_here(struct fiber *f, struct partition *partition, void *argument) {
     struct fetch_call *call = argument;
     struct row_place place = {call->table, partition, call->row, ROW_AT_SNAPSHOT};
-    struct slice row;
-    struct row_columns wanted = {call->column_numbers, call->count, NULL};
-    TRY(row__get(f, call->context->transaction, &place, &wanted, call->context->arena, &call->found,
-                 &row));
-    if (!call->found)
-        return STATUS_OK;
-    return row__columns(f, call->context->transaction, &place, row, call->column_numbers,
-                        call->count, call->context->arena, call->values);
+    return row__get_values(f, call->context->transaction, &place, call->column_numbers, call->count,
+                           call->context->arena, &call->found, call->values);
 }
 
 enum status table_fetch(struct fiber *f, const struct table_context *context,
@@ -67,22 +61,24 @@ static enum status row_here(struct fiber *f, struct partition *partition, void *
     struct transaction *transaction = call->context->transaction;
     struct arena *arena = call->context->arena;
     struct row_place place = {call->table, partition, call->address.row, ROW_AT_SNAPSHOT};
-    struct slice row;
-    struct row_columns wanted = {call->column_numbers, call->count, index};
-    TRY(row__get(f, transaction, &place, &wanted, arena, &call->found, &row));
-    if (!call->found)
-        return STATUS_OK;
-    for (unsigned i = 0; i < index->column_count; i++) {
-        struct value value;
-        TRY(row__columns(f, transaction, &place, row, &index->columns[i].column_number, 1, arena,
-                         &value));
-        if (value.is_null || value_compare(&value, &call->key[i]) != 0) {
-            call->found = false;
-            return STATUS_OK;
-        }
+    /* The columns of the key, then those asked for. */
+    size_t count = index->column_count + call->count;
+    int16_t few_numbers[16], *numbers = few_numbers;
+    struct value few_values[16], *values = few_values;
+    if (count > sizeof few_numbers / sizeof few_numbers[0]) {
+        TRY(arena__array(arena, count, sizeof *numbers, &numbers));
+        TRY(arena__array(arena, count, sizeof *values, &values));
     }
-    return row__columns(f, transaction, &place, row, call->column_numbers, call->count, arena,
-                        call->values);
+    for (unsigned i = 0; i < index->column_count; i++)
+        numbers[i] = index->columns[i].column_number;
+    if (call->count > 0)
+        memcpy(numbers + index->column_count, call->column_numbers, call->count * sizeof *numbers);
+    TRY(row__get_values(f, transaction, &place, numbers, count, arena, &call->found, values));
+    for (unsigned i = 0; i < index->column_count && call->found; i++)
+        call->found = !values[i].is_null && value_compare(&values[i], &call->key[i]) == 0;
+    if (call->found && call->count > 0)
+        memcpy(call->values, values + index->column_count, call->count * sizeof *values);
+    return STATUS_OK;
 }
 
 static enum status entry_here(struct fiber *f, struct partition *partition, void *argument) {

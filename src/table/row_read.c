@@ -15,20 +15,22 @@ enum status row__stored(const struct table *table, struct slice bytes,
     return error_set(STATUS_DATA_CORRUPTED, "a row of table \"%s\" is damaged", table->name);
 }
 
-enum status row__get(struct fiber *f, struct transaction *transaction,
-                     const struct row_place *place, const struct row_columns *wanted,
-                     struct arena *arena, bool *found_out, struct slice *row_out) {
+/* The row in the hot tree. *known_out false: the block decides. */
+static enum status get_hot(struct fiber *f, struct transaction *transaction,
+                           const struct row_place *place, struct arena *arena, bool *known_out,
+                           bool *found_out, struct slice *row_out) {
     uint8_t key[ROW_KEY_SIZE];
     row_key_encode(place->row, key);
     struct slice key_slice = slice_of(key, sizeof key);
     if (place->version == ROW_NEWEST)
         TRY(txn_get_newest(f, transaction, place->partition, place->table->row_tree, key_slice,
-                           arena, found_out, row_out));
+                           arena, known_out, row_out));
     else
         TRY(txn_get(f, transaction, place->partition, place->table->row_tree, key_slice, arena,
-                    found_out, row_out));
-    if (!*found_out)
-        return block__fetch_row(f, transaction, place, wanted, arena, found_out, row_out);
+                    known_out, row_out));
+    *found_out = *known_out;
+    if (!*known_out)
+        return STATUS_OK;
     struct row_stored stored;
     TRY(row__stored(place->table, *row_out, &stored));
     *found_out = !stored.deleted;
@@ -36,6 +38,29 @@ enum status row__get(struct fiber *f, struct transaction *transaction,
     if (*found_out && row_outside_size(*row_out) != 0)
         return row__bring_in(f, transaction, place, *row_out, arena, row_out);
     return STATUS_OK;
+}
+
+enum status row__get(struct fiber *f, struct transaction *transaction,
+                     const struct row_place *place, const struct row_columns *wanted,
+                     struct arena *arena, bool *found_out, struct slice *row_out) {
+    bool known;
+    TRY(get_hot(f, transaction, place, arena, &known, found_out, row_out));
+    if (known)
+        return STATUS_OK;
+    return block__fetch_row(f, transaction, place, wanted, arena, found_out, row_out);
+}
+
+enum status row__get_values(struct fiber *f, struct transaction *transaction,
+                            const struct row_place *place, const int16_t *numbers, size_t count,
+                            struct arena *arena, bool *found_out, struct value *values) {
+    bool known;
+    struct slice row;
+    TRY(get_hot(f, transaction, place, arena, &known, found_out, &row));
+    if (!known)
+        return block__fetch_values(f, transaction, place, numbers, count, arena, found_out, values);
+    if (!*found_out)
+        return STATUS_OK;
+    return row__columns(f, transaction, place, row, numbers, count, arena, values);
 }
 
 static enum status decode_column(struct fiber *f, struct transaction *transaction,
@@ -53,6 +78,11 @@ static enum status decode_column(struct fiber *f, struct transaction *transactio
     return STATUS_OK;
 }
 
+struct value row__address_column(const struct row_place *place, int16_t number) {
+    struct row_address address = {(uint16_t)partition_number(place->partition), place->row};
+    return number == 0 ? value_int8(row_address_pack(address)) : value_oid(place->table->oid);
+}
+
 enum status row__columns(struct fiber *f, struct transaction *transaction,
                          const struct row_place *place, struct slice row,
                          const int16_t *column_numbers, size_t count, struct arena *arena,
@@ -61,11 +91,8 @@ enum status row__columns(struct fiber *f, struct transaction *transaction,
         int16_t number = column_numbers[i];
         if (number > 0) {
             TRY(decode_column(f, transaction, place, row, (unsigned)number - 1, arena, &values[i]));
-        } else if (number == 0) {
-            struct row_address address = {(uint16_t)partition_number(place->partition), place->row};
-            values[i] = value_int8(row_address_pack(address));
         } else {
-            values[i] = value_oid(place->table->oid);
+            values[i] = row__address_column(place, number);
         }
     }
     return STATUS_OK;

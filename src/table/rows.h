@@ -62,6 +62,12 @@ struct row_columns {
 enum status row__get(struct fiber *f, struct transaction *transaction,
                      const struct row_place *place, const struct row_columns *wanted,
                      struct arena *arena, bool *found_out, struct slice *row_out) MUST_USE;
+/* The same, but just these columns (as in row__columns), wherever the row lies. */
+enum status row__get_values(struct fiber *f, struct transaction *transaction,
+                            const struct row_place *place, const int16_t *numbers, size_t count,
+                            struct arena *arena, bool *found_out, struct value *values) MUST_USE;
+/* What row__columns gives for the numbers 0 (the row's address) and below (the table's oid). */
+struct value row__address_column(const struct row_place *place, int16_t number);
 /* The prefix and what follows of a stored row; DATA_CORRUPTED. */
 enum status row__stored(const struct table *table, struct slice bytes,
                         struct row_stored *stored_out) MUST_USE;

@@ -110,6 +110,15 @@ void txn_release_large(struct partition *partition, struct txn_large *large) {
     *large = (struct txn_large){0};
 }
 
+bool txn_large_proven(const struct txn_large *large) {
+    return large->page != NULL && large->page->proven;
+}
+
+void txn_large_set_proven(struct txn_large *large) {
+    if (large->page != NULL)
+        large->page->proven = true;
+}
+
 enum status txn_get_large(struct fiber *f, struct transaction *transaction,
                           struct partition *partition, struct tree_id tree, struct slice key,
                           bool newest, struct arena *arena, bool *found_out,

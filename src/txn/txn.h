@@ -263,6 +263,10 @@ enum status txn_get_large(struct fiber *f, struct transaction *transaction,
 enum status txn_open_large(struct fiber *f, struct partition *partition, struct slice reference,
                            struct arena *arena, struct txn_large *large_out) MUST_USE;
 void txn_release_large(struct partition *partition, struct txn_large *large);
+/* A note for readers: has somebody looked through these bytes, and found them well formed, since
+   they were read or written? False for short values. */
+bool txn_large_proven(const struct txn_large *large);
+void txn_large_set_proven(struct txn_large *large);
 
 /* At commit, drop a whole tree on every partition (its pages are freed in the background once no
    snapshot needs them). */
