@@ -121,6 +121,7 @@ static enum status sort_entries(const struct column_input *input, struct distinc
         places[entries[i].number] = i;
         sorted_rows[i] = distinct->rows[entries[i].number];
     }
+    TRY(input_pause(input));
     for (uint32_t i = 0; i < input->rows; i++)
         codes[i] = input_is_null(input, i) ? distinct->count : places[distinct->codes[i]];
     return STATUS_OK;
@@ -167,6 +168,7 @@ static enum status write_string_entries(const struct column_input *input, const 
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     size_t end = 0;
     for (uint32_t i = 0; i < count; i++) {
+        TRY(input_pause_at(input, i));
         struct slice value = input_bytes(input, rows[i]);
         if (value.size > 0)
             memcpy(bytes + end, value.data, value.size);

@@ -253,6 +253,8 @@ struct images {
 };
 
 static bool is_less(const struct column_input *input, uint32_t a, uint32_t b) {
+    if (input->physical == PHYSICAL_STRING && input->type.id != TYPE_BPCHAR)
+        return slice_compare(input_bytes(input, a), input_bytes(input, b)) < 0;
     struct value x = input_value(input, a), y = input_value(input, b);
     return value_compare(&x, &y) < 0;
 }
@@ -309,11 +311,15 @@ static void find_zone(const struct column_input *input, const int64_t *all, uint
     images->max = max > images->max ? max : images->max;
 }
 
+enum { PAUSE_COMPARED = 512 };
+
 /* Among the rows that have the least and greatest image, those of the least and greatest value. */
-static void find_bounds(const struct column_input *input, const int64_t *all, bool exact,
-                        struct images *images) {
+static enum status find_bounds(const struct column_input *input, const int64_t *all, bool exact,
+                               struct images *images) {
     images->min_row = images->max_row = input->rows;
     for (uint32_t i = 0; i < input->rows; i++) {
+        if (i % PAUSE_COMPARED == 0)
+            TRY(input_pause(input));
         if (all[i] != images->min && all[i] != images->max)
             continue;
         if (input_is_null(input, i))
@@ -325,6 +331,7 @@ static void find_bounds(const struct column_input *input, const int64_t *all, bo
             (images->max_row == input->rows || (!exact && is_less(input, images->max_row, i))))
             images->max_row = i;
     }
+    return STATUS_OK;
 }
 
 static enum status find_images(const struct column_input *input, const struct column_draft *draft,
@@ -342,9 +349,7 @@ static enum status find_images(const struct column_input *input, const struct co
         find_zone(input, all, zone, images);
         TRY(input_pause(input));
     }
-    if (ordered)
-        find_bounds(input, all, exact, images);
-    return STATUS_OK;
+    return ordered ? find_bounds(input, all, exact, images) : STATUS_OK;
 }
 
 /* The `zones` section. */

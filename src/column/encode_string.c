@@ -3,7 +3,7 @@
 #include "column/chunk.h"
 #include "column/symbols.h"
 
-enum { SAMPLE_STRINGS_MAX = 1024, SAMPLE_BYTES = 24 << 10 };
+enum { SAMPLE_STRINGS_MAX = 1024, SAMPLE_BYTES = 24 << 10, PAUSE_TEXTS = 256 };
 
 static enum status out_of_memory(void) {
     return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -112,7 +112,8 @@ enum status draft_symbols(const struct column_input *input, struct column_draft 
         size_t size = symbols_encode(matcher, string_slice(&input->strings[i]), bytes + at);
         sizes[i] = (int64_t)size;
         at += size;
-        TRY(input_pause_at(input, i * 4)); /* these are slow */
+        if (i % PAUSE_TEXTS == PAUSE_TEXTS - 1)
+            TRY(input_pause(input));
     }
     draft->entries = slice_of(table, symbols_write(symbols, table));
     return finish(input, sizes, slice_of(bytes, at), draft);

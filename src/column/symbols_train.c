@@ -9,6 +9,8 @@
 #include "column/symbols.h"
 
 enum {
+    PAUSE_TEXTS = 64, /* so many without a pause */
+    PAUSE_UNITS = 64,
     ROUNDS = 5,
     UNITS = 512, /* 0..255 a byte that stands for itself, 256.. a symbol */
     CANDIDATES_MAX = 1 << 14,
@@ -63,11 +65,17 @@ static void add_candidate(struct training *training, uint64_t word, unsigned siz
         (struct candidate){.word = word, .size = (uint8_t)size, .gain = count * size};
 }
 
-static void collect(struct training *training) {
+static enum status let_pause(struct column_pause pause) {
+    return pause.function == NULL ? STATUS_OK : pause.function(pause.context);
+}
+
+static enum status collect(struct training *training, struct column_pause pause) {
     const struct symbols *symbols = training->symbols;
     unsigned units = 256 + symbols->count;
     training->candidate_count = 0;
     for (unsigned unit = 0; unit < units; unit++) {
+        if (unit % PAUSE_UNITS == PAUSE_UNITS - 1)
+            TRY(let_pause(pause));
         unsigned size = unit_size(symbols, unit);
         uint64_t word = unit_word(symbols, unit);
         if (training->uses[unit] == 0)
@@ -83,6 +91,7 @@ static void collect(struct training *training) {
             add_candidate(training, joined, both < 8 ? both : 8, count);
         }
     }
+    return STATUS_OK;
 }
 
 static int by_value(const void *left, const void *right) {
@@ -133,15 +142,18 @@ enum status symbols_train(const struct slice *sample, uint32_t count, struct col
     for (uint32_t round = 1; round <= ROUNDS; round++) {
         memset(training->uses, 0, sizeof training->uses);
         memset(training->pairs, 0, sizeof training->pairs);
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count; i++) {
             if (i % ROUNDS < round)
                 count_text(training, sample[i]);
-        collect(training);
+            if (i % PAUSE_TEXTS == PAUSE_TEXTS - 1)
+                TRY(let_pause(pause));
+        }
+        TRY(collect(training, pause));
+        TRY(let_pause(pause));
         matcher_clear(&training->matcher);
         choose(training);
         matcher_init(&training->matcher, symbols);
-        if (pause.function != NULL)
-            TRY(pause.function(pause.context));
+        TRY(let_pause(pause));
     }
     return STATUS_OK;
 }

@@ -134,6 +134,7 @@ static enum status scan_gather(struct fiber *f, struct gather *gather, struct ta
         if (batch == NULL || gather->too_large)
             break;
         TRY(batch_gather(gather, scan, batch));
+        TRY(fiber_check(f));
     }
     return hot_add_below(gather, UINT32_MAX);
 }

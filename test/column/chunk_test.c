@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include <stdio.h>
+
 #include "base/base_memory.h"
 #include "column/column_random.h"
 
@@ -217,6 +219,8 @@ static void check_column(struct random *random, struct random_column *column) {
     column_builder_release(&builder);
     assert_ok(column_open(chunk, column->type, COLUMN_OPEN_CHECKED, &arena, &reader));
     expect_reads(random, column, &reader);
+    assert_ok(column_open(chunk, column->type, COLUMN_OPEN_AGAIN, &arena, &reader));
+    expect_reads(random, column, &reader);
     expect_statistics(column, &reader, (uint32_t)chunk.size);
     expect_filters(random, column, &reader);
     assert_ok(column_check(&reader));
@@ -373,6 +377,44 @@ static void a_chunk_is_read_only_as_what_it_was_written(void **state) {
     arena_release(&arena);
 }
 
+struct counted_pause {
+    uint32_t calls, allowed;
+};
+
+static enum status count_pause(void *context) {
+    struct counted_pause *pause = context;
+    return ++pause->calls > pause->allowed ? STATUS_CANCELED : STATUS_OK;
+}
+
+/* Texts of which half are distinct: hashes, a dictionary that is sorted, symbols that are trained.
+ */
+static void encoding_pauses_and_ends_when_told(void **state) {
+    struct arena arena = {0};
+    struct column_builder builder;
+    struct slice alone, paused;
+    column_builder_init(&builder, TYPE_OF(TEXT));
+    for (uint32_t i = 0; i < COLUMN_ROWS_MAX; i++) {
+        char text[64];
+        int size = snprintf(text, sizeof text, "carefully final deposits %u", i * 7919 % 30000);
+        struct value value = value_string(TYPE_OF(TEXT), slice_of(text, (size_t)size));
+        assert_ok(column_builder_append_value(&builder, &value));
+    }
+    assert_ok(column_builder_encode(&builder, 0, COLUMN_ROWS_MAX, &arena, &alone));
+    struct counted_pause pause = {.allowed = UINT32_MAX};
+    builder.pause = (struct column_pause){count_pause, &pause};
+    assert_ok(column_builder_encode(&builder, 0, COLUMN_ROWS_MAX, &arena, &paused));
+    assert_true(slice_equal(alone, paused));
+    uint32_t calls = pause.calls;
+    assert_true(calls > COLUMN_ROWS_MAX / 256);
+    for (uint32_t at = 0; at < calls; at += 1 + at / 8) {
+        pause = (struct counted_pause){.allowed = at};
+        assert_status(column_builder_encode(&builder, 0, COLUMN_ROWS_MAX, &arena, &paused),
+                      STATUS_CANCELED);
+    }
+    column_builder_release(&builder);
+    arena_release(&arena);
+}
+
 static void memory_that_runs_out_is_reported(void **state) {
     struct random random;
     struct random_column column;
@@ -422,6 +464,7 @@ int main(void) {
         cmocka_unit_test(a_chunk_that_is_too_large_is_refused_and_halves_fit),
         cmocka_unit_test(a_builder_takes_65536_rows_and_no_more),
         cmocka_unit_test(a_chunk_is_read_only_as_what_it_was_written),
+        cmocka_unit_test(encoding_pauses_and_ends_when_told),
         cmocka_unit_test(memory_that_runs_out_is_reported),
         cmocka_unit_test(sketches_of_parts_merge),
     };
