@@ -4,7 +4,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:5433
 ONLY ?=
 
-.PHONY: help run build test sim bench lint format clean
+.PHONY: help run build test sim fuzz mutants bench lint format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,11 +35,19 @@ sim: ## simulate (SEEDS=n, MINUTES=n, or SEED=x to replay one with its trace; WO
 	@build/test/sim $(if $(SEED),--seed $(SEED) --trace,$(if $(MINUTES),--minutes $(MINUTES),--seeds $(or $(SEEDS),100))) \
 		$(if $(FIRST),--first $(FIRST)) $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(MODE),--mode $(MODE))
 
+mutants: ## plant bugs and see that tests catch them; ONLY=pattern
+	@tool/setup test
+	@tool/mutants "$(ONLY)"
+
 bench: ## measure beside the peers (ONLY=pattern, SCALE of TPC-H); also writes build/bench.json
 	@tool/setup bench
 	@$(MAKE) --no-print-directory build/build.ninja
 	@ninja -C build
 	@bench/run build "$(ONLY)"
+
+fuzz: ## fuzz each target for MINUTES (1); ONLY=pattern
+	@tool/setup fuzz
+	@tool/fuzz $(or $(MINUTES),1) "$(ONLY)"
 
 lint: ## clang-format, clang-tidy, cppcheck, tool/tidy
 	@tool/setup lint

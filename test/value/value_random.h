@@ -125,8 +125,8 @@ static inline struct value random_value(struct random *random, struct type type,
 }
 
 enum { RANDOM_TYPE_COUNT = 22 };
-static inline struct type random_type(struct random *random) {
-    struct type types[RANDOM_TYPE_COUNT] = {
+static inline struct type random_type_at(unsigned at) {
+    const struct type types[RANDOM_TYPE_COUNT] = {
         TYPE_OF(BOOL),
         TYPE_OF(INT2),
         TYPE_OF(INT4),
@@ -150,7 +150,10 @@ static inline struct type random_type(struct random *random) {
         TYPE_OF(OID),
         type_numeric(18, 0),
     };
-    return types[random_below(random, RANDOM_TYPE_COUNT)];
+    return types[at];
+}
+static inline struct type random_type(struct random *random) {
+    return random_type_at((unsigned)random_below(random, RANDOM_TYPE_COUNT));
 }
 
 #endif

@@ -1,0 +1,30 @@
+/* SQL text, from a Query message to its rows; then once more through Parse, Describe and Execute.
+ */
+#include "fuzz_server.h"
+
+static void append_prepared(struct buffer *out, struct slice text) {
+    struct buffer body = {0};
+    buffer_append(&body, "", 1);
+    buffer_append_slice(&body, text);
+    buffer_append(&body, "\0\0\0", 3);
+    fuzz_append_message(out, 'P', slice_of(body.data, body.size));
+    buffer_release(&body);
+    fuzz_append_message(out, 'B', slice_of("\0\0\0\0\0\0\0\1\0\1", 10));
+    fuzz_append_message(out, 'D', slice_of("P", 2));
+    fuzz_append_message(out, 'E', slice_of("\0\0\0\0\7", 5));
+    fuzz_append_message(out, 'S', SLICE_EMPTY);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    struct slice text = slice_of(bytes, size);
+    struct buffer out = {0}, query = {0};
+    fuzz_append_startup(&out);
+    buffer_append_slice(&query, text);
+    buffer_append(&query, "", 1);
+    fuzz_append_message(&out, 'Q', slice_of(query.data, query.size));
+    append_prepared(&out, text);
+    fuzz_converse(slice_of(out.data, out.size), 1 << 16);
+    buffer_release(&out);
+    buffer_release(&query);
+    return 0;
+}
