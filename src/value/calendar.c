@@ -47,8 +47,11 @@ static int64_t floor_divide(int64_t a, int64_t b) {
 }
 
 void timestamp_split(int64_t timestamp, struct datetime *datetime) {
-    int64_t days = floor_divide(timestamp, US_PER_DAY);
-    int64_t time = timestamp - days * US_PER_DAY;
+    int64_t days = timestamp / US_PER_DAY, time = timestamp % US_PER_DAY;
+    if (time < 0) { /* days * US_PER_DAY may not fit */
+        days--;
+        time += US_PER_DAY;
+    }
     *datetime = (struct datetime){
         .hour = (int)(time / US_PER_HOUR),
         .minute = (int)(time / US_PER_MINUTE % 60),
