@@ -77,13 +77,16 @@ static void page_image(struct slice input) {
             fuzz_require(extent.units > 0 && extent.size % PAGE_UNIT_SIZE == 0);
 }
 
-static void manifest_record(struct slice input) {
-    uint8_t header[MANIFEST_HEADER_SIZE] = {0};
-    struct manifest_record record;
-    memcpy(header, input.data, input.size < sizeof header ? input.size : sizeof header);
-    if (manifest_record_decode(header, &record) && input.size > sizeof header &&
-        record.payload_size <= input.size - sizeof header)
-        manifest_payload_good(&record, input.data + sizeof header);
+static void manifest_entry(struct slice input) {
+    struct manifest_key key;
+    struct manifest_commit commit;
+    if (manifest_key_decode(input, &key)) {
+        char text[MANIFEST_KEY_MAX];
+        size_t size = manifest_key_encode(&key, text);
+        fuzz_require(slice_equal(input, slice_of(text, size)));
+    }
+    if (input.size >= MANIFEST_COMMIT_SIZE)
+        manifest_commit_decode(input.data, &commit);
 }
 
 static void block_header(struct slice input) {
@@ -162,8 +165,8 @@ static void sequence(struct slice input) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static void (*const DECODERS[])(struct slice input) = {
-        journal_header, journal_frame,   journal_records, commit_items, identity,
-        page_image,     manifest_record, block_header,    row,          key,
+        journal_header, journal_frame,  journal_records, commit_items, identity,
+        page_image,     manifest_entry, block_header,    row,          key,
         sequence,
     };
     struct slice input = slice_of(bytes, size);
