@@ -1,4 +1,5 @@
-/* COPY FROM STDIN. First byte: table and options; second: size of a CopyData message. */
+/* COPY FROM STDIN and, in the same transaction, TO STDOUT; rolled back. First byte: table and
+ * options; second: size of a CopyData message. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     char text[128];
     struct buffer out = {0};
     fuzz_append_startup(&out);
+    fuzz_append_query(&out, "begin");
     const char *table = (shape & 8) == 0 ? "t" : "u";
     if ((shape & 7) == 5)
         table = "t"; /* its columns are named */
@@ -34,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     snprintf(text, sizeof text, "copy %s to stdout %s", table,
              (shape & 7) == 5 ? "(format csv)" : OPTIONS[shape & 7]);
     fuzz_append_query(&out, text);
+    fuzz_append_query(&out, "rollback");
     fuzz_converse(slice_of(out.data, out.size), 1 << 16);
     buffer_release(&out);
     return 0;

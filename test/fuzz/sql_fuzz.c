@@ -18,11 +18,17 @@ static void append_prepared(struct buffer *out, struct slice text) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct slice text = slice_of(bytes, size);
     struct buffer out = {0}, query = {0};
+    bool alone = size > 0 && bytes[0] == ' ';
+    const char *begin = alone ? "" : "begin", *end = alone ? "" : "rollback";
     fuzz_append_startup(&out);
+    fuzz_append_query(&out, begin);
     buffer_append_slice(&query, text);
     buffer_append(&query, "", 1);
     fuzz_append_message(&out, 'Q', slice_of(query.data, query.size));
+    fuzz_append_query(&out, end);
+    fuzz_append_query(&out, begin);
     append_prepared(&out, text);
+    fuzz_append_query(&out, end);
     fuzz_converse(slice_of(out.data, out.size), 1 << 16);
     buffer_release(&out);
     buffer_release(&query);
