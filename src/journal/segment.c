@@ -174,17 +174,31 @@ static uint64_t last_number(const struct journal *journal, size_t i) {
     return next->first_number - (next->continues ? 0 : 1);
 }
 
-static enum status segment_recycle(struct fiber *f, struct journal *journal, uint64_t sequence,
-                                   uint64_t size) {
+/*
+ * The directory is synced after each, before the file is used again and before the next one goes:
+ * a file system may keep any of several changes of names and lose the others. A segment that came
+ * back with another one's bytes, or with a gap behind it, would look like damage. *gone_out: the
+ * name is gone, even if making that durable failed.
+ */
+static enum status segment_recycle(struct fiber *f, struct journal *journal,
+                                   const struct journal_segment_header *header, bool *gone_out) {
     char from[JOURNAL_PATH_SIZE], to[JOURNAL_PATH_SIZE], name[JOURNAL_SPARE_NAME_SIZE];
-    journal__segment_path(journal->directory, sequence, from);
+    *gone_out = false;
+    journal__segment_path(journal->directory, header->sequence, from);
     uint64_t kept = (journal->segment_count + journal->spare_count) * journal->segment_size;
-    if (size != journal->segment_size || kept >= journal->size_target || journal->spare_count >= 4)
-        return file_remove(f, from);
-    snprintf(name, sizeof name, "%s%" PRIu64, SPARE_PREFIX, journal->spare_next++);
-    path_of(journal->directory, name, to);
-    TRY(file_rename(f, from, to));
-    return spare_name_add(journal, name);
+    bool removed = header->size != journal->segment_size || kept >= journal->size_target ||
+                   journal->spare_count >= 4;
+    if (removed) {
+        TRY(file_remove(f, from));
+    } else {
+        snprintf(name, sizeof name, "%s%" PRIu64, SPARE_PREFIX, journal->spare_next++);
+        path_of(journal->directory, name, to);
+        TRY(file_rename(f, from, to));
+    }
+    *gone_out = true;
+    if (journal->sync != JOURNAL_SYNC_OFF)
+        TRY(directory_sync(f, journal->directory));
+    return removed ? STATUS_OK : spare_name_add(journal, name);
 }
 
 /* Remove spares that recycling left and that nobody took for a while, one at a time: one stays, so
@@ -236,15 +250,18 @@ static enum status release_here(struct fiber *f, void *argument) {
     while (journal->segment_count > 1 && last_number(journal, 0) <= call->number) {
         struct journal_segment_header header = journal->segments[0].header;
         /* Oldest first, so that what is left never has a gap. */
-        status = segment_recycle(f, journal, header.sequence, header.size);
+        bool gone;
+        status = segment_recycle(f, journal, &header, &gone);
+        if (gone) {
+            journal->segment_count--;
+            memmove(journal->segments, journal->segments + 1,
+                    journal->segment_count * sizeof *journal->segments);
+            released = true;
+        }
         if (status != STATUS_OK) {
             LOG(LOG_WARNING, "journal", "cannot recycle a segment: %s", error_current()->message);
             break;
         }
-        journal->segment_count--;
-        memmove(journal->segments, journal->segments + 1,
-                journal->segment_count * sizeof *journal->segments);
-        released = true;
     }
     fiber_mutex_unlock(f, &journal->segments_mutex);
     journal__account(journal);

@@ -100,6 +100,8 @@ static enum status checkpointer_body(struct fiber *f, void *argument) {
             LOG(LOG_ERROR, "txn", "checkpoint failed: %s", error_current()->message);
             event_reset(&store->checkpoint_wanted);
             pause_until(f, &store->stop_wanted, 1000);
+            event_set(
+                &store->checkpoint_wanted); /* until one succeeds nobody may be able to commit */
         }
     }
     background_ended(store);
@@ -185,6 +187,11 @@ static enum status maintainer_body(struct fiber *f, void *argument) {
 }
 
 enum status background__start(struct fiber *f, struct store *store) {
+    /* What was found may fill the journal: then no commit could ever ask for a checkpoint. */
+    struct journal_statistics statistics;
+    journal_statistics(store->journal, &statistics);
+    if (statistics.bytes_used > store->journal_size_target / 2)
+        event_set(&store->checkpoint_wanted);
     store->background_count = 1;
     TRY(fiber_spawn_detached(f, FIBER_BACKGROUND, "checkpointer", checkpointer_body, store));
     store->background_count++;
