@@ -245,7 +245,8 @@ static enum status update_row(struct fiber *f, struct modify_operator *self,
     return STATUS_OK;
 }
 
-/* The row that a proposed one conflicts with in the arbiter index. */
+/* The row that a proposed one conflicts with in the arbiter index, which may have been committed
+   after our snapshot. */
 static enum status find_conflicting(struct fiber *f, struct modify_operator *self,
                                     const struct value *row, bool *found_out,
                                     struct row_address *address_out) {
@@ -258,23 +259,35 @@ static enum status find_conflicting(struct fiber *f, struct modify_operator *sel
         if (key[i].is_null)
             return STATUS_OK;
     }
-    return table_get_unique(f, &self->context, node->insert.table, arbiter, key, NULL, 0, found_out,
-                            address_out, NULL);
+    return table_find_unique_newest(f, &self->context, node->insert.table, arbiter, key, found_out,
+                                    address_out);
 }
 
+static enum status count_inserted(struct fiber *f, struct modify_operator *self,
+                                  const struct value *row) {
+    const struct plan_node *node = self->base.node;
+    struct row_input input = {.values = row, .value_count = target_of(node)->column_count};
+    self->base.execution->row_count++;
+    return node->insert.returning == NULL ? STATUS_OK
+                                          : return_row(f, self, node->insert.returning, &input);
+}
+
+/* *gone_out: the row was deleted or got another key while we waited for its lock; the insertion is
+   to be tried again. */
 static enum status update_conflicting(struct fiber *f, struct modify_operator *self,
-                                      const struct value *row) {
+                                      const struct value *row, bool *gone_out) {
     const struct plan_node *node = self->base.node;
     const struct table *table = node->insert.table;
     uint32_t columns = table->column_count;
     bool found, wanted = true;
     struct row_address conflicting, address;
     enum row_lock_outcome outcome;
+    *gone_out = false;
     TRY(find_conflicting(f, self, row, &found, &conflicting));
-    if (!found)
-        /* It was committed after our snapshot, or by this very statement. */
-        return error_set(STATUS_CARDINALITY_VIOLATION,
-                         "ON CONFLICT DO UPDATE command cannot affect row a second time");
+    if (!found) { /* another unique key is there, which is a violation; or it just went away */
+        TRY(table_insert(f, &self->context, table, row, NULL));
+        return count_inserted(f, self, row);
+    }
     address = conflicting;
     TRY(table_lock_row(f, &self->context, table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, &outcome,
                        self->old_row));
@@ -287,7 +300,9 @@ static enum status update_conflicting(struct fiber *f, struct modify_operator *s
         return status;
     }
     /* One that has moved to another partition has another key now. */
-    if (outcome == ROW_DELETED || row_address_pack(address) != row_address_pack(conflicting))
+    *gone_out =
+        outcome == ROW_DELETED || row_address_pack(address) != row_address_pack(conflicting);
+    if (*gone_out)
         return STATUS_OK;
     memcpy(self->both, self->old_row, columns * sizeof *row);
     memcpy(self->both + columns, row, columns * sizeof *row);
@@ -307,6 +322,24 @@ static enum status update_conflicting(struct fiber *f, struct modify_operator *s
 }
 
 /* ON CONFLICT: one row at a time. */
+static enum status insert_row(struct fiber *f, struct modify_operator *self,
+                              const struct value *row) {
+    const struct plan_node *node = self->base.node;
+    const struct table *table = node->insert.table;
+    for (;;) {
+        bool inserted, gone;
+        TRY(table_insert_if_absent(f, &self->context, table, row, &inserted, NULL));
+        if (inserted)
+            return count_inserted(f, self, row);
+        if (node->insert.conflict != CONFLICT_UPDATE)
+            return STATUS_OK;
+        TRY(update_conflicting(f, self, row, &gone));
+        if (!gone)
+            return STATUS_OK;
+        TRY(fiber_check(f));
+    }
+}
+
 static enum status insert_rows(struct fiber *f, struct modify_operator *self, struct batch *batch) {
     const struct plan_node *node = self->base.node;
     const struct table *table = node->insert.table;
@@ -314,7 +347,6 @@ static enum status insert_rows(struct fiber *f, struct modify_operator *self, st
     if (row == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < batch->selected_count; i++) {
-        bool inserted;
         arena_reset(&self->row_arena);
         for (uint32_t c = 0; c < table->column_count; c++) {
             row[c] = vector_get(&batch->vectors[c], batch_row(batch, i));
@@ -322,15 +354,7 @@ static enum status insert_rows(struct fiber *f, struct modify_operator *self, st
         }
         TRY(exec__check_row(f, self->base.local, table, node->insert.checks,
                             node->insert.check_count, row, &self->row_arena));
-        TRY(table_insert_if_absent(f, &self->context, table, row, &inserted, NULL));
-        if (inserted) {
-            self->base.execution->row_count++;
-            struct row_input input = {.values = row, .value_count = table->column_count};
-            if (node->insert.returning != NULL)
-                TRY(return_row(f, self, node->insert.returning, &input));
-        } else if (node->insert.conflict == CONFLICT_UPDATE) {
-            TRY(update_conflicting(f, self, row));
-        }
+        TRY(insert_row(f, self, row));
         TRY(fiber_check(f));
     }
     return STATUS_OK;

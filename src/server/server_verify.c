@@ -1,6 +1,7 @@
 #include "server/server_verify.h"
 
 #include "table/table.h"
+#include "table/table_freeze.h"
 #include "txn/txn.h"
 
 struct tree_names {
@@ -19,6 +20,7 @@ enum status engine_verify(struct fiber *f, struct engine *engine,
     struct catalog *catalog = engine_catalog(engine);
     struct tree_names names = {.schema = catalog_schema(catalog)};
     *verification_out = (struct verification){0};
+    freezer_stop(f, catalog); /* it would commit while the journal's end is looked at */
     enum status status = store_check(f, engine_store(engine), name_tree, report, context,
                                      &verification_out->findings);
     for (size_t i = 0; status == STATUS_OK && i < schema_table_count(names.schema); i++) {
@@ -31,5 +33,10 @@ enum status engine_verify(struct fiber *f, struct engine *engine,
         verification_out->tables++;
     }
     schema_release(names.schema);
+    struct error error = *error_current();
+    enum status started = freezer_start(f, catalog);
+    if (status == STATUS_OK)
+        return started;
+    *error_current() = error;
     return status;
 }

@@ -49,6 +49,7 @@ struct unique_call {
     struct slice key_bytes;
     const int16_t *column_numbers;
     size_t count;
+    bool newest; /* whatever the snapshot */
     bool found;
     struct row_address address;
     struct value *values;
@@ -60,7 +61,8 @@ static enum status row_here(struct fiber *f, struct partition *partition, void *
     const struct index *index = call->index;
     struct transaction *transaction = call->context->transaction;
     struct arena *arena = call->context->arena;
-    struct row_place place = {call->table, partition, call->address.row, ROW_AT_SNAPSHOT};
+    struct row_place place = {call->table, partition, call->address.row,
+                              call->newest ? ROW_NEWEST : ROW_AT_SNAPSHOT};
     /* The columns of the key, then those asked for. */
     size_t count = index->column_count + call->count;
     int16_t few_numbers[16], *numbers = few_numbers;
@@ -83,9 +85,15 @@ static enum status row_here(struct fiber *f, struct partition *partition, void *
 
 static enum status entry_here(struct fiber *f, struct partition *partition, void *argument) {
     struct unique_call *call = argument;
+    struct transaction *transaction = call->context->transaction;
+    struct arena *arena = call->context->arena;
+    struct tree_id tree = call->index->tree;
     struct slice value;
-    TRY(txn_get(f, call->context->transaction, partition, call->index->tree, call->key_bytes,
-                call->context->arena, &call->found, &value));
+    if (call->newest)
+        TRY(txn_get_newest(f, transaction, partition, tree, call->key_bytes, arena, &call->found,
+                           &value));
+    else
+        TRY(txn_get(f, transaction, partition, tree, call->key_bytes, arena, &call->found, &value));
     if (!call->found)
         return STATUS_OK;
     unsigned at = partition_number(partition);
@@ -129,16 +137,14 @@ static size_t key_size_bound(const struct value *key, unsigned count) {
     return size;
 }
 
-enum status table_get_unique(struct fiber *f, const struct table_context *context,
-                             const struct table *table, const struct index *index,
-                             const struct value *key, const int16_t *column_numbers, size_t count,
-                             bool *found_out, struct row_address *address_out,
-                             struct value *values) {
+/* The key's bytes go into the call, which is otherwise complete. */
+static enum status get_unique(struct fiber *f, struct unique_call *call) {
+    const struct index *index = call->index;
+    const struct value *key = call->key;
     ASSERT(index->unique);
-    *found_out = false;
     uint8_t small[512];
     size_t bound = key_size_bound(key, index->column_count);
-    uint8_t *bytes = bound <= sizeof small ? small : arena_alloc(context->arena, bound);
+    uint8_t *bytes = bound <= sizeof small ? small : arena_alloc(call->context->arena, bound);
     if (bytes == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     struct buffer buffer = {.data = bytes, .capacity = bound};
@@ -148,18 +154,38 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
     ASSERT(buffer.data == bytes && !buffer.failed);
     if (buffer.size > INDEX_KEY_SIZE_MAX)
         return STATUS_OK; /* no row can have such a key */
+    call->key_bytes = buffer_slice(&buffer);
+    return look(f, call, entry_partition(call));
+}
 
+enum status table_find_unique_newest(struct fiber *f, const struct table_context *context,
+                                     const struct table *table, const struct index *index,
+                                     const struct value *key, bool *found_out,
+                                     struct row_address *address_out) {
+    struct unique_call call = {
+        .context = context, .table = table, .index = index, .key = key, .newest = true};
+    TRY(get_unique(f, &call));
+    *found_out = call.found;
+    *address_out = call.address;
+    return STATUS_OK;
+}
+
+enum status table_get_unique(struct fiber *f, const struct table_context *context,
+                             const struct table *table, const struct index *index,
+                             const struct value *key, const int16_t *column_numbers, size_t count,
+                             bool *found_out, struct row_address *address_out,
+                             struct value *values) {
     struct unique_call call = {
         .context = context,
         .table = table,
         .index = index,
         .key = key,
-        .key_bytes = buffer_slice(&buffer),
         .column_numbers = column_numbers,
         .count = count,
         .values = values,
     };
-    TRY(look(f, &call, entry_partition(&call)));
+    *found_out = false;
+    TRY(get_unique(f, &call));
     *found_out = call.found;
     if (call.found && address_out != NULL)
         *address_out = call.address;

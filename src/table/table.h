@@ -178,6 +178,13 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
                              bool *found_out, struct row_address *address_out, struct value *values)
     MUST_USE;
 
+/* The row that has the key in its newest version, committed by anybody or ours, whatever the
+   snapshot: which one table_insert_if_absent met, while its lock of the key lasts. */
+enum status table_find_unique_newest(struct fiber *f, const struct table_context *context,
+                                     const struct table *table, const struct index *index,
+                                     const struct value *key, bool *found_out,
+                                     struct row_address *address_out) MUST_USE;
+
 /* Estimated rows now (counters of the trees), and how many of them lie in cold blocks. */
 enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
                                      const struct table *table, uint64_t *count_out,

@@ -92,7 +92,10 @@ enum status store_check(struct fiber *f, struct store *store,
     snprintf(path, sizeof path, "%s/journal", store->directory);
     journal_wait_durable(f, store->journal, journal_newest(store->journal));
     uint64_t frames, records;
+    ASSERT(fiber_core(f) == COMMIT_CORE);
+    TRY(fiber_mutex_lock(f, &store->checkpoint_mutex)); /* segments stay where they are */
     enum status status = journal_check(f, path, &frames, &records);
+    fiber_mutex_unlock(f, &store->checkpoint_mutex);
     if (status == STATUS_DATA_CORRUPTED) {
         snprintf(line, sizeof line, "%s %s", error_current()->message, error_current()->detail);
         finding(&check, line);

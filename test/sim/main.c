@@ -19,7 +19,8 @@
 
 enum { PATIENCE_S = 120 };
 
-const struct workload *const workloads[] = {&workload_bank, NULL};
+const struct workload *const workloads[] = {&workload_bank, &workload_append, &workload_model,
+                                            &workload_storm, NULL};
 
 struct settings {
     struct world_options world;
