@@ -94,19 +94,20 @@ static void take_batch(struct part *part, const struct batch *batch, uint64_t *h
         struct column_state *column = &part->columns[c];
         struct vector_view view = vector_view(vector);
         bool is_string = vector->physical == PHYSICAL_STRING;
-        vector_hash(vector, vector_identity, batch->row_count, false, hashes);
-        for (uint32_t row = 0; row < batch->row_count; row++) {
-            uint32_t at = view.indices[row];
+        vector_hash(vector, batch->selection, batch->selected_count, false, hashes);
+        for (uint32_t i = 0; i < batch->selected_count; i++) {
+            uint32_t row = batch_row(batch, i), at = view.indices[row];
             if (!view_valid(&view, at)) {
                 column->nulls++;
                 continue;
             }
-            sketch_add(&column->sketch, hashes[row]);
+            sketch_add(&column->sketch, hashes[i]);
             if (is_string)
                 column->width += vector_get(vector, row).string.size;
         }
     }
-    for (uint32_t row = 0; row < batch->row_count; row++, part->rows++) {
+    for (uint32_t i = 0; i < batch->selected_count; i++, part->rows++) {
+        uint32_t row = batch_row(batch, i);
         if (part->kept < STATISTICS_ROWS) {
             keep_row(part, batch, row);
             if (part->kept == STATISTICS_ROWS) {
