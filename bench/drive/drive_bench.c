@@ -1,37 +1,50 @@
 /*
- * The drive beside LMDB, SQLite and plain files: the same work, one thread, no durability on any
- * side (what is measured is the path to the page cache and back). Work is that of simd-r-drive's
- * benchmark: entries of 8 bytes under "bench-key-N", batches of 1,024, key formatting included; and
- * values of 4 KiB and 1 MiB.
+ * The drive beside LMDB, SQLite and a plain file: the same work, one thread, nothing synced (what
+ * is measured is the way to the page cache and back). Small entries are those of simd-r-drive's
+ * benchmark: 8 bytes under "bench-key-N", batches of 1,024, key formatting included.
  *
- * usage: drive_bench DIRECTORY [COUNT]      prints "NAME VALUE UNIT" lines
+ * usage: drive_bench DIRECTORY [COUNT [ENGINE[,ENGINE...] [MEASURE]]]
+ *
+ * Prints one line a measure: engine, measure, time that passed and processor's time in ns for each
+ * entry, and a hash of what was read, which is the same for all engines. See bench/drive/run.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <time.h>
 
-#ifdef BENCH_LMDB
-#include <lmdb.h>
-#endif
-#ifdef BENCH_SQLITE
-#include <sqlite3.h>
-#endif
-
+#include "base/base_hash.h"
+#include "base/base_memory.h"
 #include "base/base_random.h"
-#include "drive/drive.h"
+#include "engine.h"
 #include "runtime/runtime.h"
 
-enum { BATCH = 1024 };
+static const struct engine *const engines[] = {
+    &engine_drive_2, &engine_drive_1,
+#ifdef BENCH_LMDB
+    &engine_lmdb,
+#endif
+#ifdef BENCH_SQLITE
+    &engine_sqlite,
+#endif
+    &engine_plain,
+};
 
-static const char *directory;
-static uint64_t count = 1000000;
-static volatile uint64_t sink;
-static const char *only = ""; /* measure what has this in its name */
+struct work {
+    const char *label; /* of the values */
+    size_t value_size;
+    uint64_t count, batch, reads;
+    bool touches; /* reads look at every byte, else at the first and last */
+};
 
-static const char *path_of(const char *name) {
+static const char *only = ""; /* measures with this in their name */
+
+_Noreturn void bench_fail(const char *what, const char *why) {
+    fprintf(stderr, "drive_bench: %s: %s\n", what, why);
+    exit(1);
+}
+
+const char *path_in(const char *directory, const char *name) {
     static char paths[4][512];
     static unsigned next;
     char *path = paths[next++ % 4];
@@ -39,150 +52,171 @@ static const char *path_of(const char *name) {
     return path;
 }
 
-static void must(enum status status, const char *what) {
-    if (status != STATUS_OK) {
-        fprintf(stderr, "%s: %s\n", what, error_current()->message);
-        exit(1);
-    }
+/* ---- time -------------------------------------------------------------------------------------
+ */
+
+struct clock {
+    int64_t wall_ns, processor_ns;
+};
+
+static struct clock now(void) {
+    struct timespec spent;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+    return (struct clock){clock_monotonic_ns(), spent.tv_sec * 1000000000ll + spent.tv_nsec};
 }
 
-static void report(const char *name, double units, int64_t began, const char *unit) {
-    double seconds = (double)(clock_monotonic_ns() - began) / 1e9;
-    printf("%-44s %10.3f %s\n", name, units / seconds / 1e6, unit);
+static bool wanted(const char *measure) {
+    return strstr(measure, only) != NULL;
+}
+
+static void report(const struct engine *engine, const char *measure, const char *label,
+                   struct clock began, uint64_t count, uint64_t hash) {
+    struct clock ended = now();
+    printf("%s\t%s %s\t%.1f\t%.1f\t%016llx\n", engine->name, measure, label,
+           (double)(ended.wall_ns - began.wall_ns) / (double)count,
+           (double)(ended.processor_ns - began.processor_ns) / (double)count,
+           (unsigned long long)hash);
     fflush(stdout);
 }
 
-/* "bench-key-N"; printf would be most of the time measured. */
+/* ---- keys and values --------------------------------------------------------------------------
+ */
+
+static int digits = 6;
+
+/* "bench-key-N", all N of as many digits as the largest has, so that the order of keys is that of
+   numbers (MDB_APPEND). printf would be most of the time measured. */
 static size_t make_key(char *key, uint64_t n) {
-    char digits[20];
-    size_t used = 0, size = 10;
     memcpy(key, "bench-key-", 10);
-    do
-        digits[used++] = (char)('0' + n % 10);
-    while ((n /= 10) != 0);
-    while (used > 0)
-        key[size++] = digits[--used];
-    return size;
+    for (int at = 9 + digits; at >= 10; at--, n /= 10)
+        key[at] = (char)('0' + n % 10);
+    return 10 + (size_t)digits;
 }
 
-static void remove_store(const char *name) {
-    char index[600];
-    unlink(path_of(name));
-    snprintf(index, sizeof index, "%s.index", path_of(name));
-    unlink(index);
+static uint64_t value_hash(struct slice value, bool touches) {
+    if (touches)
+        return hash_bytes(value.data, value.size);
+    return value.data[0] * 31u + value.data[value.size - 1] + value.size;
 }
 
-/* ---- the drive, small entries ---------------------------------------------------------------- */
+struct sum {
+    uint64_t total, count;
+    bool touches;
+};
 
-static struct drive *open_new(const char *name, unsigned format) {
-    struct drive *drive;
-    remove_store(name);
-    must(drive_open(path_of(name), &(struct drive_options){.create = true, .format = format},
-                    &drive),
-         name);
-    return drive;
+static void see(void *context, struct slice value) {
+    struct sum *sum = context;
+    sum->total += value_hash(value, sum->touches);
+    sum->count++;
 }
 
-static void append_small(struct drive *drive) {
-    static char keys[BATCH][32];
-    static uint64_t values[BATCH];
-    static struct drive_item items[BATCH];
-    for (uint64_t n = 0; n < count; n += BATCH) {
-        size_t batch = count - n < BATCH ? (size_t)(count - n) : BATCH;
-        for (size_t i = 0; i < batch; i++) {
-            values[i] = n + i;
-            items[i] = (struct drive_item){
-                .key = slice_of(keys[i], make_key(keys[i], n + i)),
-                .value = slice_of(&values[i], sizeof values[i]),
-            };
+/* ---- measures ---------------------------------------------------------------------------------
+ */
+
+static void append_all(const struct engine *engine, void *store, const struct work *work,
+                       uint8_t *values) {
+    static char texts[BATCH][32];
+    static struct slice keys[BATCH], slices[BATCH];
+    for (uint64_t n = 0; n < work->count; n += work->batch) {
+        size_t count =
+            work->count - n < work->batch ? (size_t)(work->count - n) : (size_t)work->batch;
+        for (size_t i = 0; i < count; i++) {
+            uint64_t number = n + i;
+            keys[i] = slice_of(texts[i], make_key(texts[i], number));
+            slices[i] = slice_of(values + i * work->value_size, work->value_size);
+            memcpy(values + i * work->value_size, &number, sizeof number);
         }
-        must(drive_batch(drive, items, batch, DRIVE_NONE), "batch");
+        engine->append(store, keys, slices, count);
     }
 }
 
-static void read_sequential(struct drive *drive) {
-    struct drive_iterator *iterator;
-    struct drive_entry entry;
-    uint64_t sum = 0, seen = 0;
-    must(drive_iterate(drive, DRIVE_NEWEST_FIRST, &iterator), "iterate");
-    while (drive_next(iterator, &entry)) {
-        sum += *(const uint8_t *)entry.value.data;
-        seen++;
-    }
-    drive_iterator_close(iterator);
-    if (seen != count)
-        must(error_set(STATUS_INTERNAL_ERROR, "read %llu entries", (unsigned long long)seen), "");
-    sink = sum;
-}
-
-static void read_random(struct drive *drive) {
+static uint64_t read_random(const struct engine *engine, void *store, const struct work *work) {
     struct random random;
+    struct sum sum = {.touches = work->touches};
     random_seed(&random, 1);
-    uint64_t sum = 0;
-    for (uint64_t i = 0; i < count; i++) {
+    if (engine->begin != NULL)
+        engine->begin(store);
+    for (uint64_t i = 0; i < work->reads; i++) {
         char key[32];
-        size_t size = make_key(key, random_below(&random, count));
-        struct drive_handle handle;
-        must(drive_get(drive, slice_of(key, size), &handle), "get");
-        sum += handle.data[0];
-        drive_handle_release(&handle);
+        size_t size = make_key(key, random_below(&random, work->count));
+        see(&sum, engine->get(store, slice_of(key, size)));
     }
-    sink = sum;
+    engine->end(store);
+    return sum.total;
 }
 
-static void read_many(struct drive *drive) {
-    static char keys[BATCH][32];
-    static struct slice slices[BATCH];
-    static struct drive_handle handles[BATCH];
+static uint64_t read_many(const struct engine *engine, void *store, const struct work *work) {
+    static char texts[BATCH][32];
+    static struct slice keys[BATCH];
     struct random random;
+    struct sum sum = {.touches = work->touches};
     random_seed(&random, 1);
-    uint64_t sum = 0;
-    for (uint64_t n = 0; n < count; n += BATCH) {
-        size_t batch = count - n < BATCH ? (size_t)(count - n) : BATCH;
-        for (size_t i = 0; i < batch; i++)
-            slices[i] = slice_of(keys[i], make_key(keys[i], random_below(&random, count)));
-        must(drive_get_many(drive, slices, batch, handles), "get many");
-        for (size_t i = 0; i < batch; i++)
-            sum += handles[i].data[0];
-        drive_handles_release(handles, batch);
+    for (uint64_t n = 0; n < work->reads; n += BATCH) {
+        size_t count = work->reads - n < BATCH ? (size_t)(work->reads - n) : BATCH;
+        for (size_t i = 0; i < count; i++)
+            keys[i] = slice_of(texts[i], make_key(texts[i], random_below(&random, work->count)));
+        engine->get_many(store, keys, count, see, &sum);
     }
-    sink = sum;
+    return sum.total;
 }
 
-static void measure_small(unsigned format) {
-    char name[64];
-    struct drive *drive = open_new("small.drive", format);
-#define MEASURE(what, call)                                                                        \
-    do {                                                                                           \
-        snprintf(name, sizeof name, "drive-%u %s", format, what);                                  \
-        int64_t began = clock_monotonic_ns();                                                      \
-        call;                                                                                      \
-        report(name, (double)count, began, "M/s");                                                 \
-    } while (0)
-    MEASURE("append 8 bytes", append_small(drive));
-    MEASURE("sequential read 8 bytes", read_sequential(drive));
-    MEASURE("random read 8 bytes", read_random(drive));
-    MEASURE("get-many 8 bytes", read_many(drive));
-    struct drive_statistics statistics;
-    drive_statistics(drive, &statistics);
-    printf("drive-%u index %38.1f bytes/entry\n", format,
-           (double)statistics.index_size / (double)statistics.count);
-    MEASURE("close (index snapshot)", must(drive_close(drive), "close"));
-    MEASURE("open with snapshot",
-            must(drive_open(path_of("small.drive"), &(struct drive_options){0}, &drive), "open"));
-    must(drive_close(drive), "close");
-    struct drive_options walk = {.no_snapshot = true};
-    MEASURE("open by walking", must(drive_open(path_of("small.drive"), &walk, &drive), "open"));
-    must(drive_close(drive), "close");
-    remove_store("small.drive");
+static uint64_t scan_all(const struct engine *engine, void *store, const struct work *work) {
+    struct sum sum = {.touches = work->touches};
+    engine->scan(store, see, &sum);
+    if (sum.count != work->count)
+        bench_fail(engine->name, "a scan did not see all entries");
+    return sum.total;
+}
+
+static void measure(const struct engine *engine, const char *directory, const struct work *work,
+                    uint8_t *values) {
+    void *store = engine->create(directory);
+    struct clock began = now();
+    append_all(engine, store, work, values);
+    report(engine, "append", work->label, began, work->count, 0);
+#define MEASURE(name, condition, call, number)                                                     \
+    if ((condition) && wanted(name)) {                                                             \
+        began = now();                                                                             \
+        uint64_t hash = call;                                                                      \
+        report(engine, name, work->label, began, number, hash);                                    \
+    }
+    MEASURE("scan", engine->scan != NULL, scan_all(engine, store, work), work->count)
+    MEASURE("get", engine->get != NULL, read_random(engine, store, work), work->reads)
+    MEASURE("get-many", engine->get_many != NULL, read_many(engine, store, work), work->reads)
+    engine->close(store);
+}
+
+static bool named(const char *list, const char *name) {
+    size_t size = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)) != NULL; at += size)
+        if ((at == list || at[-1] == ',') && (at[size] == 0 || at[size] == ','))
+            return true;
+    return list[0] == 0;
 }
 
 int main(int argc, char **argv) {
-    directory = argc > 1 ? argv[1] : "/tmp";
-    only = argc > 3 ? argv[3] : "";
-    if (argc > 2)
-        count = strtoull(argv[2], NULL, 10);
-    measure_small(2);
-    measure_small(1);
+    const char *directory = argc > 1 ? argv[1] : "/tmp";
+    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
+    const char *list = argc > 3 ? argv[3] : "";
+    only = argc > 4 ? argv[4] : "";
+    digits = snprintf(NULL, 0, "%llu", (unsigned long long)count - 1);
+    uint64_t pages = count / 16 + 1, large = count / 4000 + 1;
+    const struct work works[] = {
+        {"8 B", 8, count, BATCH, count, true},
+        {"4 KiB", 4096, pages, BATCH, pages, true},
+        {"1 MiB", 1 << 20, large, 16, large * 10, false},
+    };
+    uint8_t *values = memory_alloc((size_t)BATCH * 32768);
+    if (values == NULL)
+        bench_fail("main", "out of memory");
+    memset(values, 7, (size_t)BATCH * 32768);
+    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
+        if (!named(list, engines[i]->name))
+            continue;
+        printf("%s\tversion\t%s\n", engines[i]->name, engines[i]->version());
+        for (size_t w = 0; w < sizeof works / sizeof works[0]; w++)
+            measure(engines[i], directory, &works[w], values);
+    }
+    memory_free(values);
     return 0;
 }
