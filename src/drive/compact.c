@@ -191,7 +191,7 @@ static enum status take_over(struct drive *source, struct drive *target) {
     source->figures_generation = generation;
     thread_mutex_unlock(&source->facts);
     source->batches_unsealed = target->batches_unsealed;
-    source->changed = true;
+    source->snapshot_entries = 0;
     status = plain_directory_sync(source->path);
     set_synced(source, generation, source->figures.end);
     return status;

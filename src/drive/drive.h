@@ -85,8 +85,8 @@ struct drive_options {
 enum status drive_open(const char *path, const struct drive_options *options,
                        struct drive **drive_out) MUST_USE;
 /* Makes durable what the next opening will rely on, and writes the index snapshot if there are
-   10,000 entries or more. Handles and iterators stay valid. The store is
-   closed even on failure. NULL is fine. */
+   10,000 entries or more, of which over a 64th is not in the one that is there. Handles and
+   iterators stay valid. The store is closed even on failure. NULL is fine. */
 enum status drive_close(struct drive *drive) MUST_USE;
 
 const struct drive_recovery *drive_recovery(const struct drive *drive);

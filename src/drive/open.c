@@ -6,7 +6,7 @@
 #include "drive/store.h"
 
 /* Fewer entries than this are walked faster than a second file is looked after. */
-enum { SNAPSHOT_ENTRIES_MIN = 10000 };
+enum { SNAPSHOT_ENTRIES_MIN = 10000, SNAPSHOT_LAG = 64 };
 /* At most so much of what nobody vouches for is read at opening. */
 enum { TAIL_CHECK_MAX = 64 << 20 };
 
@@ -168,7 +168,8 @@ enum status open__generation(struct drive *drive, struct plain_file *file, uint6
     TRY_OUT(geometry_of(drive, mapping->base, size, &geometry));
     TRY_OUT(recover(drive, &recovery, size));
     TRY_OUT(cut_tail(drive, file, mapping->base));
-    drive->changed = !drive->recovery.snapshot_used || drive->recovery.walked > 0;
+    drive->snapshot_entries =
+        drive->recovery.snapshot_used ? recovery.figures.entries - drive->recovery.walked : 0;
     status = adopt(drive, file, mapping, &geometry, &recovery);
     file = NULL;
 out:
@@ -409,12 +410,19 @@ void open__discard(struct drive *drive) {
     drive__release(drive);
 }
 
+/* Would what the snapshot does not know take long to walk? A put to a store of millions need not
+   write their index anew. */
+static bool snapshot_outdated(const struct drive *drive) {
+    uint64_t entries = drive->figures.entries, known = drive->snapshot_entries;
+    return entries >= SNAPSHOT_ENTRIES_MIN &&
+           (known == 0 || entries - known > entries / SNAPSHOT_LAG);
+}
+
 static enum status finish(struct drive *drive) {
     if (drive->options.read_only || drive->broken)
         return STATUS_OK;
     struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
-    bool snapshot = drive->changed && !drive->options.no_snapshot &&
-                    drive->figures.entries >= SNAPSHOT_ENTRIES_MIN;
+    bool snapshot = !drive->options.no_snapshot && snapshot_outdated(drive);
     /* Seal and snapshot vouch for what is before them. */
     if (drive->batches_unsealed > 1 || snapshot)
         TRY(write__sync(drive, view->generation, drive->figures.end));

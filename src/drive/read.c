@@ -193,6 +193,11 @@ struct drive_handle drive_handle_copy(const struct drive_handle *handle) {
     return *handle;
 }
 
+/* memcpy: copies of 256 MiB with streaming stores (bench/copy_bench; Xeon, 2.5 GHz, GB/s: 256 bytes
+   1.3 instead of 4.6, 1 KiB 2.9 instead of 4.4, 4 KiB 4.3 and 4.4, 16 KiB to 4 MiB 4.5 instead of
+   4.2, 16 MiB and more 4.5 instead of 5.0) win 8 % at best, and leave the bytes outside of the
+   cache, where the caller looks next. Writing needs no such copy: values over 2 KiB go to the
+   kernel from where the caller has them. */
 size_t drive_handle_read(const struct drive_handle *handle, uint64_t offset, void *buffer,
                          size_t size) {
     if (offset >= handle->size)

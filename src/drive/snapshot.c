@@ -268,7 +268,7 @@ enum status snapshot__store(struct drive *drive) {
         (void)plain_remove(fresh);
         *error_current() = error;
     } else {
-        drive->changed = false;
+        drive->snapshot_entries = drive->figures.entries;
     }
     memory_free(header);
     return status;

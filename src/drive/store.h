@@ -80,7 +80,7 @@ struct drive {
     struct thread_condition compacted;
     bool compacting;
     _Atomic bool broken;       /* a sync failed, or a failed write could not be cut off */
-    bool changed;              /* since the snapshot on disk */
+    uint64_t snapshot_entries; /* the snapshot on disk knows so many of the file's; 0: none is */
     bool snapshot_known;       /* opened from one that was complete */
     uint64_t batches_unsealed; /* behind the last flag ENTRY_SEALED */
     void *stage;               /* write.c: the writer's scratch */

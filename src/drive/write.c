@@ -397,7 +397,6 @@ void write__publish(struct drive *drive, const struct drive_view *view,
     drive->figures_generation = view->generation;
     atomic_store_explicit(&view->generation->end, figures->end, memory_order_release);
     thread_mutex_unlock(&drive->facts);
-    drive->changed = true;
 }
 
 void write__undo(struct drive *drive, const struct drive_view *view) {
@@ -545,9 +544,7 @@ enum status write__seal(struct drive *drive) {
     figures.last = figures.end;
     figures.end += sizeof bytes;
     drive->batches_unsealed = 0;
-    bool changed = drive->changed;
     write__publish(drive, view, &figures);
-    drive->changed = changed;
     return STATUS_OK;
 }
 

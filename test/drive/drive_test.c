@@ -431,6 +431,33 @@ static void check_filled(struct drive *drive, unsigned to) {
     assert_int_equal(statistics.count, 9000);
 }
 
+/* A few more entries are not worth writing the whole index again. */
+static void a_snapshot_may_lag_a_little(void **state) {
+    struct drive *drive = create("lag", 2);
+    fill(drive, 0, 20000);
+    assert_ok(drive_close(drive));
+    size_t size, size_after;
+    uint8_t *before = file_bytes(path_of("lag.index"), &size);
+    for (unsigned round = 1; round <= 3; round++) {
+        assert_ok(drive_open(path_of("lag"), &(struct drive_options){0}, &drive));
+        assert_true(drive_recovery(drive)->snapshot_used);
+        assert_true(drive_recovery(drive)->walked == (round - 1) * 100);
+        fill(drive, 20000 + round * 100, 20000 + round * 100 + 100);
+        assert_ok(drive_close(drive));
+    }
+    uint8_t *after = file_bytes(path_of("lag.index"), &size_after);
+    assert_true(size == size_after && memcmp(before, after, size) == 0);
+    free(before);
+    free(after);
+    assert_ok(drive_open(path_of("lag"), &(struct drive_options){0}, &drive));
+    fill(drive, 30000, 30100); /* with the 300 before: over a 64th */
+    assert_ok(drive_close(drive));
+    assert_ok(drive_open(path_of("lag"), &(struct drive_options){0}, &drive));
+    assert_true(drive_recovery(drive)->snapshot_used);
+    assert_int_equal(drive_recovery(drive)->walked, 0);
+    assert_ok(drive_close(drive));
+}
+
 static void a_snapshot_saves_the_walk_and_is_never_trusted_blindly(void **state) {
     for (unsigned format = 1; format <= 2; format++) {
         char name[32], index[64];
@@ -647,6 +674,7 @@ int main(void) {
         cmocka_unit_test(a_store_in_a_store_opens_in_place),
         cmocka_unit_test(conversion_refuses_what_the_other_cannot_hold),
         cmocka_unit_test(a_reader_sees_appends_and_compactions_on_refresh),
+        cmocka_unit_test(a_snapshot_may_lag_a_little),
         cmocka_unit_test(a_snapshot_saves_the_walk_and_is_never_trusted_blindly),
         cmocka_unit_test(failures_leave_the_store_as_it_was),
         cmocka_unit_test(a_failed_compaction_changes_nothing),
