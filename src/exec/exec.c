@@ -1,6 +1,7 @@
 /* Opening, pulling and closing; single expressions; folding. */
 #include "exec/exec.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "exec/exec_drive.h"
@@ -17,6 +18,7 @@ static enum status execution_new(const struct exec_environment *environment,
         execution->environment.value_context = &default_context;
     if (execution->environment.memory_max == 0)
         execution->environment.memory_max = UINT64_MAX;
+    execution->lent = ARENA_NEW(environment->arena, _Atomic uint64_t);
     execution->plan = plan;
     execution->local = (struct exec_local){.execution = execution, .arena = environment->arena};
     if (plan->slot_count > 0) {
@@ -86,6 +88,8 @@ void exec_close(struct fiber *f, struct execution *execution) {
         arena_release(&self->scratch);
     }
     exec__subplans_release(execution);
+    if (!execution->is_worker && execution->lent != NULL && atomic_load(execution->lent) > 0)
+        store_memory_return(execution->environment.store, atomic_exchange(execution->lent, 0));
     exec__drives_release(f, execution);
     if (f != NULL)
         fiber_unshield(f);
@@ -188,12 +192,34 @@ enum status exec__reset(struct fiber *f, struct operator_state *self) {
     return self->functions->reset(f, self);
 }
 
-bool exec__over_limit(struct operator_state *self, uint64_t bytes) {
-    self->memory_held = bytes;
+/* Lent in steps of so much, to statements that may hold at least so much unasked. */
+enum { LENT_AT_ONCE = 8 << 20, LENT_FROM = 64 << 20 };
+
+bool exec__may_hold(const struct execution *execution, uint64_t bytes, uint64_t *borrowed) {
+    uint64_t own = execution->environment.memory_max;
+    if (bytes <= own || bytes - own <= *borrowed)
+        return true;
+    const struct execution *whole = execution->is_worker ? execution->parent : execution;
+    uint64_t more = bytes - own - *borrowed;
+    more = (more + LENT_AT_ONCE - 1) / LENT_AT_ONCE * LENT_AT_ONCE;
+    if (whole->environment.store == NULL || whole->environment.memory_max < LENT_FROM ||
+        !store_memory_lend(whole->environment.store, more))
+        return false;
+    atomic_fetch_add(whole->lent, more);
+    *borrowed += more;
+    return true;
+}
+
+void exec__note_memory(struct operator_state *self, uint64_t bytes) {
     struct explain_node_statistics *node = figures(self);
+    self->memory_held = bytes;
     if (node != NULL && bytes > node->memory_bytes)
         node->memory_bytes = bytes;
-    return bytes > self->execution->environment.memory_max;
+}
+
+bool exec__over_limit(struct operator_state *self, uint64_t bytes) {
+    exec__note_memory(self, bytes);
+    return !exec__may_hold(self->execution, bytes, &self->borrowed);
 }
 
 enum status exec__account(struct operator_state *self, uint64_t bytes) {

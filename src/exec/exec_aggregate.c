@@ -217,6 +217,10 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *sel
             result.type = target->type;
             if (result.is_null)
                 vector_set_null(target, i);
+            else if (target->physical == PHYSICAL_INT64)
+                ((int64_t *)target->data)[i] = result.int64;
+            else if (target->physical == PHYSICAL_INT128)
+                ((int128_t *)target->data)[i] = result.int128;
             else
                 vector_set(target, i, &result, &self->base.scratch);
         }

@@ -2,8 +2,10 @@
  * Aggregation by many cores: each fills a table of its own; then all become one.
  *
  * The first worker's table is taken over as it is. A group of another worker is folded into ours
- * where we have it; else its tuple becomes ours where it lies, and the worker's arena with it. Rows
- * that workers put aside are fed after that: their groups may have been found by another worker.
+ * where we have it; else its tuple becomes ours where it lies, and the worker's arena with it. When
+ * the column that places rows in partitions is among the keys, no two workers have the same group,
+ * and their tables stay as they are, side by side. Rows that workers put aside are fed after that:
+ * their groups may have been found by another worker.
  */
 #include "exec/exec_aggregate.h"
 #include "exec/exec_parallel.h"
@@ -49,8 +51,39 @@ static enum status take_group(struct fiber *f, struct aggregate_operator *self,
     return STATUS_OK;
 }
 
+/* The key comes, unchanged, from the column by whose hash the scanned table's rows are placed. */
+static bool places_rows(const struct plan_node *node, const struct expression *key) {
+    while (key->kind == EXPRESSION_COLUMN) {
+        uint32_t column = key->index;
+        for (; node->kind == NODE_FILTER || node->kind == NODE_HASH_JOIN; node = node->left) {
+            if (node->kind == NODE_HASH_JOIN)
+                column = node->hash_join.output[column];
+            if (column >= node->left->column_count)
+                return false;
+        }
+        if (node->kind == NODE_PROJECT) {
+            key = node->project.expressions[column];
+            node = node->left;
+            continue;
+        }
+        int16_t number = node->kind == NODE_TABLE_SCAN ? node->scan.column_numbers[column] : 0;
+        return number > 0 && number == node->scan.table->partition_column &&
+               node->scan.table->columns[number - 1].not_null;
+    }
+    return false;
+}
+
+static bool groups_are_disjoint(const struct aggregate_operator *self,
+                                const struct parallel *parallel) {
+    const struct plan_node *node = self->base.node;
+    for (uint32_t k = 0; k < node->aggregate.key_count && !parallel->has_rest; k++)
+        if (places_rows(node->left, node->aggregate.keys[k]))
+            return true;
+    return false;
+}
+
 static enum status take_table(struct fiber *f, struct aggregate_operator *self,
-                              struct aggregate_operator *from) {
+                              struct aggregate_operator *from, bool disjoint) {
     struct tuple_store *store = &from->table.tuples;
     if (self->table.tuples.count == 0 && self->table.count == 0) {
         struct group_table empty = self->table;
@@ -61,7 +94,8 @@ static enum status take_table(struct fiber *f, struct aggregate_operator *self,
         exec__groups_init(&from->table, &from->layout, from->table.states);
         return STATUS_OK;
     }
-    for (struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next) {
+    for (struct tuple_chunk *chunk = disjoint ? NULL : store->first; chunk != NULL;
+         chunk = chunk->next) {
         for (uint32_t i = 0; i < chunk->count; i++)
             TRY(take_group(f, self, from, tuple_at(store, chunk, i)));
         TRY(fiber_check(f));
@@ -98,16 +132,17 @@ static enum status combine(struct fiber *f, struct aggregate_operator *self,
                            struct parallel *parallel) {
     struct aggregate_part *parts = NULL;
     enum status status = STATUS_OK;
+    bool disjoint = groups_are_disjoint(self, parallel);
     self->others = arena_alloc(self->base.execution->environment.arena,
                                parallel->worker_count * sizeof *self->others);
     if (self->others == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (unsigned w = 0; w < parallel->worker_count && status == STATUS_OK; w++) {
         struct aggregate_operator *from = (struct aggregate_operator *)parallel->workers[w].root;
-        status = take_table(f, self, from);
+        status = take_table(f, self, from, disjoint);
         take_parts(self, from, &parts);
     }
-    (void)exec__over_limit(&self->base, bytes_held(self));
+    exec__note_memory(&self->base, bytes_held(self));
     self->full = parts != NULL;
     return exec__aggregate_refeed(f, self, parts, status);
 }
@@ -118,12 +153,16 @@ enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator 
     *done_out = false;
     if (!can_be_combined(self))
         return STATUS_OK;
-    TRY(exec__parallel_pays(f, &self->base, self->base.left, &parallel, done_out));
+    TRY(exec__parallel_pays(f, &self->base, self->base.left, true, &parallel, done_out));
     if (!*done_out)
         return STATUS_OK;
     enum status status = exec__parallel_run(f, &parallel, self->base.node, fill_share, NULL);
     if (status == STATUS_OK)
         status = combine(f, self, &parallel);
     exec__parallel_end(f, &parallel, self->base.node->id);
+    if (parallel.has_rest) {
+        exec__parallel_exhaust(self->base.left);
+        *done_out = false;
+    }
     return status;
 }

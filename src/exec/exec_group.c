@@ -24,6 +24,28 @@ static inline uint8_t *tuple_of(uint64_t slot) {
     return (uint8_t *)(uintptr_t)(slot & POINTER_MASK);
 }
 
+static inline void enter(uint64_t *slots, uint64_t mask, uint8_t *tuple) {
+    uint64_t hash = group_tuple(tuple)->hash, at = hash & mask;
+    while (slots[at] != 0)
+        at = (at + 1) & mask;
+    slots[at] = slot_of(tuple, hash);
+}
+
+enum { ENTER_AHEAD = 16 };
+
+/* All own tuples, in the order they lie in memory: by slots, each would be a cache miss. */
+static void enter_tuples(const struct group_table *table, uint64_t *slots, uint64_t mask) {
+    const struct tuple_store *store = &table->tuples;
+    for (const struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next)
+        for (uint32_t i = 0; i < chunk->count; i++) {
+            if (i + ENTER_AHEAD < chunk->count) {
+                uint8_t *ahead = tuple_at(store, chunk, i + ENTER_AHEAD);
+                __builtin_prefetch(&slots[group_tuple(ahead)->hash & mask], 1);
+            }
+            enter(slots, mask, tuple_at(store, chunk, i));
+        }
+}
+
 /* Room for `more` groups at a load of at most two thirds. */
 static enum status make_room(struct group_table *table, uint64_t more) {
     uint64_t size = table->slots == NULL ? 0 : table->mask + 1, grown = size;
@@ -37,14 +59,12 @@ static enum status make_room(struct group_table *table, uint64_t more) {
     if (slots == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     memset(slots, 0, grown * sizeof *slots);
-    for (uint64_t i = 0; i < size; i++) {
-        if (table->slots[i] == 0)
-            continue;
-        uint64_t at = group_tuple(tuple_of(table->slots[i]))->hash & (grown - 1);
-        while (slots[at] != 0)
-            at = (at + 1) & (grown - 1);
-        slots[at] = table->slots[i];
-    }
+    if (table->count == table->tuples.count)
+        enter_tuples(table, slots, grown - 1);
+    else
+        for (uint64_t i = 0; i < size; i++)
+            if (table->slots[i] != 0)
+                enter(slots, grown - 1, tuple_of(table->slots[i]));
     table->slots = slots;
     table->mask = grown - 1;
     return STATUS_OK;

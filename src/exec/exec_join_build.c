@@ -20,6 +20,7 @@ struct join_builder {
     struct spill spill;
     struct spill_run runs[JOIN_PARTS];
     uint64_t bytes; /* most held */
+    uint64_t borrowed;
     struct key_range {
         int64_t min, max;
     } ranges[JOIN_FILTERS_MAX]; /* of the keys that filters are made of */
@@ -177,7 +178,7 @@ static NOINLINE enum status take_batch(struct fiber *f, struct join_builder *bui
     uint64_t bytes = table_bytes(builder->arena, builder->tuples.count);
     if (bytes > builder->bytes)
         builder->bytes = bytes;
-    if (bytes <= builder->execution->environment.memory_max)
+    if (exec__may_hold(builder->execution, bytes, &builder->borrowed))
         return STATUS_OK;
     return exec__spill_possible(builder->execution) ? spill_tuples(f, builder)
                                                     : over_limit(builder->execution);
@@ -328,7 +329,7 @@ static enum status build_alone(struct fiber *f, struct hash_join *join) {
                                      .arena = &join->arena,
                                      .scratch = &scratch};
     TRY_OUT(take_all(f, builder));
-    (void)exec__over_limit(&join->base, builder->bytes);
+    exec__note_memory(&join->base, builder->bytes);
     if (builder->spilled) {
         join->spilled = true;
         TRY_OUT(end_runs(f, builder));
@@ -376,7 +377,7 @@ static enum status adopt(struct fiber *f, struct hash_join *join, struct paralle
         bytes += builder->bytes;
         join->spilled = join->spilled || builder->spilled;
     }
-    (void)exec__over_limit(&join->base, bytes);
+    exec__note_memory(&join->base, bytes);
     join->worker_arenas =
         arena_alloc_zeroed(&join->arena, parallel->worker_count * sizeof *join->worker_arenas);
     join->table.stores =
@@ -428,7 +429,7 @@ enum status exec__join_build(struct fiber *f, struct hash_join *join) {
     for (uint32_t k = 0; k < node->hash_join.key_count; k++)
         independent = independent && exec__is_independent(node->hash_join.right_keys[k]);
     if (independent)
-        TRY(exec__parallel_pays(f, &join->base, join->base.right, &parallel, &pays));
+        TRY(exec__parallel_pays(f, &join->base, join->base.right, false, &parallel, &pays));
     TRY(pays ? build_together(f, join, &parallel) : build_alone(f, join));
     join->built = true;
     return STATUS_OK;
@@ -585,7 +586,7 @@ static enum status load_part(struct fiber *f, struct hash_join *join) {
     join->tuples = builder.tuples;
     join->table = (struct join_table){.stores = &join->tuples, .store_count = 1};
     TRY_OUT(make_directory(f, join));
-    (void)exec__over_limit(&join->base, table_bytes(&join->arena, 0));
+    exec__note_memory(&join->base, table_bytes(&join->arena, 0));
 out:
     exec__spill_reader_release(&reader);
     return status;

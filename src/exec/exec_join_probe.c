@@ -24,7 +24,7 @@ enum status exec__join_probe_together(struct fiber *f, struct hash_join *join, b
     if (!join_is_right_only(join->base.node->hash_join.kind) || join->spilled ||
         !is_independent(join->base.node))
         return STATUS_OK;
-    TRY(exec__parallel_pays(f, &join->base, join->base.left, &parallel, done_out));
+    TRY(exec__parallel_pays(f, &join->base, join->base.left, false, &parallel, done_out));
     if (!*done_out)
         return STATUS_OK;
     enum status status = exec__parallel_run(f, &parallel, join->base.node, probe_share, NULL);

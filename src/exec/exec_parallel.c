@@ -30,7 +30,9 @@ static bool all_independent(struct expression *const *expressions, uint32_t coun
 }
 
 /* The table scan at the bottom, when all above it can be run by anybody; else NULL. */
-static const struct plan_node *pipeline_source(const struct plan_node *node) {
+static const struct plan_node *pipeline_source(const struct plan_node *node, bool takes_rest,
+                                               bool *has_rest_out) {
+    *has_rest_out = false;
     for (;; node = node->left) {
         switch (node->kind) {
         case NODE_TABLE_SCAN:
@@ -47,7 +49,8 @@ static const struct plan_node *pipeline_source(const struct plan_node *node) {
                 return NULL;
             break;
         case NODE_HASH_JOIN:
-            if (join_keeps_right(node->hash_join.kind) ||
+            *has_rest_out = *has_rest_out || join_keeps_right(node->hash_join.kind);
+            if (join_is_right_only(node->hash_join.kind) || (*has_rest_out && !takes_rest) ||
                 !all_independent(node->hash_join.left_keys, node->hash_join.key_count) ||
                 !exec__is_independent(node->hash_join.residual))
                 return NULL;
@@ -89,8 +92,8 @@ static enum status build_tables(struct fiber *f, struct operator_state *input, b
 }
 
 enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
-                                struct operator_state *input, struct parallel *parallel,
-                                bool *pays_out) {
+                                struct operator_state *input, bool takes_rest,
+                                struct parallel *parallel, bool *pays_out) {
     const struct execution *execution = self->execution;
     struct store *store = execution->environment.store;
     *parallel = (struct parallel){.owner = self};
@@ -98,7 +101,7 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
     if (execution->is_worker || store == NULL || runtime_core_count(fiber_runtime(f)) == 1 ||
         store_partition_count(store) > PARTITIONS_MAX_HERE)
         return STATUS_OK;
-    const struct plan_node *source = pipeline_source(input->node);
+    const struct plan_node *source = pipeline_source(input->node, takes_rest, &parallel->has_rest);
     if (source == NULL)
         return STATUS_OK;
     struct table_context context = {.catalog = execution->environment.catalog,
@@ -123,6 +126,12 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
         share_out(parallel, store, table_partitions(store, source->scan.table));
     *pays_out = parallel->worker_count > 1;
     return STATUS_OK;
+}
+
+void exec__parallel_exhaust(struct operator_state *input) {
+    while (input->left != NULL)
+        input = input->left;
+    exec__scan_exhaust(input);
 }
 
 /* ---- the work -------------------------------------------------------------------------------- */

@@ -34,6 +34,7 @@ struct parallel {
     const struct plan_node *node; /* what each worker opens */
     parallel_function work;
     void *argument;
+    bool has_rest; /* the owner still has to pull from its own input: see exec__parallel_pays */
     unsigned worker_count;
     struct parallel_worker *workers; /* in the owner's statement arena */
 };
@@ -42,10 +43,14 @@ struct parallel {
 bool exec__is_independent(const struct expression *expression);
 
 /* Should the pipeline that ends in self->left or self->right (`input`) be run by many? Builds the
-   hash tables on its way if so. */
+   hash tables on its way if so. takes_rest: right and full joins may be on its way; right rows
+   without a partner are known when all workers are done, and come out of the owner's own input
+   after exec__parallel_exhaust (has_rest). */
 enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
-                                struct operator_state *input, struct parallel *parallel,
-                                bool *pays_out) MUST_USE;
+                                struct operator_state *input, bool takes_rest,
+                                struct parallel *parallel, bool *pays_out) MUST_USE;
+/* The owner's own scan has nothing to give any more. */
+void exec__parallel_exhaust(struct operator_state *input);
 /* Every worker opens `node` and runs `work`. After a failure, too, exec__parallel_end is called. */
 enum status exec__parallel_run(struct fiber *f, struct parallel *parallel,
                                const struct plan_node *node, parallel_function work, void *argument)

@@ -359,6 +359,14 @@ static void close_streams(struct fiber *f, struct scan_operator *self) {
     self->stream_count = self->stream_at = 0;
 }
 
+void exec__scan_exhaust(struct operator_state *base) {
+    struct scan_operator *self = (struct scan_operator *)base;
+    ASSERT(base->node->kind == NODE_TABLE_SCAN && !self->prepared);
+    self->prepared = true;
+    self->merge = false;
+    self->stream_count = self->stream_at = 0;
+}
+
 static enum status scan_reset(struct fiber *f, struct operator_state *base) {
     struct scan_operator *self = (struct scan_operator *)base;
     close_streams(f, self);

@@ -116,7 +116,7 @@ static enum status take_all(struct fiber *f, struct sort_operator *self) {
         arena_reset(&self->base.scratch);
     }
     TRY(sorter_finish(f, &self->sorter));
-    (void)exec__over_limit(&self->base, self->sorter.bytes_max);
+    exec__note_memory(&self->base, self->sorter.bytes_max);
     exec__count_spilled(&self->base, self->sorter.spilled_bytes);
     self->sorted = true;
     return STATUS_OK;

@@ -63,6 +63,7 @@ struct sorter {
     struct sort_entries entries;
     bool spilled, finished;
     uint64_t spilled_bytes, bytes_max; /* written; most held */
+    uint64_t borrowed;
     struct spill spill;
     struct spill_run *runs;
     size_t run_count, run_capacity;

@@ -202,7 +202,7 @@ enum status sorter_rows(struct fiber *f, struct sorter *sorter, const struct bat
     if (bytes > sorter->bytes_max)
         sorter->bytes_max = bytes;
     bool too_many = sorter->rows.row_count > UINT32_MAX - VECTOR_SIZE;
-    if (bytes <= environment->memory_max && !too_many)
+    if (!too_many && exec__may_hold(sorter->execution, bytes, &sorter->borrowed))
         return STATUS_OK;
     if (exec__spill_possible(sorter->execution))
         return write_run(f, sorter);

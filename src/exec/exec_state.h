@@ -57,6 +57,7 @@ struct execution {
     /* One of several that run a pipeline side by side, over the rows of these partitions, with hash
        tables that the parent has built (exec_parallel.h). */
     bool is_worker;
+    _Atomic uint64_t *lent; /* bytes that the server has lent to all of the statement */
     uint64_t worker_partitions;
     const struct execution *parent;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
@@ -127,6 +128,7 @@ struct operator_state {
     struct operator_state *left, *right, *all_next;
     struct arena scratch; /* emptied at each next */
     uint64_t memory_held; /* bytes accounted */
+    uint64_t borrowed;    /* beyond memory_max */
 };
 
 enum status exec__operator_open(struct fiber *f, struct execution *execution,
@@ -145,6 +147,12 @@ enum status exec__operator_new(struct fiber *f, struct execution *execution,
 enum status exec__account(struct operator_state *self, uint64_t bytes) MUST_USE;
 /* The same as a question: is it more than the operator may hold? */
 bool exec__over_limit(struct operator_state *self, uint64_t bytes);
+/* For EXPLAIN ANALYZE only. */
+void exec__note_memory(struct operator_state *self, uint64_t bytes);
+/* May somebody hold so many bytes? Up to memory_max always; beyond it the server lends what it has
+   (store_memory_lend), unless work_mem was set below its default. *borrowed: what this one has been
+   lent so far; the statement returns it in the end. */
+bool exec__may_hold(const struct execution *execution, uint64_t bytes, uint64_t *borrowed);
 void exec__count_removed(struct operator_state *self, uint64_t rows);
 void exec__count_spilled(struct operator_state *self, uint64_t bytes);
 
@@ -157,6 +165,8 @@ enum status exec__open_values(struct fiber *, struct execution *, const struct p
                               struct operator_state **);
 enum status exec__open_table_scan(struct fiber *, struct execution *, const struct plan_node *,
                                   struct operator_state **);
+/* A table scan that has not begun gives no row until it is reset. */
+void exec__scan_exhaust(struct operator_state *self);
 enum status exec__open_virtual_scan(struct fiber *, struct execution *, const struct plan_node *,
                                     struct operator_state **);
 enum status exec__open_function_scan(struct fiber *, struct execution *, const struct plan_node *,

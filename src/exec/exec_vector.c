@@ -6,6 +6,9 @@
  * are all constant is computed once and is constant. NULLs of strict functions are worked out here,
  * word by word, before the kernel runs. What is rare is done row by row by exec_scalar.c.
  *
+ * What reads one column alone, and finds it as a dictionary, is computed once for each entry that
+ * occurs in the rows (which is why no entry can be at fault that no row has).
+ *
  * Conditions have a second way, exec__select: comparisons write selections at once, AND narrows
  * them from left to right, OR looks only at what is not yet true.
  */
@@ -26,6 +29,9 @@ struct compiled {
     const struct kernel_entry *kernel;
     bool by_row;     /* exec_scalar does it */
     bool repeatable; /* same arguments, same result: constants stay constant */
+    bool per_entry;  /* reads only column entry_column, and always in the same way */
+    bool in_entries; /* being computed over its entries */
+    uint32_t entry_column;
     bool result_made;
     struct vector result;   /* own memory, made at first use */
     struct vector constant; /* CONSTANT, PARAMETER: made at first use */
@@ -73,6 +79,22 @@ static enum status compile_call(struct compiled *compiled) {
     return STATUS_OK;
 }
 
+/* Is everything below about one column, *column (UINT32_MAX: none met yet), and repeatable? */
+static bool about_one_column(const struct expression *expression, uint32_t *column) {
+    if (expression->kind == EXPRESSION_SUBPLAN ||
+        (expression->function != NULL && expression->function->volatility == FUNCTION_VOLATILE))
+        return false;
+    if (expression->kind == EXPRESSION_COLUMN) {
+        if (*column != UINT32_MAX && *column != expression->index)
+            return false;
+        *column = expression->index;
+    }
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        if (!about_one_column(expression->arguments[i], column))
+            return false;
+    return true;
+}
+
 enum status exec__compile(struct exec_local *local, const struct expression *expression,
                           struct compiled **compiled_out) {
     if (fiber_stack_left() < (16 << 10))
@@ -81,6 +103,10 @@ enum status exec__compile(struct exec_local *local, const struct expression *exp
     compiled->expression = expression;
     compiled->local = local;
     compiled->repeatable = true;
+    compiled->entry_column = UINT32_MAX;
+    compiled->per_entry = expression->kind != EXPRESSION_COLUMN &&
+                          about_one_column(expression, &compiled->entry_column) &&
+                          compiled->entry_column != UINT32_MAX;
     *compiled_out = compiled;
     compiled->by_row = !has_vector_form(expression);
     if (compiled->by_row)
@@ -645,12 +671,15 @@ static enum status evaluate_cast(struct fiber *f, struct compiled *compiled,
 
 /* ---- IN (constants) ---------------------------------------------------------------------- */
 
+enum { FEW_STRINGS = 8 };
 struct in_set {
     struct value *values;
     uint64_t *hashes;
     uint32_t count, mask;
     uint32_t *table; /* index + 1 */
     bool has_null;
+    struct string strings[FEW_STRINGS];
+    bool is_short; /* few strings without trailing spaces to ignore, all inline */
 };
 
 static enum status make_in_set(struct fiber *f, struct compiled *compiled) {
@@ -680,6 +709,12 @@ static enum status make_in_set(struct fiber *f, struct compiled *compiled) {
             at = (at + 1) & set->mask;
         set->table[at] = ++set->count;
     }
+    struct type left = expression->arguments[0]->type;
+    set->is_short = set->count <= FEW_STRINGS && (left.id == TYPE_TEXT || left.id == TYPE_VARCHAR);
+    for (uint32_t i = 0; i < set->count; i++)
+        set->is_short = set->is_short && set->values[i].string.size <= STRING_INLINE_SIZE;
+    for (uint32_t i = 0; i < set->count && set->is_short; i++)
+        set->strings[i] = string_of(set->values[i].string.data, set->values[i].string.size);
     compiled->in_set = set;
     return STATUS_OK;
 }
@@ -691,6 +726,19 @@ static bool in_set_has(const struct in_set *set, uint64_t hash, const struct val
             return true;
     }
     return false;
+}
+
+static void in_short_strings(const struct in_set *set, const struct vector *left,
+                             const uint16_t *rows, uint32_t count, bool negated, uint8_t *data) {
+    struct vector_view view = vector_view(left);
+    const struct string *strings = view.data;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = view.indices[rows[i]];
+        bool found = false;
+        for (uint32_t s = 0; s < set->count && view_valid(&view, at); s++)
+            found |= memcmp(&strings[at], &set->strings[s], sizeof *strings) == 0;
+        data[rows[i]] = found != negated;
+    }
 }
 
 static enum status evaluate_in(struct fiber *f, struct compiled *compiled,
@@ -705,8 +753,13 @@ static enum status evaluate_in(struct fiber *f, struct compiled *compiled,
     const struct vector *left = &compiled->vectors[0];
     uint8_t *data = result->data;
     uint64_t hashes[VECTOR_SIZE];
-    vector_hash(left, rows, count, false, hashes);
     merge_nulls(result, left, 1, rows, count);
+    if (set->is_short && !set->has_null) {
+        in_short_strings(set, left, rows, count, compiled->expression->negated, data);
+        *out = *result;
+        return STATUS_OK;
+    }
+    vector_hash(left, rows, count, false, hashes);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = rows[i];
         if (vector_is_null(left, row))
@@ -721,11 +774,105 @@ static enum status evaluate_in(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
+/* ---- dictionaries ------------------------------------------------------------------------ */
+
+/* The column as a dictionary with far fewer entries than rows; NULL: it is not. */
+static const struct vector *dictionary_of(const struct compiled *compiled,
+                                          const struct batch *input, uint32_t count) {
+    if (!compiled->per_entry || compiled->in_entries)
+        return NULL;
+    const struct vector *column = &input->vectors[compiled->entry_column];
+    return column->kind == VECTOR_DICTIONARY && column->dictionary_count > 0 &&
+                   column->dictionary_count <= count / 2
+               ? column
+               : NULL;
+}
+
+static uint32_t entries_met(const struct vector *column, const uint16_t *rows, uint32_t count,
+                            uint16_t *entries) {
+    uint8_t met[VECTOR_SIZE];
+    uint32_t n = 0;
+    memset(met, 0, column->dictionary_count);
+    for (uint32_t i = 0; i < count; i++)
+        met[column->indices[rows[i]]] = 1;
+    for (uint32_t e = 0; e < column->dictionary_count; e++) {
+        entries[n] = (uint16_t)e;
+        n += met[e];
+    }
+    return n;
+}
+
+/* The entries as rows of a batch, which has no other column. */
+static enum status batch_of_entries(const struct compiled *compiled, const struct batch *input,
+                                    const struct vector *column, struct arena *arena,
+                                    struct batch *batch) {
+    *batch =
+        (struct batch){.column_count = input->column_count, .row_count = column->dictionary_count};
+    batch->vectors = arena_alloc_zeroed(arena, input->column_count * sizeof *batch->vectors);
+    if (batch->vectors == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    struct vector *entry = &batch->vectors[compiled->entry_column];
+    *entry = *column;
+    entry->kind = VECTOR_FLAT;
+    entry->indices = NULL;
+    return STATUS_OK;
+}
+
+/* The value for each entry that occurs, at its number. */
+static enum status evaluate_entries(struct fiber *f, struct compiled *compiled,
+                                    const struct batch *input, const struct vector *column,
+                                    const uint16_t *rows, uint32_t count, struct arena *arena,
+                                    struct vector *out) {
+    uint16_t entries[VECTOR_SIZE];
+    uint32_t met = entries_met(column, rows, count, entries);
+    struct batch batch;
+    TRY(batch_of_entries(compiled, input, column, arena, &batch));
+    compiled->in_entries = true;
+    enum status status = evaluate(f, compiled, &batch, entries, met, arena, out);
+    compiled->in_entries = false;
+    return status;
+}
+
+static enum status select_entries(struct fiber *f, struct compiled *compiled,
+                                  const struct batch *input, const struct vector *column,
+                                  const uint16_t *rows, uint32_t count, struct arena *arena,
+                                  uint16_t *out, uint32_t *out_count) {
+    uint16_t entries[VECTOR_SIZE];
+    uint8_t chosen[VECTOR_SIZE];
+    uint32_t kept = 0, met = entries_met(column, rows, count, entries);
+    struct batch batch;
+    TRY(batch_of_entries(compiled, input, column, arena, &batch));
+    compiled->in_entries = true;
+    enum status status = exec__select(f, compiled, &batch, entries, met, arena, entries, &met);
+    compiled->in_entries = false;
+    TRY(status);
+    memset(chosen, 0, column->dictionary_count);
+    for (uint32_t e = 0; e < met; e++)
+        chosen[entries[e]] = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t row = rows[i];
+        out[kept] = row;
+        kept += chosen[column->indices[row]];
+    }
+    *out_count = kept;
+    return STATUS_OK;
+}
+
 /* ---- the tree ---------------------------------------------------------------------------- */
 
 static enum status evaluate(struct fiber *f, struct compiled *compiled, const struct batch *input,
                             const uint16_t *rows, uint32_t count, struct arena *arena,
                             struct vector *out) {
+    const struct vector *dictionary = dictionary_of(compiled, input, count);
+    if (dictionary != NULL) {
+        TRY(evaluate_entries(f, compiled, input, dictionary, rows, count, arena, out));
+        if (out->kind == VECTOR_FLAT) {
+            out->kind = VECTOR_DICTIONARY;
+            out->indices = dictionary->indices;
+            out->dictionary_count = dictionary->dictionary_count;
+        }
+        return STATUS_OK;
+    }
     if (compiled->by_row)
         return evaluate_by_row(f, compiled, input, rows, count, arena, out);
     switch (compiled->expression->kind) {
@@ -797,7 +944,10 @@ enum status exec__select(struct fiber *f, struct compiled *compiled, const struc
                          const uint16_t *rows, uint32_t count, struct arena *arena, uint16_t *out,
                          uint32_t *out_count) {
     const struct expression *expression = compiled->expression;
+    const struct vector *dictionary = dictionary_of(compiled, input, count);
     bool constant;
+    if (dictionary != NULL)
+        return select_entries(f, compiled, input, dictionary, rows, count, arena, out, out_count);
     if (!compiled->by_row && expression->kind == EXPRESSION_AND) {
         const uint16_t *left = rows;
         uint32_t left_count = count;

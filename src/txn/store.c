@@ -9,6 +9,7 @@
 
 enum {
     MEMORY_TINY = 48 << 20,
+    MEMORY_TO_LEND = 512 << 20,
     MEMORY_REST_MIN = 10 << 20,  /* program, journal buffers, stacks: what an idle server takes */
     MEMORY_REST_MAX = 160 << 20, /* and what statements and bulk loads gather */
 };
@@ -251,13 +252,19 @@ static enum status options_apply(struct fiber *f, const struct store_options *op
     return STATUS_OK;
 }
 
+/* What can be lent to statements: small servers need theirs for pages. */
+static uint64_t statement_memory(uint64_t memory_max) {
+    return memory_max < MEMORY_TO_LEND ? 0 : memory_max / 4;
+}
+
 /* What pages may take: the rest is for write sets, history, statements and the program itself. Tiny
    amounts, as in tests, are for pages alone. */
 static uint64_t page_memory(uint64_t memory_max) {
     if (memory_max < MEMORY_TINY)
         return memory_max;
     uint64_t rest = MEMORY_REST_MIN + memory_max / 8;
-    return memory_max - (rest < MEMORY_REST_MAX ? rest : MEMORY_REST_MAX);
+    rest = rest < MEMORY_REST_MAX ? rest : MEMORY_REST_MAX;
+    return memory_max - rest - statement_memory(memory_max);
 }
 
 /* For one generation of one partition. */
@@ -275,6 +282,7 @@ static enum status parts_open(struct fiber *f, const struct store_options *optio
     if (store->partitions == NULL || store->tracker == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     store->memory_max = options->memory_max;
+    store->statement_memory_max = statement_memory(options->memory_max);
     store->history_memory_max = history_memory(options->memory_max, store->partition_count);
     TRY(page_budget_create(page_memory(options->memory_max), store->partition_count,
                            &store->budget));
@@ -338,6 +346,20 @@ enum status store_open(struct fiber *f, const struct store_options *options,
 
 uint64_t store_memory(const struct store *store) {
     return store->memory_max;
+}
+
+bool store_memory_lend(struct store *store, uint64_t bytes) {
+    uint64_t lent = atomic_load(&store->statement_memory_lent);
+    do {
+        if (bytes > store->statement_memory_max - lent)
+            return false;
+    } while (!atomic_compare_exchange_weak(&store->statement_memory_lent, &lent, lent + bytes));
+    return true;
+}
+
+void store_memory_return(struct store *store, uint64_t bytes) {
+    uint64_t before = atomic_fetch_sub(&store->statement_memory_lent, bytes);
+    ASSERT(before >= bytes);
 }
 
 unsigned store_partition_count(const struct store *store) {

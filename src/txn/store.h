@@ -134,6 +134,8 @@ struct store {
     struct file *lock_file;
     struct page_budget *budget;
     uint64_t memory_max;
+    uint64_t statement_memory_max; /* what statements may be lent, all together */
+    _Atomic uint64_t statement_memory_lent;
     uint64_t history_memory_max; /* bytes of a history generation before it spills */
     struct journal *journal;
     struct partition *partitions;

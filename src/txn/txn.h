@@ -73,6 +73,10 @@ enum status store_close(struct fiber *f, struct store *store) MUST_USE;
 void store_abandon(struct fiber *f, struct store *store);
 /* Bytes of memory it was opened with. */
 uint64_t store_memory(const struct store *store);
+/* Memory that statements may take beyond their own limits: a share of the server's, for all of them
+   together. False: so much is not left. What was lent is returned. Any thread. */
+bool store_memory_lend(struct store *store, uint64_t bytes);
+void store_memory_return(struct store *store, uint64_t bytes);
 unsigned store_partition_count(const struct store *store);
 /* Checkpoint every partition now and recycle journal segments. */
 enum status store_checkpoint(struct fiber *f, struct store *store) MUST_USE;

@@ -32,7 +32,7 @@ explain (costs off) select count(*) from lineitem, part where (p_key = l_part an
 explain (costs off) select count(*) from supplier, nation n1, nation n2, orders where s_nation = n1.n_key and o_customer = n2.n_key and o_key = s_key and ((n1.n_name = 'nation1' and n2.n_name = 'nation2') or (n1.n_name = 'nation2' and n2.n_name = 'nation1'));
 -- outer joins
 explain (costs off) select count(*) from part left join lineitem on l_part = p_key;
-explain (costs off) select count(*) from orders left join lineitem on l_order = o_key where l_qty > 19;
+explain (costs off) select count(*) from orders left join lineitem on l_order = o_key where l_qty > 14;
 explain (costs off) select count(*) from (part left join partsupp on ps_part = p_key), supplier where s_key = p_size and s_nation = 3;
 -- below grouping, into views
 create view totals as select l_part, sum(l_qty) as total from lineitem group by l_part;
