@@ -27,9 +27,23 @@ bool world_failed(const struct world *world) {
     return world->report->failure[0] != '\0';
 }
 
+/* Has the disk changed anything by itself? */
+static bool has_rotted(const struct world *world) {
+    const struct simulator_counts *counts = simulator_counts(world->simulator);
+    return counts->faults[SIMULATOR_BIT_ROT] + counts->faults[SIMULATOR_MISDIRECTED] > 0;
+}
+
 bool world_excuses(struct world *world, const struct client *client) {
-    if (world->options.mode != WORLD_ROT || strncmp(client->sqlstate, "XX00", 4) != 0)
+    if (strncmp(client->sqlstate, "XX00", 4) != 0 || !has_rotted(world))
         return false;
+    world->damaged = true;
+    return true;
+}
+
+bool world_excuses_tail(struct world *world) {
+    if (!has_rotted(world))
+        return false;
+    simulator_note(world->simulator, "the journal's end may have rotted");
     world->damaged = true;
     return true;
 }
@@ -111,7 +125,7 @@ static void server_ended(struct world *world, enum status status) {
     simulator_note(world->simulator, "server: ended: %s: %s", status_name(status),
                    error_current()->message);
     bool damage = status == STATUS_DATA_CORRUPTED || status == STATUS_INDEX_CORRUPTED;
-    if (world->options.mode == WORLD_ROT && damage)
+    if (has_rotted(world))
         world->damaged = true;
     else if (damage || world->healed || status == STATUS_INTERNAL_ERROR ||
              (world->ever_ready && status == STATUS_UNDEFINED_FILE))
@@ -136,7 +150,7 @@ static void pass(struct world *world, int64_t duration_ns) {
             server_ended(world, status);
             simulator_run_for(s, (int64_t)pick(world, 300) * MS);
         } else if (simulator_failed(s, world->server)) {
-            if (world->healed)
+            if (world->healed && !has_rotted(world))
                 world_fail(world, "the server stopped itself without any fault");
             crash_server(world, pick(world, 2) == 0 ? SIMULATOR_POWER : SIMULATOR_KILL);
         }
@@ -159,7 +173,7 @@ static void stop_server(struct world *world) {
     while (!future_wait(&world->serving, 0, &status)) {
         simulator_run_for(world->simulator, 10 * MS);
         if (simulator_failed(world->simulator, world->server)) {
-            if (world->healed)
+            if (world->healed && !has_rotted(world))
                 world_fail(world, "the server stopped itself without any fault");
             crash_server(world, SIMULATOR_POWER);
             return;
@@ -194,8 +208,9 @@ static void count_outcome(struct world *world, const struct client *client,
                                   : &report->lost) += 1;
     if (client->nonsense)
         world_fail(world, "%s", client->message);
-    if (outcome == CLIENT_REFUSED && strcmp(client->sqlstate, "XX000") == 0)
-        world_fail(world, "internal error: %s", client->message);
+    if (outcome == CLIENT_REFUSED && strncmp(client->sqlstate, "XX00", 4) == 0 &&
+        (client->sqlstate[4] == '0' || !world_excuses(world, client)))
+        world_fail(world, "error %s: %s", client->sqlstate, client->message);
 }
 
 static enum client_outcome connect_seat(struct fiber *f, const struct client_seat *seat,
@@ -238,7 +253,7 @@ static enum status run_seat(struct fiber *f, void *argument) {
         count_outcome(world, &client, outcome);
         if (outcome == CLIENT_LOST || pick(world, 200) == 0)
             client_close(f, &client, pick(world, 2) == 0);
-        TRY(fiber_sleep(f, (int64_t)pick(world, 400) * MS));
+        TRY(fiber_sleep(f, (int64_t)pick(world, world->pause_ms_max) * MS));
     }
     client_close(f, &client, true);
     return STATUS_OK;
@@ -416,6 +431,7 @@ void world_run(const struct world_options *options, struct world_report *report_
     static struct crowd crowd;
     struct future crowding;
     void *state = world->workload->create(world);
+    world->pause_ms_max = 200u << pick(world, 4);
     crowd.count = 2 + (unsigned)pick(world, WORLD_CLIENTS_MAX - 1);
     for (unsigned i = 0; i < crowd.count; i++)
         crowd.seats[i] = (struct client_seat){world, state, i};

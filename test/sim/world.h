@@ -48,9 +48,10 @@ struct world {
     struct service service;
     struct future serving;
     bool ready, ever_ready, healed;
-    bool tables_made; /* by the workload */
-    bool stopping;    /* clients shall come to an end */
-    bool damaged;     /* rot mode: somebody was told so */
+    unsigned pause_ms_max; /* between the steps of a client */
+    bool tables_made;      /* by the workload */
+    bool stopping;         /* clients shall come to an end */
+    bool damaged;          /* rot mode: somebody was told so */
     struct world_report *report;
 };
 
@@ -59,6 +60,9 @@ void world_fail(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
 bool world_failed(const struct world *world);
 /* What a client did not get: in rot mode an answer of damage is as good as any. */
 bool world_excuses(struct world *world, const struct client *client);
+/* In rot mode the last frame of the journal may have rotted, which nobody can tell from one that
+   was half written: the newest commits may be gone. */
+bool world_excuses_tail(struct world *world);
 
 enum { WORLD_CLIENTS_MAX = 12 };
 
