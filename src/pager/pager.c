@@ -308,6 +308,10 @@ void pager_pin(struct page *page) {
     ((struct frame *)page)->pins++;
 }
 
+uint32_t pager_pins(const struct page *page) {
+    return ((const struct frame *)page)->pins;
+}
+
 void pager_unpin(struct pager *pager, struct page *page) {
     struct frame *frame = (struct frame *)page;
     ASSERT(frame->pins > 0);

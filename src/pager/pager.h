@@ -88,6 +88,7 @@ struct page *pager_fetch_cached(struct pager *pager, struct page_id id);
 struct page *pager_peek(struct pager *pager, struct page_id id);
 void pager_pin(struct page *page); /* once more */
 void pager_unpin(struct pager *pager, struct page *page);
+uint32_t pager_pins(const struct page *page);
 /* Say that `page` is about to change. A page of another size than PAGE_SIZE should be filled
    before its filler suspends: the copy a checkpoint may need of it comes from the heap. */
 void pager_modify(struct pager *pager, struct page *page);

@@ -233,6 +233,9 @@ static enum status alter(struct change *change, const struct statement *statemen
     case ALTER_RENAME_TABLE:
         TRY(catalog_rename_table(f, catalog, transaction, change->schema, table, action->new_name));
         break;
+    case ALTER_SET_FREEZE:
+        TRY(catalog_set_freeze(f, catalog, transaction, change->schema, table, action->freeze));
+        break;
     case ALTER_ADD_INDEX:
     case ALTER_NOTHING:
         break;

@@ -436,6 +436,9 @@ enum status parse_on_stack(const char *text, struct arena *arena, PgQuery__Parse
 
 /* NULL: nothing was said, or nothing that has a text. */
 const char *bind_option_text(struct binder *b, const parse_node *node);
+/* freeze = on | off | eager of a table, and the words of booleans for the first two. */
+enum status bind_freeze_option(struct binder *b, const PgQuery__DefElem *option,
+                               enum freeze_option *out) MUST_USE;
 /* Nothing said is true. */
 enum status bind_option_bool(struct binder *b, const PgQuery__DefElem *option, bool *out) MUST_USE;
 enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node, struct statement *statement)

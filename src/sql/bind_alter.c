@@ -122,6 +122,28 @@ static enum status alter_drop_column(struct binder *b, const PgQuery__AlterTable
     return STATUS_OK;
 }
 
+/* SET (...) and RESET (...). PostgreSQL's own options mean nothing here. */
+static enum status alter_options(struct binder *b, const PgQuery__AlterTableCmd *command,
+                                 struct alter_action *action) {
+    bool reset = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions;
+    action->kind = ALTER_NOTHING;
+    if (command->def == NULL || !NODE_IS(command->def, LIST))
+        return STATUS_OK;
+    const PgQuery__List *options = command->def->list;
+    for (size_t i = 0; i < options->n_items; i++) {
+        const PgQuery__DefElem *option = options->items[i]->def_elem;
+        if (strcmp(option->defname, "partition_by") == 0)
+            return bind_unsupported(b, option->location, "changing partition_by of a table");
+        if (strcmp(option->defname, "freeze") != 0)
+            continue;
+        action->kind = ALTER_SET_FREEZE;
+        action->freeze = FREEZE_ON;
+        if (!reset)
+            TRY(bind_freeze_option(b, option, &action->freeze));
+    }
+    return STATUS_OK;
+}
+
 static enum status alter_command(struct binder *b, const PgQuery__AlterTableCmd *command,
                                  const struct table *table, struct alter_action *action) {
     struct expression *ignored;
@@ -148,6 +170,7 @@ static enum status alter_command(struct binder *b, const PgQuery__AlterTableCmd 
                                        &action->default_text, &ignored);
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions:
     case PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:
+        return alter_options(b, command, action);
     case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner:
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStatistics:
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStorage:

@@ -314,9 +314,8 @@ static size_t count_constraints(const PgQuery__CreateStmt *node) {
     return count;
 }
 
-/* freeze = on | off | eager, and the words of booleans for the first two. */
-static enum status freeze_option(struct binder *b, const PgQuery__DefElem *option,
-                                 enum freeze_option *out) {
+enum status bind_freeze_option(struct binder *b, const PgQuery__DefElem *option,
+                               enum freeze_option *out) {
     static const struct {
         const char *word;
         enum freeze_option meaning;
@@ -358,7 +357,7 @@ static enum status table_options(struct binder *b, size_t count, parse_node **op
             continue;
         }
         if (strcmp(option->defname, "freeze") == 0) {
-            TRY(freeze_option(b, option, &create->spec.freeze));
+            TRY(bind_freeze_option(b, option, &create->spec.freeze));
             continue;
         }
         ignored[create->ignored_count++] = copy_name(b, option->defname);

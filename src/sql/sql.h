@@ -215,6 +215,7 @@ enum alter_kind {
     ALTER_ADD_CHECK,
     ALTER_DROP_CONSTRAINT,
     ALTER_RENAME_TABLE,
+    ALTER_SET_FREEZE,
     ALTER_NOTHING,
 };
 struct alter_action {
@@ -239,6 +240,7 @@ struct alter_action {
     const struct plan *check_plan;
     const struct constraint *constraint; /* DROP_CONSTRAINT */
     const char *new_name;
+    enum freeze_option freeze; /* SET_FREEZE */
 };
 struct statement_alter_table {
     const struct table *table; /* NULL: IF EXISTS and absent */

@@ -122,6 +122,8 @@ enum status catalog_default_insert(struct fiber *f, struct ddl *ddl, uint32_t ta
 enum status catalog_placement_set(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
                                   int column_number) MUST_USE;
 /* pg_class.relfilenode and other single columns. */
+enum status catalog_class_set_freeze(struct fiber *f, struct ddl *ddl, uint32_t oid,
+                                     enum freeze_option freeze) MUST_USE;
 enum status catalog_class_set_file(struct fiber *f, struct ddl *ddl, uint32_t oid, uint32_t file)
     MUST_USE;
 enum status catalog_attribute_set_not_null(struct fiber *f, struct ddl *ddl, uint32_t table_oid,

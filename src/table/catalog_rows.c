@@ -140,19 +140,38 @@ enum status catalog_rows_delete(struct fiber *f, struct ddl *ddl, uint32_t table
 
 /* ---- pg_class and pg_attribute -------------------------------------------------------- */
 
-static enum status set_reloptions(struct ddl *ddl, struct value *row,
-                                  const struct class_spec *spec) {
+/* partition_by NULL: not said. */
+static enum status set_reloptions(struct ddl *ddl, struct value *row, struct slice partition_by,
+                                  enum freeze_option freeze) {
     static const char *const freezes[] = {NULL, "freeze=off", "freeze=eager"};
-    struct value elements[2];
+    struct value elements[2], *options = &row[CLASS_RELOPTIONS - 1];
     uint32_t count = 0;
-    if (spec->partition_by != NULL)
-        elements[count++] =
-            value_text(arena_format(&ddl->arena, "partition_by=%s", spec->partition_by));
-    if (spec->freeze != FREEZE_ON)
-        elements[count++] = value_text(freezes[spec->freeze]);
+    if (partition_by.size > 0)
+        elements[count++] = value_string(TYPE_OF(TEXT), partition_by);
+    if (freeze != FREEZE_ON)
+        elements[count++] = value_text(freezes[freeze]);
+    *options = value_null(options->type);
     return count == 0 ? STATUS_OK
-                      : array_make(TYPE_TEXT_ARRAY, elements, count, &ddl->arena,
-                                   &row[CLASS_RELOPTIONS - 1]);
+                      : array_make(TYPE_TEXT_ARRAY, elements, count, &ddl->arena, options);
+}
+
+enum status catalog_class_set_freeze(struct fiber *f, struct ddl *ddl, uint32_t oid,
+                                     enum freeze_option freeze) {
+    struct catalog_row row;
+    struct array array;
+    struct slice partition_by = SLICE_EMPTY;
+    TRY(catalog_row_of(f, ddl, OID_PG_CLASS, OID_CLASS_OID_INDEX, oid, &row));
+    const struct value *old = &row.old[CLASS_RELOPTIONS - 1];
+    if (!old->is_null)
+        TRY(array_open(old->string, &array));
+    for (uint32_t i = 0; !old->is_null && i < array.count; i++) {
+        struct value text;
+        TRY(array_get(&array, i, &text));
+        if (slice_starts_with(text.string, slice_of_text("partition_by=")))
+            partition_by = text.string;
+    }
+    TRY(set_reloptions(ddl, row.row, partition_by, freeze));
+    return catalog_row_update(f, ddl, &row);
 }
 
 enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct class_spec *spec) {
@@ -174,7 +193,11 @@ enum status catalog_class_insert(struct fiber *f, struct ddl *ddl, const struct 
     set_bool(row, CLASS_RELHASRULES, spec->kind == 'v' && spec->oid >= OID_FIRST_USER);
     set_bool(row, CLASS_RELISPOPULATED, true);
     set_letter(row, CLASS_RELREPLIDENT, spec->replica_identity);
-    TRY(set_reloptions(ddl, row, spec));
+    struct slice partition_by = SLICE_EMPTY;
+    if (spec->partition_by != NULL)
+        partition_by =
+            slice_of_text(arena_format(&ddl->arena, "partition_by=%s", spec->partition_by));
+    TRY(set_reloptions(ddl, row, partition_by, spec->freeze));
     return catalog_row_insert(f, ddl, OID_PG_CLASS, row);
 }
 

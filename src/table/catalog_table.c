@@ -243,6 +243,20 @@ enum status catalog_set_default(struct fiber *f, struct catalog *catalog,
     return ddl_end(f, &ddl, set_default(f, &ddl, table, column_number, default_text));
 }
 
+static enum status set_freeze(struct fiber *f, struct ddl *ddl, const struct table *table,
+                              enum freeze_option freeze) {
+    TRY(ddl_check_user_table(table));
+    return catalog_class_set_freeze(f, ddl, table->oid, freeze);
+}
+
+enum status catalog_set_freeze(struct fiber *f, struct catalog *catalog,
+                               struct transaction *transaction, const struct schema *schema,
+                               const struct table *table, enum freeze_option freeze) {
+    struct ddl ddl;
+    ddl_init(&ddl, catalog, transaction, schema);
+    return ddl_end(f, &ddl, set_freeze(f, &ddl, table, freeze));
+}
+
 /* ---- names and numbers ---------------------------------------------------------------- */
 
 static enum status rename_table(struct fiber *f, struct ddl *ddl, const struct table *table,

@@ -9,6 +9,7 @@
  */
 #include "table/table_freeze.h"
 
+#include "base/base_list.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "runtime/runtime_sync.h"
@@ -41,6 +42,12 @@ struct freezer {
     struct refused refused[REFUSED_MAX];
     size_t refused_next;
     bool any_eager;
+    struct freezer_progress progress;
+    struct list demands; /* struct demand: what VACUUM (FREEZE) is at */
+};
+
+struct demand {
+    struct list link;
     struct freezer_progress progress;
 };
 
@@ -188,11 +195,18 @@ static void pass(struct fiber *f, struct freezer *freezer) {
     schema_release(schema);
 }
 
-bool freezer_progress(const struct catalog *catalog, struct freezer_progress *progress_out) {
-    if (catalog->freezer == NULL)
-        return false;
-    *progress_out = catalog->freezer->progress;
-    return true;
+size_t freezer_progress(const struct catalog *catalog, struct freezer_progress *progress,
+                        size_t capacity) {
+    const struct freezer *freezer = catalog->freezer;
+    size_t count = 0;
+    if (freezer == NULL || capacity == 0)
+        return 0;
+    progress[count++] = freezer->progress;
+    LIST_FOR (&freezer->demands, node) {
+        if (count < capacity)
+            progress[count++] = CONTAINER_OF(node, struct demand, link)->progress;
+    }
+    return count;
 }
 
 static enum status freezer_body(struct fiber *f, void *argument) {
@@ -212,6 +226,7 @@ enum status freezer_start(struct fiber *f, struct catalog *catalog) {
     if (freezer == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     freezer->catalog = catalog;
+    list_init(&freezer->demands);
     enum status status =
         fiber_spawn_detached(f, FIBER_BACKGROUND, "freezer", freezer_body, freezer);
     if (status != STATUS_OK)
@@ -238,17 +253,38 @@ void freezer_stop(struct fiber *f, struct catalog *catalog) {
 /* ---- at once
  * ---------------------------------------------------------------------------------------- */
 
-static enum status range_now(struct fiber *f, struct freeze_work *work, uint64_t *blocks) {
-    uint64_t purged = 0;
-    TRY(purge(f, work, &purged));
+static enum status range_now(struct fiber *f, struct freeze_work *work,
+                             struct freezer_progress *progress) {
+    progress->partition = work->partition;
+    progress->first_row = block_first_row(work->range);
+    TRY(purge(f, work, &progress->rows_purged));
     for (int attempt = 0; attempt < BUSY_ATTEMPTS; attempt++) {
         TRY(freeze__range(f, work));
         if (work->outcome != FREEZE_BUSY)
             break;
         TRY(fiber_sleep(f, BUSY_PAUSE_NS));
     }
-    *blocks += work->outcome == FREEZE_DONE;
-    return purge(f, work, &purged);
+    if (work->outcome == FREEZE_DONE) {
+        progress->blocks_made++;
+        progress->rows_frozen += work->rows;
+    }
+    return purge(f, work, &progress->rows_purged);
+}
+
+static enum status partition_now(struct fiber *f, struct catalog *catalog,
+                                 const struct table *table, unsigned partition,
+                                 struct freezer_progress *progress) {
+    struct range_look look = {.table = table};
+    struct freeze_work work = {.catalog = catalog, .table = table, .partition = partition};
+    for (;;) {
+        TRY(partition_call(f, catalog->store, partition, look_here, &look));
+        if (look.range == UINT64_MAX)
+            return STATUS_OK;
+        work.range = look.range;
+        work.commit.value = 0;
+        look.from = block_first_row(look.range + 1);
+        TRY(range_now(f, &work, progress));
+    }
 }
 
 enum status table_freeze(struct fiber *f, struct catalog *catalog, const struct table *table,
@@ -256,19 +292,17 @@ enum status table_freeze(struct fiber *f, struct catalog *catalog, const struct 
     *blocks_out = 0;
     if (table->kind != RELATION_TABLE || table->is_system)
         return STATUS_OK;
+    struct demand demand = {.progress = {.table_oid = table->oid}};
+    list_init(&demand.link);
+    if (catalog->freezer != NULL)
+        list_push_back(&catalog->freezer->demands, &demand.link);
     uint64_t partitions = table_partitions(catalog->store, table);
-    for (unsigned p = 0; p < store_partition_count(catalog->store); p++) {
-        struct range_look look = {.table = table};
-        struct freeze_work work = {.catalog = catalog, .table = table, .partition = p};
-        while ((partitions >> p & 1) != 0) {
-            TRY(partition_call(f, catalog->store, p, look_here, &look));
-            if (look.range == UINT64_MAX)
-                break;
-            work.range = look.range;
-            work.commit.value = 0;
-            look.from = block_first_row(look.range + 1);
-            TRY(range_now(f, &work, blocks_out));
-        }
+    enum status status = STATUS_OK;
+    for (unsigned p = 0; p < store_partition_count(catalog->store) && status == STATUS_OK; p++) {
+        if ((partitions >> p & 1) != 0)
+            status = partition_now(f, catalog, table, p, &demand.progress);
     }
-    return STATUS_OK;
+    list_remove(&demand.link);
+    *blocks_out = demand.progress.blocks_made;
+    return status;
 }

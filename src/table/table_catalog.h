@@ -116,6 +116,9 @@ enum status catalog_set_default(struct fiber *f, struct catalog *catalog,
                                 struct transaction *transaction, const struct schema *schema,
                                 const struct table *table, int16_t column_number,
                                 const char *default_text) MUST_USE;
+enum status catalog_set_freeze(struct fiber *f, struct catalog *catalog,
+                               struct transaction *transaction, const struct schema *schema,
+                               const struct table *table, enum freeze_option freeze) MUST_USE;
 /* With everything it owns: indexes, constraints, defaults, owned sequences, trees. */
 enum status catalog_drop_table(struct fiber *f, struct catalog *catalog,
                                struct transaction *transaction, const struct schema *schema,

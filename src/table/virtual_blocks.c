@@ -14,6 +14,7 @@ static const struct virtual_column blocks_columns[] = {
     {"relid", TYPE_OID},      {"relname", TYPE_NAME},    {"partition", TYPE_INT4},
     {"first_row", TYPE_INT8}, {"generation", TYPE_INT8}, {"rows", TYPE_INT8},
     {"masked", TYPE_INT8},    {"bytes", TYPE_INT8},      {"encodings", TYPE_TEXT_ARRAY},
+    {"versions", TYPE_INT4},  {"readers", TYPE_INT4},
 };
 
 struct blocks_call {
@@ -56,14 +57,15 @@ static enum status count_masked(struct fiber *f, struct blocks_call *call,
     return status;
 }
 
-/* "name: encoding" of each column's first piece. */
+/* "name: encoding" of each column's first piece; *readers_out: most scans that are at one. */
 static enum status encodings(struct fiber *f, struct blocks_call *call, struct partition *partition,
                              const struct block_header *header, uint64_t range, int64_t *bytes_out,
-                             struct value *array_out) {
+                             int32_t *readers_out, struct value *array_out) {
     struct value *texts;
     TRY(arena__array(&call->arena, header->column_count + 1u, sizeof *texts, &texts));
     uint32_t count = 0;
     *bytes_out = 0;
+    *readers_out = 0;
     for (unsigned i = 0; i < header->column_count; i++) {
         struct block_column column;
         block_column_decode(header, i, &column);
@@ -88,6 +90,8 @@ static enum status encodings(struct fiber *f, struct blocks_call *call, struct p
             texts[count++] =
                 value_text(arena_format(&call->arena, "%s: %s", named->name, statistics.encoding));
         }
+        int32_t readers = (int32_t)txn_large_readers(&large);
+        *readers_out = readers > *readers_out ? readers : *readers_out;
         txn_release_large(partition, &large);
         TRY(status);
     }
@@ -99,8 +103,14 @@ static enum status block_row(struct fiber *f, struct blocks_call *call, struct p
     const struct table *table = call->table;
     struct value array;
     int64_t masked, bytes;
+    int32_t readers;
+    uint64_t versions;
+    uint8_t key[BLOCK_KEY_SIZE];
+    block_key_encode(blocks->range, 0, 0, key);
     TRY(count_masked(f, call, partition, blocks, &masked));
-    TRY(encodings(f, call, partition, &blocks->header, blocks->range, &bytes, &array));
+    TRY(encodings(f, call, partition, &blocks->header, blocks->range, &bytes, &readers, &array));
+    TRY(partition_version_count(f, partition, block_tree(table), slice_of(key, sizeof key),
+                                &versions));
     struct value values[] = {
         value_oid(table->oid),
         value_string(TYPE_OF(NAME), slice_of_text(table->name)),
@@ -111,6 +121,8 @@ static enum status block_row(struct fiber *f, struct blocks_call *call, struct p
         value_int8(masked),
         value_int8(bytes),
         array,
+        value_int4((int32_t)versions),
+        value_int4(readers),
     };
     return call->sink->row(call->sink, values);
 }
@@ -162,23 +174,27 @@ static const struct virtual_column progress_columns[] = {
     {"rows_purged", TYPE_INT8},
 };
 
+enum { PROGRESS_MAX = 64 };
+
 static enum status progress_rows(struct fiber *f, struct catalog *catalog,
                                  const struct schema *schema, struct transaction *transaction,
                                  void *session, struct virtual_sink *sink) {
-    struct freezer_progress progress;
-    if (!freezer_progress(catalog, &progress))
-        return STATUS_OK;
-    bool idle = progress.table_oid == 0;
-    struct value values[] = {
-        value_text("freezing"),
-        idle ? value_null(TYPE_OF(OID)) : value_oid(progress.table_oid),
-        idle ? value_null(TYPE_OF(INT4)) : value_int4((int32_t)progress.partition),
-        idle ? value_null(TYPE_OF(INT8)) : value_int8((int64_t)progress.first_row),
-        value_int8((int64_t)progress.blocks_made),
-        value_int8((int64_t)progress.rows_frozen),
-        value_int8((int64_t)progress.rows_purged),
-    };
-    return sink->row(sink, values);
+    struct freezer_progress progress[PROGRESS_MAX];
+    size_t count = freezer_progress(catalog, progress, PROGRESS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        bool idle = progress[i].table_oid == 0;
+        struct value values[] = {
+            value_text(i == 0 ? "freezing" : "vacuum (freeze)"),
+            idle ? value_null(TYPE_OF(OID)) : value_oid(progress[i].table_oid),
+            idle ? value_null(TYPE_OF(INT4)) : value_int4((int32_t)progress[i].partition),
+            idle ? value_null(TYPE_OF(INT8)) : value_int8((int64_t)progress[i].first_row),
+            value_int8((int64_t)progress[i].blocks_made),
+            value_int8((int64_t)progress[i].rows_frozen),
+            value_int8((int64_t)progress[i].rows_purged),
+        };
+        TRY(sink->row(sink, values));
+    }
+    return STATUS_OK;
 }
 
 static const struct virtual_table block_tables[] = {

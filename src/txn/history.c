@@ -273,6 +273,25 @@ enum status history__changed(struct fiber *f, struct partition *partition, const
     return STATUS_OK;
 }
 
+enum status history__count(struct fiber *f, struct partition *partition, const struct tree *tree,
+                           struct slice key, uint64_t horizon, uint64_t *count_out) {
+    uint64_t commit = horizon;
+    *count_out = 0;
+    for (;;) {
+        struct history_answer answer = {0};
+        uint64_t next = UINT64_MAX;
+        for (int g = 0; g < 2; g++) {
+            if (tree->entry_count[g] > 0 && partition->generations[g].end > commit)
+                TRY(layer_lookup(f, &partition->generations[g].layer, tree->id, key, commit, next,
+                                 NULL, &next, &answer));
+        }
+        if (!answer.known)
+            return STATUS_OK;
+        *count_out += answer.present;
+        commit = next;
+    }
+}
+
 enum status history__moved(struct fiber *f, struct partition *partition, struct tree_id tree,
                            struct slice key, uint64_t snapshot,
                            uint8_t moved_to[TXN_MOVED_SIZE_MAX], size_t *size_out) {

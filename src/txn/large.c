@@ -110,6 +110,10 @@ void txn_release_large(struct partition *partition, struct txn_large *large) {
     *large = (struct txn_large){0};
 }
 
+uint32_t txn_large_readers(const struct txn_large *large) {
+    return large->page != NULL ? pager_pins(large->page) - 1 : 0;
+}
+
 bool txn_large_proven(const struct txn_large *large) {
     return large->page != NULL && large->page->proven;
 }

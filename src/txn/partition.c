@@ -228,6 +228,21 @@ enum status partition_tree_count(struct fiber *f, struct partition *partition, s
     return STATUS_OK;
 }
 
+enum status partition_version_count(struct fiber *f, struct partition *partition, struct tree_id id,
+                                    struct slice key, uint64_t *count_out) {
+    struct tree *tree;
+    struct slice value;
+    struct btree_pin pin;
+    bool found;
+    TRY(partition__tree(partition, id, &tree));
+    TRY(btree_get(f, &tree->base, key, &found, &value, &pin));
+    if (found)
+        btree_unpin(&pin);
+    TRY(history__count(f, partition, tree, key, store_horizon(partition->store).value, count_out));
+    *count_out += found;
+    return STATUS_OK;
+}
+
 enum status partition_tree_size(struct fiber *f, struct partition *partition, struct tree_id id,
                                 uint64_t *bytes_out) {
     struct tree *tree;

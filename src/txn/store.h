@@ -233,6 +233,9 @@ enum status history__get(struct fiber *f, struct partition *partition, const str
 enum status history__changed(struct fiber *f, struct partition *partition, const struct tree *tree,
                              struct slice key, uint64_t snapshot, bool *changed_out) MUST_USE;
 /* File word (entry->tree has TREE_MOVED) where the key's value went at commit `number`. */
+/* Old values of the key that a snapshot from `horizon` on may read. */
+enum status history__count(struct fiber *f, struct partition *partition, const struct tree *tree,
+                           struct slice key, uint64_t horizon, uint64_t *count_out) MUST_USE;
 enum status history__file_moved(struct fiber *f, struct partition *partition, uint64_t number,
                                 const struct layer_entry *entry) MUST_USE;
 /* The word about a key that a commit after `snapshot` left. *size_out 0: there is none. */

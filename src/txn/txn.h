@@ -267,6 +267,8 @@ enum status txn_get_large(struct fiber *f, struct transaction *transaction,
 enum status txn_open_large(struct fiber *f, struct partition *partition, struct slice reference,
                            struct arena *arena, struct txn_large *large_out) MUST_USE;
 void txn_release_large(struct partition *partition, struct txn_large *large);
+/* Others that have the value's page pinned now; 0 for a short value. */
+uint32_t txn_large_readers(const struct txn_large *large);
 /* A note for readers: has somebody looked through these bytes, and found them well formed, since
    they were read or written? False for short values. */
 bool txn_large_proven(const struct txn_large *large);
@@ -343,6 +345,11 @@ enum status partition_row_ids(struct fiber *f, struct partition *partition, stru
 enum status partition_tree_count(struct fiber *f, struct partition *partition, struct tree_id tree,
                                  uint64_t *count_out) MUST_USE;
 
+/* How many versions of an entry are kept: the newest, if there is one, and those that snapshots in
+   use may still read. */
+enum status partition_version_count(struct fiber *f, struct partition *partition,
+                                    struct tree_id tree, struct slice key, uint64_t *count_out)
+    MUST_USE;
 /* Bytes of the pages of a tree on this partition; may read a part of them. */
 enum status partition_tree_size(struct fiber *f, struct partition *partition, struct tree_id tree,
                                 uint64_t *bytes_out) MUST_USE;

@@ -1,0 +1,104 @@
+/* Freezing as a user steers and sees it. */
+#include "test.h"
+
+#include <string.h>
+
+#include "sql_runner.h"
+
+static struct sql_runner *runner;
+static struct sql_session *s, *other;
+
+static int group_setup(void **state) {
+    runner = sql_runner_open(1);
+    s = sql_session_open(runner);
+    other = sql_session_open(runner);
+    return 0;
+}
+
+static int group_teardown(void **state) {
+    sql_runner_close(runner);
+    return 0;
+}
+
+static int setup(void **state) {
+    sql_run(s, "rollback; drop table if exists t");
+    sql_run(other, "rollback");
+    return 0;
+}
+
+static void the_option_is_changed_and_kept(void **state) {
+    const char *options = "select reloptions from pg_class where relname = 't'";
+    sql_run(s, "create table t(a int primary key, b int) with (freeze = off)");
+    assert_sql(s, options, "{freeze=off}\n");
+    assert_sql(s, "alter table t set (freeze = eager)", "ALTER TABLE\n");
+    assert_sql(s, options, "{freeze=eager}\n");
+    assert_sql(s, "alter table t set (freeze = on)", "ALTER TABLE\n");
+    assert_sql(s, options, "NULL\n");
+    assert_sql(s, "alter table t set (fillfactor = 70, freeze = off)", "ALTER TABLE\n");
+    assert_sql(s, options, "{freeze=off}\n");
+    assert_sql(s, "alter table t reset (freeze)", "ALTER TABLE\n");
+    assert_sql(s, options, "NULL\n");
+    sql_run(s, "begin; alter table t set (freeze = off); rollback");
+    assert_sql(s, options, "NULL\n");
+    sql_run(s, "drop table t; create table t(a int primary key, b int) with (partition_by = a)");
+    assert_sql(s, "alter table t set (freeze = off)", "ALTER TABLE\n");
+    assert_sql(s, options, "{partition_by=a,freeze=off}\n");
+}
+
+static void wrong_options_are_refused(void **state) {
+    sql_run(s, "create table t(a int)");
+    const char *got = sql_run(s, "alter table t set (freeze = sometimes)");
+    assert_memory_equal(got, "ERROR 22023", 11);
+    got = sql_run(s, "create table u(a int) with (freeze = 3)");
+    assert_memory_equal(got, "ERROR 22023", 11);
+    got = sql_run(s, "alter table t set (partition_by = a)");
+    assert_memory_equal(got, "ERROR 0A000", 11);
+    got = sql_run(s, "alter table pg_class set (freeze = off)");
+    assert_memory_equal(got, "ERROR 42501", 11);
+}
+
+static void eager_freezing_begins_when_it_is_asked_for(void **state) {
+    sql_run(s, "create table t(a int, b int) with (freeze = off)");
+    sql_run(s, "insert into t select i, i from generate_series(1, 1000) i");
+    assert_sql(s, "select count(*) from satori_blocks where relname = 't'", "0\n");
+    sql_run(s, "alter table t set (freeze = eager)");
+    const char *got = "";
+    for (int attempt = 0; attempt < 600 && strcmp(got, "1000\n") != 0; attempt++) {
+        sql_run(s, "select pg_sleep(0.1)");
+        got = sql_run(s, "select sum(rows) from satori_blocks where relname = 't'");
+    }
+    assert_string_equal(got, "1000\n");
+    assert_sql(s, "select blocks_made > 0, rows_frozen >= 1000 from satori_progress", "t|t\n");
+}
+
+/* A snapshot keeps the version it reads; the last one to leave lets it go. */
+static void blocks_show_their_versions(void **state) {
+    const char *blocks = "select sum(rows), sum(masked), max(versions), max(generation), "
+                         "max(readers) from satori_blocks where relname = 't'";
+    sql_run(s, "create table t(a int primary key, b int) with (freeze = off)");
+    sql_run(s, "insert into t select i, i from generate_series(1, 1000) i");
+    assert_sql(s, "vacuum (freeze) t", "VACUUM\n");
+    assert_sql(s, blocks, "1000|0|1|1|0\n");
+    sql_run(other, "begin isolation level repeatable read");
+    assert_sql(other, "select sum(b) from t", "500500\n");
+    assert_sql(s, "update t set b = 0 where a <= 100", "UPDATE 100\n");
+    assert_sql(s, blocks, "1000|100|1|1|0\n");
+    assert_sql(s, "vacuum (freeze) t", "VACUUM\n");
+    assert_sql(s, blocks, "1000|0|2|2|0\n");
+    assert_sql(other, "select sum(b) from t", "500500\n");
+    sql_run(other, "commit");
+    assert_sql(s, "select sum(b) from t", "495450\n");
+    assert_sql(s, blocks, "1000|0|1|2|0\n");
+}
+
+#define CASE(name) cmocka_unit_test_setup(name, setup)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(the_option_is_changed_and_kept),
+        CASE(wrong_options_are_refused),
+        CASE(eager_freezing_begins_when_it_is_asked_for),
+        CASE(blocks_show_their_versions),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
