@@ -59,6 +59,8 @@ static struct pager *pager_new(const struct pager_options *options) {
     page_map_init(&pager->durable);
     page_map_init(&pager->temporary);
     list_init(&pager->dirty);
+    list_init(&pager->chunks_once);
+    list_init(&pager->chunks_again);
     list_init(&pager->cut);
     size_t size = strlen(options->directory) + sizeof "/pages";
     pager->path_pages = memory_alloc(size);
@@ -252,7 +254,7 @@ enum status pager_fetch(struct fiber *f, struct pager *pager, struct page_id id,
             struct frame *frame = entry_frame(entry);
             if (!frame->reading) {
                 frame->pins++;
-                frame->referenced = true;
+                pool__touch(pager, frame);
                 pager->hits++;
                 *page_out = &frame->page;
                 return STATUS_OK;

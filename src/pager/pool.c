@@ -1,12 +1,33 @@
 /*
- * The buffer pool of one pager: frames, the clock (Corbato 1968, one reference bit), the reserve.
+ * The buffer pool of one pager: frames, the clock (Corbato 1968, one reference bit), chunks, the
+ * reserve.
+ *
+ * Chunks are durable pages of another size than PAGE_SIZE: columns of blocks. A scan reads many of
+ * them once, and again when it is repeated. So it must not push out the pages of trees, nor chunks
+ * that are read often; and the oldest chunk is no good victim, for of a table larger than memory it
+ * is the next to be read. In the manner of 2Q (Johnson and Shasha 1994), with another choice among
+ * those seen once:
+ *
+ *     once    read, and not asked for again since, by the time of reading
+ *     again   asked for again while in memory, by the time of that
+ *
+ * The oldest one of either goes if chunks of twice the bytes that are held were read since it was
+ * last asked for: keeping it would not save a round much. Else the newest one of `once` goes, so
+ * that what is there stays for the next round.
+ *
+ * With each chunk that goes the clock's hand moves on by one page: a page of a tree must have been
+ * unused for a whole round to be taken instead. Chunks give way to pages as long as they hold more
+ * than a quarter of the pager's memory.
  */
 #include <string.h>
 
 #include "base/base_memory.h"
 #include "pager/state.h"
 
-enum { COLD_DIRTY_MAX = 64 /* met by the hand before it is better to write some */ };
+enum {
+    COLD_DIRTY_MAX = 64,   /* met by the hand before it is better to write some */
+    CHUNK_LOOKS_MAX = 256, /* chunks in use passed over in search of a victim */
+};
 
 struct frame *pool__try_new(struct pager *pager, uint32_t size) {
     if (!budget_take(&pager->share, size))
@@ -68,6 +89,13 @@ void pool__install(struct pager *pager, struct frame *frame, struct page_id id) 
     frame->referenced = true;
     frame->clock_index = (uint32_t)pager->frame_count;
     pager->frames[pager->frame_count++] = frame;
+    frame->chunk = !frame->page.temporary && frame->size != PAGE_SIZE;
+    if (frame->chunk) {
+        list_push_back(&pager->chunks_once, &frame->chunk_link);
+        pager->chunk_bytes += frame->size;
+        pager->chunk_read += frame->size;
+        frame->chunk_used = pager->chunk_read;
+    }
     *page_map_entry(map_of(pager, frame->page.temporary), page_index(id)) = frame_entry(frame);
 }
 
@@ -76,6 +104,20 @@ void pool__clock_remove(struct pager *pager, struct frame *frame) {
     struct frame *last = pager->frames[--pager->frame_count];
     pager->frames[frame->clock_index] = last;
     last->clock_index = frame->clock_index;
+    if (frame->chunk) {
+        list_remove(&frame->chunk_link);
+        pager->chunk_bytes -= frame->size;
+        frame->chunk = false;
+    }
+}
+
+void pool__touch(struct pager *pager, struct frame *frame) {
+    frame->referenced = true;
+    if (!frame->chunk)
+        return;
+    frame->chunk_used = pager->chunk_read;
+    list_remove(&frame->chunk_link);
+    list_push_back(&pager->chunks_again, &frame->chunk_link);
 }
 
 void pool__set_dirty(struct pager *pager, struct frame *frame, bool cut) {
@@ -112,6 +154,8 @@ void pool__orphan_settle(struct pager *pager, struct frame *frame) {
 static bool is_cold(struct frame *frame) {
     if (frame->pins > 0 || frame->reading || frame->writing)
         return false;
+    if (frame->chunk)
+        return frame->dirty; /* a clean one is not the clock's */
     if (frame->referenced) {
         frame->referenced = false;
         return false;
@@ -134,7 +178,41 @@ static void evict(struct pager *pager, struct frame *frame) {
     pager->evictions++;
 }
 
-bool pool__evict_one(struct pager *pager) {
+/* From the newest (or the oldest) on, the first that may go. */
+static struct frame *chunk_victim(const struct list *chunks, bool newest) {
+    unsigned looks = 0;
+    for (struct list *node = newest ? chunks->previous : chunks->next;
+         node != chunks && looks < CHUNK_LOOKS_MAX;
+         node = newest ? node->previous : node->next, looks++) {
+        struct frame *frame = CONTAINER_OF(node, struct frame, chunk_link);
+        if (frame->pins == 0 && !frame->dirty && !frame->reading && !frame->writing)
+            return frame;
+    }
+    return NULL;
+}
+
+/* The oldest one, if it was not asked for for so long that it hardly will be. */
+static struct frame *stale_chunk(const struct pager *pager, const struct list *chunks) {
+    struct frame *frame = chunk_victim(chunks, false);
+    bool stale = frame != NULL && pager->chunk_read - frame->chunk_used > 2 * pager->chunk_bytes;
+    return stale ? frame : NULL;
+}
+
+static bool evict_chunk(struct pager *pager) {
+    struct frame *frame = stale_chunk(pager, &pager->chunks_once);
+    if (frame == NULL)
+        frame = stale_chunk(pager, &pager->chunks_again);
+    if (frame == NULL)
+        frame = chunk_victim(&pager->chunks_once, true);
+    if (frame == NULL)
+        frame = chunk_victim(&pager->chunks_again, false);
+    if (frame == NULL)
+        return false;
+    evict(pager, frame);
+    return true;
+}
+
+static bool evict_by_clock(struct pager *pager) {
     size_t cold_dirty = 0;
     size_t start = pager->clock_hand;
     for (size_t step = 0; step < 2 * pager->frame_count; step++) {
@@ -150,6 +228,19 @@ bool pool__evict_one(struct pager *pager) {
     }
     pager->clock_hand = start;
     return false;
+}
+
+bool pool__evict_one(struct pager *pager) {
+    if (pager->chunk_bytes > pager->share.bytes / 4) {
+        struct frame *frame = hand_next(pager);
+        if (!frame->chunk && is_cold(frame) && !frame->dirty) {
+            evict(pager, frame);
+            return true;
+        }
+        if (evict_chunk(pager))
+            return true;
+    }
+    return evict_by_clock(pager) || evict_chunk(pager);
 }
 
 unsigned pool__cold_dirty(struct pager *pager, struct frame **frames_out) {

@@ -62,6 +62,9 @@ struct frame {
     uint32_t clock_index;
     struct frame *ghost; /* of a frame: its ghost; of a ghost: its frame, NULL when that moved on */
     struct list dirty_link;
+    struct list chunk_link; /* of a chunk: in chunks_once or chunks_again (pool.c) */
+    uint64_t chunk_used;    /* chunk_read when it was last asked for */
+    bool chunk;
 };
 
 struct batch_item {
@@ -105,6 +108,8 @@ struct pager {
     struct frame **frames; /* the clock's face: all frames but orphans and the reserve */
     size_t frame_count, frame_capacity, clock_hand;
     size_t frame_total; /* with orphans and the reserve; the clock has room for all */
+    struct list chunks_once, chunks_again; /* clean ones are evicted by the rule in pool.c */
+    uint64_t chunk_bytes, chunk_read;      /* held now; bytes read or made, ever */
     struct frame *reserve[RESERVE_MAX];
     unsigned reserve_count, reserve_keep;
     struct list dirty, cut;
@@ -155,6 +160,8 @@ struct frame *pool__try_new(struct pager *pager, uint32_t size);
 void pool__delete(struct pager *pager, struct frame *frame);
 /* Put the frame on the clock and into the map as page `id`, pinned once. */
 void pool__install(struct pager *pager, struct frame *frame, struct page_id id);
+/* Somebody pins a frame that is in memory. */
+void pool__touch(struct pager *pager, struct frame *frame);
 /* A frame from the reserve; NULL when it is empty. */
 struct frame *pool__from_reserve(struct pager *pager);
 /* Release an orphan that nobody needs any more. */

@@ -251,6 +251,52 @@ static enum status flip(struct fiber *f, const char *path, uint64_t offset) {
     return file_close(f, file);
 }
 
+/* Rounds over more chunks than fit, with a few pages of a tree in between. */
+static enum status rounds_of_chunks(struct fiber *f, struct stand *stand) {
+    enum { CHUNKS = 96, CHUNK_SIZE = 64 << 10, PAGES = 20, ROUNDS = 6 };
+    static struct page_id chunks[CHUNKS], pages[PAGES];
+    struct pager_statistics before, after;
+    for (unsigned i = 0; i < PAGES; i++)
+        TRY(new_page(f, stand, PAGE_SIZE, i, &pages[i]));
+    for (unsigned i = 0; i < CHUNKS; i++)
+        TRY(new_page(f, stand, CHUNK_SIZE, i, &chunks[i]));
+    TRY(stand_checkpoint(f, stand, 1));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t read_for_pages = 0;
+        pager_statistics(stand->pager, &before);
+        for (unsigned i = 0; i < CHUNKS; i++) {
+            TRY(expect_page(f, stand, chunks[i], i));
+            struct pager_statistics middle;
+            pager_statistics(stand->pager, &middle);
+            TRY(expect_page(f, stand, pages[i % PAGES], i % PAGES));
+            pager_statistics(stand->pager, &after);
+            read_for_pages += after.reads - middle.reads;
+        }
+        /* Half of the chunks fit: a clock would read all of them in every round. */
+        if (round > 1) {
+            CHECK(after.reads - before.reads < CHUNKS * 3 / 4);
+            CHECK(read_for_pages == 0);
+        }
+    }
+    /* Others take their place in the end. */
+    static struct page_id others[CHUNKS];
+    for (unsigned i = 0; i < CHUNKS; i++)
+        TRY(new_page(f, stand, CHUNK_SIZE, i, &others[i]));
+    TRY(stand_checkpoint(f, stand, 2));
+    for (unsigned round = 0; round < 40; round++) {
+        pager_statistics(stand->pager, &before);
+        for (unsigned i = 0; i < CHUNKS / 4; i++)
+            TRY(expect_page(f, stand, others[i], i));
+        pager_statistics(stand->pager, &after);
+    }
+    CHECK(after.reads - before.reads < 3);
+    return stand_check(f, stand, true);
+}
+
+static void repeated_scans_keep_what_fits_and_leave_trees_alone(void **state) {
+    run_on_stand(4 << 20, 0, rounds_of_chunks);
+}
+
 static void count_report(void *context, struct page_id id, uint64_t offset, const char *text) {
     ++*(int *)context;
 }
@@ -434,6 +480,7 @@ int main(int argument_count, char **arguments) {
         cmocka_unit_test(the_memory_limit_is_hard),
         cmocka_unit_test(a_full_disk_is_an_error_and_freeing_helps),
         cmocka_unit_test(a_starving_pager_gets_its_fair_share),
+        cmocka_unit_test(repeated_scans_keep_what_fits_and_leave_trees_alone),
         cmocka_unit_test(damage_to_any_byte_of_an_image_is_found),
         cmocka_unit_test(damage_to_any_byte_of_the_manifest_is_found),
         cmocka_unit_test(a_torn_tail_of_the_manifest_is_ignored),
