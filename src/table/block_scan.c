@@ -155,18 +155,41 @@ void block_scan_hide(struct block_scan *scan, uint32_t place) {
     scan->masked = true;
 }
 
-static void select_visible(const struct block_scan *scan, struct block_rows *rows) {
-    rows->all = true;
-    rows->selected = rows->count;
+/* Of 64 rows from `at` on, those that are not hidden. Returns the end of the selection. */
+static uint32_t visible_of_word(uint64_t hidden, uint32_t at, uint32_t count, uint16_t *selection,
+                                uint32_t selected) {
+    if (hidden == 0) {
+        for (uint32_t i = 0; i < count; i++)
+            selection[selected + i] = (uint16_t)(at + i);
+        return selected + count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        selection[selected] = (uint16_t)(at + i);
+        selected += (hidden >> i & 1) == 0;
+    }
+    return selected;
+}
+
+/* Leave out hidden rows. This comes after the tests, which are faster on whole vectors and may look
+   at hidden values. */
+static void leave_out_hidden(const struct block_scan *scan, struct block_rows *rows) {
+    uint32_t selected = 0;
     if (!scan->masked)
         return;
-    uint32_t selected = 0;
-    for (uint32_t i = 0; i < rows->count; i++) {
-        uint32_t position = rows->first + i;
-        rows->selection[selected] = (uint16_t)i;
-        selected += (scan->mask[position / 64] >> (position % 64) & 1) == 0;
+    if (rows->all) {
+        ASSERT(rows->first % 64 == 0); /* batches are of 256 rows at least, but the last */
+        for (uint32_t at = 0; at < rows->count; at += 64)
+            selected = visible_of_word(scan->mask[(rows->first + at) / 64], at,
+                                       rows->count - at < 64 ? rows->count - at : 64,
+                                       rows->selection, selected);
+        rows->all = selected == rows->count;
+    } else {
+        for (uint32_t i = 0; i < rows->selected; i++) {
+            uint32_t position = rows->first + rows->selection[i];
+            rows->selection[selected] = rows->selection[i];
+            selected += (scan->mask[position / 64] >> (position % 64) & 1) == 0;
+        }
     }
-    rows->all = selected == rows->count;
     rows->selected = selected;
 }
 
@@ -286,9 +309,11 @@ enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct are
         scan->position += rows->count;
         if (rows->count == 0)
             return STATUS_OK;
-        select_visible(scan, rows);
+        rows->all = true;
+        rows->selected = rows->count;
         for (uint32_t i = 0; i < scan->test_count && rows->selected > 0; i++)
             TRY(run_test(f, scan, &scan->tests[i], rows, arena));
+        leave_out_hidden(scan, rows);
         for (uint32_t i = 0; i < rows->vector_count; i++)
             scan->columns[i].decoded = false;
         for (uint32_t i = 0; i < scan->filter_count && rows->selected > 0; i++)
