@@ -112,6 +112,7 @@ static enum status visit_slots(struct group_table *table, struct lookup *lookup,
         lookup->at[position] = at;
         if (slot != 0) {
             groups[position] = tuple_of(slot);
+            __builtin_prefetch(groups[position]);
             lookup->candidate[candidates++] = position;
             continue;
         }

@@ -123,6 +123,61 @@ static enum status make_aggregates(struct frame *frame, const struct path *path,
     return STATUS_OK;
 }
 
+/* Do all aggregates take distinct values of one and the same argument? */
+static bool share_distinct_argument(const struct collection *collection) {
+    const struct bound_aggregate *first =
+        collection->count > 0 ? collection->items[0]->aggregate : NULL;
+    for (uint32_t i = 0; i < collection->count; i++) {
+        const struct bound_aggregate *one = collection->items[i]->aggregate;
+        if (!one->distinct || one->argument_count != 1 || one->filter != NULL ||
+            one->order_count > 0 || !expression_equal(one->arguments[0], first->arguments[0]))
+            return false;
+    }
+    return collection->count > 0 && !expression_is_volatile(first->arguments[0]);
+}
+
+/* Aggregates of distinct values in two steps, neither of which sorts: first the different pairs of
+   group and value, by all cores; then the groups of these. keys[] and aggregates[] become about the
+   pairs, *input their node. */
+static enum status plan_pairs(struct frame *frame, const struct path *path,
+                              const struct collection *collection, struct expression **keys,
+                              struct plan_aggregate *aggregates, struct plan_node **input) {
+    struct planner *p = frame->p;
+    const struct query *query = frame->query;
+    uint32_t count = query->group_count + 1;
+    struct layout layout = {.count = count};
+    struct expression **pair, **argument;
+    struct plan_node *node;
+    TRY(BIND_ARRAY(p->b, count, &layout.items));
+    TRY(BIND_ARRAY(p->b, count, &pair));
+    TRY(BIND_ARRAY(p->b, 1, &argument));
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_key = i < query->group_count;
+        layout.items[i] = is_key ? query->groups[i] : collection->items[0]->aggregate->arguments[0];
+        pair[i] = is_key ? keys[i] : aggregates[0].arguments[0];
+        struct expression *column =
+            expression_make(p->b, EXPRESSION_COLUMN, pair[i]->type, pair[i]->location);
+        column->index = i;
+        *(is_key ? &keys[i] : argument) = column;
+    }
+    double rows = plan_group_count(frame, count, layout.items, path->rows);
+    TRY(plan_node_new(p, NODE_AGGREGATE, &layout, rows, &node));
+    node->left = *input;
+    node->aggregate.key_count = count;
+    node->aggregate.keys = pair;
+    node->aggregate.is_distinct = true;
+    node->start_cost = node->total_cost = (*input)->total_cost + path->rows * 0.02;
+    for (uint32_t i = 0; i < count; i++)
+        if (pair[i]->kind == EXPRESSION_COLUMN)
+            ((struct plan_column *)node->columns)[i] = (*input)->columns[pair[i]->index];
+    for (uint32_t i = 0; i < collection->count; i++) {
+        aggregates[i].arguments = argument;
+        aggregates[i].distinct = false;
+    }
+    *input = node;
+    return STATUS_OK;
+}
+
 static enum status plan_aggregate(struct frame *frame, struct path *path) {
     struct planner *p = frame->p;
     struct query *query = frame->query;
@@ -147,13 +202,15 @@ static enum status plan_aggregate(struct frame *frame, struct path *path) {
     for (uint32_t i = 0; i < collection.count; i++)
         layout.items[query->group_count + i] = collection.items[i];
     struct plan_node *node, *input = path->node;
+    if (share_distinct_argument(&collection))
+        TRY(plan_pairs(frame, path, &collection, keys, aggregates, &input));
     TRY(plan_node_new(p, NODE_AGGREGATE, &layout, rows, &node));
     node->left = input;
     node->aggregate.key_count = query->group_count;
     node->aggregate.keys = keys;
     node->aggregate.aggregate_count = collection.count;
     node->aggregate.aggregates = aggregates;
-    node->start_cost = node->total_cost = input->total_cost + path->rows * 0.02;
+    node->start_cost = node->total_cost = input->total_cost + input->rows * 0.02;
     for (uint32_t i = 0; i < query->group_count; i++)
         if (keys[i]->kind == EXPRESSION_COLUMN)
             ((struct plan_column *)node->columns)[i] = input->columns[keys[i]->index];

@@ -265,6 +265,16 @@ static void set_missing(const struct block_scan *scan, const struct block_scan_c
     vector->kind = VECTOR_CONSTANT;
 }
 
+/* One of how many rows must be wanted at most, so that they are decoded one by one: strings that
+   have to be copied or decompressed cost ten times a number, which come by the vector in less than
+   a ns each; codes of a dictionary are as cheap and let expressions be computed once per entry. */
+static uint32_t share_worth_picking(const struct column_reader *reader) {
+    bool is_string = reader->physical == PHYSICAL_STRING;
+    if (reader->encoding == COLUMN_DICTIONARY || reader->encoding == COLUMN_CONSTANT)
+        return UINT32_MAX;
+    return is_string ? 8 : 64;
+}
+
 static enum status decode(struct fiber *f, struct block_scan *scan,
                           struct block_scan_column *column, const struct block_rows *rows,
                           struct vector *vector, struct arena *arena) {
@@ -275,7 +285,7 @@ static enum status decode(struct fiber *f, struct block_scan *scan,
     }
     TRY(column_open_at(f, scan, column, rows->first));
     uint32_t first = rows->first % column->at.piece_rows;
-    if (!rows->all && rows->selected < rows->count / 8)
+    if (!rows->all && rows->selected < rows->count / share_worth_picking(&column->reader))
         return column_decode_rows(&column->reader, first, rows->count, rows->selection,
                                   rows->selected, vector, arena);
     return column_decode_vector(&column->reader, first, rows->count, vector, arena);

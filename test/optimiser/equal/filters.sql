@@ -53,3 +53,18 @@ select count(*), sum(n), sum(s) from (select id, count(*) n, sum(k) s from big g
 select count(*), sum(n), sum(s) from (select id, t, count(*) n, sum(k) s from big join small using (k) group by id, t) x;
 select count(*), sum(n), max(s) from (select w, count(*) n, sum(w) s from big group by w having count(*) < 2) x;
 drop table big, small;
+-- aggregates of distinct values, in two steps where they share the argument
+create table v(g int, x int, y numeric);
+insert into v select i % 7, i % 13, (i % 5) / 2.0 from generate_series(1, 5000) i;
+insert into v values (1, null, null), (null, 3, 1.50), (null, null, null), (99, null, 7);
+select g, count(distinct x) from v group by g order by g;
+select g, count(distinct x), sum(distinct x), avg(distinct x), min(distinct x) from v group by g order by g;
+select count(distinct x), max(distinct x) from v;
+select count(distinct y), sum(distinct y) from v where g is null;
+select count(distinct x) from v where false;
+select g, count(distinct x) from v where false group by g;
+select g, count(distinct x), count(*) from v group by g order by g;
+select g, count(distinct x), count(distinct y) from v group by g order by g;
+select g % 2, count(distinct x + 1) from v group by 1 having count(distinct x + 1) > 3 order by 1;
+select count(distinct x) filter (where g = 1), count(distinct x) from v;
+drop table v;
