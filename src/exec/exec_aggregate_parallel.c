@@ -82,6 +82,8 @@ static bool groups_are_disjoint(const struct aggregate_operator *self,
     return false;
 }
 
+enum { GROUPS_AHEAD = 16 };
+
 static enum status take_table(struct fiber *f, struct aggregate_operator *self,
                               struct aggregate_operator *from, bool disjoint) {
     struct tuple_store *store = &from->table.tuples;
@@ -96,8 +98,11 @@ static enum status take_table(struct fiber *f, struct aggregate_operator *self,
     }
     for (struct tuple_chunk *chunk = disjoint ? NULL : store->first; chunk != NULL;
          chunk = chunk->next) {
-        for (uint32_t i = 0; i < chunk->count; i++)
+        for (uint32_t i = 0; i < chunk->count; i++) {
+            if (i + GROUPS_AHEAD < chunk->count)
+                exec__groups_prefetch(&self->table, tuple_at(store, chunk, i + GROUPS_AHEAD));
             TRY(take_group(f, self, from, tuple_at(store, chunk, i)));
+        }
         TRY(fiber_check(f));
     }
     struct group_table *other = &self->others[self->other_count++];

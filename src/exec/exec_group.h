@@ -52,4 +52,10 @@ enum status exec__groups_find(struct group_table *table, const struct vector *ke
 enum status exec__groups_adopt(struct group_table *table, uint8_t *tuple, uint8_t **group_out)
     MUST_USE;
 
+/* Soon exec__groups_adopt will be called with this tuple. */
+static inline void exec__groups_prefetch(const struct group_table *table, uint8_t *tuple) {
+    if (table->slots != NULL)
+        __builtin_prefetch(&table->slots[group_tuple(tuple)->hash & table->mask]);
+}
+
 #endif

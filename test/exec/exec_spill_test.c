@@ -92,6 +92,10 @@ static void joins_that_spill_give_the_same_rows(void **state) {
         "select a.id, a.t from a where exists (select 1 from b where b.k = a.k and b.n < a.n)",
         "select a.id, a.t from a where not exists (select 1 from b where b.k = a.k)",
         "select a.id, a.t from a where not exists (select 1 from b where b.k = a.k and b.n < a.n)",
+        "select b.id, b.t from b where exists (select 1 from a where a.k = b.k)",
+        "select b.id, b.t from b where exists (select 1 from a where a.k = b.k and a.n < b.n)",
+        "select b.id, b.t from b where not exists (select 1 from a where a.k = b.k)",
+        "select b.id, b.t from b where not exists (select 1 from a where a.k = b.k and a.n < b.n)",
         "select count(*), sum(a.n), min(b.t) from a join b on a.k = b.k",
         /* one key: no bits tell its rows apart */
         "select count(*), sum(x.id), sum(y.id) from (select id, id * 0 as z from a where id < "

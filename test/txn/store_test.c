@@ -462,6 +462,34 @@ static void large_load(struct fiber *f, struct store *store, uint64_t base, bool
         transaction_rollback(f, transaction);
 }
 
+/* A quarter of what a large server has, to all statements together; nothing of a small one. */
+static enum status lending_body(struct fiber *f, void *argument) {
+    struct store_options options = store_options_at("data", true);
+    const uint64_t megabyte = 1 << 20;
+    struct store *store;
+    options.memory_max = 512 * megabyte;
+    assert_ok(store_open(f, &options, &store));
+    assert_true(store_memory_lend(store, 100 * megabyte));
+    assert_false(store_memory_lend(store, 29 * megabyte));
+    assert_true(store_memory_lend(store, 28 * megabyte));
+    assert_false(store_memory_lend(store, 1));
+    store_memory_return(store, 100 * megabyte);
+    assert_false(store_memory_lend(store, UINT64_MAX));
+    assert_true(store_memory_lend(store, 100 * megabyte));
+    store_memory_return(store, 128 * megabyte);
+    assert_ok(store_close(f, store));
+    options.create = false;
+    options.memory_max = 64 * megabyte;
+    assert_ok(store_open(f, &options, &store));
+    assert_false(store_memory_lend(store, 1));
+    assert_ok(store_close(f, store));
+    return STATUS_OK;
+}
+
+static void memory_is_lent_up_to_a_quarter(void **state) {
+    fixture_run(lending_body, 1);
+}
+
 /* Old versions stay for their snapshot; their pages go with it; crashes leave no page behind. The
    pool holds a fraction of the values. */
 static enum status large_body(struct fiber *f, void *argument) {
@@ -552,6 +580,7 @@ int main(void) {
         cmocka_unit_test(row_ids_rise_behind_the_largest),
         cmocka_unit_test(directory_is_refused_when_it_does_not_fit),
         cmocka_unit_test(largest_entries_fit_everywhere),
+        cmocka_unit_test(memory_is_lent_up_to_a_quarter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
