@@ -20,6 +20,9 @@ struct import {
     const char *root;
     uint64_t files, bytes;
     unsigned depth;
+    bool counting; /* only how many bytes there are, for the bar */
+    uint64_t bytes_total;
+    struct drive_progress progress;
 };
 
 enum { DEPTH_MAX = 200, PATH_SIZE_MAX = 4096 };
@@ -32,6 +35,7 @@ static const char *key_of_path(const struct import *import, const char *path) {
 }
 
 struct file_source {
+    struct import *import;
     struct plain_file *file;
     uint64_t offset;
 };
@@ -40,12 +44,27 @@ static enum status next_bytes(void *context, void *buffer, size_t size, size_t *
     struct file_source *source = context;
     TRY(plain_read(source->file, buffer, size, source->offset, size_out));
     source->offset += *size_out;
+    const struct import *import = source->import;
+    if (import->progress.tick != NULL)
+        (void)import->progress.tick(import->progress.context, import->bytes + source->offset,
+                                    import->bytes_total);
     return STATUS_OK;
 }
 
+static enum status count_file(struct import *import, struct plain_file *file) {
+    uint64_t size;
+    enum status status = plain_size(file, &size);
+    plain_close(file);
+    if (status == STATUS_OK)
+        import->bytes_total += size;
+    return status;
+}
+
 static enum status import_file(struct import *import, const char *path) {
-    struct file_source from = {0};
+    struct file_source from = {.import = import};
     TRY(plain_open(path, PLAIN_READ_ONLY, &from.file));
+    if (import->counting)
+        return count_file(import, from.file);
     struct drive_source source = {next_bytes, &from};
     enum status status = drive_put_stream(import->drive, slice_of_text(key_of_path(import, path)),
                                           &source, DRIVE_NONE);
@@ -81,7 +100,7 @@ static enum status import_names(struct import *import, const char *path, char **
             return error_set(STATUS_NAME_TOO_LONG, "the path of \"%s\" is too long", names[i]);
         TRY(import_path(import, child));
     }
-    if (count > 0 || *key_of_path(import, path) == '\0')
+    if (count > 0 || *key_of_path(import, path) == '\0' || import->counting)
         return STATUS_OK;
     snprintf(child, sizeof child, "%s/", key_of_path(import, path));
     return drive_put(import->drive, slice_of_text(child), SLICE_EMPTY, DRIVE_NONE);
@@ -108,7 +127,16 @@ enum status drive_run_import(struct drive_command *command) {
     if (plain_kind(import.root) != PLAIN_DIRECTORY)
         return error_set(STATUS_UNDEFINED_FILE, "\"%s\" is not a directory", import.root);
     TRY(drive_command_open(command, &import.drive));
-    enum status status = import_directory(&import, import.root);
+    import.progress = drive_progress_bar("importing");
+    enum status status = STATUS_OK;
+    if (import.progress.tick != NULL) {
+        import.counting = true;
+        status = import_directory(&import, import.root);
+        import.counting = false;
+    }
+    if (status == STATUS_OK)
+        status = import_directory(&import, import.root);
+    drive_progress_end();
     if (status == STATUS_OK && command->durability == DRIVE_SYNC)
         status = drive_sync(import.drive);
     TRY(drive_command_finish(import.drive, status));
