@@ -56,6 +56,24 @@ static void forget(struct open_drive *open) {
     memory_free(open);
 }
 
+static void give_back(struct open_drive *open) {
+    thread_mutex_lock(&lock);
+    if (--open->users == 0) {
+        struct drive *drive = open->drive;
+        open->drive = NULL;
+        open->busy = true;
+        thread_mutex_unlock(&lock);
+        if (drive_close(drive) != STATUS_OK) /* what was promised is durable already */
+            LOG(LOG_WARNING, "exec", "closing drive %s: %s", open->path, error_current()->message);
+        thread_mutex_lock(&lock);
+        open->busy = false;
+        thread_condition_wake_all(&settled);
+        if (open->users == 0)
+            forget(open);
+    }
+    thread_mutex_unlock(&lock);
+}
+
 /* On a thread that may block. */
 static enum status take(const char *path, enum drive_access access, struct open_drive **open_out) {
     enum status status = STATUS_OK;
@@ -84,29 +102,17 @@ static enum status take(const char *path, enum drive_access access, struct open_
         status = drive_refresh(open->drive);
         thread_mutex_lock(&lock);
     }
-    if (status != STATUS_OK && --open->users == 0 && open->drive == NULL)
+    bool held = open->drive != NULL; /* else nothing is to be closed */
+    if (!held && --open->users == 0)
         forget(open);
     thread_mutex_unlock(&lock);
+    if (held && status != STATUS_OK) {
+        struct error error = *error_current();
+        give_back(open);
+        *error_current() = error;
+    }
     *open_out = open;
     return status;
-}
-
-static void give_back(struct open_drive *open) {
-    thread_mutex_lock(&lock);
-    if (--open->users == 0) {
-        struct drive *drive = open->drive;
-        open->drive = NULL;
-        open->busy = true;
-        thread_mutex_unlock(&lock);
-        if (drive_close(drive) != STATUS_OK) /* what was promised is durable already */
-            LOG(LOG_WARNING, "exec", "closing drive %s: %s", open->path, error_current()->message);
-        thread_mutex_lock(&lock);
-        open->busy = false;
-        thread_condition_wake_all(&settled);
-        if (open->users == 0)
-            forget(open);
-    }
-    thread_mutex_unlock(&lock);
 }
 
 /* ---- what a statement may do -------------------------------------------------------------- */
