@@ -180,19 +180,15 @@ static void damage_before_a_seal_is_reported(void **state) {
 /* ---- failing writes ---------------------------------------------------------------------------
  */
 
-static unsigned operations_left;
+static unsigned operations_left; /* before the fault; 0: none comes */
 
 static int fault(const struct operation *operation) {
     bool counts = operation->kind == OPERATION_WRITE || operation->kind == OPERATION_SYNC;
-    return counts && --operations_left == 0 ? ENOSPC : 0;
+    return counts && operations_left > 0 && --operations_left == 0 ? ENOSPC : 0;
 }
 
 static enum status failing(struct fiber *f, void *argument) {
     const char *path = path_of("failing");
-    static const struct environment *normal;
-    normal = environment__current;
-    struct environment faulty = *normal;
-    faulty.file_fault = fault;
     for (unsigned at = 1; at < 40; at++) {
         struct drive_log *log;
         struct seen seen;
@@ -202,7 +198,6 @@ static enum status failing(struct fiber *f, void *argument) {
         unsigned durable = 10, i = 10;
         enum status status = STATUS_OK;
         operations_left = at;
-        environment__current = &faulty;
         while (status == STATUS_OK && i < ENTRIES_MAX) {
             status = put(f, log, i++, true);
             if (status == STATUS_OK)
@@ -210,7 +205,7 @@ static enum status failing(struct fiber *f, void *argument) {
             if (status == STATUS_OK)
                 durable = i;
         }
-        environment__current = normal;
+        operations_left = 0;
         assert_int_equal(status, STATUS_DISK_FULL);
         assert_status(put(f, log, i, true), STATUS_IO_ERROR);
         assert_ok(drive_log_close(f, log));
@@ -222,7 +217,12 @@ static enum status failing(struct fiber *f, void *argument) {
 }
 
 static void a_failed_write_ends_it_and_loses_nothing(void **state) {
+    const struct environment *normal = environment__current;
+    struct environment faulty = *normal;
+    faulty.file_fault = fault;
+    environment__current = &faulty; /* before and after the cores run */
     run(failing);
+    environment__current = normal;
 }
 
 int main(void) {
