@@ -58,7 +58,7 @@ static inline void file_put(const char *path, const void *bytes, size_t size) {
     unlink(path); /* writing over a file makes some file systems wait for the disk */
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_true(size == 0 || fwrite(bytes, 1, size, file) == size);
     fclose(file);
 }
 
