@@ -156,10 +156,11 @@ static enum client_outcome change_one(struct fiber *f, struct world *world, unsi
     uint64_t what = random_below(world->random, 4);
     if (what == 0 || !rows[k].present) {
         rows[k] = row;
-        return client_query_format(f, client,
-                                   "insert into kv values (%d, repeat('%c', %d), %d) on conflict "
-                                   "(k) do update set v = excluded.v, n = excluded.n",
-                                   key_of(number, k), row.letter, row.length, row.n);
+        return client_query_format(
+            f, client,
+            "insert into kv (k, v, n) values (%d, repeat('%c', %d), %d) on conflict "
+            "(k) do update set v = excluded.v, n = excluded.n",
+            key_of(number, k), row.letter, row.length, row.n);
     }
     if (what == 1) {
         rows[k].present = false;
@@ -199,7 +200,7 @@ static enum client_outcome change_many(struct fiber *f, struct world *world, uns
                                    "update kv set n = (n + 1) %% %d where k between %d and %d",
                                    NUMBERS, key_of(number, from), key_of(number, to));
     return client_query_format(f, client,
-                               "insert into kv select i, repeat('%c', %d), %d from "
+                               "insert into kv (k, v, n) select i, repeat('%c', %d), %d from "
                                "generate_series(%d, %d) i on conflict do nothing",
                                row.letter, row.length, row.n, key_of(number, from),
                                key_of(number, to));
@@ -222,15 +223,39 @@ static enum client_outcome end(struct fiber *f, struct client *client,
     return outcome;
 }
 
+/* What changes nothing that a client knows. Two at once may refuse each other. */
+static enum client_outcome do_chore(struct fiber *f, struct world *world, struct client *client) {
+    static const char *const chores[] = {
+        "vacuum (freeze) kv",
+        "checkpoint",
+        "vacuum",
+        "vacuum full",
+        "analyze kv",
+        "create index kv_both on kv (n, k)",
+        "create unique index kv_text on kv (n, k)",
+        "drop index kv_both",
+        "drop index kv_text",
+        "create table scratch as select * from kv",
+        "insert into scratch select i, repeat('s', i % 500), i from generate_series(1, 3000) i",
+        "update scratch set n = n + 1 where n % 3 = 0",
+        "truncate scratch",
+        "drop table scratch",
+        "alter table kv add column spare int default 7",
+        "alter table kv drop column spare",
+    };
+    const char *chore = chores[random_below(world->random, sizeof chores / sizeof chores[0])];
+    enum client_outcome outcome = client_query(f, client, chore);
+    simulator_note(world->simulator, "model: %s: %s %s", chore, client->sqlstate, client->message);
+    return outcome;
+}
+
 static enum client_outcome model_step(struct fiber *f, struct world *world, void *state,
                                       unsigned number, struct client *client) {
     struct model *model = state;
     struct range *range = &model->ranges[number];
     uint64_t what = random_below(world->random, 40);
-    static const char *const chores[] = {"vacuum (freeze) kv", "checkpoint", "vacuum",
-                                         "vacuum full", "analyze kv"};
     if (what == 0)
-        return client_query(f, client, chores[random_below(world->random, 5)]);
+        return do_chore(f, world, client);
     if (what < 10)
         return read_and_compare(f, world, number, range->rows, client);
     memcpy(range->wanted, range->rows, sizeof range->rows);

@@ -332,7 +332,7 @@ static void choose_server(struct world *world) {
     world->engine_options = (struct engine_options){
         .directory = DIRECTORY,
         .partition_count = 1 + (unsigned)pick(world, 4),
-        .memory_max = (uint64_t)(8 + pick(world, 24)) << 20,
+        .memory_max = (uint64_t)(8 + pick(world, 60)) << (pick(world, 2) == 0 ? 17 : 20),
         .overrides = world->overrides,
     };
     set(world, "journal_sync", pick(world, 2) == 0 ? "dsync" : "fdatasync", 0);
