@@ -342,6 +342,16 @@ static void choose_server(struct world *world) {
     set(world, "deadlock_timeout", "%u", 1 + (unsigned)pick(world, 500));
 }
 
+/* What a killed server left unsynced, and its next run found all the same, may still be lost. */
+static void kill_and_fail(struct world *world) {
+    crash_server(world, SIMULATOR_KILL);
+    if (pick(world, 2) == 0)
+        return;
+    pass(world, (int64_t)pick(world, 400) * MS);
+    if (!world_failed(world) && world->server != NULL)
+        crash_server(world, SIMULATOR_POWER);
+}
+
 static void have_accidents(struct world *world) {
     int64_t end = simulator_now_ns(world->simulator) + world->options.seconds * SECOND;
     while (simulator_now_ns(world->simulator) < end && !world_failed(world)) {
@@ -356,7 +366,7 @@ static void have_accidents(struct world *world) {
         if (accident < 5)
             crash_server(world, SIMULATOR_POWER);
         else if (accident < 7)
-            crash_server(world, SIMULATOR_KILL);
+            kill_and_fail(world);
         else if (accident < 8 && world->ready)
             stop_server(world);
     }
@@ -431,7 +441,7 @@ void world_run(const struct world_options *options, struct world_report *report_
     static struct crowd crowd;
     struct future crowding;
     void *state = world->workload->create(world);
-    world->pause_ms_max = 200u << pick(world, 4);
+    world->pause_ms_max = 25u << pick(world, 7);
     crowd.count = 2 + (unsigned)pick(world, WORLD_CLIENTS_MAX - 1);
     for (unsigned i = 0; i < crowd.count; i++)
         crowd.seats[i] = (struct client_seat){world, state, i};
