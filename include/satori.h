@@ -19,6 +19,9 @@
  *     satori_disconnect(connection);
  *     satori_close(database);
  *
+ * The process's signals stay the application's: no handler of SIGINT, SIGTERM or SIGPIPE is set,
+ * and the database's threads take none.
+ *
  * A data directory is open in one process at a time. The database runs on threads of its own; a
  * call sleeps until the answer is there. A connection and its statements are used by one thread at
  * a time; several connections may be used by several threads at once.

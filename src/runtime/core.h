@@ -170,6 +170,8 @@ struct runtime {
     unsigned fiber_count_max;
     bool pin_threads;
     uint64_t seed;
+    fiber_function on_signal;
+    void *on_signal_argument;
     const struct backend *backend;
     enum runtime_backend backend_kind;
     uint64_t ticks_per_us, poll_ticks;
@@ -244,8 +246,12 @@ void *overflow__thread_begin(void);
 void overflow__thread_end(void *alternate_stack);
 
 /* ---- signal.c ---- */
-/* On core 0: start the fiber that runs the handler of runtime_signals_handle, if there is one. */
+/* In the thread that creates a runtime with on_signal: block and ignore what it asks for. */
+enum status signal__prepare(void) MUST_USE;
+/* On core 0: start the fiber that runs on_signal, if there is one. */
 enum status signal__start(struct core *core) MUST_USE;
+/* pthread_create of a thread that takes no signals but those of its own faults. */
+int signal__thread_create(pthread_t *thread, void *(*function)(void *), void *argument);
 
 /* ---- future.c ---- */
 /* Sleep while *word == expected, at most timeout_ns (-1: for ever). */

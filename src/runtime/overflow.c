@@ -22,7 +22,8 @@ static void say(const char *text) {
 
 static void on_fault(int signal_number, siginfo_t *info, void *context) {
     const struct core *c = core__current();
-    if (c != NULL && stack__is_guard(c, info->si_addr)) {
+    bool ours = c != NULL && stack__is_guard(c, info->si_addr);
+    if (ours) {
         say("satori: stack overflow in fiber \"");
         say(c->current != NULL ? c->current->name : "?");
         say(c->on_large_stack ? "\" on the large stack\n" : "\"\n");
@@ -30,6 +31,10 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
     const struct sigaction *before = signal_number == SIGBUS ? &before_bus : &before_segv;
     if ((before->sa_flags & SA_SIGINFO) != 0 && before->sa_sigaction != NULL) {
         before->sa_sigaction(signal_number, info, context);
+        return;
+    }
+    if (!ours && before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
+        before->sa_handler(signal_number);
         return;
     }
     signal(signal_number, SIG_DFL); /* the faulting instruction runs again and kills us */

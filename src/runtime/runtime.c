@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -212,7 +211,7 @@ static void begin_simulated(struct core *c) {
 }
 
 static int begin_thread(struct core *c) {
-    int error = pthread_create(&c->thread, NULL, core_thread, c);
+    int error = signal__thread_create(&c->thread, core_thread, c);
     c->thread_started = error == 0;
     return error;
 }
@@ -327,7 +326,13 @@ enum status runtime_create(const struct runtime_options *options, struct runtime
     struct runtime *runtime = memory_alloc_zeroed(1, sizeof *runtime);
     if (runtime == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    signal(SIGPIPE, SIG_IGN);
+    if (options->on_signal != NULL) {
+        enum status prepared = signal__prepare();
+        if (prepared != STATUS_OK) {
+            memory_free(runtime);
+            return prepared;
+        }
+    }
     log_clock_set(clock_wall_us);
     overflow__install();
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -340,6 +345,8 @@ enum status runtime_create(const struct runtime_options *options, struct runtime
         options->fiber_count_max != 0 ? options->fiber_count_max : FIBER_COUNT_DEFAULT;
     runtime->pin_threads = options->pin_threads;
     runtime->seed = options->random_seed;
+    runtime->on_signal = options->on_signal;
+    runtime->on_signal_argument = options->on_signal_argument;
     uint64_t tick_rate = environment__current->simulation != NULL ? 1 : ticks_per_us();
     runtime->ticks_per_us = tick_rate;
     runtime->poll_ticks = POLL_INTERVAL_US * tick_rate;

@@ -48,6 +48,12 @@ struct runtime_options {
     size_t fiber_stack_size;      /* bytes; 0: 256 KiB. Touched pages only count as memory */
     unsigned fiber_count_max;     /* per core; 0: 100,000. Beyond it spawning is refused */
     uint64_t random_seed;         /* 0: from the operating system */
+    /* Runs on a fiber of core 0, with the argument, when SIGINT or SIGTERM arrives: a program of
+       our own. Both signals stay blocked in the calling thread (and those it makes later), SIGPIPE
+       is ignored. NULL: the process's signals are the application's; the runtime's threads take
+       none in any case. */
+    fiber_function on_signal;
+    void *on_signal_argument;
 };
 
 /* ---- start and stop -------------------------------------------------------------------- */
@@ -77,10 +83,6 @@ enum status runtime_submit(struct runtime *runtime, unsigned core, fiber_functio
 /* Sleeps at most timeout_ns (-1: for ever). Returns true when done; *status_out is the fiber's
    status and its error detail is in the caller's slot; the future is released. */
 bool future_wait(struct future *future, int64_t timeout_ns, enum status *status_out);
-
-/* Block SIGINT/SIGTERM in all threads and let `handler` run on core 0 when one arrives. Call
-   before runtime_create from the main thread. SIGPIPE is always ignored. */
-enum status runtime_signals_handle(fiber_function handler, void *argument) MUST_USE;
 
 /* ---- fibers ---------------------------------------------------------------------------- */
 

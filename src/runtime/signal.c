@@ -1,5 +1,7 @@
-/* SIGINT and SIGTERM as fibers of core 0. */
+/* SIGINT and SIGTERM as fibers of core 0, when the program wants that; otherwise signals are the
+   business of the threads that are not ours. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -7,26 +9,32 @@
 
 #include "runtime/core.h"
 
-static struct {
-    fiber_function handler;
-    void *argument;
-} registered;
-
 static void wanted_signals(sigset_t *set) {
     sigemptyset(set);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
 }
 
-enum status runtime_signals_handle(fiber_function handler, void *argument) {
+enum status signal__prepare(void) {
     sigset_t set;
     wanted_signals(&set);
     int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
     if (error != 0)
         return error_set(STATUS_INTERNAL_ERROR, "could not block signals: %s", strerror(error));
-    registered.handler = handler;
-    registered.argument = argument;
+    signal(SIGPIPE, SIG_IGN);
     return STATUS_OK;
+}
+
+int signal__thread_create(pthread_t *thread, void *(*function)(void *), void *argument) {
+    sigset_t others, before;
+    sigfillset(&others);
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&others, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &others, &before);
+    int error = pthread_create(thread, NULL, function, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
 }
 
 static enum status signal_fiber(struct fiber *f, void *argument) {
@@ -35,6 +43,7 @@ static enum status signal_fiber(struct fiber *f, void *argument) {
     struct pollable pollable = {.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)};
     if (pollable.fd < 0)
         return error_set(STATUS_INTERNAL_ERROR, "could not watch signals: %s", strerror(errno));
+    const struct runtime *runtime = f->core->runtime;
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         struct operation wait = {
@@ -42,8 +51,8 @@ static enum status signal_fiber(struct fiber *f, void *argument) {
         status = operation__run(f, &wait);
         struct signalfd_siginfo info;
         if (status == STATUS_OK && read(pollable.fd, &info, sizeof info) == sizeof info)
-            status = fiber_spawn_detached(f, FIBER_LATENCY, "signal handler", registered.handler,
-                                          registered.argument);
+            status = fiber_spawn_detached(f, FIBER_LATENCY, "signal handler", runtime->on_signal,
+                                          runtime->on_signal_argument);
     }
     f->core->backend->forget(&pollable);
     close(pollable.fd);
@@ -51,7 +60,7 @@ static enum status signal_fiber(struct fiber *f, void *argument) {
 }
 
 enum status signal__start(struct core *c) {
-    if (registered.handler == NULL)
+    if (c->runtime->on_signal == NULL)
         return STATUS_OK;
     struct fiber *f = fiber__create(c, FIBER_LATENCY, signal_fiber, NULL);
     if (f == NULL)

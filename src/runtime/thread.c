@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base_memory.h"
+#include "runtime/core.h"
 
 void thread_mutex_init(struct thread_mutex *mutex) {
     pthread_mutex_init(&mutex->mutex, NULL);
@@ -86,7 +87,7 @@ enum status thread_run_all(unsigned count, enum status (*function)(void *context
         parts[i].context = context;
         parts[i].index = i;
         if (i > 0)
-            parts[i].started = pthread_create(&parts[i].thread, NULL, part_thread, &parts[i]) == 0;
+            parts[i].started = signal__thread_create(&parts[i].thread, part_thread, &parts[i]) == 0;
     }
     for (unsigned i = 0; i < count; i++) {
         if (!parts[i].started)

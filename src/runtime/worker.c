@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/base_log.h"
@@ -78,11 +77,7 @@ void worker__pool_destroy(struct worker_pool *pool) {
 static bool ensure_thread(struct worker_pool *pool) {
     if (pool->idle_count > pool->queued_count || pool->thread_count == WORKER_THREADS_MAX)
         return true;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for others */
-    int error = pthread_create(&pool->threads[pool->thread_count], NULL, worker_thread, pool);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = signal__thread_create(&pool->threads[pool->thread_count], worker_thread, pool);
     if (error == 0)
         pool->thread_count++;
     else

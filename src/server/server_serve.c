@@ -122,12 +122,10 @@ static enum status read_settings(struct serve *serve, struct runtime_options *ru
 }
 
 static int run(struct serve *serve) {
-    struct runtime_options options = {0};
+    struct runtime_options options = {.on_signal = on_signal, .on_signal_argument = serve};
     log_clock_set(clock_wall_us);
     struct runtime *runtime = NULL;
     enum status status = read_settings(serve, &options);
-    if (status == STATUS_OK)
-        status = runtime_signals_handle(on_signal, serve);
     if (status == STATUS_OK)
         status = runtime_create(&options, &runtime);
     if (status == STATUS_OK)

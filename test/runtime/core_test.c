@@ -4,9 +4,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/base_memory.h"
+#include "runtime/runtime_file.h"
 #include "runtime/runtime_sync.h"
 
 enum { MS = 1000000 };
@@ -350,14 +352,63 @@ static enum status note_signal(struct fiber *f, void *argument) {
 static void a_signal_becomes_a_fiber(void **state) {
     static _Atomic int seen;
     seen = 0;
-    assert_ok(runtime_signals_handle(note_signal, (void *)&seen));
-    struct runtime *runtime = start_runtime(2);
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    struct runtime_options options = {
+        .core_count = 2, .on_signal = note_signal, .on_signal_argument = (void *)&seen};
+    struct runtime *runtime;
+    assert_ok(runtime_create(&options, &runtime));
     kill(getpid(), SIGTERM);
     for (int i = 0; i < 5000 && seen == 0; i++)
         usleep(1000);
     assert_int_equal(seen, 1);
     runtime_destroy(runtime);
-    assert_ok(runtime_signals_handle(NULL, NULL));
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    signal(SIGPIPE, SIG_DFL);
+}
+
+/* An application's handlers stay, and run on its own threads only. */
+static _Atomic pid_t handled_by;
+
+static void note_thread(int signal_number) {
+    handled_by = gettid();
+}
+
+static enum status write_file(struct fiber *f, void *argument) {
+    struct file *file; /* starts a file thread */
+    TRY(file_open(f, argument, FILE_CREATE | FILE_TRUNCATE, &file));
+    return file_close(f, file);
+}
+
+static void signals_of_an_application_are_left_alone(void **state) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGPIPE, SIGUSR1};
+    struct sigaction action = {.sa_handler = note_thread}, before[4], now;
+    sigset_t set, mask;
+    sigemptyset(&set);
+    for (int i = 0; i < 4; i++) {
+        sigaction(numbers[i], &action, &before[i]);
+        sigaddset(&set, numbers[i]);
+    }
+    struct runtime *runtime = start_runtime(2);
+    char path[] = "/tmp/satori-core-XXXXXX";
+    close(mkstemp(path));
+    assert_ok(runtime_run(runtime, 1, write_file, path));
+    unlink(path);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(sigaction(numbers[i], NULL, &now), 0);
+        assert_true(now.sa_handler == note_thread);
+        /* Blocked here, any other thread that could take it would. */
+        pthread_sigmask(SIG_BLOCK, &set, &mask);
+        handled_by = 0;
+        kill(getpid(), numbers[i]);
+        usleep(10000);
+        assert_int_equal(handled_by, 0);
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        assert_int_equal(handled_by, gettid());
+    }
+    runtime_destroy(runtime);
+    for (int i = 0; i < 4; i++)
+        sigaction(numbers[i], &before[i], NULL);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -373,6 +424,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(starting_and_stopping_leaves_nothing_behind),
     cmocka_unit_test(an_idle_core_reports_no_work_and_a_busy_one_does),
     cmocka_unit_test(a_signal_becomes_a_fiber),
+    cmocka_unit_test(signals_of_an_application_are_left_alone),
 };
 
 RUN_ON_BOTH(tests)
