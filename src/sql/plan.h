@@ -156,6 +156,25 @@ double plan_scan_selectivity(struct frame *frame, uint32_t relation, uint32_t co
 double plan_lookup_cost(const struct binder *b, const struct table *table);
 double plan_group_count(struct frame *frame, uint32_t count, struct expression *const *keys,
                         double rows);
+const struct expression *plan_strip_casts(const struct expression *expression);
+/* NULL: none, or not a column of a table. */
+const struct table_column_statistics *plan_column_statistics(const struct frame *frame,
+                                                             const struct expression *variable);
+/* A list of statistics in values of the column's type; read once for the statement. count 0: none.
+ */
+struct sample_column {
+    struct sample_column *next;
+    const void *body; /* of the list; identifies it */
+    uint32_t count;
+    struct value *values;
+};
+const struct sample_column *plan_statistics_list(struct planner *p, struct slice body,
+                                                 struct type type);
+/* plan_range.c: of `column < constant` and its kin, by the histogram; false: not to be told. */
+bool plan_bound_share(struct frame *frame, const struct expression *qual, double *share_out);
+/* Of a lower and an upper bound of one column together, also when they are parameters. */
+bool plan_range_share(struct frame *frame, const struct expression *a, const struct expression *b,
+                      double *share_out);
 double plan_selectivity(struct frame *frame, const struct expression *qual);
 double plan_distinct_values(struct frame *frame, const struct expression *expression);
 /* All of FROM and WHERE. */

@@ -40,7 +40,7 @@ double plan_lookup_cost(const struct binder *b, const struct table *table) {
     return COST_LOOKUP * (1 - cold) + COST_LOOKUP_COLD * cold;
 }
 
-static const struct expression *strip_casts(const struct expression *expression) {
+const struct expression *plan_strip_casts(const struct expression *expression) {
     while (expression->kind == EXPRESSION_CAST)
         expression = expression->arguments[0];
     return expression;
@@ -53,8 +53,8 @@ static const struct table *table_of(const struct frame *frame, uint32_t relation
                : NULL;
 }
 
-static const struct table_column_statistics *statistics_of(const struct frame *frame,
-                                                           const struct expression *variable) {
+const struct table_column_statistics *plan_column_statistics(const struct frame *frame,
+                                                             const struct expression *variable) {
     if (variable->kind != EXPRESSION_VARIABLE || variable->variable.level != 0 ||
         variable->variable.column < 1)
         return NULL;
@@ -68,16 +68,8 @@ static const struct table_column_statistics *statistics_of(const struct frame *f
 
 /* ---- lists of values -------------------------------------------------------------------- */
 
-struct sample_column {
-    struct sample_column *next;
-    const void *body; /* of the list; identifies it */
-    uint32_t count;
-    struct value *values;
-};
-
-/* A list in values of the column's type; read once for the statement. count 0: none. */
-static const struct sample_column *read_list(struct planner *p, struct slice body,
-                                             struct type type) {
+const struct sample_column *plan_statistics_list(struct planner *p, struct slice body,
+                                                 struct type type) {
     static const struct sample_column nothing;
     static const struct value_context plain_context;
     struct array array;
@@ -124,14 +116,16 @@ struct trial {
 static enum status try_variable(struct variable_map *map, const struct expression *variable,
                                 uint32_t depth, struct expression **out) {
     struct trial *trial = map->context;
-    const struct table_column_statistics *statistics = statistics_of(trial->frame, variable);
+    const struct table_column_statistics *statistics =
+        plan_column_statistics(trial->frame, variable);
     struct value null = value_null(variable->type);
     *out = expression_constant(map->p->b, &null, -1);
     trial->possible &= statistics != NULL && trial->count < VARIABLES_MAX && depth == 0 &&
                        variable->variable.relation == trial->relation;
     if (!trial->possible)
         return STATUS_OK;
-    const struct sample_column *column = read_list(map->p, statistics->sample, variable->type);
+    const struct sample_column *column =
+        plan_statistics_list(map->p, statistics->sample, variable->type);
     trial->possible &= column->count > 0 && (trial->count == 0 || column->count == trial->rows);
     trial->rows = column->count;
     trial->nodes[trial->count] = *out;
@@ -273,7 +267,7 @@ static double distinct_of_column(const struct table *table, double rows, int16_t
 }
 
 double plan_distinct_values(struct frame *frame, const struct expression *expression) {
-    expression = strip_casts(expression);
+    expression = plan_strip_casts(expression);
     if (expression->kind != EXPRESSION_VARIABLE || expression->variable.level != 0 ||
         expression->variable.relation >= frame->query->relation_count) {
         uint64_t relations = plan_relations_of(expression);
@@ -293,7 +287,7 @@ double plan_distinct_values(struct frame *frame, const struct expression *expres
     if (relation->source != RELATION_OF_TABLE)
         return DISTINCT_UNKNOWN;
     double rows = plan_table_rows(frame->p->b, relation->table);
-    const struct table_column_statistics *statistics = statistics_of(frame, expression);
+    const struct table_column_statistics *statistics = plan_column_statistics(frame, expression);
     if (statistics == NULL)
         return distinct_of_column(relation->table, rows, expression->variable.column,
                                   expression->type);
@@ -334,13 +328,13 @@ double plan_group_count(struct frame *frame, uint32_t count, struct expression *
 static double constant_share(struct frame *frame, const struct expression *variable,
                              const struct expression *constant) {
     double distinct = plan_distinct_values(frame, variable);
-    const struct table_column_statistics *statistics = statistics_of(frame, variable);
+    const struct table_column_statistics *statistics = plan_column_statistics(frame, variable);
     if (statistics == NULL)
         return 1 / distinct;
     const struct sample_column *values =
-        read_list(frame->p, statistics->common_values, variable->type);
+        plan_statistics_list(frame->p, statistics->common_values, variable->type);
     const struct sample_column *shares =
-        read_list(frame->p, statistics->common_shares, TYPE_OF(FLOAT8));
+        plan_statistics_list(frame->p, statistics->common_shares, TYPE_OF(FLOAT8));
     double rest = 1 - statistics->null_share;
     bool known = constant->kind == EXPRESSION_CONSTANT && !constant->value.is_null &&
                  constant->value.type.id == variable->type.id;
@@ -396,8 +390,8 @@ static double extreme_share(struct frame *frame, const struct expression *variab
 
 static double equality_selectivity(struct frame *frame, const struct expression *left,
                                    const struct expression *right) {
-    left = strip_casts(left);
-    right = strip_casts(right);
+    left = plan_strip_casts(left);
+    right = plan_strip_casts(right);
     double extreme = fmax(extreme_share(frame, left), extreme_share(frame, right));
     if (extreme > 0)
         return extreme;
@@ -418,7 +412,7 @@ static double in_selectivity(struct frame *frame, const struct expression *in) {
 
 static double null_share(struct frame *frame, const struct expression *expression) {
     const struct table_column_statistics *statistics =
-        statistics_of(frame, strip_casts(expression));
+        plan_column_statistics(frame, plan_strip_casts(expression));
     return statistics != NULL ? statistics->null_share : 0.02;
 }
 
@@ -457,7 +451,7 @@ static double guess(struct frame *frame, const struct expression *qual) {
         case COMPARISON_NONE:
             return strstr(qual->function->symbol, "like") != NULL ? 0.1 : 0.5;
         default:
-            return 0.33;
+            return plan_bound_share(frame, qual, &product) ? product : 0.33;
         }
     default:
         return 0.5;
@@ -486,7 +480,7 @@ static double sampled_share(int hits, uint32_t rows, double guessed, double tabl
 
 double plan_selectivity(struct frame *frame, const struct expression *qual) {
     uint32_t rows;
-    if (is_equality(qual) && strip_casts(qual->arguments[0])->kind == EXPRESSION_VARIABLE &&
+    if (is_equality(qual) && plan_strip_casts(qual->arguments[0])->kind == EXPRESSION_VARIABLE &&
         plan_relations_of(qual->arguments[1]) == 0)
         return guess(frame, qual);
     uint64_t relations = plan_relations_of(qual);
@@ -496,14 +490,30 @@ double plan_selectivity(struct frame *frame, const struct expression *qual) {
         if (known->qual == qual)
             return known->share;
     int hits = count_hits(frame, qual, &rows);
-    double guessed = guess(frame, qual);
+    double guessed = guess(frame, qual), bound;
     if (hits < 0)
         return guessed;
     const struct table *table = table_of(frame, (uint32_t)__builtin_ctzll(relations));
-    if (hits > 0 && qual->kind != EXPRESSION_AND && qual->kind != EXPRESSION_OR)
+    if (hits > 0 && qual->kind != EXPRESSION_AND && qual->kind != EXPRESSION_OR &&
+        !plan_bound_share(frame, qual, &bound))
         guessed = (double)hits / rows; /* better than a fixed guess, however few */
     return remember(frame->p, qual,
                     sampled_share(hits, rows, guessed, plan_table_rows(frame->p->b, table)));
+}
+
+/* The shares of each; of two bounds of one column the first gets the range's, the second 1. */
+static void single_shares(struct frame *frame, uint32_t count, struct expression **quals,
+                          double *shares) {
+    for (uint32_t i = 0; i < count; i++)
+        shares[i] = -1;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t k = i + 1; k < count && shares[i] < 0; k++) {
+            if (shares[k] < 0 && plan_range_share(frame, quals[i], quals[k], &shares[i]))
+                shares[k] = 1;
+        }
+        if (shares[i] < 0)
+            shares[i] = plan_selectivity(frame, quals[i]);
+    }
 }
 
 /* Share of the relation's rows that satisfy all. What can be tried is tried together. */
@@ -511,13 +521,16 @@ double plan_scan_selectivity(struct frame *frame, uint32_t relation, uint32_t co
                              struct expression **quals) {
     double product = 1, tried_product = 1;
     struct expression **tried;
+    double *shares;
     uint32_t tried_count = 0, rows = 0;
-    if (BIND_ARRAY(frame->p->b, count, &tried) != STATUS_OK) {
+    if (BIND_ARRAY(frame->p->b, count, &tried) != STATUS_OK ||
+        BIND_ARRAY(frame->p->b, count, &shares) != STATUS_OK) {
         error_clear();
         return 1;
     }
+    single_shares(frame, count, quals, shares);
     for (uint32_t i = 0; i < count; i++) {
-        double share = plan_selectivity(frame, quals[i]);
+        double share = shares[i];
         struct trial trial;
         struct expression *ignored;
         if (count > 1 && trial_open(frame, quals[i], &trial, &ignored)) {

@@ -173,13 +173,16 @@ static double lookup_rows(struct frame *frame, uint32_t relation, const struct i
         rows = unique ? fmin(rows, choice->any.list->argument_count - 1)
                       : rows * plan_selectivity(frame, choice->any.list);
     } else {
-        for (uint32_t q = 0; q < count && q < 64; q++) {
+        struct expression *bounds[2]; /* together: a range */
+        uint32_t bound_count = 0;
+        for (uint32_t q = 0; q < count && q < 64 && bound_count < 2; q++) {
             struct match match;
             if ((choice->used & UINT64_C(1) << q) &&
                 match_condition(frame, relation, quals[q], &match) &&
                 match.comparison != COMPARISON_EQ)
-                rows *= plan_selectivity(frame, quals[q]);
+                bounds[bound_count++] = quals[q];
         }
+        rows *= plan_scan_selectivity(frame, relation, bound_count, bounds);
     }
     return rows < 1 ? 1 : rows;
 }
@@ -269,9 +272,9 @@ static bool choose_index(struct frame *frame, uint32_t relation, uint32_t count,
         consider_index(frame, relation, table->indexes[i], table_rows, count, quals, &choice);
         bool usable = choice.equal_count > 0 || choice.any.list != NULL ||
                       choice.lower.bound != NULL || choice.upper.bound != NULL;
-        if (!usable || (!choice.unique && choice.rows > LOOKUPS_CHEAP &&
-                        choice.rows * plan_lookup_cost(frame->p->b, table) >
-                            table_rows * COST_SCAN))
+        if (!usable ||
+            (!choice.unique && choice.rows > LOOKUPS_CHEAP &&
+             choice.rows * plan_lookup_cost(frame->p->b, table) > table_rows * COST_SCAN))
             continue;
         if (!found || choice.rows < best->rows ||
             (choice.rows == best->rows && choice.equal_count > best->equal_count))
@@ -401,8 +404,7 @@ static enum status plan_table(struct frame *frame, uint32_t number, uint32_t cou
     if (indexed)
         TRY(apply_index(frame, outer, &path->layout, &choice, count, quals, node));
     node->start_cost = indexed ? 0.3 : 0;
-    node->total_cost =
-        indexed ? 0.3 + read * plan_lookup_cost(p->b, table) : read * COST_SCAN + 1;
+    node->total_cost = indexed ? 0.3 + read * plan_lookup_cost(p->b, table) : read * COST_SCAN + 1;
     path->rows = rows < 1 ? 1 : rows;
     path->quals = quals;
     path->qual_count = count;

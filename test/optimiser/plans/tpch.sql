@@ -44,3 +44,11 @@ explain (costs off) select * from green a, green b where a.p_key = b.p_size and 
 explain (costs off) select * from lineitem where l_order = 5;
 explain (costs off) select * from lineitem where l_order = 2;
 explain (costs off) select * from lineitem where l_order < 14000;
+-- both ends of a range
+explain (costs off) select * from lineitem where l_order > 100 and l_order < 110;
+create table hot(h_key int primary key, h_text text) with (freeze = off);
+insert into hot select i, i from generate_series(1, 5000) i;
+analyze hot;
+prepare between_keys(int, int) as select * from hot where h_key > $1 and h_key < $2;
+explain (costs off) execute between_keys(100, 110);
+explain (costs off) select * from lineitem where l_order between 100 and 7000;
