@@ -1,3 +1,4 @@
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/base_log.h"
@@ -116,9 +117,19 @@ static enum status run_lock_table(struct fiber *f, struct session *session,
     return catalog_settle(f, session->engine->catalog);
 }
 
+/* What VERBOSE tells. */
+static void inform(struct fiber *f, struct session *session, const char *format, ...) {
+    char text[ERROR_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    session__notice(f, session, "INFO", "00000", text);
+}
+
 /* Read one table and record what is in it. */
 static enum status analyze_table(struct fiber *f, struct session *session,
-                                 const struct table *table) {
+                                 const struct table *table, bool verbose) {
     struct arena arena = {0};
     struct schema *schema = session__schema(session);
     struct table_context context = {
@@ -131,10 +142,15 @@ static enum status analyze_table(struct fiber *f, struct session *session,
     const struct table *now = schema_table_by_oid(schema, table->oid);
     enum status status = STATUS_OK;
     if (now != NULL && now->kind == RELATION_TABLE && !now->is_system) {
+        if (verbose)
+            inform(f, session, "analyzing \"%s.%s\"", now->namespace_name, now->name);
         status = table_statistics_collect(f, &context, now, &statistics);
         if (status == STATUS_OK)
             status = catalog_set_statistics(f, session->engine->catalog, session->transaction,
                                             schema, now, &statistics);
+        if (status == STATUS_OK && verbose)
+            inform(f, session, "\"%s\": scanned all pages, containing %.0f live rows", now->name,
+                   statistics.rows);
     }
     arena_release(&arena);
     schema_release(schema);
@@ -152,24 +168,37 @@ static enum status analyze(struct fiber *f, struct session *session,
     TRY(session__statement_begin(f, session));
     if (said->count > 0)
         for (uint32_t i = 0; i < said->count; i++)
-            TRY(analyze_table(f, session, said->tables[i]));
+            TRY(analyze_table(f, session, said->tables[i], said->verbose));
     else
         for (size_t i = 0; i < schema_table_count(statement->schema); i++)
-            TRY(analyze_table(f, session, schema_table_at(statement->schema, i)));
+            TRY(analyze_table(f, session, schema_table_at(statement->schema, i), said->verbose));
     TRY(session__schema_changed(f, session));
     return session__statement_end(f, session);
 }
 
-/* Rows become column blocks: those of the named tables, or of all. */
-static enum status freeze_tables(struct fiber *f, struct session *session,
+static enum status vacuum_table(struct fiber *f, struct session *session,
+                                const struct statement_objects *said, const struct table *table) {
+    bool told = said->verbose && table->kind == RELATION_TABLE && !table->is_system;
+    uint64_t blocks = 0;
+    if (told)
+        inform(f, session, "vacuuming \"%s.%s.%s\"", session->database, table->namespace_name,
+               table->name);
+    if (said->freeze)
+        TRY(table_freeze(f, session->engine->catalog, table, &blocks));
+    if (told)
+        inform(f, session, "finished vacuuming \"%s.%s.%s\": blocks made: %llu", session->database,
+               table->namespace_name, table->name, (unsigned long long)blocks);
+    return STATUS_OK;
+}
+
+/* With FREEZE rows become column blocks: those of the named tables, or of all. */
+static enum status vacuum_tables(struct fiber *f, struct session *session,
                                  const struct statement *statement) {
     const struct statement_objects *said = &statement->objects;
-    struct catalog *catalog = session->engine->catalog;
-    uint64_t blocks;
     for (uint32_t i = 0; i < said->count; i++)
-        TRY(table_freeze(f, catalog, said->tables[i], &blocks));
+        TRY(vacuum_table(f, session, said, said->tables[i]));
     for (size_t i = 0; said->count == 0 && i < schema_table_count(statement->schema); i++)
-        TRY(table_freeze(f, catalog, schema_table_at(statement->schema, i), &blocks));
+        TRY(vacuum_table(f, session, said, schema_table_at(statement->schema, i)));
     return STATUS_OK;
 }
 
@@ -179,11 +208,12 @@ static enum status run_vacuum(struct fiber *f, struct session *session,
                               const struct statement *statement) {
     if (session->in_block)
         return error_set(STATUS_ACTIVE_TRANSACTION, "VACUUM cannot run inside a transaction block");
+    TRY(session__finish_implicit(f, session));
+    if (statement->objects.freeze || statement->objects.verbose)
+        TRY(vacuum_tables(f, session, statement));
     if (statement->objects.analyze)
         TRY(analyze(f, session, statement));
     TRY(session__finish_implicit(f, session));
-    if (statement->objects.freeze)
-        TRY(freeze_tables(f, session, statement));
     return statement->objects.full ? store_shrink(f, session->engine->store) : STATUS_OK;
 }
 

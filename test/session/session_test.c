@@ -260,7 +260,8 @@ static void scroll_cursors_go_back_and_held_ones_stay(void **state) {
 
 /* ---- utility */
 
-/* Rows of a cold block that newer ones hide come in a batch, but are not among its selected ones. */
+/* Rows of a cold block that newer ones hide come in a batch, but are not among its selected ones.
+ */
 static void analyze_counts_each_row_once(void **state) {
     assert_sql(s, "create table z(k int primary key, v text)", "CREATE TABLE\n");
     assert_sql(s, "insert into z select i, 'v' || i from generate_series(1, 1000) i",
@@ -278,6 +279,14 @@ static void maintenance_statements_run(void **state) {
     assert_sql(s, "vacuum analyze m", "VACUUM\n");
     assert_sql(s, "vacuum (index_cleanup auto, truncate off, parallel 2, verbose off) m",
                "VACUUM\n");
+    assert_sql(s, "vacuum (verbose, analyze) m",
+               "INFO: vacuuming \"satori.public.m\"\n"
+               "INFO: finished vacuuming \"satori.public.m\": blocks made: 0\n"
+               "INFO: analyzing \"public.m\"\n"
+               "INFO: \"m\": scanned all pages, containing 2 live rows\nVACUUM\n");
+    assert_sql(s, "analyze verbose m",
+               "INFO: analyzing \"public.m\"\n"
+               "INFO: \"m\": scanned all pages, containing 2 live rows\nANALYZE\n");
     assert_sql(s, "vacuum (parallel) m",
                "ERROR 42601: parallel option requires a value between 0 and 1024\n");
     assert_sql(s, "vacuum (nosuch) m", "ERROR 42601: unrecognized VACUUM option \"nosuch\"\n");
