@@ -32,6 +32,7 @@ struct exec_session_functions {
     /* pg_cancel_backend / pg_terminate_backend. */
     bool (*signal_backend)(void *session, int32_t pid, bool terminate);
     bool (*backend_exists)(void *session, int32_t pid);
+    int64_t (*server_start_us)(void *session); /* PostgreSQL epoch */
 };
 
 struct exec_environment {

@@ -221,11 +221,9 @@ BOXED_FUNCTION(pg_terminate_backend_wait) {
 /* ---- odds and ends ----------------------------------------------------------------------- */
 
 BOXED_FUNCTION(pg_postmaster_start_time) {
-    /* The monotonic clock's zero is the machine's; the process began when it was first asked. */
-    static int64_t started;
-    if (__atomic_load_n(&started, __ATOMIC_RELAXED) == 0)
-        __atomic_store_n(&started, clock_wall_us() + TIMESTAMP_UNIX_EPOCH, __ATOMIC_RELAXED);
-    result->int64 = __atomic_load_n(&started, __ATOMIC_RELAXED);
+    if (DOOR(server_start_us) == NULL)
+        return no_session("pg_postmaster_start_time");
+    result->int64 = DOOR(server_start_us)(call->environment->session);
     return STATUS_OK;
 }
 BOXED_FUNCTION(pg_is_in_recovery) {

@@ -174,6 +174,10 @@ static bool function_backend_exists(void *data, int32_t pid) {
     return engine__session_exists(((struct session *)data)->engine, pid);
 }
 
+static int64_t function_server_start_us(void *data) {
+    return ((struct session *)data)->engine->start_time_us;
+}
+
 static void function_notice(void *data, const char *severity, const char *sqlstate,
                             const char *message) {
     session__notice(NULL, data, severity, sqlstate, message);
@@ -191,4 +195,5 @@ const struct exec_session_functions session__functions = {
     .database_name = function_database_name,
     .signal_backend = function_signal_backend,
     .backend_exists = function_backend_exists,
+    .server_start_us = function_server_start_us,
 };

@@ -289,4 +289,119 @@ static const struct sql_case {
     {"delete from q where id > 4000", NULL},
     {"select count(*), sum(id) from q", "4000|8002000\n"},
     {"drop table p; drop table q", NULL},
+    {"select acos(0.5), asin(0.5), atan(1), cos(1), cot(1), tan(1), sin(1), radians(90)",
+     "1.0471975511965979|0.5235987755982989|0.7853981633974483|0.5403023058681398|0."
+     "6420926159343306|1.5574077246549023|0.8414709848078965|1.5707963267948966\n"},
+    {"select acos(2)", "ERROR 22003: input is out of range\n"},
+    {"select sinh(1), cosh(1), tanh(1), asinh(1), acosh(2), atanh(0.5)",
+     "1.1752011936438014|1.5430806348152437|0.7615941559557649|0.881373587019543|1."
+     "3169578969248166|0.5493061443340548\n"},
+    {"select acosh(0.5)", "ERROR 22003: input is out of range\n"},
+    {"select atanh(2)", "ERROR 22003: input is out of range\n"},
+    {"select gcd(12, 18), gcd(-4::bigint, 6), gcd(0, 0), lcm(4, 6), lcm(-4::bigint, 6), lcm(0, 3)",
+     "6|2|0|12|12|0\n"},
+    {"select lcm(2147483647, 2)", "ERROR 22003: integer out of range\n"},
+    {"select min_scale(8.4100), trim_scale(8.4100), min_scale(5), trim_scale(-0.00), "
+     "min_scale('NaN')",
+     "2|8.41|0|0|NULL\n"},
+    {"select width_bucket(5.35, 0.024, 10.06, 5), width_bucket(0, 1, 10, 3), width_bucket(10, 1, "
+     "10, 3), width_bucket(3, 10, 1, 3)",
+     "3|0|4|3\n"},
+    {"select pow(2, 10), pow(2::numeric, 0.5), |/ 2, ||/ 27, 2 ^ 3, 5 & 3, 5 | 3, 5 # 3, ~5, 1 << "
+     "4, -16 >> 2",
+     "1024|1.4142135623730950|1.4142135623730951|3.0000000000000004|8|1|7|6|-6|16|-4\n"},
+    {"select 5::int2 & 3::int2, 5::int8 | 3, 5::int8 # 3, ~5::int8, 1::int8 << 40, (-1)::int2 >> "
+     "1, (1::int2 << 3)",
+     "1|7|6|-6|1099511627776|-1|8\n"},
+    {"select starts_with('alphabet', 'alph'), starts_with('a', 'alph'), starts_with('a', null)",
+     "t|f|NULL\n"},
+    {"select bit_length('jose'), bit_length('\\x0102'::bytea), character_length('héllo'), "
+     "char_length('ab  '::char(4))",
+     "32|16|5|2\n"},
+    {"select get_byte('\\x1234'::bytea, 1), set_byte('\\x1234'::bytea, 0, 255)", "52|\\xff34\n"},
+    {"select get_byte('\\x1234'::bytea, 2)", "ERROR 2202E: index 2 out of valid range, 0..1\n"},
+    {"select set_byte('\\x1234'::bytea, -1, 0)",
+     "ERROR 2202E: index -1 out of valid range, 0..1\n"},
+    {"select like_escape('a%c$$', '$'), 'a%c' like like_escape('a$%c', '$')", "a%c\\$|t\n"},
+    {"select array_dims(array[[1,2],[3,4]]), array_ndims(array[[1]]), array_lower(array[1,2], 1), "
+     "array_cat(array[1], array[2,3])",
+     "[1:2][1:2]|2|1|{1,2,3}\n"},
+    {"select array_positions(array[1,2,1,null], 1), array_positions(array[1,null,null], null), "
+     "array_replace(array[1,2,1], 1, 9)",
+     "{1,3}|{2,3}|{9,2,9}\n"},
+    {"select array[1,2] @> array[2], array[2] <@ array[1,2], array[1,2] && array[3], array[1,null] "
+     "@> array[null]::int[]",
+     "t|t|f|f\n"},
+    {"select generate_subscripts(array[5,6,7], 1)", "1\n2\n3\n"},
+    {"select generate_subscripts(array[5,6], 1, true)", "2\n1\n"},
+    {"select generate_subscripts(array[5,6], 2)", ""},
+    {"select bit_and(x), bit_or(x), bit_xor(x) from (values (12), (10), (null)) v(x)", "8|14|6\n"},
+    {"select bit_and(x::int2), bit_or(x::int8), bit_xor(x::int2) from (values (12), (10)) v(x)",
+     "8|14|6\n"},
+    {"select bit_and(x) from (select 1 x where false) v", "NULL\n"},
+    {"select round(stddev_samp(x), 6), round(var_samp(x), 6), stddev_samp(x) filter (where x = 1) "
+     "from (values (1), (2), (4)) v(x)",
+     "1.527525|2.333333|NULL\n"},
+    {"select date_bin('15 minutes', timestamp '2020-02-11 15:44:17', timestamp '2001-01-01'), "
+     "date_bin('-1 day', timestamp '2020-02-11', timestamp '2001-01-01')",
+     "ERROR 22008: stride must be greater than zero\n"},
+    {"select date_bin('1 month', timestamp '2020-02-11', timestamp '2001-01-01')",
+     "ERROR 0A000: timestamps cannot be binned into intervals containing months or years\n"},
+    {"select make_interval(1, 2, 3, 4, 5, 6, 7.5)", "1 year 2 mons 25 days 05:06:07.5\n"},
+    {"select make_timestamp(2013, 7, 15, 8, 15, 23.5)", "2013-07-15 08:15:23.5\n"},
+    {"select make_timestamp(2013, 13, 15, 8, 15, 23.5)",
+     "ERROR 22008: date field value out of range: 2013-13-15\n"},
+    {"select isfinite(date 'infinity'), isfinite(timestamp '2001-02-16'), isfinite(interval '4 "
+     "hours')",
+     "f|t|t\n"},
+    {"select date '2001-10-01' - date '2001-09-28', date '2001-09-28' + 7, 7 + date '2001-09-28', "
+     "date '2001-09-28' - interval '1 hour', date '2001-09-28' + interval '1 hour', date "
+     "'2001-09-28' + time '03:00', time '03:00' + date '2001-09-28'",
+     "3|2001-10-05|2001-10-05|2001-09-27 23:00:00|2001-09-28 01:00:00|2001-09-28 "
+     "03:00:00|2001-09-28 03:00:00\n"},
+    {"select time '01:00' + interval '3 hours', time '05:00' - time '03:00', time '05:00' - "
+     "interval '2 hours', interval '1 day' - interval '1 hour', - interval '23 hours', 3.5 * "
+     "interval '1 hour', interval '1 hour' + time '23:30'",
+     "04:00:00|02:00:00|03:00:00|1 day -01:00:00|-23:00:00|03:30:00|00:30:00\n"},
+    {"select timestamp '2001-09-28 01:00' + interval '23 hours', timestamp '2001-09-29 03:00' - "
+     "timestamp '2001-07-27 12:00', interval '1 month' + timestamp '2001-01-31', interval '1 day' "
+     "+ date '2001-01-31'",
+     "2001-09-29 00:00:00|63 days 15:00:00|2001-02-28 00:00:00|2001-02-01 00:00:00\n"},
+    {"select 'abc'::char(5) like 'abc', 'abc'::char(5) like 'abc  ', 'ABC'::char(4) ilike 'a%', "
+     "'abc'::name like 'a_c', 'abc'::name not like 'b%', 'ABC'::name ~* 'b', 'abc'::name !~ 'x', "
+     "'ABC'::name ilike 'abc', 'ABC'::name not ilike 'b%'",
+     "f|t|t|t|t|t|t|t|t\n"},
+    {"select 'abc'::char(5) ~ 'c ', 'abc'::char(5) !~ 'd', 'ABC'::char(5) ~* 'b', 'ABC'::char(5) "
+     "!~* 'z', 'ABC' !~* 'b', 'ABC'::char(5) not ilike 'b%', 'abc'::char(5) not like 'abc'",
+     "t|t|t|t|f|t|t\n"},
+    {"select '\\x6162'::bytea like '\\x6125'::bytea, '\\x6162'::bytea not like 'b%'::bytea, "
+     "'\\x61'::bytea || '\\x62'::bytea",
+     "t|t|\\x6162\n"},
+    {"select 2.5::float4 * 2::float8, 1::float8 / 4::float4, 1::float4 + 1.5::float8, 1::float4 - "
+     "1.5::float8, 2::float8 * 2::float4, 3::float8 - 1::float4, 1::float8 + 1::float4, 1::float4 "
+     "/ 8::float8",
+     "5|0.25|2.5|-0.5|4|2|2|0.125\n"},
+    {"select @ -5, @ -5::int2, @ -5::int8, @ -5.5, @ -2.5::float4, @ -2.5::float8, + 3, + 2.5, + "
+     "1::int2, - 2.5::float4, + 1::int8, + 1::float4, - (-2)::int2",
+     "5|5|5|5.5|2.5|2.5|3|2.5|1|-2.5|1|1|2\n"},
+    {"select 7::int2 + 1, 7::int2 - 1::int8, 7 * 2::int2, 7::int8 / 2::int2, 7::int2 / 2::int8, "
+     "7::int8 * 2, 7 - 2::int8, 9 / 2::int8, 7::int2 % 4::int2, 7::int8 % 4::int8",
+     "8|6|14|3|3|14|5|4|3|3\n"},
+    {"select to_regclass('pg_class'), to_regclass('nowhere'), to_regtype('int4'), "
+     "to_regtype('nosuch'), to_regnamespace('public'), to_regproc('now')",
+     "pg_class|NULL|integer|NULL|public|now\n"},
+    {"select 1 + 'a'::name || 'b'", "ERROR 42883: operator does not exist: integer + name\n"},
+    {"select ceiling(-2.3), ceiling(2.3::float8), session_user = current_user, "
+     "pg_client_encoding(), pg_is_in_recovery(), current_schema()",
+     "-2|3|t|UTF8|f|public\n"},
+    {"select transaction_timestamp() = statement_timestamp(), clock_timestamp() >= "
+     "statement_timestamp(), pg_postmaster_start_time() <= now()",
+     "t|t|t\n"},
+    {"select set_config('statement_timeout', '7s', false), current_setting('statement_timeout')",
+     "7s|7s\n"},
+    {"select set_config('statement_timeout', '0', false)", "0\n"},
+    {"select setseed(2)", "ERROR 22023: setseed parameter 2 is out of allowed range [-1,1]\n"},
+    {"select has_table_privilege('pg_class', 'select'), has_schema_privilege('public', 'usage'), "
+     "pg_has_role(current_user, 'usage'), pg_my_temp_schema()",
+     "t|t|t|0\n"},
 };
