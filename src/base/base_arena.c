@@ -100,6 +100,14 @@ void arena_release(struct arena *arena) {
     *arena = (struct arena){0};
 }
 
+bool arena_release_some(struct arena *arena) {
+    struct arena_block *block = arena->newest, *older = block == NULL ? NULL : block->older;
+    if (block != NULL)
+        block_free(block);
+    *arena = (struct arena){.newest = older};
+    return older != NULL;
+}
+
 void arena_reset(struct arena *arena) {
     struct arena_block *keep = arena->newest;
     if (keep == NULL)

@@ -10,6 +10,7 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ struct arena {
 
 /* Give all blocks back; the arena is empty and usable again. */
 void arena_release(struct arena *arena);
+/* Give one block back, for who wants to let others run in between; false once the arena is empty.
+   Nothing in the arena may be used any more. */
+bool arena_release_some(struct arena *arena);
 /* Forget the contents but keep one block for the next use. */
 void arena_reset(struct arena *arena);
 

@@ -243,6 +243,12 @@ void exec__count_spilled(struct operator_state *self, uint64_t bytes) {
         node->spilled_bytes += bytes;
 }
 
+void exec__arena_release(struct fiber *f, struct arena *arena) {
+    while (arena_release_some(arena))
+        if (fiber_check_due(f))
+            fiber_yield(f);
+}
+
 /* ---- single expressions ------------------------------------------------------------------ */
 
 enum status exec_evaluate(struct fiber *f, const struct exec_environment *environment,

@@ -230,10 +230,10 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *sel
     return STATUS_OK;
 }
 
-static void empty_table(struct aggregate_operator *self) {
-    exec__groups_release(&self->table);
+static void empty_table(struct fiber *f, struct aggregate_operator *self) {
+    exec__groups_release(f, &self->table);
     for (uint32_t i = 0; i < self->other_count; i++)
-        arena_release(&self->others[i].arena);
+        exec__arena_release(f, &self->others[i].arena);
     self->other_count = 0;
     self->full = self->out_begun = false;
 }
@@ -251,7 +251,7 @@ static enum status aggregate_next(struct fiber *f, struct operator_state *base,
         uint32_t count = next_groups(self, groups);
         if (count == 0) {
             bool found;
-            empty_table(self);
+            empty_table(f, self);
             TRY(exec__aggregate_next_part(f, self, &found));
             if (!found)
                 return STATUS_OK;
@@ -275,7 +275,7 @@ static enum status aggregate_next(struct fiber *f, struct operator_state *base,
 
 void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self) {
     exec__aggregate_release_parts(f, self);
-    empty_table(self);
+    empty_table(f, self);
     for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++)
         if (self->aggregates[i].ordered != NULL)
             sorter_release(f, &self->aggregates[i].ordered->sorter);

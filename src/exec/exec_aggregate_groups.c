@@ -133,12 +133,12 @@ static bool any_filter(const struct aggregate_operator *self) {
 }
 
 /* One lookup for each combination of dictionary entries. */
-static enum status find_by_codes(struct aggregate_operator *self, uint32_t codes) {
+static enum status find_by_codes(struct fiber *f, struct aggregate_operator *self, uint32_t codes) {
     uint16_t locals[VECTOR_SIZE], first[VECTOR_SIZE] = {0};
     uint8_t *groups[VECTOR_SIZE];
     uint32_t met = number_codes(self, self->rows, self->row_count, codes, locals, first);
     hash_keys(self, first, met);
-    TRY(exec__groups_find(&self->table, self->key_vectors, first, self->hashes, met, false,
+    TRY(exec__groups_find(f, &self->table, self->key_vectors, first, self->hashes, met, false,
                           groups));
     if (met <= AGGREGATE_RUNS_MAX) {
         memcpy(self->run_groups, groups, met * sizeof *groups);
@@ -158,9 +158,9 @@ enum status exec__aggregate_find(struct fiber *f, struct aggregate_operator *sel
     memcpy(self->rows, batch_rows(input), self->row_count * sizeof *self->rows);
     uint32_t codes = self->full ? 0 : code_count(self);
     if (codes > 0)
-        return find_by_codes(self, codes);
+        return find_by_codes(f, self, codes);
     hash_keys(self, self->rows, self->row_count);
-    TRY(exec__groups_find(&self->table, self->key_vectors, self->rows, self->hashes,
+    TRY(exec__groups_find(f, &self->table, self->key_vectors, self->rows, self->hashes,
                           self->row_count, self->full, self->groups));
     if (self->full)
         TRY(drop_homeless(f, self, input));

@@ -39,7 +39,7 @@ static enum status take_group(struct fiber *f, struct aggregate_operator *self,
     if (node->aggregate.key_count == 0)
         TRY(exec__groups_only(&self->table, &group));
     else
-        TRY(exec__groups_adopt(&self->table, tuple, &group));
+        TRY(exec__groups_adopt(f, &self->table, tuple, &group));
     if (group == tuple)
         return STATUS_OK;
     group_tuple(tuple)->merged = 1;
@@ -102,6 +102,8 @@ static enum status take_table(struct fiber *f, struct aggregate_operator *self,
             if (i + GROUPS_AHEAD < chunk->count)
                 exec__groups_prefetch(&self->table, tuple_at(store, chunk, i + GROUPS_AHEAD));
             TRY(take_group(f, self, from, tuple_at(store, chunk, i)));
+            if (i % 1024 == 1023)
+                TRY(fiber_check(f));
         }
         TRY(fiber_check(f));
     }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { SLOTS_MIN = 256, POINTER_BITS = 48 };
+enum { SLOTS_MIN = 256, GROW_STEP = 4096, MOVE_STEP = 1024, POINTER_BITS = 48 };
 #define POINTER_MASK ((1ull << POINTER_BITS) - 1)
 
 void exec__groups_init(struct group_table *table, const struct tuple_layout *layout,
@@ -12,8 +12,8 @@ void exec__groups_init(struct group_table *table, const struct tuple_layout *lay
     exec__tuples_init(&table->tuples, layout, &table->arena);
 }
 
-void exec__groups_release(struct group_table *table) {
-    arena_release(&table->arena);
+void exec__groups_release(struct fiber *f, struct group_table *table) {
+    exec__arena_release(f, &table->arena);
     exec__groups_init(table, table->layout, table->states);
 }
 
@@ -34,20 +34,37 @@ static inline void enter(uint64_t *slots, uint64_t mask, uint8_t *tuple) {
 enum { ENTER_AHEAD = 16 };
 
 /* All own tuples, in the order they lie in memory: by slots, each would be a cache miss. */
-static void enter_tuples(const struct group_table *table, uint64_t *slots, uint64_t mask) {
+static enum status enter_tuples(struct fiber *f, const struct group_table *table, uint64_t *slots,
+                                uint64_t mask) {
     const struct tuple_store *store = &table->tuples;
-    for (const struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next)
+    for (const struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next) {
         for (uint32_t i = 0; i < chunk->count; i++) {
             if (i + ENTER_AHEAD < chunk->count) {
                 uint8_t *ahead = tuple_at(store, chunk, i + ENTER_AHEAD);
                 __builtin_prefetch(&slots[group_tuple(ahead)->hash & mask], 1);
             }
             enter(slots, mask, tuple_at(store, chunk, i));
+            if (i % MOVE_STEP == MOVE_STEP - 1)
+                TRY(fiber_check(f));
         }
+        TRY(fiber_check(f));
+    }
+    return STATUS_OK;
+}
+
+static enum status enter_slots(struct fiber *f, const struct group_table *table, uint64_t *slots,
+                               uint64_t mask) {
+    for (uint64_t i = 0; table->slots != NULL && i <= table->mask; i++) {
+        if (table->slots[i] != 0)
+            enter(slots, mask, tuple_of(table->slots[i]));
+        if (i % MOVE_STEP == MOVE_STEP - 1)
+            TRY(fiber_check(f));
+    }
+    return STATUS_OK;
 }
 
 /* Room for `more` groups at a load of at most two thirds. */
-static enum status make_room(struct group_table *table, uint64_t more) {
+static enum status make_room(struct fiber *f, struct group_table *table, uint64_t more) {
     uint64_t size = table->slots == NULL ? 0 : table->mask + 1, grown = size;
     if (grown == 0)
         grown = SLOTS_MIN;
@@ -58,13 +75,14 @@ static enum status make_room(struct group_table *table, uint64_t more) {
     uint64_t *slots = arena_alloc_aligned(&table->arena, grown * sizeof *slots, 64);
     if (slots == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    memset(slots, 0, grown * sizeof *slots);
+    for (uint64_t i = 0; i < grown; i += GROW_STEP) {
+        memset(slots + i, 0, (grown - i < GROW_STEP ? grown - i : GROW_STEP) * sizeof *slots);
+        TRY(fiber_check(f));
+    }
     if (table->count == table->tuples.count)
-        enter_tuples(table, slots, grown - 1);
+        TRY(enter_tuples(f, table, slots, grown - 1));
     else
-        for (uint64_t i = 0; i < size; i++)
-            if (table->slots[i] != 0)
-                enter(slots, grown - 1, tuple_of(table->slots[i]));
+        TRY(enter_slots(f, table, slots, grown - 1));
     table->slots = slots;
     table->mask = grown - 1;
     return STATUS_OK;
@@ -131,12 +149,12 @@ static enum status visit_slots(struct group_table *table, struct lookup *lookup,
     return STATUS_OK;
 }
 
-enum status exec__groups_find(struct group_table *table, const struct vector *keys,
+enum status exec__groups_find(struct fiber *f, struct group_table *table, const struct vector *keys,
                               const uint16_t *rows, const uint64_t *hashes, uint32_t count,
                               bool full, uint8_t **groups) {
     struct lookup lookup;
     uint32_t open_count = count;
-    TRY(make_room(table, full ? 0 : count));
+    TRY(make_room(f, table, full ? 0 : count));
     for (uint32_t i = 0; i < count; i++) {
         lookup.at[i] = hashes[i] & table->mask;
         lookup.open[i] = (uint16_t)i;
@@ -170,9 +188,10 @@ static bool same_keys(const struct group_table *table, const uint8_t *a, const u
     return true;
 }
 
-enum status exec__groups_adopt(struct group_table *table, uint8_t *tuple, uint8_t **group_out) {
+enum status exec__groups_adopt(struct fiber *f, struct group_table *table, uint8_t *tuple,
+                               uint8_t **group_out) {
     uint64_t hash = group_tuple(tuple)->hash;
-    TRY(make_room(table, 1));
+    TRY(make_room(f, table, 1));
     for (uint64_t at = hash & table->mask;; at = (at + 1) & table->mask) {
         uint64_t slot = table->slots[at];
         if (slot == 0) {

@@ -6,7 +6,7 @@
  *
  * A batch is looked up column by column: all slots, then one comparison loop for each key column;
  * rows that met another key go on to their next slot. Tuples never move, so a finished table can
- * be taken over by another one (exec__groups_adopt) without copying.
+ * be taken over by another one (exec__groups_adopt) without copying. Growing suspends now and then.
  */
 #ifndef EXEC_GROUP_H
 #define EXEC_GROUP_H
@@ -39,18 +39,18 @@ struct group_table {
 void exec__groups_init(struct group_table *table, const struct tuple_layout *layout,
                        uint32_t states);
 /* Give everything back; empty afterwards. */
-void exec__groups_release(struct group_table *table);
+void exec__groups_release(struct fiber *f, struct group_table *table);
 /* The one group of an aggregate without keys. */
 enum status exec__groups_only(struct group_table *table, uint8_t **tuple_out) MUST_USE;
 /* The groups of rows rows[0..count) with these keys into groups[0..count). With `full`, none is
    made: a row of no group gets NULL. */
-enum status exec__groups_find(struct group_table *table, const struct vector *keys,
+enum status exec__groups_find(struct fiber *f, struct group_table *table, const struct vector *keys,
                               const uint16_t *rows, const uint64_t *hashes, uint32_t count,
                               bool full, uint8_t **groups) MUST_USE;
 /* The group with the keys of `tuple`, which belongs to a table of the same layout: an own one, or
    else `tuple` itself, which is own from now on. */
-enum status exec__groups_adopt(struct group_table *table, uint8_t *tuple, uint8_t **group_out)
-    MUST_USE;
+enum status exec__groups_adopt(struct fiber *f, struct group_table *table, uint8_t *tuple,
+                               uint8_t **group_out) MUST_USE;
 
 /* Soon exec__groups_adopt will be called with this tuple. */
 static inline void exec__groups_prefetch(const struct group_table *table, uint8_t *tuple) {

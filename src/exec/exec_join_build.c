@@ -215,7 +215,7 @@ static inline void insert(struct join_table *table, uint8_t *tuple) {
     *slot = (uint64_t)(uintptr_t)tuple | (old & ~JOIN_POINTER_MASK) | join_tag(hash);
 }
 
-enum { INSERT_AHEAD = 16 };
+enum { INSERT_AHEAD = 16, INSERT_STEP = 1024, CLEAR_STEP = 8192 };
 
 static enum status fill_directory(struct fiber *f, struct hash_join *join) {
     struct join_table *table = &join->table;
@@ -236,6 +236,8 @@ static enum status fill_directory(struct fiber *f, struct hash_join *join) {
                 for (uint32_t k = 0; k < filters; k++)
                     exec__join_filter_add(&join->filters[k],
                                           &join->layout.columns[join->filters[k].key], tuple);
+                if (i % INSERT_STEP == INSERT_STEP - 1)
+                    TRY(fiber_check(f));
             }
             TRY(fiber_check(f));
         }
@@ -258,7 +260,11 @@ static enum status make_directory(struct fiber *f, struct hash_join *join) {
     table->directory = arena_alloc_aligned(&join->arena, size * sizeof *table->directory, 64);
     if (table->directory == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    memset(table->directory, 0, size * sizeof *table->directory);
+    for (uint64_t i = 0; i < size; i += CLEAR_STEP) {
+        uint64_t step = size - i < CLEAR_STEP ? size - i : CLEAR_STEP;
+        memset(table->directory + i, 0, step * sizeof *table->directory);
+        TRY(fiber_check(f));
+    }
     return fill_directory(f, join);
 }
 
@@ -445,10 +451,10 @@ static void release_part(struct fiber *f, struct hash_join *join, struct join_pa
     memory_free(part);
 }
 
-static void drop_table(struct hash_join *join) {
-    arena_release(&join->arena);
+static void drop_table(struct fiber *f, struct hash_join *join) {
+    exec__arena_release(f, &join->arena);
     for (unsigned w = 0; w < join->worker_arena_count; w++)
-        arena_release(&join->worker_arenas[w]);
+        exec__arena_release(f, &join->worker_arenas[w]);
     join->worker_arena_count = 0;
     join->table = (struct join_table){0};
 }
@@ -466,7 +472,7 @@ void exec__join_forget(struct fiber *f, struct hash_join *join) {
     }
     struct arena arena = join->arena; /* the list of worker arenas lies in it */
     join->arena = (struct arena){0};
-    drop_table(join);
+    drop_table(f, join);
     arena_release(&arena);
     join->built = join->spilled = join->probe_divided = false;
 }
@@ -572,7 +578,7 @@ static enum status load_part(struct fiber *f, struct hash_join *join) {
     struct spill_reader reader = {0};
     struct join_builder builder = {.join = join, .arena = &join->arena};
     enum status status;
-    drop_table(join);
+    drop_table(f, join);
     exec__tuples_init(&builder.tuples, &join->layout, &join->arena);
     TRY_OUT(exec__spill_read(&join->build_spill, &join->part->build, &reader));
     for (;;) {

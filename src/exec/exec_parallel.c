@@ -215,7 +215,7 @@ void exec__parallel_end(struct fiber *f, struct parallel *parallel, uint32_t exc
             continue;
         add_figures(parallel->owner->execution, worker->execution, except_id);
         exec_close(f, worker->execution);
-        arena_release(&worker->arena);
+        exec__arena_release(f, &worker->arena);
     }
     parallel->worker_count = 0;
 }

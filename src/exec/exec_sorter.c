@@ -141,8 +141,8 @@ enum status sorter_key(struct sorter *sorter, struct slice key) {
 }
 
 /* One batch of the run: rows copied in order, the key behind them. */
-static void fill_sorted(struct sorter *sorter, uint64_t first, uint32_t count, struct batch *batch,
-                        bool with_key) {
+static enum status fill_sorted(struct fiber *f, struct sorter *sorter, uint64_t first,
+                               uint32_t count, struct batch *batch, bool with_key) {
     batch_reset(batch);
     for (uint32_t i = 0; i < count; i++) {
         const struct sort_entry *entry = &sorter->entries.entries[first + i];
@@ -153,8 +153,11 @@ static void fill_sorted(struct sorter *sorter, uint64_t first, uint32_t count, s
         if (with_key)
             ((struct string *)batch->vectors[sorter->column_count].data)[i] =
                 string_of(entry->key, entry->key_size);
+        if (i % 512 == 511)
+            TRY(fiber_check(f));
     }
     batch_set_count(batch, count);
+    return STATUS_OK;
 }
 
 /* What is held becomes a run. */
@@ -172,7 +175,7 @@ static enum status write_run(struct fiber *f, struct sorter *sorter) {
     for (uint64_t at = 0; at < sorter->entries.count; at += VECTOR_SIZE) {
         uint64_t left = sorter->entries.count - at;
         uint32_t count = left < VECTOR_SIZE ? (uint32_t)left : VECTOR_SIZE;
-        fill_sorted(sorter, at, count, &batch, true);
+        TRY_OUT(fill_sorted(f, sorter, at, count, &batch, true));
         TRY_OUT(exec__spill_append(f, &sorter->spill, &run, &batch, vector_identity, count));
     }
     TRY_OUT(exec__spill_end(f, &sorter->spill, &run));
@@ -188,8 +191,8 @@ out:
     sorter->spilled_bytes += sorter->spill.bytes_written;
     sorter->spill.bytes_written = 0;
     arena_release(&arena);
-    arena_release(&sorter->rows_arena);
-    arena_release(&sorter->keys_arena);
+    exec__arena_release(f, &sorter->rows_arena);
+    exec__arena_release(f, &sorter->keys_arena);
     begin(sorter);
     return status;
 }
@@ -353,12 +356,13 @@ static bool same_key(const struct sort_entry *a, const struct sort_entry *b) {
     return a->key_size == b->key_size && memcmp(a->key, b->key, a->key_size) == 0;
 }
 
-static enum status next_in_memory(struct sorter *sorter, struct batch **batch_out) {
+static enum status next_in_memory(struct fiber *f, struct sorter *sorter,
+                                  struct batch **batch_out) {
     uint64_t left = sorter->entries.count - sorter->at;
     uint32_t count = left < VECTOR_SIZE ? (uint32_t)left : VECTOR_SIZE;
     if (count == 0)
         return STATUS_OK;
-    fill_sorted(sorter, sorter->at, count, &sorter->out, false);
+    TRY(fill_sorted(f, sorter, sorter->at, count, &sorter->out, false));
     for (uint32_t i = 0; i < count; i++) {
         const struct sort_entry *entry = &sorter->entries.entries[sorter->at + i];
         sorter->repeats[i] = sorter->at + i > 0 && same_key(entry, entry - 1);
@@ -395,7 +399,8 @@ enum status sorter_next(struct fiber *f, struct sorter *sorter, struct batch **b
     *batch_out = NULL;
     if (repeats != NULL)
         *repeats = sorter->repeats;
-    return sorter->spilled ? next_merged(f, sorter, batch_out) : next_in_memory(sorter, batch_out);
+    return sorter->spilled ? next_merged(f, sorter, batch_out)
+                           : next_in_memory(f, sorter, batch_out);
 }
 
 void sorter_release(struct fiber *f, struct sorter *sorter) {
@@ -406,8 +411,8 @@ void sorter_release(struct fiber *f, struct sorter *sorter) {
     sorter->runs = NULL;
     sorter->run_count = sorter->run_capacity = 0;
     buffer_release(&sorter->last_key);
-    arena_release(&sorter->rows_arena);
-    arena_release(&sorter->keys_arena);
+    exec__arena_release(f, &sorter->rows_arena);
+    exec__arena_release(f, &sorter->keys_arena);
     arena_release(&sorter->out_arena);
     arena_release(&sorter->out_strings);
     sorter->spilled = sorter->finished = sorter->has_last = false;

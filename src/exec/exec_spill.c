@@ -112,8 +112,11 @@ enum status exec__spill_append(struct fiber *f, struct spill *spill, struct spil
         if (run->buffer == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         TRY(put_row(f, spill, run, batch, rows[i], nulls));
+        if (i % 256 == 255)
+            TRY(fiber_check(f));
+    }
     run->rows += count;
     return fiber_check(f);
 }

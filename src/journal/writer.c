@@ -170,6 +170,7 @@ static enum status fragments_fill(struct fiber *f, struct append_call *call) {
         memcpy(buffer->bytes + JOURNAL_FRAME_HEADER_SIZE + buffer->payload_size, piece.data, take);
         buffer->payload_size += take;
         piece = slice_of(piece.data + take, piece.size - take);
+        TRY(fiber_check(f));
         if (piece.size == 0)
             TRY(call->next(f, call->context, &piece));
     }

@@ -157,15 +157,21 @@ struct common {
 };
 
 struct gathering {
+    struct fiber *f;
     struct arena *arena;
     const struct table *table;
     double rows;
     uint32_t kept;        /* rows of the whole reservoir */
     struct value *values; /* of one column, sorted, without nulls */
     struct value *texts;
+    uint32_t comparisons;
+    enum status interrupted; /* while sorting */
 };
 
-static int compare_values(const void *a, const void *b) {
+static int compare_values(const void *a, const void *b, void *argument) {
+    struct gathering *g = argument;
+    if (++g->comparisons % 1024 == 0 && g->interrupted == STATUS_OK)
+        g->interrupted = fiber_check(g->f);
     return value_compare(a, b);
 }
 static int compare_runs(const void *a, const void *b) {
@@ -299,13 +305,16 @@ static enum status finish_column(struct gathering *g, const struct column_state 
     column->average_width = info->length > 0 ? info->length
                             : present > 0    ? (int32_t)((double)state->width / present)
                                              : 0;
-    qsort(g->values, count, sizeof *g->values, compare_values);
+    qsort_r(g->values, count, sizeof *g->values, compare_values, g);
+    TRY(g->interrupted);
     double distinct = distinct_values(g, &state->sketch, count, present, column->number);
     column->distinct =
         (float)(distinct > g->rows * 0.1 && g->rows > 0 ? -distinct / g->rows : distinct);
     struct common *runs;
     uint32_t common;
+    TRY(fiber_check(g->f));
     TRY(find_common(g, count, distinct, &runs, &common));
+    TRY(fiber_check(g->f));
     if (common > 0)
         TRY(common_lists(g, runs, common, column));
     return make_histogram(g, count, runs, common, column);
@@ -376,6 +385,7 @@ static enum status gather(struct gathering *g, struct part *parts, unsigned part
         for (uint32_t k = 0; k < sampled; k++)
             g->values[k] = rows[k][c];
         TRY(text_list(g, g->values, sampled, &column->sample));
+        TRY(fiber_check(g->f));
         for (uint32_t k = 0; k < g->kept; k++)
             if (!rows[k][c].is_null)
                 g->values[count++] = rows[k][c];
@@ -399,7 +409,7 @@ enum status table_statistics_collect(struct fiber *f, const struct table_context
     }
     enum status status = partition_call_all(
         f, context->store, table_partitions(context->store, table), read_part, arguments);
-    struct gathering g = {.arena = context->arena, .table = table};
+    struct gathering g = {.f = f, .arena = context->arena, .table = table};
     if (status == STATUS_OK)
         status = gather(&g, parts, count, statistics_out);
     for (unsigned i = 0; i < count; i++)

@@ -87,6 +87,7 @@ static enum status change_encode(struct fiber *f, struct commit *commit,
 static enum status partition_encode(struct fiber *f, struct commit *commit, size_t size_max) {
     struct layer *own = &commit->transaction->parts[commit->partition]->own;
     enum status status = STATUS_OK;
+    uint64_t count = 0;
     if (!commit->inside) {
         struct commit_item item = {COMMIT_PARTITION, commit->partition, {0}, {0}};
         item_add(&commit->buffer, &item);
@@ -96,6 +97,8 @@ static enum status partition_encode(struct fiber *f, struct commit *commit, size
     }
     while (status == STATUS_OK && commit->cursor.valid && commit->buffer.size < size_max) {
         status = change_encode(f, commit, &commit->cursor.entry);
+        if (status == STATUS_OK && (++count & 63) == 0)
+            status = fiber_check(f);
         if (status == STATUS_OK)
             status = layer_next(f, &commit->cursor);
     }
