@@ -167,6 +167,8 @@ struct environment {
     int (*secret)(void *bytes, size_t size); /* 0 or -1 */
     /* Tests: asked before each operation on a file; an errno makes it fail. NULL: none does. */
     int (*file_fault)(const struct operation *operation);
+    /* Tests: called at every fiber_check, however early it is; may cancel the fiber. NULL: none. */
+    void (*checked)(struct fiber *f);
     /* NULL: cores are threads of this machine. */
     const struct simulation *simulation;
 };

@@ -220,6 +220,8 @@ struct core *core__current(void);
 void core__switch_away(struct fiber *f);
 /* Has another thread or the kernel something for this core? A guess by looking at memory. */
 bool core__has_news(struct core *core);
+/* When fiber_check looks again. */
+uint64_t core__look_end(const struct core *core, uint64_t now);
 /* The running fiber is charged with the turn that latency has used, if it has. */
 void core__charge(struct core *core, struct fiber *f, uint64_t now);
 /* `turns` were used by calls of the request that the fiber serves. */

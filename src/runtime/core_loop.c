@@ -118,14 +118,19 @@ static unsigned ready_classes(const struct core *c) {
     return ready;
 }
 
+uint64_t core__look_end(const struct core *c, uint64_t now) {
+    uint64_t end = now + c->runtime->poll_ticks;
+    if (environment__current->checked != NULL)
+        return 0;
+    return end < c->round_end ? end : c->round_end;
+}
+
 NO_TSAN static void run_round(struct core *c, int class) {
     uint64_t begin = clock_ticks();
     c->round_class = (uint8_t) class;
     c->round_break = c->round_broken = false;
     c->round_end = begin + turn__length(&c->turns, class);
-    c->look_end = begin + c->runtime->poll_ticks;
-    if (c->look_end > c->round_end)
-        c->look_end = c->round_end;
+    c->look_end = core__look_end(c, begin);
     if (class == FIBER_LATENCY)
         c->meter_end = begin + c->turns.slice[class] - c->metered_ticks;
     struct fiber *first = CONTAINER_OF(list_pop_front(&c->ready[class]), struct fiber, ready_link);
@@ -208,6 +213,23 @@ void core__count_started(struct core *c) {
 void core__count_finished(struct core *c) {
     uint64_t count = atomic_load_explicit(&c->activity.finished, memory_order_relaxed);
     atomic_store_explicit(&c->activity.finished, count + 1, memory_order_release);
+}
+
+_Static_assert((int)RUNTIME_TURN_LENGTHS == (int)TURN_LENGTH_COUNT, "one histogram");
+
+void runtime_turns(const struct runtime *runtime, unsigned core, enum fiber_class class,
+                   struct runtime_turns *turns_out) {
+    ASSERT(core < runtime->core_count && (int)class < FIBER_CLASS_COUNT);
+    const struct turn_figures *figures = &runtime->cores[core]->turns.figures[class];
+    uint64_t rate = runtime->ticks_per_us;
+    *turns_out = (struct runtime_turns){
+        .all_us = atomic_load_explicit(&figures->ticks, memory_order_relaxed) / rate,
+        .longest_us = atomic_load_explicit(&figures->longest, memory_order_relaxed) / rate,
+    };
+    for (int i = 0; i < RUNTIME_TURN_LENGTHS; i++) {
+        turns_out->lengths[i] = atomic_load_explicit(&figures->lengths[i], memory_order_relaxed);
+        turns_out->turns += turns_out->lengths[i];
+    }
 }
 
 /* ---- sleeping --------------------------------------------------------------------------- */

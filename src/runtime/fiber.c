@@ -163,6 +163,8 @@ enum status fiber_sleep(struct fiber *f, int64_t duration_ns) {
 
 enum status fiber_check_slow(struct fiber *f) {
     struct core *c = f->core;
+    if (environment__current->checked != NULL)
+        environment__current->checked(f);
     TRY(fiber__interrupted(f));
     const struct simulation *simulation = environment__current->simulation;
     if (simulation != NULL) {
@@ -183,10 +185,7 @@ enum status fiber_check_slow(struct fiber *f) {
         c->round_break = c->round_broken = true;
         give_way(f);
     } else {
-        c->look_end = now + c->runtime->poll_ticks;
-        if (c->look_end > c->round_end)
-            c->look_end = c->round_end;
-        f->face.slice_end = c->look_end;
+        f->face.slice_end = c->look_end = core__look_end(c, now);
     }
     return fiber__interrupted(f);
 }

@@ -240,6 +240,15 @@ enum status core_call_all(struct fiber *f, uint64_t cores, fiber_function functi
 /* Share of the last 100 ms that the core was busy, 0..100; any thread. */
 unsigned runtime_core_busy_percent(const struct runtime *runtime, unsigned core);
 
+/* How long the turns of a class were on a core: counts since it began. Any thread. */
+enum { RUNTIME_TURN_LENGTHS = 20 };
+struct runtime_turns {
+    uint64_t turns, all_us, longest_us;
+    uint64_t lengths[RUNTIME_TURN_LENGTHS]; /* [i]: of 2^(i-1) to 2^i us; the last: or longer */
+};
+void runtime_turns(const struct runtime *runtime, unsigned core, enum fiber_class class,
+                   struct runtime_turns *turns_out);
+
 /* ---- time and randomness --------------------------------------------------------------- */
 
 /* Monotonic nanoseconds, never 0. Any thread. */

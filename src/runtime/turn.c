@@ -14,8 +14,8 @@ static void count(struct turns *turns, int class, uint64_t ticks) {
     struct turn_figures *figures = &turns->figures[class];
     uint64_t us = ticks / turns->ticks_per_us;
     unsigned bucket = us == 0 ? 0 : 64 - (unsigned)__builtin_clzll(us);
-    if (bucket >= TURN_BUCKET_COUNT)
-        bucket = TURN_BUCKET_COUNT - 1;
+    if (bucket >= TURN_LENGTH_COUNT)
+        bucket = TURN_LENGTH_COUNT - 1;
     /* Only this core writes: no read-modify-write is needed. */
     _Atomic uint64_t *length = &figures->lengths[bucket];
     atomic_store_explicit(length, atomic_load_explicit(length, memory_order_relaxed) + 1,

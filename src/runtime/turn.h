@@ -21,13 +21,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TURN_CLASS_COUNT = 3, TURN_BUCKET_COUNT = 20 };
+enum { TURN_CLASS_COUNT = 3, TURN_LENGTH_COUNT = 20 };
 
 /* One core writes it, anyone reads. */
 struct turn_figures {
     _Atomic uint64_t ticks, longest;
     _Atomic uint64_t
-        lengths[TURN_BUCKET_COUNT]; /* [b]: turns of less than 2^b us, the last: more */
+        lengths[TURN_LENGTH_COUNT]; /* [b]: turns of less than 2^b us, the last: more */
 };
 
 struct turns {

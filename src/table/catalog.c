@@ -145,6 +145,7 @@ enum status catalog_open(struct fiber *f, struct store *store, struct catalog **
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     catalog->store = store;
     virtual__blocks_register();
+    virtual__turns_register();
     atomic_flag_clear(&catalog->lock);
     enum status status = prepare(f, catalog);
     if (status != STATUS_OK) {

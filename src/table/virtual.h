@@ -17,6 +17,8 @@ extern const size_t virtual_information_tables_count;
 
 /* satori_blocks and satori_progress. */
 void virtual__blocks_register(void);
+/* satori_turns. */
+void virtual__turns_register(void);
 
 #define VIRTUAL_ROWS(name)                                                                         \
     enum status virtual__##name(struct fiber *f, struct catalog *catalog,                          \

@@ -110,7 +110,7 @@ static void lengths_are_counted_by_class(void **state) {
     assert_int_equal(turns.figures[LATENCY].lengths[8], 1);
     assert_int_equal(turns.figures[LATENCY].ticks, 201);
     assert_int_equal(turns.figures[LATENCY].longest, 200);
-    assert_int_equal(turns.figures[NORMAL].lengths[TURN_BUCKET_COUNT - 1], 1);
+    assert_int_equal(turns.figures[NORMAL].lengths[TURN_LENGTH_COUNT - 1], 1);
     assert_int_equal(turns.figures[BACKGROUND].ticks, 0);
 }
 

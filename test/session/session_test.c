@@ -346,6 +346,7 @@ static void activity_is_visible(void **state) {
                "1\n");
     assert_sql(s, "commit", "COMMIT\n");
     assert_sql(t, "select state from pg_stat_activity where pid = pg_backend_pid()", "active\n");
+    assert_sql(t, "select count(*), sum(turns) > 0 from satori_turns", "6|t\n");
 }
 
 static void data_survive_a_restart(void **state) {
