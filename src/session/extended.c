@@ -77,19 +77,6 @@ static enum status read_parameters(struct session *session, struct portal *porta
     return arena_status(&portal->arena);
 }
 
-/* The prepared statement fits the present schema. */
-static enum status renew_prepared(struct fiber *f, struct session *session,
-                                  struct prepared *prepared) {
-    struct statement *before = prepared->statement;
-    if (before == NULL || session->failed)
-        return STATUS_OK;
-    TRY(session__revalidate(f, session, prepared->text, true, &prepared->statement));
-    if (prepared->statement != before)
-        for (size_t i = 0; i < prepared->statement->column_count; i++)
-            prepared->columns[i].name = prepared->statement->columns[i].name;
-    return STATUS_OK;
-}
-
 static enum status bind_statement(struct fiber *f, struct session *session, const char *portal_name,
                                   const char *statement_name,
                                   const struct session_parameter *parameters,
@@ -100,7 +87,7 @@ static enum status bind_statement(struct fiber *f, struct session *session, cons
     TRY(session__prepared_find(session, statement_name, &prepared));
     if (prepared->statement != NULL)
         TRY(session__check_failed(session, prepared->statement->kind));
-    TRY(renew_prepared(f, session, prepared));
+    TRY(session__prepared_renew(f, session, prepared));
     TRY(portal_create(f, session, portal_name, &portal));
     enum status status = portal_set(session, portal, prepared->text, prepared->statement);
     portal->fixed_result = true;
@@ -150,7 +137,7 @@ static enum status describe_statement(struct fiber *f, struct session *session, 
     struct prepared *prepared = *prepared_out;
     if (prepared->statement != NULL && prepared->statement->returns_rows)
         TRY(session__check_failed(session, prepared->statement->kind));
-    return renew_prepared(f, session, prepared);
+    return session__prepared_renew(f, session, prepared);
 }
 
 enum status session_describe_statement(struct fiber *f, struct session *session, const char *name,

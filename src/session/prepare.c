@@ -278,6 +278,19 @@ enum status session__describe_columns(struct session *session, const struct stat
 
 /* ---- prepared statements ---------------------------------------------------------------- */
 
+/* The names of the columns live in the statement; another one may have taken its place. */
+enum status session__prepared_renew(struct fiber *f, struct session *session,
+                                    struct prepared *prepared) {
+    struct statement *before = prepared->statement;
+    if (before == NULL || session->failed)
+        return STATUS_OK;
+    TRY(session__revalidate(f, session, prepared->text, true, &prepared->statement));
+    if (prepared->statement != before)
+        for (size_t i = 0; i < prepared->statement->column_count; i++)
+            prepared->columns[i].name = prepared->statement->columns[i].name;
+    return STATUS_OK;
+}
+
 void prepared_destroy(struct session *session, struct prepared *prepared) {
     if (prepared == session->unnamed_statement)
         session->unnamed_statement = NULL;

@@ -260,6 +260,9 @@ void plan_cache_destroy(struct plan_cache *cache);
 void prepared_destroy(struct session *session, struct prepared *prepared);
 enum status session__prepared_find(struct session *session, const char *name,
                                    struct prepared **prepared_out) MUST_USE;
+/* Make it fit the present schema; nothing to do for an empty one, or in a failed transaction. */
+enum status session__prepared_renew(struct fiber *f, struct session *session,
+                                    struct prepared *prepared) MUST_USE;
 enum status session__prepared_make(struct fiber *f, struct session *session, const char *name,
                                    const char *text, const uint32_t *types, size_t type_count,
                                    bool from_sql, struct prepared **prepared_out) MUST_USE;

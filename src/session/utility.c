@@ -59,7 +59,7 @@ static enum status run_execute(struct fiber *f, struct session *session, struct 
         tag[0] = '\0';
         return STATUS_OK;
     }
-    TRY(session__revalidate(f, session, prepared->text, true, &prepared->statement));
+    TRY(session__prepared_renew(f, session, prepared));
     TRY(session__transaction(f, session));
     char name[EXECUTE_NAME_SIZE];
     snprintf(name, sizeof name, "<execute %p>", (void *)portal);

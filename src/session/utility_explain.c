@@ -40,7 +40,7 @@ static enum status find_explained(struct fiber *f, struct session *session, stru
     if (said->kind != STATEMENT_EXECUTE)
         return STATUS_OK;
     TRY(session__prepared_find(session, said->prepared.name, &prepared));
-    TRY(session__revalidate(f, session, prepared->text, true, &prepared->statement));
+    TRY(session__prepared_renew(f, session, prepared));
     TRY(session__transaction(f, session));
     if (prepared->statement == NULL || prepared->statement->plan == NULL)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED,

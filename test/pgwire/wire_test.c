@@ -401,6 +401,15 @@ static void a_pipeline_answers_everything(void **state) {
     wire_close(wire);
 }
 
+static void an_empty_statement_has_no_plan(void **state) {
+    struct wire *wire = wire_login();
+    put_parse(wire, "nothing", "");
+    put(wire, 'S', "", 0);
+    put_text(wire, 'Q', "explain execute nothing");
+    assert_answer(wire, 2, "1\nZ I\nE 0A000 EXPLAIN of this statement is not supported\nZ I\n");
+    wire_close(wire);
+}
+
 static void an_error_skips_to_sync_and_undoes_the_batch(void **state) {
     struct wire *wire = wire_login();
     put_parse(wire, "", "insert into n values (100, 'x')");
@@ -638,6 +647,7 @@ int main(void) {
         cmocka_unit_test(rubbish_ends_only_its_sender),
         cmocka_unit_test(simple_queries_answer_in_order),
         cmocka_unit_test(a_pipeline_answers_everything),
+        cmocka_unit_test(an_empty_statement_has_no_plan),
         cmocka_unit_test(an_error_skips_to_sync_and_undoes_the_batch),
         cmocka_unit_test(portals_stop_at_their_limit),
         cmocka_unit_test(statements_without_rows_have_no_data),
