@@ -302,6 +302,7 @@ static enum runtime_backend wanted_backend(enum runtime_backend wanted) {
 }
 
 static enum status start_with(struct runtime *runtime, enum runtime_backend kind) {
+    ASSERT(kind != RUNTIME_BACKEND_SIMULATOR || environment__current->simulation != NULL);
     runtime->backend_kind = kind;
     runtime->backend = kind == RUNTIME_BACKEND_SIMULATOR ? environment__current->simulation->backend
                        : kind == RUNTIME_BACKEND_POSIX   ? &backend__posix

@@ -15,8 +15,10 @@ struct thread_mutex {
     pthread_mutex_t mutex;
 };
 /* For static ones, which need no init. */
-#define THREAD_MUTEX_INITIALIZER {PTHREAD_MUTEX_INITIALIZER}
-#define THREAD_CONDITION_INITIALIZER {PTHREAD_COND_INITIALIZER}
+#define THREAD_MUTEX_INITIALIZER                                                                   \
+    { PTHREAD_MUTEX_INITIALIZER }
+#define THREAD_CONDITION_INITIALIZER                                                               \
+    { PTHREAD_COND_INITIALIZER }
 void thread_mutex_init(struct thread_mutex *mutex);
 void thread_mutex_release(struct thread_mutex *mutex);
 void thread_mutex_lock(struct thread_mutex *mutex);

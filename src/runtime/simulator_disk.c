@@ -246,6 +246,7 @@ void disk__resize(struct disk_file *file, uint64_t size) {
         if (page->now == NULL)
             continue;
         page_begin_change(NULL, page);
+        ASSERT(page->now != NULL);
         uint64_t kept = i == size / DISK_PAGE_SIZE ? size % DISK_PAGE_SIZE : 0;
         memset(page->now + kept, 0, DISK_PAGE_SIZE - kept);
     }
