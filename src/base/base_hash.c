@@ -46,7 +46,3 @@ uint32_t crc32_zlib(uint32_t crc, const void *data, size_t size) {
 uint64_t hash_bytes(const void *data, size_t size) {
     return XXH3_64bits(data, size);
 }
-
-uint64_t hash_bytes_seeded(const void *data, size_t size, uint64_t seed) {
-    return XXH3_64bits_withSeed(data, size, seed);
-}

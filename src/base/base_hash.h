@@ -18,7 +18,6 @@ uint32_t crc32_zlib(uint32_t crc, const void *data, size_t size);
 
 /* XXH3, 64 bits. The same on every machine. */
 uint64_t hash_bytes(const void *data, size_t size);
-uint64_t hash_bytes_seeded(const void *data, size_t size, uint64_t seed);
 
 /* A good mix of one 64-bit number (the finisher of MurmurHash3). */
 static inline uint64_t hash_u64(uint64_t value) {

@@ -22,10 +22,6 @@ enum log_level log_level(void) {
     return (enum log_level)atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
-const char *log_level_name(enum log_level level) {
-    return level_names[level];
-}
-
 bool log_level_parse(const char *text, enum log_level *level_out) {
     for (int i = 0; i <= LOG_FATAL; i++) {
         if (strcmp(text, level_names[i]) == 0) {

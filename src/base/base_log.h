@@ -17,7 +17,6 @@ void log_level_set(enum log_level least);
 enum log_level log_level(void);
 /* "debug", "info", ...; false when unknown. */
 bool log_level_parse(const char *text, enum log_level *level_out);
-const char *log_level_name(enum log_level level);
 
 /* Called with one finished line without its newline, from any thread. NULL: standard error. */
 void log_writer_set(void (*writer)(enum log_level level, const char *line));

@@ -268,12 +268,6 @@ void node_remove(struct node node, unsigned slot) {
     set_count(node, count - 1);
 }
 
-void node_child_set(struct node node, unsigned slot, struct page_id child) {
-    struct slice value = node_value(node, slot);
-    ASSERT(value.size == NODE_CHILD_SIZE);
-    put_le64(node.at + (value.data - node.at), child.value);
-}
-
 void node_append_range(struct node to, struct node from, unsigned first, unsigned end) {
     struct slice prefix_from = node_prefix(from);
     size_t prefix_to = node_prefix_size(to);

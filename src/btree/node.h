@@ -153,7 +153,6 @@ bool node_insert(struct node node, unsigned slot, struct slice key, struct slice
 /* Replace the value. False: does not fit; nothing changed. */
 bool node_replace(struct node node, unsigned slot, struct slice value);
 void node_remove(struct node node, unsigned slot);
-void node_child_set(struct node node, unsigned slot, struct page_id child);
 
 /* Append entries [first, end) of `from` to `to`, whose fences allow them and which has room. */
 void node_append_range(struct node to, struct node from, unsigned first, unsigned end);

@@ -81,13 +81,4 @@ enum status column_filter_run(const struct column_filter *filter, uint32_t first
                               const uint16_t *selection, uint32_t selected, uint16_t *result,
                               uint32_t *result_count, struct arena *arena) MUST_USE;
 
-/* For tests that only the caller knows (LIKE, functions), computed once per dictionary entry: when
-   column_dictionary gave entries, rows whose entry has bit 1 in `matches` pass. */
-const struct vector *column_dictionary(struct column_reader *reader, uint32_t *entry_count_out,
-                                       enum status *status_out);
-enum status column_filter_codes(struct column_reader *reader, const uint64_t *matches,
-                                uint32_t first, uint32_t count, const uint16_t *selection,
-                                uint32_t selected, uint16_t *result, uint32_t *result_count)
-    MUST_USE;
-
 #endif

@@ -247,26 +247,3 @@ enum status column_filter_run(const struct column_filter *filter, uint32_t first
     pick(mask, count, selection, selected, result, result_count);
     return STATUS_OK;
 }
-
-const struct vector *column_dictionary(struct column_reader *reader, uint32_t *entry_count_out,
-                                       enum status *status_out) {
-    *status_out = STATUS_OK;
-    *entry_count_out = 0;
-    if (reader->encoding != COLUMN_DICTIONARY)
-        return NULL;
-    *status_out = reader_dictionary(reader);
-    if (*status_out != STATUS_OK)
-        return NULL;
-    *entry_count_out = reader->entry_count;
-    return reader->dictionary;
-}
-
-enum status column_filter_codes(struct column_reader *reader, const uint64_t *matches,
-                                uint32_t first, uint32_t count, const uint16_t *selection,
-                                uint32_t selected, uint16_t *result, uint32_t *result_count) {
-    uint64_t mask[VALIDITY_WORDS];
-    ASSERT(reader->encoding == COLUMN_DICTIONARY && count <= VECTOR_SIZE);
-    TRY(codes_mask(reader, matches, first, count, mask));
-    pick(mask, count, selection, selected, result, result_count);
-    return STATUS_OK;
-}

@@ -228,12 +228,6 @@ bool drive_next(struct drive_iterator *iterator, struct drive_entry *entry_out);
 struct drive_handle drive_iterator_handle(const struct drive_iterator *iterator);
 void drive_iterator_close(struct drive_iterator *iterator);
 
-/* Run `visit` over all entries on `threads` threads; the first failure is returned. */
-enum status drive_each(struct drive *drive, unsigned threads,
-                       enum status (*visit)(void *context, unsigned thread,
-                                            const struct drive_entry *entry),
-                       void *context) MUST_USE;
-
 /* All versions of a key still in the file, newest first, deletions included. */
 enum status drive_history(struct drive *drive, struct slice key,
                           enum status (*visit)(void *context, const struct drive_entry *entry),

@@ -435,33 +435,6 @@ enum status drive_scan(struct drive *drive, unsigned count, struct drive_iterato
     return status;
 }
 
-struct each {
-    struct drive_iterator **iterators;
-    enum status (*visit)(void *context, unsigned thread, const struct drive_entry *entry);
-    void *context;
-};
-
-static enum status each_part(void *context, unsigned index) {
-    struct each *each = context;
-    struct drive_entry entry;
-    while (drive_next(each->iterators[index], &entry))
-        TRY(each->visit(each->context, index, &entry));
-    return STATUS_OK;
-}
-
-enum status drive_each(struct drive *drive, unsigned threads,
-                       enum status (*visit)(void *context, unsigned thread,
-                                            const struct drive_entry *entry),
-                       void *context) {
-    struct drive_iterator *iterators[THREAD_COUNT_MAX];
-    struct each each = {iterators, visit, context};
-    TRY(drive_scan(drive, threads, iterators));
-    enum status status = thread_run_all(threads, each_part, &each);
-    for (unsigned i = 0; i < threads; i++)
-        drive_iterator_close(iterators[i]);
-    return status;
-}
-
 /* ---- history --------------------------------------------------------------------------------- */
 
 static struct drive_entry public_entry(const struct entry *entry, uint64_t hash) {

@@ -110,10 +110,6 @@ static inline bool header_good(const struct drive_view *view, const uint8_t *bas
 static inline uint64_t generation_end(const struct generation *generation) {
     return atomic_load_explicit(&generation->end, memory_order_acquire);
 }
-/* Does an entry at the place belong to what ends at `end`? */
-static inline bool place_within(const struct geometry *geometry, uint64_t place, uint64_t end) {
-    return geometry->format == 1 ? place <= end : place < end;
-}
 
 /* view.c */
 

@@ -331,10 +331,6 @@ void fiber_name_set(struct fiber *f, const char *name) {
     f->name = name;
 }
 
-const char *fiber_name(const struct fiber *f) {
-    return f->name;
-}
-
 enum fiber_class fiber_class(const struct fiber *f) {
     return (enum fiber_class)f->class;
 }

@@ -82,10 +82,6 @@ void plain_close(struct plain_file *file) {
     memory_free(file);
 }
 
-const char *plain_path(const struct plain_file *file) {
-    return file->path;
-}
-
 bool plain_path_set(struct plain_file *file, const char *path) {
     char *copy = copy_text(path);
     if (copy == NULL)

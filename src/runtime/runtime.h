@@ -114,7 +114,6 @@ enum status fiber_spawn_detached(struct fiber *f, enum fiber_class class, const 
                                  fiber_function function, void *argument) MUST_USE;
 
 void fiber_name_set(struct fiber *f, const char *name); /* static text */
-const char *fiber_name(const struct fiber *f);
 enum fiber_class fiber_class(const struct fiber *f);
 void fiber_class_set(struct fiber *f, enum fiber_class class);
 /* A fiber that serves one request after the other says when the next one begins: it is of the

@@ -28,7 +28,6 @@ enum plain_flags {
 enum status plain_open(const char *path, unsigned flags, struct plain_file **file_out) MUST_USE;
 /* NULL is fine. Mappings and nothing else outlive it. */
 void plain_close(struct plain_file *file);
-const char *plain_path(const struct plain_file *file);
 /* After plain_rename of the file. False when out of memory. */
 bool plain_path_set(struct plain_file *file, const char *path) MUST_USE;
 enum status plain_size(struct plain_file *file, uint64_t *size_out) MUST_USE;

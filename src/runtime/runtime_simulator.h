@@ -96,14 +96,4 @@ enum simulator_crash {
 void simulator_crash(struct simulator *simulator, struct runtime *runtime,
                      enum simulator_crash how);
 
-/* ---- the disk, for tests -------------------------------------------------------------------- */
-
-/* Flip one bit of a file, now and for good. False when there is no such byte. */
-bool simulator_file_flip(struct simulator *simulator, const char *path, uint64_t bit);
-/* Bytes of a file, 0 when there is none. */
-uint64_t simulator_file_size(const struct simulator *simulator, const char *path);
-/* Paths of all files in order of their creation; NULL behind the last. Valid until the next
-   change. */
-const char *simulator_file_at(const struct simulator *simulator, size_t index);
-
 #endif

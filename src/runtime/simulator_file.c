@@ -379,26 +379,3 @@ void simulator__file_start(struct simulator *s, struct operation *o) {
     }
     simulator__schedule(s, s->now_ns + latency_ns(s, o), event);
 }
-
-/* ---- for tests ---------------------------------------------------------------------------- */
-
-bool simulator_file_flip(struct simulator *s, const char *path, uint64_t bit) {
-    const struct disk_name *name = disk__find(&s->disk.now, path);
-    if (name == NULL || name->file == NULL || bit / 8 >= name->file->size)
-        return false;
-    disk__flip(name->file, bit);
-    return true;
-}
-
-uint64_t simulator_file_size(const struct simulator *s, const char *path) {
-    const struct disk_name *name = disk__find(&s->disk.now, path);
-    return name == NULL || name->file == NULL ? 0 : name->file->size;
-}
-
-const char *simulator_file_at(const struct simulator *s, size_t index) {
-    for (size_t i = 0; i < s->disk.now.count; i++) {
-        if (s->disk.now.items[i].file != NULL && index-- == 0)
-            return s->disk.now.items[i].path;
-    }
-    return NULL;
-}

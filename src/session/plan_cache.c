@@ -58,10 +58,6 @@ void plan_cache_destroy(struct plan_cache *cache) {
     memory_free(cache);
 }
 
-size_t plan_cache_count(const struct plan_cache *cache) {
-    return cache->count;
-}
-
 static bool entry_matches(const struct entry *entry, const struct plan_key *key) {
     size_t types_size = 4 * key->type_count;
     return entry->hash == key->hash && entry->text_size == key->text_size &&

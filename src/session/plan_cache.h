@@ -33,6 +33,5 @@ struct statement *plan_cache_get(struct plan_cache *cache, const struct plan_key
 void plan_cache_put(struct plan_cache *cache, const struct plan_key *key,
                     struct statement *statement);
 void plan_cache_clear(struct plan_cache *cache);
-size_t plan_cache_count(const struct plan_cache *cache);
 
 #endif

@@ -354,10 +354,4 @@ void statement_release(struct statement *statement);
 /* Bytes that the statement holds; for a cache's limit. */
 size_t statement_size(const struct statement *statement);
 
-/* A constraint's or default's canonical text, bound: for tools and checks outside plans. The
-   expression is over the table's full row (defaults: row-free). Arena-owned. */
-enum status sql_bind_text(struct fiber *f, const char *expression_text, const struct table *table,
-                          struct schema *schema, struct arena *arena,
-                          struct expression **expression_out) MUST_USE;
-
 #endif

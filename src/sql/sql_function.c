@@ -86,18 +86,6 @@ static const struct operator operators[] = {
 #include "sql/operators.def"
 };
 
-#define IMPLICIT 'i'
-#define ASSIGNMENT 'a'
-#define EXPLICIT 'e'
-#define BINARY 'b'
-#define INOUT 'i'
-#define FUNCTION 'f'
-#define SQL_CAST(source_, target_, function_, context_, method_)                                   \
-    {source_, target_, function_, context_, method_},
-static const struct cast casts[] = {
-#include "sql/casts.def"
-};
-
 /* oid -> place + 1; built before main, then read-only. Oids of functions are below 8192. */
 enum { OID_LIMIT = 8192 };
 static uint16_t function_places[OID_LIMIT], aggregate_places[OID_LIMIT], operator_places[OID_LIMIT];
@@ -152,18 +140,6 @@ size_t operator_count(void) {
 const struct operator* operator_at(size_t index) {
     ASSERT(index < COUNT_OF(operators));
     return &operators[index];
-}
-const struct operator* operator_by_oid(uint32_t oid) {
-    return oid >= OID_LIMIT || operator_places[oid] == 0 ? NULL
-                                                         : &operators[operator_places[oid] - 1];
-}
-
-size_t cast_count(void) {
-    return COUNT_OF(casts);
-}
-const struct cast *cast_at(size_t index) {
-    ASSERT(index < COUNT_OF(casts));
-    return &casts[index];
 }
 
 /* The type whose comparison functions serve values of `type_id`. */

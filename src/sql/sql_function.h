@@ -83,13 +83,6 @@ struct operator{
     uint32_t function_oid, commutator_oid, negator_oid;
 };
 
-struct cast {
-    uint32_t source, target;
-    uint32_t function_oid; /* 0: none */
-    char context;          /* 'i', 'a', 'e' as in pg_cast */
-    char method;           /* 'f', 'b', 'i' */
-};
-
 size_t function_count(void);
 const struct function *function_at(size_t index);
 const struct function *function_by_oid(uint32_t oid);
@@ -100,9 +93,6 @@ const struct aggregate *aggregate_at(size_t index);
 const struct aggregate *aggregate_by_oid(uint32_t oid);
 size_t operator_count(void);
 const struct operator* operator_at(size_t index);
-const struct operator* operator_by_oid(uint32_t oid);
-size_t cast_count(void);
-const struct cast *cast_at(size_t index);
 
 /* The comparison of two values of type `type_id` (equality for hash keys, order for sorting);
    NULL when the type has none. Strings give text's, arrays array_eq's. */

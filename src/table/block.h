@@ -135,7 +135,6 @@ struct block_builder {
     struct arena arena;
 };
 enum status block_builder_init(struct block_builder *builder, const struct table *table) MUST_USE;
-void block_builder_reset(struct block_builder *builder);
 void block_builder_release(struct block_builder *builder);
 /* Bytes of memory that the rows take, roughly. */
 size_t block_builder_size(const struct block_builder *builder);

@@ -18,13 +18,6 @@ enum status block_builder_init(struct block_builder *builder, const struct table
     return STATUS_OK;
 }
 
-void block_builder_reset(struct block_builder *builder) {
-    for (unsigned i = 0; i < builder->table->column_count; i++)
-        column_builder_reset(&builder->columns[i]);
-    memset(builder->bitmap, 0, BLOCK_BITMAP_SIZE);
-    builder->rows = 0;
-}
-
 void block_builder_release(struct block_builder *builder) {
     for (unsigned i = 0; builder->columns != NULL && i < builder->table->column_count; i++)
         column_builder_release(&builder->columns[i]);

@@ -14,10 +14,6 @@ unsigned partition_number(const struct partition *partition) {
     return partition->number;
 }
 
-struct store *partition_store(const struct partition *partition) {
-    return partition->store;
-}
-
 /* ---- open and close ------------------------------------------------------------------------ */
 
 enum status partition__open(struct fiber *f, struct store *store, unsigned number, bool create) {

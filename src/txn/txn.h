@@ -104,7 +104,6 @@ unsigned partition_core(const struct store *store, unsigned partition);
    nobody has asked for a second. Cheap; call before a long scan. */
 void store_spread(struct fiber *f, struct store *store);
 unsigned partition_number(const struct partition *partition);
-struct store *partition_store(const struct partition *partition);
 /* The data directory, as it was given at opening. */
 const char *store_directory(const struct store *store);
 

@@ -60,13 +60,6 @@ bool cast_allowed(uint32_t from, uint32_t to, enum cast_context context) {
     return is_string_category(from) && context == CAST_EXPLICIT;
 }
 
-bool cast_is_binary(uint32_t from, uint32_t to) {
-    if (from == to)
-        return true;
-    const struct cast_entry *entry = entry_of(from, to);
-    return entry != NULL && entry->same_bytes;
-}
-
 /* ---- one value ------------------------------------------------------------------------- */
 
 struct cast {

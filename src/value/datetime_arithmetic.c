@@ -13,16 +13,6 @@ static bool timestamp_in_range(int64_t timestamp) {
     return timestamp >= TIMESTAMP_MIN && timestamp < TIMESTAMP_END;
 }
 
-enum status date_add_days(int32_t date, int32_t days, int32_t *date_out) {
-    *date_out = date;
-    if (!date_is_finite(date))
-        return STATUS_OK;
-    if (__builtin_add_overflow(date, days, date_out) || *date_out < DATE_MIN ||
-        *date_out >= DATE_END)
-        return error_set(STATUS_DATETIME_FIELD_OVERFLOW, "date out of range");
-    return STATUS_OK;
-}
-
 /* Months and days of the interval on local time; a day beyond the month's end is its last. */
 static enum status add_calendar(int64_t local, struct interval interval, int64_t *out) {
     if (interval.months != 0) {

@@ -36,24 +36,6 @@ static int larger(int a, int b) {
     return a > b ? a : b;
 }
 
-struct type numeric_add_type(struct type a, struct type b) {
-    a = numeric_type_of(a);
-    b = numeric_type_of(b);
-    if (a.precision == 0 || b.precision == 0)
-        return TYPE_OF(NUMERIC);
-    int scale = larger(a.scale, b.scale);
-    int integral = larger(larger(a.precision - a.scale, b.precision - b.scale), 0);
-    return type_numeric_derived(integral + 1 + scale, scale);
-}
-
-struct type numeric_multiply_type(struct type a, struct type b) {
-    a = numeric_type_of(a);
-    b = numeric_type_of(b);
-    if (a.precision == 0 || b.precision == 0)
-        return TYPE_OF(NUMERIC);
-    return type_numeric_derived(a.precision + b.precision, a.scale + b.scale);
-}
-
 /* ---- conversions ----------------------------------------------------------------------- */
 
 struct numeric numeric_from_value(const struct value *value) {

@@ -114,10 +114,6 @@ size_t float8_format(double number, char text[FLOAT_TEXT_SIZE]) {
     return shortest(number, false, text);
 }
 
-size_t float4_format(float number, char text[FLOAT_TEXT_SIZE]) {
-    return shortest(number, true, text);
-}
-
 void float_output(const struct value_context *context, double number, bool single,
                   struct buffer *buffer) {
     char text[FLOAT_TEXT_SIZE + 8];

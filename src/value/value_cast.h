@@ -20,9 +20,6 @@ enum cast_context { CAST_IMPLICIT, CAST_ASSIGNMENT, CAST_EXPLICIT };
    and from text in EXPLICIT (to text, varchar, bpchar: also in ASSIGNMENT) goes through the type's
    output and input. */
 bool cast_allowed(uint32_t from, uint32_t to, enum cast_context context);
-/* True when the bytes of the value need no change, modifiers apart (text -> varchar, int4 -> oid
-   do not count: their physical forms differ). */
-bool cast_is_binary(uint32_t from, uint32_t to);
 
 /* Convert, and apply the target's modifier: varchar(n) and char(n) cut silently when
    `explicit_cast`, else refuse (STRING_DATA_RIGHT_TRUNCATION) unless the rest is spaces; numeric

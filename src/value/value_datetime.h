@@ -84,7 +84,6 @@ int64_t time_round(int64_t us, int32_t modifier);
 
 /* ---- arithmetic: DATETIME_FIELD_OVERFLOW or INTERVAL_FIELD_OVERFLOW out of range -------- */
 
-enum status date_add_days(int32_t date, int32_t days, int32_t *date_out) MUST_USE;
 enum status timestamp_add_interval(int64_t timestamp, struct interval interval, int64_t *out)
     MUST_USE;
 enum status timestamp_subtract_interval(int64_t timestamp, struct interval interval, int64_t *out)
@@ -148,13 +147,6 @@ enum status datetime_truncate(struct slice field, const struct value *value,
 /* date_bin(stride, source, origin) of timestamps. */
 enum status timestamp_bin(struct interval stride, int64_t source, int64_t origin, int64_t *out)
     MUST_USE;
-
-/* Fast paths for hot loops: 'year', 'month', 'day' of a finite date. */
-static inline int date_year(int32_t date) {
-    int year, month, day;
-    date_to_civil(date, &year, &month, &day);
-    return year <= 0 ? year - 1 : year;
-}
 
 /* ---- patterns -------------------------------------------------------------------------- */
 

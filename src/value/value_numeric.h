@@ -31,10 +31,6 @@ extern const int128_t power_of_10_128[39];
 
 /* ---- result types of + - * over known scales ------------------------------------------- */
 
-/* Digits enough for every result, or an unknown-scale numeric when 38 are not enough. INT2, INT4
-   and INT8 operands count as numerics of 5, 10 and 19 digits with scale 0. */
-struct type numeric_add_type(struct type a, struct type b); /* also for subtraction */
-struct type numeric_multiply_type(struct type a, struct type b);
 /* Integer type ids as a numeric of known scale; numerics as they are. */
 struct type numeric_type_of(struct type type);
 

@@ -77,7 +77,6 @@ size_t utf8_prefix(struct slice text, size_t count);
    "Infinity", "NaN"). At most FLOAT_TEXT_SIZE bytes; returns how many. */
 enum { FLOAT_TEXT_SIZE = 32 };
 size_t float8_format(double number, char text[FLOAT_TEXT_SIZE]);
-size_t float4_format(float number, char text[FLOAT_TEXT_SIZE]);
 /* Decimal digits with sign; at most 20 and 40 bytes; returns how many. */
 size_t int64_format(int64_t number, char text[20]);
 size_t int128_format(int128_t number, char text[40]);

@@ -177,7 +177,4 @@ static inline uint32_t batch_row(const struct batch *batch, uint32_t i) {
 void batch_append(struct batch *target, const struct batch *source, uint32_t first, uint32_t count,
                   struct arena *arena);
 
-/* Bytes of memory the flat vectors of these types take, for accounting. */
-size_t batch_memory_size(const struct type *types, uint32_t column_count);
-
 #endif

@@ -305,10 +305,3 @@ void batch_append(struct batch *target, const struct batch *source, uint32_t fir
                     arena);
     batch_set_count(target, target->row_count + count);
 }
-
-size_t batch_memory_size(const struct type *types, uint32_t column_count) {
-    size_t size = 0;
-    for (uint32_t i = 0; i < column_count; i++)
-        size += physical_size(type_physical(types[i])) * VECTOR_SIZE + VALIDITY_WORDS * 8;
-    return size;
-}
