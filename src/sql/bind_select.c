@@ -4,10 +4,11 @@
 #include "sql/bind_clauses.h"
 
 enum status bind_query_new(struct binder *b, struct query **query_out) {
-    TRY(BIND_ARRAY(b, 1, query_out));
-    (*query_out)->parent = b->query;
-    (*query_out)->depth = b->query != NULL ? b->query->depth + 1 : 0;
-    (*query_out)->scope_end = NULL;
+    struct query *query; /* query_out may be &b->query */
+    TRY(BIND_ARRAY(b, 1, &query));
+    query->parent = b->query;
+    query->depth = b->query != NULL ? b->query->depth + 1 : 0;
+    *query_out = query;
     return STATUS_OK;
 }
 

@@ -38,6 +38,20 @@ static void checks_say_which_row_failed(void **state) {
     sql_runner_close(runner);
 }
 
+/* A name that no scope knows ends the search through the scopes, there as anywhere. */
+static void checks_know_their_table_only(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table t(a int check (b > 1))",
+               "ERROR 42703: column \"b\" does not exist\n");
+    assert_sql(s, "create table t(a int check (x.a > 1))",
+               "ERROR 42P01: missing FROM-clause entry for table \"x\"\n");
+    assert_sql(s, "create table t(a int)", "CREATE TABLE\n");
+    assert_sql(s, "alter table t add check (b > 1)",
+               "ERROR 42703: column \"b\" does not exist\n");
+    sql_runner_close(runner);
+}
+
 /* Rows are taken one after the other, NOT NULL before CHECK, unique keys last. */
 static void the_first_row_at_fault_is_reported(void **state) {
     static const char *const null_a =
@@ -441,6 +455,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_postgresql),
         cmocka_unit_test(checks_say_which_row_failed),
+        cmocka_unit_test(checks_know_their_table_only),
         cmocka_unit_test(the_first_row_at_fault_is_reported),
         cmocka_unit_test(constants_at_fault_are_errors_without_rows),
         cmocka_unit_test(stored_expressions_read_as_written),
