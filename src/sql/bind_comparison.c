@@ -207,44 +207,54 @@ static enum status bind_list(struct binder *b, int location, bool negated, uint3
     return STATUS_OK;
 }
 
-/* x IN (a, b, c): one list of one type when they have one; otherwise x = a OR x = b ... */
+/* left = item, or row by row when both are rows. */
+static enum status bind_in_item(struct binder *b, int location, bool negated,
+                                struct expression *left, struct expression *item,
+                                struct expression **out) {
+    const char *name = negated ? "<>" : "=";
+    if (left->kind != EXPRESSION_ROW || item->kind != EXPRESSION_ROW)
+        return bind_operator(b, NULL, name, location, left, item, out);
+    if (item->argument_count != left->argument_count)
+        return bind_error(b, location, STATUS_SYNTAX_ERROR,
+                          "unequal number of entries in row expressions");
+    struct expression **copy = ARENA_ARRAY(b->arena, struct expression *, left->argument_count);
+    memcpy(copy, left->arguments, left->argument_count * sizeof *copy);
+    return bind_row_comparison(b, NULL, name, location, left->argument_count, copy, item->arguments,
+                               out);
+}
+
+/* x IN (a, b, c): what depends on no row is one list when it has one type, and comes first; each
+   of the rest is compared by itself, as transformAExprIn of PostgreSQL has it. A list that is
+   false (true for NOT IN, NULL in WHERE) so keeps the rest from being looked at. */
 static enum status bind_in(struct binder *b, const PgQuery__AExpr *node, struct expression **out) {
-    const char *name = node_text(node->name[0]);
-    bool negated = strcmp(name, "<>") == 0;
+    bool negated = strcmp(node_text(node->name[0]), "<>") == 0;
     struct expression *left;
     TRY(bind_expression(b, node->lexpr, &left));
     const PgQuery__List *list = node->rexpr->list;
-    uint32_t count = (uint32_t)list->n_items;
+    uint32_t count = (uint32_t)list->n_items, listed = 0;
     struct expression **items, **all;
+    TRY(BIND_ARRAY(b, count, &items));
     TRY(BIND_ARRAY(b, count + 1, &all));
-    items = all + 1;
     bool rows = left->kind == EXPRESSION_ROW;
+    all[0] = left;
     for (uint32_t i = 0; i < count; i++) {
         TRY(bind_expression(b, list->items[i], &items[i]));
         rows |= items[i]->kind == EXPRESSION_ROW;
+        if (expression_is_row_free(items[i]))
+            all[++listed] = items[i];
     }
-    all[0] = left;
     struct type common;
-    bool together = !rows && list_is_plain(count, items) && count > 1 &&
-                    bind_common_type(b, count + 1, all, "IN", &common) == STATUS_OK;
-    if (together)
-        return bind_list(b, node->location, negated, count, all, common, out);
-    error_clear();
     *out = NULL;
+    bool together =
+        !rows && listed > 1 && bind_common_type(b, listed + 1, all, "IN", &common) == STATUS_OK;
+    error_clear();
+    if (together)
+        TRY(bind_list(b, node->location, negated, listed, all, common, out));
     for (uint32_t i = 0; i < count; i++) {
         struct expression *one;
-        if (rows && items[i]->kind == EXPRESSION_ROW && left->kind == EXPRESSION_ROW) {
-            if (items[i]->argument_count != left->argument_count)
-                return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
-                                  "unequal number of entries in row expressions");
-            struct expression **copy =
-                ARENA_ARRAY(b->arena, struct expression *, left->argument_count);
-            memcpy(copy, left->arguments, left->argument_count * sizeof *copy);
-            TRY(bind_row_comparison(b, NULL, negated ? "<>" : "=", node->location,
-                                    left->argument_count, copy, items[i]->arguments, &one));
-        } else {
-            TRY(bind_operator(b, NULL, negated ? "<>" : "=", node->location, left, items[i], &one));
-        }
+        if (together && expression_is_row_free(items[i]))
+            continue;
+        TRY(bind_in_item(b, node->location, negated, left, items[i], &one));
         if (*out == NULL)
             *out = one;
         else

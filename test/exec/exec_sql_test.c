@@ -82,6 +82,23 @@ static void the_first_row_at_fault_is_reported(void **state) {
     sql_runner_close(runner);
 }
 
+/* What of an IN list depends on no row is one list that is looked at first, wherever it stands; a
+   list with NULL in it leaves nothing for NOT IN to find. */
+static void lists_look_at_what_needs_no_row_first(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table l(a int primary key, z int)", "CREATE TABLE\n");
+    assert_sql(s, "insert into l values (1, 0), (2, 1), (3, 2)", "INSERT 0 3\n");
+    assert_sql(s, "select a from l where a not in (9, null, a % z)", "");
+    assert_sql(s, "select a from l where a not in (a % z, 9, null)", "");
+    assert_sql(s, "select a from l where a not in (9, a % z, 8)",
+               "ERROR 22012: division by zero\n");
+    assert_sql(s, "select a from l where a not in (9, z + 1, 8) order by a", "");
+    assert_sql(s, "select a from l where a in (3, z, 2) order by a", "2\n3\n");
+    assert_sql(s, "select a, a in (z, 3, null) from l order by a", "1|NULL\n2|NULL\n3|t\n");
+    sql_runner_close(runner);
+}
+
 /* An immutable function of constants is run when the statement is planned, rows or not, unless it
    stands where PostgreSQL's folding does not come either. */
 static void constants_at_fault_are_errors_without_rows(void **state) {
@@ -457,6 +474,7 @@ int main(void) {
         cmocka_unit_test(checks_say_which_row_failed),
         cmocka_unit_test(checks_know_their_table_only),
         cmocka_unit_test(the_first_row_at_fault_is_reported),
+        cmocka_unit_test(lists_look_at_what_needs_no_row_first),
         cmocka_unit_test(constants_at_fault_are_errors_without_rows),
         cmocka_unit_test(stored_expressions_read_as_written),
         cmocka_unit_test(wider_parameters_use_the_index),
