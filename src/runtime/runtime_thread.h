@@ -45,4 +45,32 @@ enum status thread_run_all(unsigned count, enum status (*function)(void *context
 /* Let others run for a moment. */
 void thread_pause(void);
 
+/* ---- work that costs readers nothing ------------------------------------------------------- */
+
+/*
+ * Many threads mark something often, one looks at the marks rarely: with a fence on each mark the
+ * many pay. Here the rare one pays:
+ *
+ *     often, on any thread              rarely
+ *     marks[thread_slot()] = ...        change what `read` looks at
+ *     atomic_signal_fence(...)          thread_barrier()
+ *     read                              look at all marks
+ *
+ * Either the one who marks reads the change, or the other sees the mark. Marks are relaxed atomics,
+ * written without locked instructions, since nobody else writes to the slot's.
+ */
+enum { THREAD_SLOTS = 64 };
+extern _Thread_local int thread__slot;
+int thread__slot_take(void);
+/* A number that no other living thread has, 0 .. THREAD_SLOTS-1. -1, for good: all are taken, or
+   the system has no thread_barrier. When the thread has ended another may get the number; it sees
+   what the first one wrote. */
+static inline int thread_slot(void) {
+    int slot = thread__slot;
+    return __builtin_expect(slot >= -1, true) ? slot : thread__slot_take();
+}
+/* Between call and return every running thread of the process passes a full memory barrier. Only
+   if some thread_slot() was not -1. Some microseconds. */
+void thread_barrier(void);
+
 #endif
