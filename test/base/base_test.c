@@ -53,6 +53,30 @@ static void crc_and_hash_match_published_values(void **state) {
     assert_true(hash_bytes("", 0) == 0x2d06800538d394c2ull);
 }
 
+/* Bit by bit, from the definition. */
+static uint32_t crc_slowly(const uint8_t *bytes, size_t size) {
+    uint32_t state = UINT32_MAX;
+    for (size_t i = 0; i < size; i++) {
+        state ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            state = (state & 1) != 0 ? state >> 1 ^ 0x82F63B78u : state >> 1;
+    }
+    return ~state;
+}
+
+static void crc_of_any_size_and_place_is_by_the_definition(void **state) {
+    uint8_t bytes[320];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 167 + 13);
+    for (size_t size = 0; size <= 300; size++) {
+        const uint8_t *from = bytes + size % 9;
+        uint32_t wanted = crc_slowly(from, size);
+        assert_int_equal(crc32c(0, from, size), wanted);
+        size_t first = size / 3;
+        assert_int_equal(crc32c(crc32c(0, from, first), from + first, size - first), wanted);
+    }
+}
+
 static void integers_round_trip_unaligned(void **state) {
     (void)state;
     uint8_t bytes[16] = {0};
@@ -221,6 +245,7 @@ int main(void) {
         cmocka_unit_test(status_table_names_states),
         cmocka_unit_test(error_keeps_the_first_position_and_whole_characters),
         cmocka_unit_test(crc_and_hash_match_published_values),
+        cmocka_unit_test(crc_of_any_size_and_place_is_by_the_definition),
         cmocka_unit_test(integers_round_trip_unaligned),
         cmocka_unit_test(varint_round_trips_and_refuses_other_forms),
         cmocka_unit_test(slices_order_prefix_first),
