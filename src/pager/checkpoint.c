@@ -4,9 +4,20 @@
  * publishes map changes, roots and the applied commit in one manifest append.
  *
  * An image of the cut is not fresh: from its publication on it must stay until the next one.
+ *
+ * A checkpoint may fail, and then be tried again:
+ *
+ *     before the manifest    nobody will find it. Pages of the cut are dirty as before, images that
+ *                            were written for it are fresh
+ *     at a sync of the       the same, and every image that is younger than the last checkpoint may
+ *     page file              be lost although the system reads it and syncs without complaint:
+ *                            the pages are written once more before the next cut (prepare)
+ *     in the manifest        a crash may find it. Its images stay until another one is published,
+ *                            which writes the manifest anew
  */
 #include <string.h>
 
+#include "base/base_log.h"
 #include "base/base_memory.h"
 #include "pager/state.h"
 
@@ -81,9 +92,7 @@ static void adopt_in_flight(struct pager *pager) {
 }
 
 void pager_checkpoint_begin(struct pager *pager, struct commit_number applied) {
-    if (pager->checkpoint_failed)
-        return; /* finish will say so */
-    ASSERT(!pager->checkpoint_running);
+    ASSERT(!pager->checkpoint_running && !pager->images_doubtful);
     ASSERT(applied.value >= pager->applied.value);
     pager->checkpoint_running = true;
     pager->cut_incomplete = !prepare(pager);
@@ -108,9 +117,11 @@ void pager_checkpoint_begin(struct pager *pager, struct commit_number applied) {
     }
     extents_cut(&pager->extents);
     shrink__note_cut(pager);
-    page_map_clear_changed(&pager->durable);
+    page_map_changed_cut(&pager->durable);
     pager->roots_changed = false;
 }
+
+/* ---- the end, good or bad ---- */
 
 static enum status write_and_publish(struct fiber *f, struct pager *pager) {
     unsigned count;
@@ -120,22 +131,72 @@ static enum status write_and_publish(struct fiber *f, struct pager *pager) {
     if (pager->cut_incomplete)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory for a checkpoint of %s", pager->name);
     ASSERT(list_empty(&pager->cut));
-    TRY(file_sync(f, pager->file));
+    enum status status = file_sync(f, pager->file);
+    pager->images_doubtful = status != STATUS_OK;
+    TRY(status);
     return manifest_publish(f, &pager->manifest, &pager->cut_content);
 }
 
+/* Pages of the cut that have no image yet are dirty like any other; what only the cut needed goes. */
+static void disband_cut(struct pager *pager) {
+    LIST_FOR_SAFE (&pager->cut, node) {
+        struct frame *frame = CONTAINER_OF(node, struct frame, dirty_link);
+        ASSERT(!frame->writing);
+        pool__clear_dirty(pager, frame);
+        if (!frame->orphan) {
+            pool__set_dirty(pager, frame, false);
+            continue;
+        }
+        if (frame->ghost != NULL)
+            frame->ghost->ghost = NULL;
+        frame->ghost = NULL;
+        pool__orphan_settle(pager, frame);
+    }
+}
+
+/* What is in no checkpoint that a crash could find is fresh again. */
+static void refresh(struct pager *pager) {
+    for (uint64_t index = 1; index < pager->durable.index_next; index++) {
+        if (!page_map_changed(&pager->durable, index) || !page_map_has(&pager->durable, index))
+            continue;
+        uint64_t entry = *page_map_entry(&pager->durable, index);
+        struct extent extent;
+        if ((entry & MAP_TAG_MASK) == MAP_FRAME)
+            entry = entry_frame(entry)->extent;
+        if (entry != 0 && extent_decode(entry, &extent))
+            extents_set_fresh(&pager->extents, extent.offset);
+    }
+}
+
+static void abandon(struct fiber *f, struct pager *pager) {
+    struct error failure = *error_current();
+    enum status status = fiber_mutex_lock(f, &pager->flush_lock); /* no batch is in flight */
+    ASSERT(status == STATUS_OK);
+    *error_current() = failure;
+    disband_cut(pager);
+    extents_uncut(&pager->extents);
+    page_map_changed_uncut(&pager->durable);
+    if (!pager->manifest.doubtful)
+        refresh(pager);
+    pager->roots_changed = true;
+    pager->checkpoint_running = pager->cut_incomplete = false;
+    manifest_checkpoint_release(&pager->cut_content);
+    shrink__note_failure(pager);
+    fiber_mutex_unlock(f, &pager->flush_lock);
+    pool__wake(pager);
+}
+
 enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) {
-    if (pager->checkpoint_failed)
-        return error_set(STATUS_IO_ERROR, "checkpoints of %s stopped after a failure", pager->name);
     ASSERT(pager->checkpoint_running);
     fiber_shield(f);
     enum status status = write_and_publish(f, pager);
+    pager->checkpoint_failed = status != STATUS_OK;
+    if (status != STATUS_OK)
+        abandon(f, pager);
     fiber_unshield(f);
-    if (status != STATUS_OK) {
-        pager->checkpoint_failed = true;
-        return status;
-    }
+    TRY(status);
     extents_publish(&pager->extents);
+    page_map_changed_publish(&pager->durable);
     pager->applied = pager->cut_content.applied;
     pager->checkpoints++;
     manifest_checkpoint_release(&pager->cut_content);
@@ -146,4 +207,40 @@ enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) {
 
 struct commit_number pager_checkpoint_applied(const struct pager *pager) {
     return pager->applied;
+}
+
+/* ---- after a failed sync ---- */
+
+/* Read the page's image, if that is what there is of it, and see to it that it is written again. */
+static enum status write_again(struct fiber *f, struct pager *pager, struct page_id id) {
+    struct page *page;
+    enum status status = pager_fetch(f, pager, id, &page);
+    if (status != STATUS_OK && !page_map_has(&pager->durable, id.value)) {
+        error_clear(); /* it was freed meanwhile */
+        return STATUS_OK;
+    }
+    if (status == STATUS_DATA_CORRUPTED)
+        log_fatal("pager", "a failed sync has lost what was written: %s", error_current()->message);
+    TRY(status);
+    struct frame *frame = (struct frame *)page;
+    if (!frame->dirty && !frame->writing)
+        pool__set_dirty(pager, frame, false);
+    pager_unpin(pager, page);
+    return STATUS_OK;
+}
+
+enum status pager_checkpoint_prepare(struct fiber *f, struct pager *pager) {
+    if (!pager->images_doubtful)
+        return STATUS_OK;
+    TRY(fiber_mutex_lock(f, &pager->flush_lock)); /* what was in flight then has arrived */
+    fiber_mutex_unlock(f, &pager->flush_lock);
+    for (uint64_t index = 1; index < pager->durable.index_next; index++) {
+        if (!page_map_has(&pager->durable, index) || !page_map_changed(&pager->durable, index))
+            continue;
+        TRY(write_again(f, pager, (struct page_id){index}));
+        TRY(fiber_check(f));
+    }
+    TRY(flush__ensure_space(f, pager, 0));
+    pager->images_doubtful = false;
+    return STATUS_OK;
 }

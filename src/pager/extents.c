@@ -214,6 +214,14 @@ void extents_cut(struct extents *extents) {
     DEBUG_ASSERT(extents->unit_count == 0 || run_is(empty, 0, extents->unit_count, false));
 }
 
+void extents_uncut(struct extents *extents) {
+    for (uint64_t word = 0; word < extents->word_capacity; word++) {
+        ASSERT((extents->deferred[word] & extents->publishing[word]) == 0);
+        extents->deferred[word] |= extents->publishing[word];
+        extents->publishing[word] = 0;
+    }
+}
+
 void extents_publish(struct extents *extents) {
     for (uint64_t word = 0; word < extents->word_capacity; word++) {
         uint64_t bits = extents->publishing[word];

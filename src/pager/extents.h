@@ -53,6 +53,8 @@ bool extents_fresh(const struct extents *extents, uint64_t offset);
 /* A cut begins: nothing is fresh, what was deferred waits for its publication. */
 void extents_cut(struct extents *extents);
 void extents_publish(struct extents *extents);
+/* The cut will not be published: what waited for that waits for the next one. */
+void extents_uncut(struct extents *extents);
 bool extents_all_used(const struct extents *extents, uint64_t offset, uint32_t units);
 
 #endif

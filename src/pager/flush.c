@@ -173,6 +173,7 @@ static enum status write_runs(struct fiber *f, struct pager *pager) {
 static void finish_cut_image(struct pager *pager, struct batch_item *item) {
     struct frame *frame = item->frame;
     checkpoint__record(pager, frame->page.id, item->extent);
+    page_map_set_changed_in_cut(&pager->durable, page_index(frame->page.id));
     if (!frame->orphan) {
         flush__drop_extent_of_cut(pager, frame->extent);
         frame->extent = item->extent;

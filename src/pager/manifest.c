@@ -51,6 +51,8 @@ void manifest_close(struct fiber *f, struct manifest *manifest) {
 }
 
 bool manifest_outgrown(const struct manifest *manifest, uint64_t page_count) {
+    if (manifest->doubtful)
+        return true;
     uint64_t live = page_count * MANIFEST_MAP_ENTRY_SIZE;
     if (live < manifest->live_size / 2)
         live = manifest->live_size / 2;
@@ -172,6 +174,7 @@ enum status manifest_publish(struct fiber *f, struct manifest *manifest,
     enum status status = checkpoint->full ? write_anew(&writer, manifest, checkpoint)
                                           : write_checkpoint(&writer, checkpoint);
     memory_free(writer.value);
+    manifest->doubtful = status != STATUS_OK;
     if (status == STATUS_OK)
         manifest->checkpoint++;
     return status;

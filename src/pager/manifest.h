@@ -12,6 +12,7 @@ struct manifest {
     struct drive_log *log;
     uint64_t live_size;  /* what a full checkpoint took when last known */
     uint64_t checkpoint; /* number of the newest one */
+    bool doubtful;       /* a checkpoint failed half-way: a crash may find it or not */
 };
 
 struct manifest_map_entry {
@@ -45,7 +46,8 @@ enum status manifest_open(struct fiber *f, const char *directory,
                           enum status (*apply)(void *context,
                                                const struct manifest_checkpoint *checkpoint),
                           void *context, struct manifest *manifest_out) MUST_USE;
-/* Append, or write anew when the checkpoint is full; durable on return. */
+/* Append, or write anew when the checkpoint is full; durable on return. After a failure the
+   manifest is doubtful until a full checkpoint comes through. */
 enum status manifest_publish(struct fiber *f, struct manifest *manifest,
                              const struct manifest_checkpoint *checkpoint) MUST_USE;
 /* Should the next checkpoint be full? */

@@ -71,9 +71,38 @@ uint64_t page_map_changed_count(const struct page_map *map) {
     return count;
 }
 
-void page_map_clear_changed(struct page_map *map) {
+bool page_map_changed(const struct page_map *map, uint64_t index) {
+    const struct map_chunk *chunk = map->chunks[index / MAP_CHUNK_PAGES];
+    uint64_t bit = index % MAP_CHUNK_PAGES;
+    return (chunk->changed[bit / 64] >> (bit % 64)) & 1;
+}
+
+void page_map_changed_cut(struct page_map *map) {
+    for (size_t i = 0; i < map->chunk_count; i++) {
+        struct map_chunk *chunk = map->chunks[i];
+        memcpy(chunk->of_cut, chunk->changed, sizeof chunk->of_cut);
+        memset(chunk->changed, 0, sizeof chunk->changed);
+    }
+}
+
+void page_map_set_changed_in_cut(struct page_map *map, uint64_t index) {
+    struct map_chunk *chunk = map->chunks[index / MAP_CHUNK_PAGES];
+    uint64_t bit = index % MAP_CHUNK_PAGES;
+    chunk->of_cut[bit / 64] |= 1ull << (bit % 64);
+}
+
+void page_map_changed_publish(struct page_map *map) {
     for (size_t i = 0; i < map->chunk_count; i++)
-        memset(map->chunks[i]->changed, 0, sizeof map->chunks[i]->changed);
+        memset(map->chunks[i]->of_cut, 0, sizeof map->chunks[i]->of_cut);
+}
+
+void page_map_changed_uncut(struct page_map *map) {
+    for (size_t i = 0; i < map->chunk_count; i++) {
+        struct map_chunk *chunk = map->chunks[i];
+        for (size_t word = 0; word < MAP_CHUNK_PAGES / 64; word++)
+            chunk->changed[word] |= chunk->of_cut[word];
+        memset(chunk->of_cut, 0, sizeof chunk->of_cut);
+    }
 }
 
 enum status page_map_extend(struct page_map *map, uint64_t index_next) {

@@ -22,6 +22,7 @@ enum { MAP_FREE = 0, MAP_FRAME = 1, MAP_EXTENT = 2, MAP_TAG_MASK = 3 };
 struct map_chunk {
     uint64_t entries[MAP_CHUNK_PAGES];
     uint64_t changed[MAP_CHUNK_PAGES / 64]; /* extent or existence changed since the last cut */
+    uint64_t of_cut[MAP_CHUNK_PAGES / 64];  /* the same before it, until that is published */
 };
 
 struct page_map {
@@ -55,7 +56,14 @@ static inline bool page_map_has(const struct page_map *map, uint64_t index) {
 }
 void page_map_set_changed(struct page_map *map, uint64_t index);
 uint64_t page_map_changed_count(const struct page_map *map);
-void page_map_clear_changed(struct page_map *map);
+/* Is it marked, as changed since the last cut? */
+bool page_map_changed(const struct page_map *map, uint64_t index);
+/* A cut is drawn: marks go over to it. One of its pages got its image later. It is published: its
+   marks go. It is not: they come back. */
+void page_map_changed_cut(struct page_map *map);
+void page_map_set_changed_in_cut(struct page_map *map, uint64_t index);
+void page_map_changed_publish(struct page_map *map);
+void page_map_changed_uncut(struct page_map *map);
 
 /* At open: indexes below `index_next` exist with entry 0; page_map_put fills some in; then
    page_map_link_free links the rest. */

@@ -121,12 +121,17 @@ void pager_odd_pages_visit(const struct pager *pager,
 
 /* ---- checkpoint ------------------------------------------------------------------------ */
 
+/* Before each cut. What a failed sync may have taken from the file is read and put among the pages
+   to be written; else there is nothing to do. An image that it has taken for good stops the process
+   (log_fatal): the newest checkpoint and the journal behind it have all it held. Suspends. */
+enum status pager_checkpoint_prepare(struct fiber *f, struct pager *pager) MUST_USE;
 /* The cut: everything modified so far belongs to the checkpoint, later changes do not. Never
    suspends. `applied`: replay will start behind this commit. One checkpoint at a time. */
 void pager_checkpoint_begin(struct pager *pager, struct commit_number applied);
 /* Write the cut's pages, sync, publish. Suspends long; writers go on meanwhile. The caller has
-   made sure that every change in the cut is durable in the journal. After a failure nothing was
-   published and the pager refuses further checkpoints. */
+   made sure that every change in the cut is durable in the journal. After a failure the pages of the
+   cut wait for the next checkpoint, and pager_checkpoint_applied is what it was; a crash may find
+   this one all the same if it failed in the end. */
 enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) MUST_USE;
 /* The commit of the newest published checkpoint. */
 struct commit_number pager_checkpoint_applied(const struct pager *pager);

@@ -39,6 +39,14 @@ void shrink__note_cut(struct pager *pager) {
     shrink->publish = false;
 }
 
+void shrink__note_failure(struct pager *pager) {
+    struct shrink *shrink = &pager->shrink;
+    if (shrink->cut_off == 0)
+        shrink->cut_off = shrink->cut_off_due;
+    shrink->cut_off_due = 0;
+    shrink->publish = shrink->cut_off > 0;
+}
+
 /* Units that nobody needs; `low`: least units that were free lately. */
 static uint64_t surplus(const struct pager *pager, uint64_t low) {
     const struct extents *extents = &pager->extents;

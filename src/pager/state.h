@@ -127,7 +127,9 @@ struct pager {
     bool roots_changed;
 
     struct commit_number applied;
-    bool checkpoint_running, checkpoint_failed, cut_incomplete;
+    bool checkpoint_running, cut_incomplete;
+    bool checkpoint_failed; /* the last one did */
+    bool images_doubtful;   /* a sync failed; pages were not written again since */
     struct manifest_checkpoint cut_content;
 
     uint64_t reads, writes, hits, evictions, checkpoints;
@@ -207,6 +209,8 @@ enum status shrink__step(struct fiber *f, struct pager *pager) MUST_USE;
 /* A checkpoint begins: it will publish what was moved so far. It has: cut the end off. */
 void shrink__note_cut(struct pager *pager);
 void shrink__published(struct fiber *f, struct pager *pager);
+/* It failed: the next one shall do that. */
+void shrink__note_failure(struct pager *pager);
 
 /* ---- checkpoint.c ---- */
 

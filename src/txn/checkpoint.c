@@ -29,6 +29,7 @@ static enum status checkpoint_there(struct fiber *f, struct partition *partition
         call->published = applied;
         return STATUS_OK;
     }
+    TRY(pager_checkpoint_prepare(f, partition->pager));
     TRY(fiber_mutex_lock(f, &partition->clear_mutex));
     pager_checkpoint_begin(partition->pager, (struct commit_number){applied});
     struct commit_number newest = journal_newest(store->journal);

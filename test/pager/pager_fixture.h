@@ -60,6 +60,7 @@ static inline enum status stand_crash(struct fiber *f, struct stand *stand) {
 }
 
 static inline enum status stand_checkpoint(struct fiber *f, struct stand *stand, uint64_t applied) {
+    TRY(pager_checkpoint_prepare(f, stand->pager));
     pager_checkpoint_begin(stand->pager, (struct commit_number){applied});
     return pager_checkpoint_finish(f, stand->pager);
 }

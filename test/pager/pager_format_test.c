@@ -194,7 +194,16 @@ static void a_page_map_reuses_indexes(void **state) {
     page_map_set_changed(&map, 17);
     page_map_set_changed(&map, 2999);
     assert_int_equal(page_map_changed_count(&map), 2);
-    page_map_clear_changed(&map);
+    page_map_changed_cut(&map);
+    assert_int_equal(page_map_changed_count(&map), 0);
+    page_map_set_changed(&map, 17);
+    page_map_set_changed_in_cut(&map, 5);
+    page_map_changed_uncut(&map);
+    assert_int_equal(page_map_changed_count(&map), 3);
+    assert_true(page_map_changed(&map, 5) && page_map_changed(&map, 2999));
+    page_map_changed_cut(&map);
+    page_map_changed_publish(&map);
+    page_map_changed_uncut(&map);
     assert_int_equal(page_map_changed_count(&map), 0);
     page_map_release(&map);
 }

@@ -377,10 +377,6 @@ static void calm_down(struct world *world, struct crowd *crowd, struct future *c
     simulator_heal(world->simulator);
     simulator_note(world->simulator, "healed");
     pass(world, 12 * SECOND); /* what began before may still fail */
-    /* A partition whose checkpoint has failed makes no more until the server is started anew: the
-       operator does that. */
-    if (!world_failed(world) && world->server != NULL)
-        crash_server(world, SIMULATOR_KILL);
     world->healed = true;
     pass(world, 3 * SECOND);
     uint64_t before = world->report->transactions;
