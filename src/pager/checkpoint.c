@@ -137,7 +137,7 @@ static enum status write_and_publish(struct fiber *f, struct pager *pager) {
     return manifest_publish(f, &pager->manifest, &pager->cut_content);
 }
 
-/* Pages of the cut that have no image yet are dirty like any other; what only the cut needed goes. */
+/* Pages of the cut without an image are dirty like any other; what only the cut needed goes. */
 static void disband_cut(struct pager *pager) {
     LIST_FOR_SAFE (&pager->cut, node) {
         struct frame *frame = CONTAINER_OF(node, struct frame, dirty_link);

@@ -129,9 +129,9 @@ enum status pager_checkpoint_prepare(struct fiber *f, struct pager *pager) MUST_
    suspends. `applied`: replay will start behind this commit. One checkpoint at a time. */
 void pager_checkpoint_begin(struct pager *pager, struct commit_number applied);
 /* Write the cut's pages, sync, publish. Suspends long; writers go on meanwhile. The caller has
-   made sure that every change in the cut is durable in the journal. After a failure the pages of the
-   cut wait for the next checkpoint, and pager_checkpoint_applied is what it was; a crash may find
-   this one all the same if it failed in the end. */
+   made sure that every change in the cut is durable in the journal. After a failure the pages of
+   the cut wait for the next checkpoint, and pager_checkpoint_applied is what it was; a crash may
+   find this one all the same if it failed in the end. */
 enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) MUST_USE;
 /* The commit of the newest published checkpoint. */
 struct commit_number pager_checkpoint_applied(const struct pager *pager);

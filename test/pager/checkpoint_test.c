@@ -1,7 +1,7 @@
 /*
- * Checkpoints that fail, and are tried again. A writer goes on beside them. A model knows what every
- * page held at each cut; after a failure what is in memory must be as the model says, a crash must
- * find the checkpoint before or the one that failed, and the next one must come through.
+ * Checkpoints that fail, and are tried again. A writer goes on beside them. A model knows what
+ * every page held at each cut; after a failure what is in memory must be as the model says, a crash
+ * must find the checkpoint before or the one that failed, and the next one must come through.
  */
 #include "pager_fixture.h"
 

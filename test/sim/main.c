@@ -2,7 +2,7 @@
  * The simulator's program: runs seeds, each in a process of its own, and tells what came of them.
  *
  *     sim [--seeds N | --minutes M] [--first SEED] [--workload NAME] [--mode budget|rot]
- *         [--seconds S] [--twice] [--saved FILE]
+ *         [--seconds S] [--twice] [--until-failure] [--saved FILE]
  *     sim --seed SEED [--trace] ...      replays one, with everything that happens in it
  */
 #include <getopt.h>
@@ -26,7 +26,7 @@ struct settings {
     struct world_options world;
     uint64_t seeds;
     double minutes;
-    bool twice, one, quiet;
+    bool twice, one, until_failure;
     const char *saved;
 };
 
@@ -165,16 +165,16 @@ static int run_saved(struct settings *settings, struct totals *totals) {
 static int usage(void) {
     fprintf(stderr, "usage: sim [--seeds N] [--minutes M] [--first SEED] [--seed SEED] [--trace]\n"
                     "           [--twice] [--workload NAME] [--mode budget|rot] [--seconds S]\n"
-                    "           [--saved FILE]\n");
+                    "           [--until-failure] [--saved FILE]\n");
     return 2;
 }
 
 static bool read_options(int argc, char **argv, struct settings *settings) {
     static const struct option options[] = {
-        {"seeds", 1, NULL, 'n'},    {"minutes", 1, NULL, 'm'}, {"first", 1, NULL, 'f'},
-        {"seed", 1, NULL, 's'},     {"trace", 0, NULL, 't'},   {"twice", 0, NULL, '2'},
-        {"workload", 1, NULL, 'w'}, {"mode", 1, NULL, 'o'},    {"seconds", 1, NULL, 'd'},
-        {"saved", 1, NULL, 'S'},    {NULL, 0, NULL, 0},
+        {"seeds", 1, NULL, 'n'},    {"minutes", 1, NULL, 'm'},       {"first", 1, NULL, 'f'},
+        {"seed", 1, NULL, 's'},     {"trace", 0, NULL, 't'},         {"twice", 0, NULL, '2'},
+        {"workload", 1, NULL, 'w'}, {"mode", 1, NULL, 'o'},          {"seconds", 1, NULL, 'd'},
+        {"saved", 1, NULL, 'S'},    {"until-failure", 0, NULL, 'u'}, {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -207,6 +207,9 @@ static bool read_options(int argc, char **argv, struct settings *settings) {
         case 'd':
             settings->world.seconds = atoi(optarg);
             break;
+        case 'u':
+            settings->until_failure = true;
+            break;
         case 'S':
             settings->saved = optarg;
             break;
@@ -229,6 +232,8 @@ int main(int argc, char **argv) {
             return wrong;
     } else {
         for (uint64_t i = 0; i < settings.seeds; i++, settings.world.seed++) {
+            if (settings.until_failure && totals.failures > 0)
+                break;
             if (settings.minutes > 0 && now_s() - begin >= settings.minutes * 60)
                 break;
             run_one(&settings, &totals);
