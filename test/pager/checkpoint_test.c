@@ -6,12 +6,22 @@
 #include "pager_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/base_bytes.h"
 #include "base/base_random.h"
 #include "runtime/backend.h"
 
-enum { PAGES = 60, CHANGES = 40, FAULTS_MAX = 60, ROUNDS = 3, CUTS = 8 };
+enum {
+    PAGES = 60,
+    CHANGES = 40,
+    FAULTS_MAX = 60,
+    ROUNDS = 3,
+    CUTS = 8,
+    UNIT = 4096,
+    UNITS_MAX = 8192
+};
 
 /* What each page says; 0: it is not there. */
 struct model {
@@ -36,12 +46,54 @@ static bool armed, struck;
 static unsigned operations, fault_at;
 static int fault_error;
 
+/* What a failed sync of the page file has lost, by units: written since the sync before, and not
+   again. The system's memory has it until the crash. */
+static bool written[UNITS_MAX], lost[UNITS_MAX];
+
+static bool is_page_file(const struct operation *operation) {
+    char link[32], path[128];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", operation->fd);
+    ssize_t size = readlink(link, path, sizeof path);
+    return size > 6 && memcmp(path + size - 6, "/pages", 6) == 0;
+}
+
+static void note_write(const struct operation *operation) {
+    for (uint64_t at = operation->offset; at < operation->offset + operation->size; at += UNIT) {
+        assert_true(at / UNIT < UNITS_MAX);
+        written[at / UNIT] = true;
+        lost[at / UNIT] = false;
+    }
+}
+
+static void note_sync(bool failing) {
+    for (unsigned i = 0; i < UNITS_MAX; i++) {
+        lost[i] |= failing && written[i];
+        written[i] = false;
+    }
+}
+
 static int fault(const struct operation *operation) {
-    (void)operation;
-    if (!armed || operations++ != fault_at)
-        return 0;
-    struck = true;
-    return fault_error;
+    struck |= armed && operations == fault_at;
+    bool fails = armed && operations++ == fault_at;
+    if (operation->kind == OPERATION_WRITE && is_page_file(operation))
+        note_write(operation);
+    if (operation->kind == OPERATION_SYNC && is_page_file(operation))
+        note_sync(fails);
+    return fails ? fault_error : 0;
+}
+
+/* The crash: now they are gone. */
+static void lose(const char *path) {
+    static const uint8_t garbage[UNIT] = {0xbd};
+    int fd = open(path, O_WRONLY);
+    struct stat stat;
+    assert_int_equal(fstat(fd, &stat), 0);
+    for (unsigned i = 0; i < UNITS_MAX && (off_t)i * UNIT < stat.st_size; i++) {
+        if (lost[i])
+            assert_int_equal(pwrite(fd, garbage, UNIT, (off_t)i * UNIT), UNIT);
+        lost[i] = written[i] = false;
+    }
+    close(fd);
 }
 
 static void arm(unsigned at, int error) {
@@ -140,7 +192,12 @@ static enum status checkpoint(struct fiber *f, struct play *play) {
 
 /* A crash finds the newest checkpoint that came through, or a later one that failed. */
 static enum status crash(struct fiber *f, struct play *play) {
-    TRY(stand_crash(f, play->stand));
+    char path[128];
+    stand_path(play->stand, "pages", path);
+    pager_close(f, play->stand->pager);
+    lose(path);
+    play->stand->pager = NULL;
+    TRY(stand_open(f, play->stand, false));
     uint64_t applied = pager_checkpoint_applied(play->stand->pager).value;
     CHECK(applied >= play->published && applied <= play->applied);
     play->doubts += applied > play->published;
