@@ -27,6 +27,8 @@
 enum {
     COLD_DIRTY_MAX = 64,   /* met by the hand before it is better to write some */
     CHUNK_LOOKS_MAX = 256, /* chunks in use passed over in search of a victim */
+    PATIENCE = 100,        /* looks for a page that others have unpinned, when all are in use */
+    PATIENCE_NS = 2000000, /* between two of them */
 };
 
 struct frame *pool__try_new(struct pager *pager, uint32_t size) {
@@ -272,6 +274,7 @@ static bool something_in_flight(const struct pager *pager) {
 
 enum status pool__acquire(struct fiber *f, struct pager *pager, uint32_t size,
                           struct frame **frame_out) {
+    unsigned patience = PATIENCE;
     if (budget_must_yield(&pager->share))
         pool__evict_one(pager);
     for (;;) {
@@ -284,6 +287,10 @@ enum status pool__acquire(struct fiber *f, struct pager *pager, uint32_t size,
         TRY(flush__batch(f, pager, FLUSH_COLD, &count));
         if (count > 0)
             continue;
+        if (!something_in_flight(pager) && patience-- > 0) {
+            TRY(fiber_sleep(f, PATIENCE_NS)); /* others unpin theirs, unless they all wait here */
+            continue;
+        }
         if (!something_in_flight(pager))
             return error_set(STATUS_OUT_OF_MEMORY,
                              "out of memory for pages: all %zu pages of %s are in use",

@@ -83,6 +83,8 @@ bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t fi
 
 /* ---- filing -------------------------------------------------------------------------------- */
 
+enum { APPLY_ATTEMPTS = 20, APPLY_PAUSE_NS = 50000000 };
+
 static void filed(struct partition *partition, struct tree *tree, unsigned g, uint64_t number) {
     struct generation *generation = &partition->generations[g];
     if (number > generation->end)
@@ -115,11 +117,19 @@ static bool absence_files_as_run(struct partition *partition, struct tree *tree,
     return true;
 }
 
+/* A commit cannot be taken back: while others use all pages of the pool it waits for them. They get
+   an error before long if they in turn wait for each other. */
 static enum status base_change(struct fiber *f, struct tree *tree, const struct layer_entry *change,
                                struct btree_old *old) {
-    if (change->flags == CHANGE_DELETE)
-        return btree_delete(f, &tree->base, change->key, old);
-    return btree_put(f, &tree->base, change->key, change->value, old);
+    for (unsigned attempt = 1;; attempt++) {
+        enum status status = change->flags == CHANGE_DELETE
+                                 ? btree_delete(f, &tree->base, change->key, old)
+                                 : btree_put(f, &tree->base, change->key, change->value, old);
+        if (status != STATUS_OUT_OF_MEMORY || attempt == APPLY_ATTEMPTS)
+            return status;
+        error_clear();
+        TRY(fiber_sleep(f, APPLY_PAUSE_NS));
+    }
 }
 
 /* With the younger generation in memory. */
