@@ -47,8 +47,7 @@ static void checks_know_their_table_only(void **state) {
     assert_sql(s, "create table t(a int check (x.a > 1))",
                "ERROR 42P01: missing FROM-clause entry for table \"x\"\n");
     assert_sql(s, "create table t(a int)", "CREATE TABLE\n");
-    assert_sql(s, "alter table t add check (b > 1)",
-               "ERROR 42703: column \"b\" does not exist\n");
+    assert_sql(s, "alter table t add check (b > 1)", "ERROR 42703: column \"b\" does not exist\n");
     sql_runner_close(runner);
 }
 
