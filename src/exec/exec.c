@@ -101,6 +101,16 @@ const struct explain_statistics *exec_statistics(const struct execution *executi
 
 /* ---- operators in general ---------------------------------------------------------------- */
 
+/* What an operator at the bottom needs for itself: trees of operators may be as deep as the rest
+   of the stack allows. */
+enum { OPERATOR_STACK_SIZE = 32 << 10 };
+
+static enum status stack_check(void) {
+    return fiber_stack_left() < OPERATOR_STACK_SIZE
+               ? error_set(STATUS_STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+               : STATUS_OK;
+}
+
 enum status exec__operator_open(struct fiber *f, struct execution *execution,
                                 const struct plan_node *node,
                                 struct operator_state **operator_out) {
@@ -131,8 +141,7 @@ enum status exec__operator_open(struct fiber *f, struct execution *execution,
     size_t kind = (size_t)node->kind;
     if (kind >= sizeof openers / sizeof openers[0] || openers[kind] == NULL)
         return error_set(STATUS_INTERNAL_ERROR, "plan node of kind %zu", kind);
-    if (fiber_stack_left() < (16 << 10))
-        return error_set(STATUS_STATEMENT_TOO_COMPLEX, "stack depth limit exceeded");
+    TRY(stack_check());
     return openers[kind](f, execution, node, operator_out);
 }
 
@@ -164,6 +173,7 @@ static struct explain_node_statistics *figures(const struct operator_state *self
 
 enum status exec__next(struct fiber *f, struct operator_state *self, struct batch **batch_out) {
     TRY(fiber_check(f));
+    TRY(stack_check());
     arena_reset(&self->scratch);
     struct explain_node_statistics *node = figures(self);
     if (node == NULL) {

@@ -428,6 +428,9 @@ enum status plan_query(struct binder *b, struct query *query, struct plan **plan
 enum status plan_modify(struct binder *b, struct modify *modify, struct plan **plan_out) MUST_USE;
 double plan_table_rows(const struct binder *b, const struct table *table);
 
+/* Levels that the parse tree of the text cannot exceed, said without making it (parse_depth.c);
+   UINT32_MAX: more than SQL_DEPTH_MAX brackets are open at once. Takes 32 KiB of stack. */
+uint32_t parse_depth(const char *text);
 /* Parse one expression ("SELECT <text>") for stored texts; on the current stack. */
 enum status parse_on_stack(const char *text, struct arena *arena, PgQuery__ParseResult **result_out)
     MUST_USE;

@@ -29,7 +29,7 @@
 
 /* ---- parsing ---------------------------------------------------------------------------- */
 
-enum { SQL_DEPTH_MAX = 2000 }; /* nested expressions and subqueries; beyond: 54001 */
+enum { SQL_DEPTH_MAX = 2000 }; /* open brackets; beyond: 54001 */
 
 /* One statement of a text. */
 struct raw_statement {

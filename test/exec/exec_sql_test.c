@@ -51,6 +51,21 @@ static void checks_know_their_table_only(void **state) {
     sql_runner_close(runner);
 }
 
+/* A tree of operators that is too deep for a fiber's stack is refused, not run. */
+static void plans_have_a_limit_of_depth(void **state) {
+    static const char arm[] = " union all select 1";
+    enum { ARMS = 1500 };
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    char *text = malloc(ARMS * sizeof arm + 64), *at = stpcpy(text, "select 1");
+    for (int i = 0; i < ARMS; i++)
+        at = stpcpy(at, arm);
+    assert_sql(s, text, "ERROR 54001: stack depth limit exceeded\n");
+    free(text);
+    assert_sql(s, "select 1", "1\n");
+    sql_runner_close(runner);
+}
+
 /* Rows are taken one after the other, NOT NULL before CHECK, unique keys last. */
 static void the_first_row_at_fault_is_reported(void **state) {
     static const char *const null_a =
@@ -472,6 +487,7 @@ int main(void) {
         cmocka_unit_test(answers_are_those_of_postgresql),
         cmocka_unit_test(checks_say_which_row_failed),
         cmocka_unit_test(checks_know_their_table_only),
+        cmocka_unit_test(plans_have_a_limit_of_depth),
         cmocka_unit_test(the_first_row_at_fault_is_reported),
         cmocka_unit_test(lists_look_at_what_needs_no_row_first),
         cmocka_unit_test(constants_at_fault_are_errors_without_rows),

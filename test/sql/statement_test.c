@@ -59,36 +59,82 @@ static enum status prepare(struct fiber *f, struct work *work, const char *text)
     return STATUS_OK;
 }
 
-static char *repeated(const char *start, const char *piece, size_t count, const char *end) {
-    char *text = malloc(strlen(start) + strlen(piece) * count + strlen(end) + 1), *at = text;
-    at = stpcpy(at, start);
+/* A text that nests: start, count times open, middle, count times close, end. */
+struct nest {
+    const char *start, *open, *middle, *close, *end;
+};
+
+static char *nest_text(const struct nest *nest, size_t count) {
+    size_t size = strlen(nest->start) + strlen(nest->middle) + strlen(nest->end) + 1 +
+                  (strlen(nest->open) + strlen(nest->close)) * count;
+    char *text = malloc(size), *at = stpcpy(text, nest->start);
     for (size_t i = 0; i < count; i++)
-        at = stpcpy(at, piece);
-    strcpy(at, end);
+        at = stpcpy(at, nest->open);
+    at = stpcpy(at, nest->middle);
+    for (size_t i = 0; i < count; i++)
+        at = stpcpy(at, nest->close);
+    strcpy(at, nest->end);
     return text;
 }
+
+static enum status prepare_nested(struct fiber *f, struct work *work, const struct nest *nest,
+                                  size_t count) {
+    char *text = nest_text(nest, count);
+    enum status status = prepare(f, work, text);
+    if (status != STATUS_OK)
+        error_clear();
+    free(text);
+    return status;
+}
+
+static const struct nest nests[] = {
+    {"select ", "(", "1", ")", ""},
+    {"select ", "not ", "true", "", ""},
+    {"select ", "- ", "x", "", ""},
+    {"select 1", "", "", " + 1", ""},
+    {"select 1", "", "", "::int", ""},
+    {"select true", "", "", " is true", ""},
+    {"select ", "case when true then ", "1", " end", ""},
+    {"select ", "case when true or true then ", "1", " end", ""},
+    {"select ", "abs(", "1", ")", ""},
+    {"select ", "1 in (2, ", "1", ")", ""},
+    {"select ", "(select ", "1", ")", ""},
+    {"select * from ", "(values((select * from ", "t", ")))q", ""},
+    {"select * from (select 1) a", "", "", " join (select 1) b on true or true", ""},
+    {"select 1, 1", "", "", " union all select 1, 1", ""},
+    {"with a as (", "with a as (", "select 1", ") select 1", ") select 1"},
+    /* texts that end elsewhere than a careless reader thinks: the nesting follows them */
+    {"select E'\\'', 1", "", "", " + 1", ""},
+    {"select E'a'\n--'\n'\\'', 1", "", "", " + 1", ""},
+    {"select $$'$$, 1", "", "", " + 1", ""},
+    {"select $a$'$$\"$a$, 1", "", "", " + 1", ""},
+    {"select 1 as a$$, 1", "", "", " + 1", " -- $$"},
+    {"select --'\n 1", "", "", " + 1", ""},
+    {"select /* ' /* \" */ ' */ 1", "", "", " + 1", ""},
+    {"select 1 as \"'\", 1", "", "", " + 1", ""},
+};
 
 static enum status depth_body(struct fiber *f, void *argument) {
     struct database database;
     struct work work;
     database_open(f, &database, true);
     work_begin(f, &work, &database);
-    static const char *const pieces[] = {
-        "(", "not ", "- ", "1 + ", "1 = 1 or ", "case when ", "select 1 union all "};
-    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
-        char *text = repeated("select ", pieces[i], 200000, "1");
-        enum status status = prepare(f, &work, text);
-        assert_int_not_equal(status, STATUS_OK);
-        free(text);
-        /* Just below the limits nothing overflows, whatever the answer is. */
-        text = repeated("select ", pieces[i], 1990, "1");
-        if (prepare(f, &work, text) != STATUS_OK)
-            error_clear();
-        free(text);
+    for (size_t i = 0; i < sizeof nests / sizeof nests[0]; i++) {
+        /* Nothing overflows, whatever the answer is, and it is no if there is much too much. */
+        static const size_t counts[] = {1900, 3900, 11000, 25000};
+        for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++)
+            (void)prepare_nested(f, &work, &nests[i], counts[k]);
+        assert_int_equal(prepare_nested(f, &work, &nests[i], 200000), STATUS_STATEMENT_TOO_COMPLEX);
     }
-    char *text = repeated("select ", "1 + ", 500, "1");
-    assert_ok(prepare(f, &work, text));
-    free(text);
+    /* Ten texts of 4,000 levels stacked up, each ended by a comma of the one around it. */
+    char *sum = nest_text(&(struct nest){"", "", "", " + 1", ", 1)"}, 4000);
+    struct nest stacked = {"select ", "coalesce(", "1, 1)", sum, ""};
+    assert_int_equal(prepare_nested(f, &work, &stacked, 10), STATUS_STATEMENT_TOO_COMPLEX);
+    free(sum);
+    assert_ok(prepare_nested(f, &work, &(struct nest){"select 1", "", "", " + 1", ""}, 500));
+    assert_ok(prepare_nested(f, &work, &(struct nest){"select '", "not ", "", "", "'"}, 100000));
+    assert_ok(
+        prepare_nested(f, &work, &(struct nest){"select 1 = 0", "", "", " or 1 = 2", ""}, 20000));
     work_rollback(f, &work);
     database_close(f, &database);
     return STATUS_OK;
