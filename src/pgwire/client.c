@@ -100,10 +100,12 @@ static bool is_fatal(const struct client *client, enum status status) {
 }
 
 /* Tell the client of the failure in the slot. */
-static void report_failure(struct client *client, enum status status) {
+static void report_failure(struct fiber *f, struct client *client, enum status status) {
     bool fatal = is_fatal(client, status);
     client__report(client, fatal ? "FATAL" : "ERROR");
     client->finished |= fatal;
+    if (!fatal)
+        session_fail(f, client->session);
 }
 
 static void append_ready(struct client *client) {
@@ -120,7 +122,7 @@ static void handle(struct fiber *f, struct client *client, const struct message 
     case 'Q':
         status = on_query(f, client, message->body);
         if (status != STATUS_OK)
-            report_failure(client, status);
+            report_failure(f, client, status);
         append_ready(client);
         return;
     case 'P':
@@ -145,7 +147,13 @@ static void handle(struct fiber *f, struct client *client, const struct message 
         client->skip_until_sync = false;
         status = session_sync(f, client->session);
         if (status != STATUS_OK)
-            report_failure(client, status);
+            report_failure(f, client, status);
+        append_ready(client);
+        return;
+    case 'F':
+        status =
+            error_set(STATUS_FEATURE_NOT_SUPPORTED, "the FunctionCall message is not supported");
+        report_failure(f, client, status);
         append_ready(client);
         return;
     case 'X':
@@ -161,7 +169,7 @@ static void handle(struct fiber *f, struct client *client, const struct message 
                            (unsigned char)message->type);
     }
     if (status != STATUS_OK) {
-        report_failure(client, status);
+        report_failure(f, client, status);
         client->skip_until_sync = true;
     }
 }

@@ -220,6 +220,13 @@ enum status session_close_portal(struct fiber *f, struct session *session, const
     return leave(f, session, STATUS_OK);
 }
 
+void session_fail(struct fiber *f, struct session *session) {
+    if (session__enter(f, session, NULL) != STATUS_OK)
+        return; /* it is being closed: the next message says so */
+    session__abort(f, session);
+    session__leave(f, session);
+}
+
 enum status session_sync(struct fiber *f, struct session *session) {
     TRY(session__enter(f, session, NULL));
     return leave(f, session, session__finish_implicit(f, session));

@@ -165,6 +165,9 @@ enum status session_close_statement(struct fiber *f, struct session *session, co
     MUST_USE;
 enum status session_close_portal(struct fiber *f, struct session *session, const char *name)
     MUST_USE;
+/* A message of the client failed before it came to the session (it could not be read): what is
+   open fails with it, as with every error. Keeps the error slot. Suspends. */
+void session_fail(struct fiber *f, struct session *session);
 /* End of an extended batch: commits or rolls back the implicit transaction. */
 enum status session_sync(struct fiber *f, struct session *session) MUST_USE;
 

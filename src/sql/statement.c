@@ -302,6 +302,22 @@ static bool plans_while_binding(enum statement_kind kind) {
     return kind == STATEMENT_EXPLAIN || kind == STATEMENT_CREATE_TABLE_AS;
 }
 
+/* What a client says the types are. */
+static enum status declared_check(const struct sql_options *options) {
+    for (size_t i = 0; i < options->parameter_type_count; i++) {
+        uint32_t id = options->parameter_types[i];
+        const struct type_info *info = type_info(id);
+        if (id == 0 || id == TYPE_UNKNOWN)
+            continue;
+        if (info == NULL)
+            return error_set(STATUS_UNDEFINED_OBJECT, "type with OID %u does not exist", id);
+        if (info->is_pseudo)
+            return error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                             "a parameter of type %s is not supported", info->name);
+    }
+    return STATUS_OK;
+}
+
 static void open_binder(struct prepare_call *call, struct arena *arena, struct schema *schema,
                         const struct sql_options *options, struct row_counts *counts) {
     struct binder *b = &call->b;
@@ -328,6 +344,7 @@ static void open_binder(struct prepare_call *call, struct arena *arena, struct s
 
 enum status sql_prepare(struct fiber *f, const struct raw_statement *raw, struct schema *schema,
                         const struct sql_options *options, struct statement **statement_out) {
+    TRY(declared_check(options));
     struct statement_private *own = memory_alloc_zeroed(1, sizeof *own);
     if (own == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");

@@ -480,6 +480,52 @@ static void malformed_bodies_are_errors_of_the_message(void **state) {
     wire_close(wire);
 }
 
+/* An error of the protocol is one of the transaction: what was open is undone. */
+static void malformed_bodies_undo_what_was_open(void **state) {
+    struct wire *wire = wire_login();
+    put_text(wire, 'Q', "create table undone(a int)");
+    put_parse(wire, "", "insert into undone values (1)");
+    put_bind(wire, "", "", NULL, 0);
+    put_execute(wire, "", 0);
+    put(wire, 'B', "\0\0\0\0\0\5", 6);
+    put(wire, 'S', "", 0);
+    put_text(wire, 'Q', "select count(*) from undone");
+    put_text(wire, 'Q', "begin");
+    put(wire, 'Q', "no end", 6);
+    put_text(wire, 'Q', "commit");
+    put_text(wire, 'Q', "drop table undone");
+    assert_answer(wire, 7,
+                  "C CREATE TABLE\nZ I\n1\n2\nC INSERT 0 1\n"
+                  "E 08P01 insufficient data left in message\nZ I\nT 1\nD 0\nC SELECT 1\nZ I\n"
+                  "C BEGIN\nZ T\nE 08P01 invalid string in message\nZ E\nC ROLLBACK\nZ I\n"
+                  "C DROP TABLE\nZ I\n");
+    wire_close(wire);
+}
+
+static void function_calls_are_refused(void **state) {
+    struct wire *wire = wire_login();
+    put(wire, 'F', "\0\0\x06\x3e\0\0\0\0\0\0", 10);
+    put_text(wire, 'Q', "select 1");
+    assert_answer(wire, 2,
+                  "E 0A000 the FunctionCall message is not supported\nZ I\n"
+                  "T 1\nD 1\nC SELECT 1\nZ I\n");
+    wire_close(wire);
+}
+
+static void parameters_have_types_that_exist(void **state) {
+    static const char unknown[] = "\0select array[$1]\0\0\1\0\0\0\1";
+    static const char record[] = "\0select $1\0\0\1\0\0\x08\xc9";
+    struct wire *wire = wire_login();
+    put(wire, 'P', unknown, sizeof unknown - 1);
+    put(wire, 'S', "", 0);
+    put(wire, 'P', record, sizeof record - 1);
+    put(wire, 'S', "", 0);
+    assert_answer(wire, 2,
+                  "E 42704 type with OID 1 does not exist\nZ I\n"
+                  "E 0A000 a parameter of type record is not supported\nZ I\n");
+    wire_close(wire);
+}
+
 static void fetch_and_execute_describe_what_they_return(void **state) {
     struct wire *wire = wire_login();
     put_text(wire, 'Q',
@@ -652,6 +698,9 @@ int main(void) {
         cmocka_unit_test(portals_stop_at_their_limit),
         cmocka_unit_test(statements_without_rows_have_no_data),
         cmocka_unit_test(malformed_bodies_are_errors_of_the_message),
+        cmocka_unit_test(malformed_bodies_undo_what_was_open),
+        cmocka_unit_test(function_calls_are_refused),
+        cmocka_unit_test(parameters_have_types_that_exist),
         cmocka_unit_test(fetch_and_execute_describe_what_they_return),
         cmocka_unit_test(copy_goes_both_ways),
         cmocka_unit_test(copy_fails_and_the_rest_is_forgotten),
