@@ -2,9 +2,13 @@
  * The short path: one row by all columns of a unique index. No operators, no batches of 2,048
  * rows, nothing from the heap: the key is evaluated, the row fetched or locked, and the result is
  * one row of constants in the statement's arena.
+ *
+ * A change finds, locks and writes the row. Where the row lies on another core all of it is done
+ * there: one call, not three (point_change_there).
  */
 #include <string.h>
 
+#include "exec/exec_parallel.h"
 #include "exec/exec_state.h"
 
 static struct table_context point_context(const struct execution *execution) {
@@ -93,20 +97,16 @@ static enum status point_select(struct fiber *f, struct execution *execution,
                : STATUS_OK;
 }
 
-static enum status point_modify(struct fiber *f, struct execution *execution,
-                                struct batch **batch_out) {
+static enum status point_change(struct fiber *f, struct execution *execution,
+                                const struct value *key, struct batch **batch_out) {
     const struct plan_point *point = &execution->plan->point;
     const struct plan_node *node = execution->plan->root;
     struct table_context context = point_context(execution);
     struct arena *arena = execution->environment.arena;
     uint32_t columns = point->table->column_count;
-    struct value key[INDEX_COLUMNS_MAX];
-    bool null_key, found, wanted = true;
+    bool found, wanted = true;
     struct row_address address;
     enum row_lock_outcome outcome;
-    TRY(point_key(f, execution, key, &null_key));
-    if (null_key)
-        return STATUS_OK;
     struct value *old = arena_alloc(arena, 2 * (columns + 1) * sizeof *old);
     if (old == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -166,6 +166,49 @@ static enum status point_modify(struct fiber *f, struct execution *execution,
     return node->modify.returning == NULL ? STATUS_OK
                                           : point_output(f, execution, node->modify.returning,
                                                          node->column_count, &input, batch_out);
+}
+
+struct change_call {
+    struct execution *execution;
+    const struct value *key;
+    struct batch **batch_out;
+};
+
+static enum status point_change_there(struct fiber *f, void *argument) {
+    struct change_call *call = argument;
+    return point_change(f, call->execution, call->key, call->batch_out);
+}
+
+/* Can what the change evaluates be evaluated on any core? */
+static bool change_is_independent(const struct plan *plan) {
+    const struct plan_node *node = plan->root;
+    bool independent =
+        exec__is_independent(plan->point.filter) && exec__is_independent(node->modify.recheck);
+    for (uint32_t i = 0; independent && i < node->modify.assignment_count; i++)
+        independent = exec__is_independent(node->modify.assignments[i].value);
+    for (uint32_t i = 0; independent && i < node->modify.check_count; i++)
+        independent = exec__is_independent(node->modify.checks[i].condition);
+    for (uint32_t i = 0; independent && node->modify.returning != NULL && i < node->column_count;
+         i++)
+        independent = exec__is_independent(node->modify.returning[i]);
+    return independent;
+}
+
+static enum status point_modify(struct fiber *f, struct execution *execution,
+                                struct batch **batch_out) {
+    const struct plan_point *point = &execution->plan->point;
+    struct store *store = execution->environment.store;
+    struct value key[INDEX_COLUMNS_MAX];
+    bool null_key;
+    TRY(point_key(f, execution, key, &null_key));
+    if (null_key)
+        return STATUS_OK;
+    unsigned partition = table_unique_partition(store, point->table, point->index, key);
+    unsigned core = partition_core(store, partition);
+    if (core == fiber_core(f) || !point->index->local || !change_is_independent(execution->plan))
+        return point_change(f, execution, key, batch_out);
+    struct change_call call = {execution, key, batch_out};
+    return core_call(f, core, point_change_there, &call);
 }
 
 enum status exec__point_next(struct fiber *f, struct execution *execution,

@@ -114,17 +114,17 @@ static enum status look(struct fiber *f, struct unique_call *call, unsigned part
     return partition_call(f, store, call->address.partition, row_here, call);
 }
 
-/* Where the entry must be. A local unique index has the partition column among its own. */
-static unsigned entry_partition(const struct unique_call *call) {
-    const struct index *index = call->index;
-    if (call->table->on_catalog_partition)
+/* A local unique index has the partition column among its own. */
+unsigned table_unique_partition(const struct store *store, const struct table *table,
+                                const struct index *index, const struct value *key) {
+    if (table->on_catalog_partition)
         return PARTITION_CATALOG;
     unsigned at = 0;
-    while (index->local && index->columns[at].column_number != call->table->partition_column) {
+    while (index->local && index->columns[at].column_number != table->partition_column) {
         at++;
         ASSERT(at < index->column_count);
     }
-    return table_partition_of(call->context->store, &call->key[at]);
+    return table_partition_of(store, &key[at]);
 }
 
 /* Room for the key such that the encoder never has to grow it. */
@@ -155,7 +155,8 @@ static enum status get_unique(struct fiber *f, struct unique_call *call) {
     if (buffer.size > INDEX_KEY_SIZE_MAX)
         return STATUS_OK; /* no row can have such a key */
     call->key_bytes = buffer_slice(&buffer);
-    return look(f, call, entry_partition(call));
+    return look(f, call,
+                table_unique_partition(call->context->store, call->table, index, call->key));
 }
 
 enum status table_find_unique_newest(struct fiber *f, const struct table_context *context,

@@ -170,6 +170,10 @@ void table_scan_close(struct fiber *f, struct table_scan *scan);
 uint64_t table_scan_partitions(const struct store *store, const struct table *table,
                                const struct table_scan_options *options);
 
+/* The partition where a unique index has its entry for the key, if there is one; if the index is
+   local, that of the row, too. No value of the key is null. */
+unsigned table_unique_partition(const struct store *store, const struct table *table,
+                                const struct index *index, const struct value *key);
 /* Point lookup by a unique index with all its columns given (none null): the short path; no scan
    object, no heap. Fills `values` for column_numbers. */
 enum status table_get_unique(struct fiber *f, const struct table_context *context,

@@ -250,16 +250,20 @@ static void apply_everywhere(struct fiber *f, struct commit *commit) {
     if (commit->transaction->drop_count > 0)
         for (unsigned i = 0; i < commit->store->partition_count && status == STATUS_OK; i++)
             status = partition_call(f, commit->store, i, drop_there, commit);
-    /* Those of this core first: they do not suspend. */
-    for (int local = 1; local >= 0; local--)
-        for (uint64_t mask = commit->mask; mask != 0 && status == STATUS_OK; mask &= mask - 1) {
-            unsigned i = (unsigned)__builtin_ctzll(mask);
-            if ((commit->mask & 1ull << i) != 0 &&
-                (local == 0 || partition_core(commit->store, i) == COMMIT_CORE)) {
-                status = partition_call(f, commit->store, i, apply_there, commit);
-                commit->mask &= ~(1ull << i);
-            }
-        }
+    /* Those of this core first: they do not suspend. Then one call to each other core, for all it
+       has: row locks wait for it. */
+    uint64_t away = 0;
+    void *arguments[PARTITIONS_MAX];
+    for (uint64_t mask = commit->mask; mask != 0 && status == STATUS_OK; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(mask);
+        arguments[i] = commit;
+        if (partition_core(commit->store, i) == COMMIT_CORE)
+            status = partition_call(f, commit->store, i, apply_there, commit);
+        else
+            away |= 1ull << i;
+    }
+    if (status == STATUS_OK)
+        status = partition_call_all(f, commit->store, away, apply_there, arguments);
     if (status != STATUS_OK)
         log_fatal("txn", "cannot apply commit %" PRIu64 ": %s", commit->number,
                   error_current()->message);

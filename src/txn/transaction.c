@@ -493,14 +493,14 @@ void transaction_rollback(struct fiber *f, struct transaction *transaction) {
     ASSERT(fiber_core(f) == transaction->core);
     struct store *store = transaction->store;
     fiber_shield(f);
-    uint64_t mask = atomic_load_explicit(&transaction->parts_mask, memory_order_relaxed);
-    for (; mask != 0; mask &= mask - 1) {
-        enum status status =
-            partition_call(f, store, (unsigned)__builtin_ctzll(mask), part_forget, transaction);
-        ASSERT(status == STATUS_OK);
-    }
+    uint64_t parts = atomic_load_explicit(&transaction->parts_mask, memory_order_relaxed);
+    void *arguments[PARTITIONS_MAX];
+    for (uint64_t mask = parts; mask != 0; mask &= mask - 1)
+        arguments[__builtin_ctzll(mask)] = transaction;
+    enum status status = partition_call_all(f, store, parts, part_forget, arguments);
+    ASSERT(status == STATUS_OK);
     if (transaction->relation_locks != NULL) {
-        enum status status = core_call(f, COMMIT_CORE, relations_unlock, transaction);
+        status = core_call(f, COMMIT_CORE, relations_unlock, transaction);
         ASSERT(status == STATUS_OK);
     }
     atomic_fetch_add_explicit(&store->rollbacks, 1, memory_order_relaxed);

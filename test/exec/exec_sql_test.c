@@ -347,6 +347,58 @@ static void parallel_groups_equal_serial_ones(void **state) {
     sql_runner_close(runner);
 }
 
+/* Rows by key while partitions lie on two cores: what is evaluated there, and its errors. */
+static void changes_by_key_reach_every_core(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *a = sql_session_open(runner), *b = sql_session_open(runner);
+    assert_sql(a, "create table t(k int primary key, v int check (v < 1000), w text not null)",
+               "CREATE TABLE\n");
+    assert_sql(a, "insert into t select x, 0, 'w' from generate_series(1, 60000) x",
+               "INSERT 0 60000\n");
+    assert_sql(a, "select sum(v) from t", "0\n"); /* has the partitions spread */
+    for (int k = 1; k <= 32; k++) {
+        char text[200], want[100];
+        snprintf(text, sizeof text,
+                 "update t set v = v + %d, w = w || v where k = %d and v = 0 returning v, w, k", k,
+                 k);
+        snprintf(want, sizeof want, "%d|w0|%d\n", k, k);
+        assert_string_equal(sql_run(a, text), want);
+        snprintf(text, sizeof text, "update t set v = v * 1000 where k = %d", k);
+        assert_true(strncmp(sql_run(a, text), "ERROR 23514", 11) == 0);
+        snprintf(text, sizeof text, "update t set v = 1 / (v - %d) where k = %d", k, k);
+        assert_sql(a, text, "ERROR 22012: division by zero\n");
+        snprintf(text, sizeof text, "update t set w = null where k = %d", k);
+        assert_true(strncmp(sql_run(a, text), "ERROR 23502", 11) == 0);
+        snprintf(text, sizeof text, "update t set v = (select count(*) from t) where k = %d", k);
+        assert_true(strncmp(sql_run(a, text), "ERROR 23514", 11) == 0);
+    }
+    assert_sql(a, "select sum(v), count(*) from t where v > 0", "528|32\n");
+    /* waits for a row's lock there, and goes on with its newest version, or is cancelled */
+    for (int k = 1; k <= 8; k++) {
+        char text[200];
+        snprintf(text, sizeof text, "begin; update t set v = 500 where k = %d", k);
+        assert_sql(a, text, "BEGIN\nUPDATE 1\n");
+        snprintf(text, sizeof text, "update t set v = v + 1 where k = %d", k);
+        sql_start(b, text);
+        assert_false(sql_done(b, 20));
+        if (k % 2 == 0)
+            sql_cancel(b);
+        else
+            assert_sql(a, "commit", "COMMIT\n");
+        assert_string_equal(sql_finish(b),
+                            k % 2 == 0 ? "ERROR 57014: canceling statement due to user request\n"
+                                       : "UPDATE 1\n");
+        if (k % 2 == 0)
+            assert_sql(a, "rollback", "ROLLBACK\n");
+        char want[40];
+        snprintf(text, sizeof text, "delete from t where k = %d returning v", k);
+        snprintf(want, sizeof want, "%d\n", k % 2 == 0 ? k : 501);
+        assert_string_equal(sql_run(a, text), want);
+    }
+    assert_sql(a, "select sum(v), count(*) from t where v > 0", "492|24\n");
+    sql_runner_close(runner);
+}
+
 /* A condition that is tested on stored columns, and the same in a form that is not. */
 static void conditions_on_stored_columns_are_exact(void **state) {
     static const struct {
@@ -497,6 +549,7 @@ int main(void) {
         cmocka_unit_test(common_types_are_those_of_postgresql),
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
+        cmocka_unit_test(changes_by_key_reach_every_core),
         cmocka_unit_test(conditions_on_stored_columns_are_exact),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
         cmocka_unit_test(filters_know_the_groups_of_constant_keys),
