@@ -69,8 +69,8 @@ static inline int thread_slot(void) {
     int slot = thread__slot;
     return __builtin_expect(slot >= -1, true) ? slot : thread__slot_take();
 }
-/* Between call and return every running thread of the process passes a full memory barrier. Only
-   if some thread_slot() was not -1. Some microseconds. */
+/* Between call and return every running thread of the process passes a full memory barrier; nothing
+   where no thread can have a slot. Some microseconds. */
 void thread_barrier(void);
 
 #endif

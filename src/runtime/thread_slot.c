@@ -51,6 +51,9 @@ int thread__slot_take(void) {
 }
 
 void thread_barrier(void) {
-    int failed = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    ASSERT(failed == 0);
+    pthread_once(&once, begin);
+    if (available) {
+        int failed = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        ASSERT(failed == 0);
+    }
 }
