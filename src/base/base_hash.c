@@ -69,6 +69,11 @@ uint32_t crc32_zlib(uint32_t crc, const void *data, size_t size) {
     return crc32_gzip_refl(crc, data, size);
 }
 
-uint64_t hash_bytes(const void *data, size_t size) {
+static __attribute__((noinline)) uint64_t hash_long(const void *data, size_t size) {
     return XXH3_64bits(data, size);
+}
+
+/* Apart, so that short keys do not pay for the registers that long ones need. */
+uint64_t hash_bytes(const void *data, size_t size) {
+    return size <= 16 ? XXH3_64bits(data, size) : hash_long(data, size);
 }
