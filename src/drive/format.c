@@ -14,12 +14,6 @@ static uint64_t get_le48(const uint8_t *at) {
     return (uint64_t)get_le32(at) | (uint64_t)get_le16(at + 4) << 32;
 }
 
-static void put_le48(uint8_t *at, uint64_t value) {
-    DEBUG_ASSERT(value >> 48 == 0);
-    put_le32(at, (uint32_t)value);
-    put_le16(at + 4, (uint16_t)(value >> 32));
-}
-
 static bool all_zero(const uint8_t *bytes, size_t size) {
     while (size > 0) {
         size_t piece = size < sizeof zeros ? size : sizeof zeros;
@@ -119,14 +113,15 @@ uint32_t checksum_zeros(uint32_t checksum, uint64_t count) {
     return count == 0 ? checksum : crc32c(checksum, zeros, (size_t)count);
 }
 
+/* In whole words, as the checksum will read them: single fields would have to leave the processor
+   first. */
 void entry_encode(const struct geometry *geometry, struct entry *entry, uint8_t *bytes) {
-    bytes[8] = (uint8_t)entry->kind;
-    bytes[9] = (uint8_t)entry->flags;
-    put_le16(bytes + 10, (uint16_t)entry->key.size);
-    put_le48(bytes + 12, entry->value.size);
-    put_le48(bytes + 18, entry->before == 0 ? 0 : entry->start - entry->before);
-    put_le48(bytes + 24, entry->version);
-    put_le16(bytes + 30, 0);
+    uint64_t back = entry->before == 0 ? 0 : entry->start - entry->before;
+    DEBUG_ASSERT(entry->value.size >> 48 == 0 && back >> 48 == 0 && entry->version >> 48 == 0);
+    put_le64(bytes + 8, (uint64_t)entry->kind | (uint64_t)entry->flags << 8 |
+                            (uint64_t)entry->key.size << 16 | (uint64_t)entry->value.size << 32);
+    put_le64(bytes + 16, (uint64_t)entry->value.size >> 32 | back << 16);
+    put_le64(bytes + 24, entry->version);
     put_le64(bytes + 32, (uint64_t)entry->time_us);
     if (entry->key.size > 0)
         memcpy(bytes + FORMAT_ENTRY_HEADER_SIZE, entry->key.data, entry->key.size);

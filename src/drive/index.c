@@ -1,5 +1,7 @@
 #include "drive/index.h"
 
+#include <string.h>
+
 #include "base/base_memory.h"
 #include "runtime/runtime_plain.h"
 
@@ -7,6 +9,19 @@ enum { CAPACITY_MIN = 64, BLOCK_MAP_MIN = 1 << 20 };
 #define CAPACITY_DOUBLES_BELOW ((uint64_t)1 << 21)
 
 _Static_assert(sizeof(struct slot) == 16, "a slot is 16 bytes, on disk too");
+_Static_assert(CAPACITY_MIN % LINE_SLOTS == 0, "whole lines");
+
+static uint64_t next_capacity(uint64_t capacity) {
+    capacity = capacity < CAPACITY_DOUBLES_BELOW ? capacity * 2 : capacity + capacity / 5;
+    return capacity / LINE_SLOTS * LINE_SLOTS;
+}
+
+static struct slot *small_slots(uint64_t size) {
+    struct slot *slots = memory_alloc_aligned(64, size);
+    if (slots != NULL)
+        memset(slots, 0, size);
+    return slots;
+}
 
 static enum status create(uint64_t capacity, uint64_t memory_max, struct table **table_out) {
     uint64_t size = capacity * sizeof(struct slot);
@@ -22,7 +37,7 @@ static enum status create(uint64_t capacity, uint64_t memory_max, struct table *
         table->block_size = size;
         table->slots = table->block;
     } else {
-        table->slots = memory_alloc_zeroed(capacity, sizeof(struct slot));
+        table->slots = small_slots(size);
     }
     if (table->slots == NULL) {
         memory_free(table);
@@ -30,6 +45,7 @@ static enum status create(uint64_t capacity, uint64_t memory_max, struct table *
                          (unsigned long long)size);
     }
     table->capacity = capacity;
+    table->lines = capacity / LINE_SLOTS;
     atomic_init(&table->reference_count, 1);
     *table_out = table;
     return STATUS_OK;
@@ -38,7 +54,7 @@ static enum status create(uint64_t capacity, uint64_t memory_max, struct table *
 enum status table_create(uint64_t count, uint64_t memory_max, struct table **table_out) {
     uint64_t capacity = CAPACITY_MIN;
     while (capacity * 4 < count * 5)
-        capacity = capacity < CAPACITY_DOUBLES_BELOW ? capacity * 2 : capacity + capacity / 5;
+        capacity = next_capacity(capacity);
     return create(capacity, memory_max, table_out);
 }
 
@@ -51,6 +67,7 @@ enum status table_adopt(void *block, uint64_t block_size, uint64_t slots_offset,
     table->block_size = block_size;
     table->slots = (struct slot *)(void *)((char *)block + slots_offset);
     table->capacity = capacity;
+    table->lines = capacity / LINE_SLOTS;
     table->used = used;
     atomic_init(&table->reference_count, 1);
     *table_out = table;
@@ -75,7 +92,7 @@ enum status table_enlarge(const struct table *table, uint64_t count, uint64_t me
                           struct table **table_out) {
     uint64_t capacity = table->capacity;
     do
-        capacity = capacity < CAPACITY_DOUBLES_BELOW ? capacity * 2 : capacity + capacity / 5;
+        capacity = next_capacity(capacity);
     while ((table->used + count) * 5 > capacity * 4);
     struct table *larger;
     TRY(create(capacity, memory_max, &larger));
@@ -84,11 +101,9 @@ enum status table_enlarge(const struct table *table, uint64_t count, uint64_t me
         if (place == 0)
             continue;
         uint64_t hash = atomic_load_explicit(&table->slots[i].hash, memory_order_relaxed);
-        uint64_t at = table_home(larger, hash);
-        while (atomic_load_explicit(&larger->slots[at].place, memory_order_relaxed) != 0)
-            at = at + 1 == capacity ? 0 : at + 1;
-        atomic_store_explicit(&larger->slots[at].hash, hash, memory_order_relaxed);
-        atomic_store_explicit(&larger->slots[at].place, place, memory_order_relaxed);
+        struct slot *slot = table_free(larger, hash);
+        atomic_store_explicit(&slot->hash, hash, memory_order_relaxed);
+        atomic_store_explicit(&slot->place, place, memory_order_relaxed);
     }
     larger->used = table->used;
     *table_out = larger;

@@ -1,10 +1,17 @@
 /*
  * The index: key hash -> place of the key's newest entry, in memory.
  *
- * Open addressing over slots of 16 bytes. A key's home slot is hash * capacity / 2^64, the next
- * free one from there is taken. So the table is nearly in order of the hash, and growing it is one
- * pass over both tables in step. Keys with equal hashes take a slot each; who looks follows the
- * run and compares keys in the file.
+ * Open addressing over slots of 16 bytes, four to a line of the cache:
+ *
+ *     | hash place | hash place | hash place |            |   line hash * lines / 2^64: home
+ *     +------------+------------+------------+------------+
+ *     |            |            |            |            |   the next one takes what does not fit
+ *
+ * A key takes the first free slot from the start of its home line on. So the table is nearly in
+ * order of the hash, and growing it is one pass over both tables in step. Nearly all keys are in
+ * their home line; all of that is compared at once, without a branch that depends on which slot it
+ * is, since a wrong guess would wait for memory before anything else can begin. Keys with equal
+ * hashes take a slot each; who looks follows the run and compares keys in the file.
  *
  * One writer, any readers, no locks: a slot gets its hash first and its place after that (release);
  * a slot never changes its hash and is never freed, deletion is a flag on the place. When the table
@@ -23,6 +30,7 @@
 
 #include "base/base_status.h"
 
+enum { LINE_SLOTS = 4 };
 struct slot {
     _Atomic uint64_t hash;
     _Atomic uint64_t place; /* 0: free */
@@ -32,8 +40,9 @@ struct slot {
 
 struct table {
     atomic_uint reference_count;
-    struct slot *slots;
-    uint64_t capacity;
+    struct slot *slots;    /* at a multiple of 64 bytes */
+    uint64_t capacity;     /* a multiple of LINE_SLOTS */
+    uint64_t lines;        /* capacity / LINE_SLOTS */
     _Atomic uint64_t used; /* written by the writer */
     void *block;           /* where the slots lie, and what to unmap */
     uint64_t block_size;
@@ -51,12 +60,46 @@ void table_release(struct table *table);
 enum status table_enlarge(const struct table *table, uint64_t count, uint64_t memory_max,
                           struct table **table_out) MUST_USE;
 
+/* The first slot of the home line. */
 static inline uint64_t table_home(const struct table *table, uint64_t hash) {
-    return (uint64_t)(((unsigned __int128)hash * table->capacity) >> 64);
+    return (uint64_t)(((unsigned __int128)hash * table->lines) >> 64) * LINE_SLOTS;
 }
 
 static inline void table_prefetch(const struct table *table, uint64_t hash) {
     __builtin_prefetch(&table->slots[table_home(table, hash)]);
+}
+
+/* The place (with the flag) of the first slot of the home line that has the hash, 0 if none has.
+ *ends_out: the line is not full, so there is nothing to be found in the next one either. */
+static inline uint64_t table_glance(const struct table *table, uint64_t hash, bool *ends_out) {
+    const struct slot *line = &table->slots[table_home(table, hash)];
+    uint64_t place[LINE_SLOTS], found = 0;
+#pragma GCC unroll 4
+    for (int i = 0; i < LINE_SLOTS; i++)
+        place[i] = atomic_load_explicit(&line[i].place, memory_order_acquire);
+#pragma GCC unroll 4
+    for (int i = LINE_SLOTS - 1; i >= 0; i--) {
+        bool equal = atomic_load_explicit(&line[i].hash, memory_order_relaxed) == hash;
+        /* Nobody can guess this: a conditional move. */
+        found = __builtin_expect_with_probability(equal, 1, 0.5) ? place[i] : found;
+    }
+    *ends_out = place[LINE_SLOTS - 1] == 0;
+    return found;
+}
+
+/* The slot that a hash takes which is not there, or has other slots only. There must be room. */
+static inline struct slot *table_free(const struct table *table, uint64_t hash) {
+    uint64_t at = table_home(table, hash);
+    for (;;) {
+        struct slot *line = &table->slots[at];
+        unsigned used = 0;
+#pragma GCC unroll 4
+        for (int i = 0; i < LINE_SLOTS; i++) /* without branches, as above */
+            used += atomic_load_explicit(&line[i].place, memory_order_relaxed) != 0;
+        if (used < LINE_SLOTS)
+            return &line[used];
+        at = at + LINE_SLOTS == table->capacity ? 0 : at + LINE_SLOTS;
+    }
 }
 
 /* The first slot from *at on that is free or has the hash; *at moves behind it. Its place (with the
@@ -81,12 +124,13 @@ static inline bool table_has_room(const struct table *table, uint64_t count) {
            table->capacity * 4;
 }
 
-/* Writer: fill a free slot found by table_probe. There must be room. */
+/* Writer: fill a free slot found by table_probe or table_free. */
 static inline void table_fill(struct table *table, struct slot *slot, uint64_t hash,
                               uint64_t place) {
     atomic_store_explicit(&slot->hash, hash, memory_order_relaxed);
     atomic_store_explicit(&slot->place, place, memory_order_release);
-    atomic_fetch_add_explicit(&table->used, 1, memory_order_relaxed);
+    uint64_t used = atomic_load_explicit(&table->used, memory_order_relaxed);
+    atomic_store_explicit(&table->used, used + 1, memory_order_relaxed);
 }
 
 /* Writer: a newer entry of the same key. */

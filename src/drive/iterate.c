@@ -473,8 +473,7 @@ enum status drive_history(struct drive *drive, struct slice key,
                           void *context) {
     uint64_t hash = hash_bytes(key.data, key.size);
     struct figures figures;
-    struct entry entry;
-    bool found, stale;
+    struct located located;
     struct drive_view *view = iterate__pin(drive, &figures);
     enum status status = STATUS_OK;
     if (view_geometry(view)->format == 1) {
@@ -482,22 +481,25 @@ enum status drive_history(struct drive *drive, struct slice key,
         return chained_history(drive, key, visit, context);
     }
     for (;;) {
-        status = read__find(view, figures.end, hash, key, &entry, &found, &stale);
-        if (status != STATUS_OK || !stale)
+        status = read__find(view, figures.end, hash, key, &located);
+        if (status != STATUS_OK || !located.stale)
             break;
         view__release(view);
         view = iterate__pin(drive, &figures);
     }
-    while (status == STATUS_OK && found) {
+    uint64_t place = located.place, limit = figures.end;
+    while (status == STATUS_OK && place != 0) {
+        struct entry entry;
+        if (!entry_decode(view_geometry(view), view->mapping->base, limit, place, &entry) ||
+            !header_good(view, view->mapping->base, &entry)) {
+            status = error_set(STATUS_DATA_CORRUPTED, "\"%s\": the entry at offset %llu is damaged",
+                               drive->path, (unsigned long long)place);
+            break;
+        }
         struct drive_entry version = public_entry(&entry, hash);
         status = visit(context, &version);
-        uint64_t before = entry.version;
-        found = before != 0;
-        if (status == STATUS_OK && found &&
-            (!entry_decode(view_geometry(view), view->mapping->base, entry.start, before, &entry) ||
-             !header_good(view, view->mapping->base, &entry)))
-            status = error_set(STATUS_DATA_CORRUPTED, "\"%s\": the entry at offset %llu is damaged",
-                               drive->path, (unsigned long long)before);
+        limit = place;
+        place = entry.version;
     }
     view__release(view);
     return status;

@@ -406,7 +406,7 @@ enum status drive_refresh(struct drive *drive) {
 /* ---- close ----------------------------------------------------------------------------------- */
 
 void open__discard(struct drive *drive) {
-    view__release(atomic_exchange(&drive->current, NULL));
+    view__retire(atomic_exchange(&drive->current, NULL));
     drive__release(drive);
 }
 
@@ -442,7 +442,7 @@ enum status drive_close(struct drive *drive) {
     thread_mutex_unlock(&drive->writer);
     struct drive_view *view = atomic_exchange(&drive->current, NULL);
     plain_unlock(view->generation->file);
-    view__release(view);
+    view__retire(view);
     drive__release(drive);
     *error_current() = error;
     return status;

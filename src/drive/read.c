@@ -8,73 +8,125 @@ static enum status damaged(const struct drive_view *view, uint64_t place) {
                      view->drive->path, (unsigned long long)place);
 }
 
-/* Format 2: from the newest version of the key at `place` back to the newest within `end`. */
+/* Sizes from 8 to 64 without a call; most keys have one. */
+static inline bool same_bytes(struct slice a, struct slice b) {
+    if (__builtin_expect(a.size != b.size || a.size < 8 || a.size > 64, false))
+        return slice_equal(a, b);
+    uint64_t differs = get_le64(a.data + a.size - 8) ^ get_le64(b.data + a.size - 8);
+    for (size_t i = 0; i + 8 < a.size; i += 8)
+        differs |= get_le64(a.data + i) ^ get_le64(b.data + i);
+    return differs == 0;
+}
+
+/* Format 2: from the newest version of the key at `place` back to the newest within `end`.
+ *same_key_out false: it is of another key. */
 static enum status version_within(const struct drive_view *view, uint64_t end, uint64_t place,
-                                  struct slice key, struct entry *entry_out, bool *same_key_out,
-                                  bool *found_out, bool *stale_out) {
+                                  struct slice key, struct located *located, bool *same_key_out) {
     const struct geometry *geometry = view_geometry(view);
     const uint8_t *base = view->mapping->base;
+    struct entry entry;
     *same_key_out = true;
-    *found_out = false;
     for (;;) {
         /* What is not published yet was written by this process just now: it may be read to the
            end of the mapping. What is published must not reach over the end. */
         uint64_t limit = place < end ? end : view->mapping->size;
-        if (!entry_decode(geometry, base, limit, place, entry_out) ||
-            !header_good(view, base, entry_out)) {
-            entry_out->place = place;
-            if (place >= end) { /* it reaches over the end of this mapping */
-                *stale_out = true;
-                return STATUS_OK;
-            }
-            return damaged(view, place);
+        if (!entry_decode(geometry, base, limit, place, &entry) ||
+            !header_good(view, base, &entry)) {
+            located->place = place;
+            located->stale = place >= end; /* it reaches over the end of this mapping */
+            return located->stale ? STATUS_OK : damaged(view, place);
         }
-        if (!slice_equal(entry_out->key, key)) {
+        if (!same_bytes(entry.key, key)) {
             *same_key_out = false;
             return STATUS_OK;
         }
         if (place < end) {
-            *found_out = true;
+            located->place = place;
+            located->kind = entry.kind;
+            located->value = entry.value;
             return STATUS_OK;
         }
-        if (entry_out->version == 0)
+        if (entry.version == 0)
             return STATUS_OK;
-        place = entry_out->version;
+        place = entry.version;
     }
 }
 
-enum status read__find(const struct drive_view *view, uint64_t end, uint64_t hash, struct slice key,
-                       struct entry *entry_out, bool *found_out, bool *stale_out) {
-    const struct geometry *geometry = view_geometry(view);
-    *found_out = *stale_out = false;
+static enum status chained_at(const struct drive_view *view, uint64_t hash, uint64_t place,
+                              struct located *located) {
+    struct entry entry;
+    located->place = place;
+    if (!entry_decode(view_geometry(view), view->mapping->base, view->mapping->size, place,
+                      &entry) ||
+        entry.hash != hash)
+        return damaged(view, place);
+    located->kind = entry.kind;
+    located->value = entry.value;
+    return STATUS_OK;
+}
+
+static __attribute__((noinline)) enum status find_anywhere(const struct drive_view *view,
+                                                           uint64_t end, uint64_t hash,
+                                                           struct slice key,
+                                                           struct located *located) {
     uint64_t at = table_home(view->table, hash);
     for (;;) {
         uint64_t place;
+        *located = (struct located){0};
         table_probe(view->table, hash, &at, &place);
         if (place == 0)
             return STATUS_OK;
         place = SLOT_PLACE(place);
         if (place >= view->mapping->size) {
-            *stale_out = true; /* the file outgrew this view a moment ago */
+            located->stale = true; /* the file outgrew this view a moment ago */
             return STATUS_OK;
         }
-        /* Header and, in the next line of the cache, most likely the value: ask for both. */
-        __builtin_prefetch(view->mapping->base + place + (geometry->format == 1 ? -64 : 64));
-        if (geometry->format == 1) {
-            uint64_t limit = view->mapping->size;
-            if (!entry_decode(geometry, view->mapping->base, limit, place, entry_out) ||
-                entry_out->hash != hash) {
-                entry_out->place = place;
-                return damaged(view, place);
-            }
-            *found_out = true;
-            return STATUS_OK;
-        }
+        if (view_geometry(view)->format == 1)
+            return chained_at(view, hash, place, located);
         bool same_key;
-        TRY(version_within(view, end, place, key, entry_out, &same_key, found_out, stale_out));
-        if (same_key || *stale_out)
+        TRY(version_within(view, end, place, key, located, &same_key));
+        if (same_key || located->stale)
             return STATUS_OK;
     }
+}
+
+/*
+ * Nearly always the home line has the slot, and the newest version is published, sound and of this
+ * key: then the shortest way from the hash to the value is taken, with no branch that is often
+ * guessed wrong. So the processor may be at the next lookup's memory while this one's is on its
+ * way.
+ */
+static inline __attribute__((always_inline)) enum status find(const struct drive_view *view,
+                                                              uint64_t end, uint64_t hash,
+                                                              struct slice key,
+                                                              struct located *located) {
+    const struct geometry *geometry = view_geometry(view);
+    bool ends;
+    uint64_t place = SLOT_PLACE(table_glance(view->table, hash, &ends));
+    if (__builtin_expect(geometry->format == 1 || place >= end ||
+                             place < view->generation->checked_from,
+                         false)) {
+        if (place != 0 || !ends)
+            return find_anywhere(view, end, hash, key, located);
+        *located = (struct located){0};
+        return STATUS_OK;
+    }
+    const uint8_t *base = view->mapping->base;
+    __builtin_prefetch(base + place + 64); /* where most likely the value is */
+    struct slice there;
+    if (__builtin_expect(
+            !entry_glance(geometry, base, end, place, &located->kind, &there, &located->value) ||
+                !same_bytes(there, key),
+            false))
+        return find_anywhere(view, end, hash, key, located);
+    located->place = place;
+    located->stale = false;
+    return STATUS_OK;
+}
+
+enum status read__find(const struct drive_view *view, uint64_t end, uint64_t hash, struct slice key,
+                       struct located *located_out) {
+    return find(view, end, hash, key, located_out);
 }
 
 bool read__is_newest(const struct drive_view *view, const struct mapping *mapping, uint64_t end,
@@ -103,15 +155,16 @@ bool read__is_newest(const struct drive_view *view, const struct mapping *mappin
 }
 
 /* A view in which every place up to now can be read. */
-static enum status find_fresh(struct drive *drive, struct slice key, struct drive_view **view_out,
-                              struct entry *entry_out, bool *found_out) {
+static inline __attribute__((always_inline)) enum status find_fresh(struct drive *drive,
+                                                                    struct slice key,
+                                                                    struct drive_view **view_out,
+                                                                    struct located *located) {
     uint64_t hash = hash_bytes(key.data, key.size);
     for (;;) {
         uint64_t end;
         struct drive_view *view = view__acquire(drive, &end);
-        bool stale;
-        enum status status = read__find(view, end, hash, key, entry_out, found_out, &stale);
-        if (status != STATUS_OK || !stale) {
+        enum status status = find(view, end, hash, key, located);
+        if (__builtin_expect(status != STATUS_OK || !located->stale, true)) {
             *view_out = view;
             return status;
         }
@@ -123,34 +176,38 @@ static enum status find_fresh(struct drive *drive, struct slice key, struct driv
 
 static const uint8_t empty_value[1];
 
-static struct drive_handle handle_of(struct drive_view *view, const struct entry *entry) {
+static inline struct drive_handle handle_of(struct drive_view *view,
+                                            const struct located *located) {
     return (struct drive_handle){
-        .data = entry->value.size == 0 ? empty_value : entry->value.data,
-        .size = entry->value.size,
+        .data = located->value.size == 0 ? empty_value : located->value.data,
+        .size = located->value.size,
         .view = view,
-        .place = entry->place,
+        .place = located->place,
     };
+}
+
+static inline bool has_value(const struct located *located) {
+    return located->place != 0 && located->kind == ENTRY_PUT;
 }
 
 enum status drive_get(struct drive *drive, struct slice key, struct drive_handle *handle_out) {
     struct drive_view *view;
-    struct entry entry;
-    bool found;
-    *handle_out = (struct drive_handle){0};
-    enum status status = find_fresh(drive, key, &view, &entry, &found);
-    if (status == STATUS_OK && found && entry.kind == ENTRY_PUT)
-        *handle_out = handle_of(view, &entry); /* takes the pin over */
-    else
+    struct located located;
+    enum status status = find_fresh(drive, key, &view, &located);
+    if (__builtin_expect(status == STATUS_OK && has_value(&located), true)) {
+        *handle_out = handle_of(view, &located); /* takes the pin over */
+    } else {
+        *handle_out = (struct drive_handle){0};
         view__release(view);
+    }
     return status;
 }
 
 enum status drive_exists(struct drive *drive, struct slice key, bool *exists_out) {
     struct drive_view *view;
-    struct entry entry;
-    enum status status = find_fresh(drive, key, &view, &entry, exists_out);
-    if (status == STATUS_OK)
-        *exists_out = *exists_out && entry.kind == ENTRY_PUT;
+    struct located located;
+    enum status status = find_fresh(drive, key, &view, &located);
+    *exists_out = status == STATUS_OK && has_value(&located);
     view__release(view);
     return status;
 }
@@ -180,10 +237,8 @@ void drive_handles_release(struct drive_handle *handles, size_t count) {
             run += handles[i].view != NULL;
             handles[i] = (struct drive_handle){0};
         }
-        if (run > 1) /* never the last of them: that one goes the long way */
-            atomic_fetch_sub_explicit(&view->reference_count, run - 1, memory_order_release);
         if (run > 0)
-            view__release(view);
+            view__release_many(view, run);
     }
 }
 
@@ -245,32 +300,27 @@ enum status drive_handle_verify(const struct drive_handle *handle) {
 
 /*
  * A lookup waits for memory twice: for the slot and for the entry. Here the keys of a group go
- * through each stage together, so that the waits overlap. Addresses of entries come from a first
- * glance at the home slot; the real lookup then finds everything in the cache, and where the glance
- * was wrong it is merely slower.
+ * through each stage together, so that the waits overlap. Addresses of entries come from a glance
+ * at the home line; the real lookup then finds everything in the cache, and where the glance was
+ * wrong it is merely slower.
  */
 enum { GROUP = 32 };
 
 static void prefetch_entries(const struct drive_view *view, const uint64_t *hashes, size_t count) {
+    bool chained = view_geometry(view)->format == 1, ends;
     for (size_t i = 0; i < count; i++) {
-        uint64_t at = table_home(view->table, hashes[i]);
-        for (unsigned step = 0; step < 4; step++) {
-            const struct slot *slot = &view->table->slots[at];
-            uint64_t place = SLOT_PLACE(atomic_load_explicit(&slot->place, memory_order_relaxed));
-            if (place == 0 ||
-                atomic_load_explicit(&slot->hash, memory_order_relaxed) == hashes[i]) {
-                if (place != 0 && place < view->mapping->size)
-                    __builtin_prefetch(view->mapping->base + place -
-                                       (view_geometry(view)->format == 1 ? 24 : 0));
-                break;
-            }
-            at = at + 1 == view->table->capacity ? 0 : at + 1;
-        }
+        uint64_t place = SLOT_PLACE(table_glance(view->table, hashes[i], &ends));
+        if (place == 0 || place >= view->mapping->size)
+            continue;
+        const uint8_t *at = view->mapping->base + place;
+        __builtin_prefetch(at + (chained ? -24 : 0));
+        __builtin_prefetch(at + (chained ? -64 : 64));
     }
 }
 
 static enum status get_group(struct drive_view *view, uint64_t end, const struct slice *keys,
-                             size_t count, struct drive_handle *handles, bool *stale_out) {
+                             size_t count, struct drive_handle *handles, size_t *found,
+                             bool *stale_out) {
     uint64_t hashes[GROUP];
     for (size_t i = 0; i < count; i++) {
         hashes[i] = hash_bytes(keys[i].data, keys[i].size);
@@ -278,13 +328,14 @@ static enum status get_group(struct drive_view *view, uint64_t end, const struct
     }
     prefetch_entries(view, hashes, count);
     for (size_t i = 0; i < count; i++) {
-        struct entry entry;
-        bool found;
-        TRY(read__find(view, end, hashes[i], keys[i], &entry, &found, stale_out));
-        if (*stale_out)
+        struct located located;
+        TRY(find(view, end, hashes[i], keys[i], &located));
+        *stale_out = located.stale;
+        if (located.stale)
             return STATUS_OK;
-        if (found && entry.kind == ENTRY_PUT)
-            handles[i] = handle_of(view, &entry);
+        bool there = has_value(&located);
+        handles[i] = there ? handle_of(view, &located) : (struct drive_handle){0};
+        *found += there;
     }
     return STATUS_OK;
 }
@@ -292,23 +343,18 @@ static enum status get_group(struct drive_view *view, uint64_t end, const struct
 enum status drive_get_many(struct drive *drive, const struct slice *keys, size_t count,
                            struct drive_handle *handles_out) {
     for (;;) {
-        memset(handles_out, 0, count * sizeof *handles_out);
         uint64_t end;
+        size_t found = 0;
         bool stale = false;
         enum status status = STATUS_OK;
         struct drive_view *view = view__acquire(drive, &end);
         for (size_t i = 0; i < count && status == STATUS_OK && !stale; i += GROUP)
             status = get_group(view, end, keys + i, count - i < GROUP ? count - i : GROUP,
-                               handles_out + i, &stale);
-        if (status != STATUS_OK || stale) {
+                               handles_out + i, &found, &stale);
+        if (status != STATUS_OK || stale)
             memset(handles_out, 0, count * sizeof *handles_out);
-        } else {
-            uint64_t found = 0; /* one pin for each handle, all at once */
-            for (size_t i = 0; i < count; i++)
-                found += handles_out[i].view != NULL;
-            if (found > 0)
-                atomic_fetch_add_explicit(&view->reference_count, found, memory_order_relaxed);
-        }
+        else if (found > 0)
+            pins_add(&view->pins, found); /* one for each handle, all at once */
         view__release(view);
         if (status != STATUS_OK || !stale)
             return status;

@@ -4,7 +4,7 @@
  *
  *     offset size
  *          0    8  magic
- *          8    4  version, 1
+ *          8    4  version, 2 (1 had other home slots)
  *         12    4  format of the store
  *         16   16  id of the store (format 1: zeros)
  *         32    8  compactions of the store (format 1: 0)
@@ -32,7 +32,7 @@
 #include "base/base_memory.h"
 #include "drive/store.h"
 
-enum { SNAPSHOT_HEADER_SIZE = 128, SNAPSHOT_VERSION = 1, BLOCK_SIZE = 1 << 20, WITNESSES = 64 };
+enum { SNAPSHOT_HEADER_SIZE = 128, SNAPSHOT_VERSION = 2, BLOCK_SIZE = 1 << 20, WITNESSES = 64 };
 
 static const uint8_t magic[8] = {0x89, 'D', 'R', 'I', '\r', '\n', 0x1A, '\n'};
 
@@ -103,7 +103,7 @@ static bool header_fits(const struct snapshot *s) {
         return false;
     uint64_t end = get_le64(h + 40), capacity = get_le64(h + 64), blocks = get_le64(h + 112);
     if (end > s->size || end < FORMAT_CHAIN_TRAILER_SIZE || capacity == 0 ||
-        capacity > s->block_size / sizeof(struct slot) ||
+        capacity % LINE_SLOTS != 0 || capacity > s->block_size / sizeof(struct slot) ||
         blocks != (capacity * sizeof(struct slot) + BLOCK_SIZE - 1) / BLOCK_SIZE ||
         s->block_size != slots_offset(blocks) + capacity * sizeof(struct slot) ||
         get_le64(h + 72) * 5 > capacity * 4)

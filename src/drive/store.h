@@ -10,7 +10,7 @@
  * A view never changes. The writer publishes a new one when the file outgrew its mapping, the index
  * its table, or compaction made a new file. The parts are counted by the views that have them. The
  * struct of a view is never freed before the store is, only used again: a reader may count up a
- * view that has just died, and finds out (view__acquire).
+ * view that has just died, and finds out (view__acquire). How they are counted: pins.h.
  *
  * Lengths. `generation.end` is where the entries that everybody may see end; the writer moves it
  * last. An entry at or behind the end a reader has taken is not there for it: in format 2 it goes
@@ -28,6 +28,7 @@
 #include "drive/drive.h"
 #include "drive/format.h"
 #include "drive/index.h"
+#include "drive/pins.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_plain.h"
 #include "runtime/runtime_thread.h"
@@ -61,7 +62,7 @@ struct mapping {
 };
 
 struct drive_view {
-    _Atomic uint64_t reference_count; /* 0: dead, on the free list */
+    struct pins pins; /* open while it is the current one; dead: it is on the free list */
     struct drive *drive;
     struct generation *generation;
     struct mapping *mapping;
@@ -113,10 +114,45 @@ static inline uint64_t generation_end(const struct generation *generation) {
 
 /* view.c */
 
+void view__bury(struct drive_view *view);
+struct drive_view *view__acquire_shared(struct drive *drive);
+static inline void view__retain(struct drive_view *view) {
+    pins_add(&view->pins, 1);
+}
+/* `count` pins at once. */
+static inline void view__release_many(struct drive_view *view, uint64_t count) {
+    if (__builtin_expect(pins_drop(&view->pins, count), false))
+        view__bury(view);
+}
+static inline void view__release(struct drive_view *view) {
+    view__release_many(view, 1);
+}
 /* Pin the current view; *end_out: how far its index is complete. */
-struct drive_view *view__acquire(struct drive *drive, uint64_t *end_out);
-void view__retain(struct drive_view *view);
-void view__release(struct drive_view *view);
+static inline struct drive_view *view__acquire(struct drive *drive, uint64_t *end_out) {
+    int slot = thread_slot();
+    for (;;) {
+        struct drive_view *view;
+        if (__builtin_expect(slot >= 0, true)) {
+            uint32_t visit = visit_begin(slot);
+            view = atomic_load_explicit(&drive->current, memory_order_acquire);
+            pins_count(&view->pins, slot, 1);
+            visit_end(slot, visit);
+        } else {
+            view = view__acquire_shared(drive);
+        }
+        /* The end must be read while the view is the current one: a table that was replaced is not
+           kept up to date. */
+        uint64_t end = generation_end(view->generation);
+        if (__builtin_expect(atomic_load_explicit(&drive->current, memory_order_acquire) == view,
+                             true)) {
+            *end_out = end;
+            return view;
+        }
+        view__release(view);
+    }
+}
+/* It is no longer current: let go of it as that. */
+void view__retire(struct drive_view *view);
 /* Make a view of the parts current; each part gets a reference of its own. Under `writer`. */
 enum status view__publish(struct drive *drive, struct generation *generation,
                           struct mapping *mapping, struct table *table) MUST_USE;
@@ -208,10 +244,17 @@ unsigned write__sealed_flag(struct drive *drive, const struct figures *figures);
 
 /* read.c */
 
-/* The newest entry of the key that is within `end`, deletions too. *found_out false: none. The view
-   must be current enough: *stale_out asks for a newer one. */
+/* What a lookup found. */
+struct located {
+    uint64_t place;       /* 0: nothing. After DATA_CORRUPTED: of what is damaged */
+    enum entry_kind kind; /* put or delete */
+    struct slice value;
+    bool stale; /* the view is too old, ask again with a newer one; nothing else is set */
+};
+/* The newest entry of the key that is within `end`, deletions too. The view must be current
+   enough. */
 enum status read__find(const struct drive_view *view, uint64_t end, uint64_t hash, struct slice key,
-                       struct entry *entry_out, bool *found_out, bool *stale_out) MUST_USE;
+                       struct located *located_out) MUST_USE;
 /* Is the entry what its key has as of `end`? (format 2) The way back from a newer version leads
    through `mapping`; *beyond_out is a place that lies outside of it, then ask again with a larger
    one, else 0. */

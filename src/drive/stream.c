@@ -90,13 +90,11 @@ static enum status finish_plain(struct pour *pour, struct entry *entry) {
 
 static enum status find_before(const struct drive_view *view, uint64_t end, uint64_t hash,
                                struct entry *entry) {
-    struct entry before;
-    bool found, stale;
-    enum status status = read__find(view, end, hash, entry->key, &before, &found, &stale);
-    bool unreadable = status == STATUS_DATA_CORRUPTED;
-    if (!unreadable)
+    struct located before;
+    enum status status = read__find(view, end, hash, entry->key, &before);
+    if (status != STATUS_DATA_CORRUPTED)
         TRY(status);
-    entry->version = found || unreadable ? before.place : 0;
+    entry->version = before.place;
     return STATUS_OK;
 }
 

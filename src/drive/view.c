@@ -88,7 +88,7 @@ void drive__release(struct drive *drive) {
         return;
     while (drive->all_views != NULL) {
         struct drive_view *view = drive->all_views;
-        ASSERT(atomic_load(&view->reference_count) == 0);
+        ASSERT(atomic_load(&view->pins.shared) == 0);
         drive->all_views = view->next_all;
         memory_free(view);
     }
@@ -105,41 +105,18 @@ void drive__release(struct drive *drive) {
 
 /* ---- views ---------------------------------------------------------------------------------- */
 
-static bool count_up(struct drive_view *view) {
-    uint64_t count = atomic_load_explicit(&view->reference_count, memory_order_relaxed);
-    while (count != 0) {
-        if (atomic_compare_exchange_weak_explicit(&view->reference_count, &count, count + 1,
-                                                  memory_order_acquire, memory_order_relaxed))
-            return true;
-    }
-    return false;
-}
-
-struct drive_view *view__acquire(struct drive *drive, uint64_t *end_out) {
+/* A thread without a slot counts the pin where also those of retired views are counted. It holds
+   only if the view is the current one afterwards: it may have died and been used again in
+   between. The caller looks. */
+struct drive_view *view__acquire_shared(struct drive *drive) {
     for (;;) {
         struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_acquire);
-        if (!count_up(view))
-            continue;
-        /* The pin holds only if the view was the current one while we had it: it may have died and
-           been used again in between. And the end must be read while it is: a table that was
-           replaced is not kept up to date. */
-        uint64_t end = generation_end(view->generation);
-        if (atomic_load_explicit(&drive->current, memory_order_acquire) == view) {
-            *end_out = end;
+        if (pins_try(&view->pins))
             return view;
-        }
-        view__release(view);
     }
 }
 
-void view__retain(struct drive_view *view) {
-    uint64_t before = atomic_fetch_add_explicit(&view->reference_count, 1, memory_order_relaxed);
-    ASSERT(before > 0);
-}
-
-void view__release(struct drive_view *view) {
-    if (atomic_fetch_sub_explicit(&view->reference_count, 1, memory_order_acq_rel) != 1)
-        return;
+void view__bury(struct drive_view *view) {
     struct drive *drive = view->drive;
     struct generation *generation = view->generation;
     mapping__release(view->mapping);
@@ -152,14 +129,20 @@ void view__release(struct drive_view *view) {
     drive__release(drive);
 }
 
+void view__retire(struct drive_view *view) {
+    if (pins_retire(&view->pins))
+        view__bury(view);
+}
+
 static struct drive_view *blank_view(struct drive *drive) {
     thread_mutex_lock(&drive->views);
     struct drive_view *view = drive->free_views;
     if (view != NULL) {
         drive->free_views = view->next_free;
     } else {
-        view = memory_alloc_zeroed(1, sizeof *view);
+        view = memory_alloc_aligned(_Alignof(struct drive_view), sizeof *view);
         if (view != NULL) {
+            memset(view, 0, sizeof *view);
             view->next_all = drive->all_views;
             drive->all_views = view;
         }
@@ -181,9 +164,9 @@ enum status view__publish(struct drive *drive, struct generation *generation,
     atomic_fetch_add(&mapping->reference_count, 1);
     table_retain(table);
     atomic_fetch_add(&drive->reference_count, 1);
-    atomic_store_explicit(&view->reference_count, 1, memory_order_release);
+    pins_open(&view->pins);
     struct drive_view *before = atomic_exchange(&drive->current, view);
     if (before != NULL)
-        view__release(before);
+        view__retire(before);
     return STATUS_OK;
 }

@@ -10,7 +10,13 @@
  * them. The buffer goes to the file when it is full, small enough that what was just summed is
  * still in the cache when the kernel copies it.
  */
-enum { STAGE_SIZE = 256 << 10, PIECES_MAX = 512, STAGED_VALUE_MAX = 2048, FLUSH_SIZE = 1 << 20 };
+enum {
+    STAGE_SIZE = 256 << 10,
+    STAGE_SLACK = 8, /* zeros are stored in words */
+    PIECES_MAX = 1024,
+    STAGED_VALUE_MAX = 2048,
+    FLUSH_SIZE = 1 << 20,
+};
 
 struct planned {
     uint64_t start, value_at, end;
@@ -53,7 +59,7 @@ static enum status stage_of(struct drive *drive, size_t count, struct stage **st
         if (stage == NULL)
             return no_memory();
     }
-    if (stage->bytes == NULL && (stage->bytes = memory_alloc(STAGE_SIZE)) == NULL)
+    if (stage->bytes == NULL && (stage->bytes = memory_alloc(STAGE_SIZE + STAGE_SLACK)) == NULL)
         return no_memory();
     if (!memory_grow(&stage->plan, &stage->plan_capacity, count, sizeof *stage->plan))
         return no_memory();
@@ -156,15 +162,14 @@ static enum status plan_item(const struct drive_view *view, struct stage *stage,
         planned->version = before->dropped ? before->version : place_of(geometry, before);
         planned->live_before = before->dropped ? before->live_before : !items[earlier].is_delete;
     } else {
-        struct entry entry;
-        bool found = false, stale = false;
-        enum status status = read__find(view, limit, item->hash, item->key, &entry, &found, &stale);
+        struct located located;
+        enum status status = read__find(view, limit, item->hash, item->key, &located);
         bool unreadable = status == STATUS_DATA_CORRUPTED; /* it can still be superseded */
         if (!unreadable)
             TRY(status);
-        ASSERT(!stale);
-        planned->version = found || unreadable ? entry.place : 0;
-        planned->live_before = unreadable || (found && entry.kind == ENTRY_PUT);
+        ASSERT(!located.stale);
+        planned->version = located.place;
+        planned->live_before = unreadable || (located.place != 0 && located.kind == ENTRY_PUT);
     }
     item->existed = planned->live_before;
     /* The engine of format 1 writes a deletion whether there is something to delete or not. */
@@ -186,8 +191,6 @@ static enum status plan_item(const struct drive_view *view, struct stage *stage,
 static enum status plan_batch(const struct drive_view *view, struct stage *stage,
                               struct write_item *items, size_t count, uint64_t end,
                               uint64_t *end_out) {
-    for (size_t i = 0; i < count; i++)
-        table_prefetch(view->table, items[i].hash);
     size_t mask = 1;
     while (mask < 2 * count)
         mask *= 2;
@@ -279,8 +282,10 @@ static enum status stage_plain(struct stage *stage, const struct geometry *geome
     size_t inside = head + gap + (outside ? 0 : value.size) + tail;
     uint8_t *bytes;
     TRY(stage_reserve(stage, inside, &bytes));
+    put_le64(bytes + inside - 8, 0); /* the tail; what is not one is written over */
     entry_encode(geometry, entry, bytes);
-    memset(bytes + head, 0, gap);
+    for (size_t at = head; at < head + gap; at += 8)
+        put_le64(bytes + at, 0);
     uint32_t checksum = entry->header_checksum;
     if (outside) {
         checksum = crc32c(checksum_zeros(checksum, gap), value.data, value.size);
@@ -292,7 +297,6 @@ static enum status stage_plain(struct stage *stage, const struct geometry *geome
     } else {
         if (value.size > 0)
             memcpy(bytes + head + gap, value.data, value.size);
-        memset(bytes + inside - tail, 0, tail);
         checksum = crc32c(checksum, bytes + head, inside - head);
     }
     entry_finish(bytes, checksum);
@@ -355,38 +359,46 @@ out:
     return status;
 }
 
+/* The slot of the key's version before. */
+static struct slot *slot_of(const struct table *table, bool by_hash, uint64_t hash,
+                            uint64_t version, uint64_t *place_out) {
+    uint64_t at = table_home(table, hash);
+    for (;;) {
+        struct slot *slot = table_probe(table, hash, &at, place_out);
+        ASSERT(*place_out != 0);
+        if (by_hash || SLOT_PLACE(*place_out) == version)
+            return slot;
+    }
+}
+
 void write__index(struct drive *drive, const struct drive_view *view, struct figures *figures,
                   const struct entry *entry, uint64_t hash) {
     const struct geometry *geometry = view_geometry(view);
-    uint64_t at = table_home(view->table, hash), place;
-    struct slot *slot;
-    uint64_t before = entry->version;
-    for (;;) {
-        slot = table_probe(view->table, hash, &at, &place);
-        if (place == 0 || geometry->format == 1 || SLOT_PLACE(place) == before)
-            break;
-    }
     uint64_t value = entry->place | (entry->kind == ENTRY_DELETE ? SLOT_DELETED : 0);
-    if (place != 0 && (place & SLOT_DELETED) == 0) {
-        struct entry old;
-        if (entry_decode(geometry, view->mapping->base, view->mapping->size, place, &old))
-            figures->live_size -= old.end - old.start;
-        figures->count--;
-    }
     if (entry->kind == ENTRY_PUT) {
         figures->count++;
         figures->live_size += entry->end - entry->start;
     }
-    if (place != 0 || entry->kind == ENTRY_DELETE) {
+    if (entry->version != 0 || entry->kind == ENTRY_DELETE) {
         /* No longer are all entries live; whoever took an earlier end is not concerned. */
         uint64_t end = figures->end;
         if (end < atomic_load_explicit(&view->generation->clean_end, memory_order_relaxed))
             atomic_store_explicit(&view->generation->clean_end, end, memory_order_release);
     }
-    if (place == 0)
-        table_fill(view->table, slot, hash, value);
-    else
+    if (entry->version == 0) {
+        table_fill(view->table, table_free(view->table, hash), hash, value);
+    } else {
+        uint64_t place;
+        struct slot *slot =
+            slot_of(view->table, geometry->format == 1, hash, entry->version, &place);
+        if ((place & SLOT_DELETED) == 0) {
+            struct entry old;
+            if (entry_decode(geometry, view->mapping->base, view->mapping->size, place, &old))
+                figures->live_size -= old.end - old.start;
+            figures->count--;
+        }
         table_update(slot, value);
+    }
     figures->entries++;
 }
 
@@ -432,13 +444,15 @@ enum status write__batch(struct drive *drive, struct write_item *items, size_t c
     TRY(check_items(geometry, items, count, drive->figures.end));
     struct stage *stage = NULL;
     TRY(stage_of(drive, count, &stage));
-    for (size_t i = 0; i < count; i++)
-        if (!items[i].hashed)
-            items[i].hash = hash_bytes(items[i].key.data, items[i].key.size);
     struct figures figures = drive->figures;
     uint64_t end;
     TRY(write__room(drive, figures.end, count)); /* a larger index before it is looked at */
     view = atomic_load_explicit(&drive->current, memory_order_relaxed);
+    for (size_t i = 0; i < count; i++) {
+        if (!items[i].hashed)
+            items[i].hash = hash_bytes(items[i].key.data, items[i].key.size);
+        table_prefetch(view->table, items[i].hash);
+    }
     TRY(plan_batch(view, stage, items, count, figures.end, &end));
     if (end == figures.end)
         return STATUS_OK;
@@ -566,14 +580,12 @@ enum status drive_delete(struct drive *drive, struct slice key, enum drive_durab
 
 enum status drive_batch(struct drive *drive, struct drive_item *items, size_t count,
                         enum drive_durability durability) {
-    struct write_item *copy = memory_alloc_zeroed(count == 0 ? 1 : count, sizeof *copy);
+    struct write_item *copy = memory_alloc((count == 0 ? 1 : count) * sizeof *copy);
     if (copy == NULL)
         return no_memory();
-    for (size_t i = 0; i < count; i++) {
-        copy[i].key = items[i].key;
-        copy[i].value = items[i].value;
-        copy[i].is_delete = items[i].is_delete;
-    }
+    for (size_t i = 0; i < count; i++)
+        copy[i] = (struct write_item){
+            .key = items[i].key, .value = items[i].value, .is_delete = items[i].is_delete};
     enum status status = commit(drive, copy, count, durability);
     for (size_t i = 0; i < count; i++)
         items[i].existed = copy[i].existed;
