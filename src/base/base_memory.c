@@ -8,8 +8,11 @@
 #include "base/base_status.h"
 
 static _Atomic uint64_t allocations_until_failure;
+static bool (*fault_hook)(void);
 
 static bool must_fail(void) {
+    if (__builtin_expect(fault_hook != NULL, 0) && fault_hook())
+        return true;
     if (__builtin_expect(
             atomic_load_explicit(&allocations_until_failure, memory_order_relaxed) == 0, 1))
         return false;
@@ -18,6 +21,10 @@ static bool must_fail(void) {
 
 void memory_fail_nth(uint64_t nth) {
     atomic_store(&allocations_until_failure, nth);
+}
+
+void memory_fault_set(bool (*fault)(void)) {
+    fault_hook = fault;
 }
 
 void *memory_alloc(size_t size) {

@@ -54,6 +54,7 @@ struct simulator_options {
 
 struct simulator_counts {
     uint64_t turns, file_operations, writes, syncs, messages;
+    uint64_t changes; /* operations that changed bytes or names on the disk, or made them durable */
     uint64_t faults[SIMULATOR_FAULT_COUNT];
 };
 
@@ -83,6 +84,12 @@ void simulator_run_for(struct simulator *simulator, int64_t duration_ns);
 /* ... until so many operations on files have been begun, ever. */
 void simulator_run_until_operation(struct simulator *simulator, uint64_t count,
                                    int64_t duration_ns_max);
+/* ... until so many changes have been made on the disk, ever (simulator_counts). */
+void simulator_run_until_change(struct simulator *simulator, uint64_t count,
+                                int64_t duration_ns_max);
+/* Is it a fiber of this runtime that runs now, and not the simulator on behalf of one? For hooks
+   such as memory_fault_set. */
+bool simulator_runs_fiber_of(const struct simulator *simulator, const struct runtime *runtime);
 /* The runtime has stopped itself by log_fatal(): it does nothing any more and waits for
    simulator_crash. */
 bool simulator_failed(const struct simulator *simulator, const struct runtime *runtime);
@@ -90,10 +97,23 @@ bool simulator_failed(const struct simulator *simulator, const struct runtime *r
 enum simulator_crash {
     SIMULATOR_KILL,  /* the process ends: what it wrote is there, peers are told */
     SIMULATOR_POWER, /* the machine stops: unsynced bytes and names are kept, lost, torn */
+    SIMULATOR_BARE,  /* the same, and nothing that was not synced is left */
 };
+/* What the next crashes draw: from one state of the world, other crashes. */
+void simulator_crash_seed(struct simulator *simulator, uint64_t seed);
 /* The runtime and everything on its fibers is gone, with no more to be run; memory they had is
    lost. Futures of it never complete. */
 void simulator_crash(struct simulator *simulator, struct runtime *runtime,
                      enum simulator_crash how);
+
+/* ---- the disk, for tests -------------------------------------------------------------------- */
+
+/* Flip one bit of a file, now and for good. False when there is no such byte. */
+bool simulator_file_flip(struct simulator *simulator, const char *path, uint64_t bit);
+/* Bytes of a file, 0 when there is none. */
+uint64_t simulator_file_size(const struct simulator *simulator, const char *path);
+/* Paths of all files in order of their creation; NULL behind the last. Valid until the next
+   change. */
+const char *simulator_file_at(const struct simulator *simulator, size_t index);
 
 #endif

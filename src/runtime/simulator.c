@@ -271,6 +271,19 @@ void simulator_run_until_operation(struct simulator *s, uint64_t count, int64_t 
         step(s, until);
 }
 
+void simulator_run_until_change(struct simulator *s, uint64_t count, int64_t duration_ns_max) {
+    ASSERT(core__current() == NULL);
+    int64_t until = time_after(s, duration_ns_max);
+    s->any_failed = false;
+    while (s->now_ns < until && s->counts.changes < count && !s->any_failed)
+        step(s, until);
+}
+
+bool simulator_runs_fiber_of(const struct simulator *s, const struct runtime *runtime) {
+    const struct core *c = core__current();
+    return c != NULL && c->runtime == runtime && c->current != NULL && !s->serving;
+}
+
 static void simulated_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns) {
     struct simulator *s = simulator__current;
     ASSERT(core__current() == NULL);
@@ -296,20 +309,25 @@ static void simulated_nothing(struct core *c) {
 }
 
 static void simulated_start(struct core *c, struct operation *o) {
+    struct simulator *s = simulator__current;
     o->stage = 0;
+    s->serving = true;
     if (operation_blocks(o))
-        simulator__file_start(simulator__current, o);
+        simulator__file_start(s, o);
     else
-        simulator__socket_start(simulator__current, o);
+        simulator__socket_start(s, o);
+    s->serving = false;
 }
 
 static void simulated_cancel(struct core *c, struct operation *o) {
     struct simulator *s = simulator__current;
+    s->serving = true;
     if (!operation_blocks(o))
         simulator__socket_cancel(s, o);
     else if (simulator__below(s, STREAM_SCHEDULE, 2) == 0 && simulator__take_back(s, o))
         simulator__complete(s, o, -ECANCELED);
     /* else it was too far gone: it completes as if nobody had asked */
+    s->serving = false;
 }
 
 static void simulated_poll(struct core *c, int64_t deadline_ns) {
@@ -319,7 +337,11 @@ static void simulated_poll(struct core *c, int64_t deadline_ns) {
 }
 
 static int64_t simulated_perform(struct operation *o) {
-    return simulator__socket_perform(simulator__current, o);
+    struct simulator *s = simulator__current;
+    s->serving = true;
+    int64_t result = simulator__socket_perform(s, o);
+    s->serving = false;
+    return result;
 }
 
 static void simulated_forget(struct pollable *p) {
@@ -462,6 +484,10 @@ void simulator_destroy(struct simulator *s) {
     memory_free(s);
 }
 
+void simulator_crash_seed(struct simulator *s, uint64_t seed) {
+    random_seed(&s->streams[STREAM_CRASH], seed);
+}
+
 int64_t simulator_now_ns(const struct simulator *s) {
     return s->now_ns;
 }
@@ -512,12 +538,12 @@ static void drop_operations(struct simulator *s, const struct runtime *runtime) 
 
 void simulator_crash(struct simulator *s, struct runtime *runtime, enum simulator_crash how) {
     ASSERT(core__current() == NULL);
-    simulator_note(s, "crash: %s", how == SIMULATOR_POWER ? "power" : "kill");
+    simulator_note(s, "crash: %s", how == SIMULATOR_KILL ? "kill" : "power");
     drop_operations(s, runtime);
-    simulator__sockets_close(s, runtime, how == SIMULATOR_POWER);
+    simulator__sockets_close(s, runtime, how != SIMULATOR_KILL);
     simulator__files_close(s, runtime);
-    if (how == SIMULATOR_POWER)
-        disk__crash(s);
+    if (how != SIMULATOR_KILL)
+        disk__crash(s, how == SIMULATOR_BARE);
     disk__sweep(&s->disk);
     forget_runtime(s, runtime);
     runtime__abandon(runtime);

@@ -122,6 +122,7 @@ struct simulator {
     bool failed[SIMULATOR_RUNTIMES_MAX];
     unsigned runtime_count;
     bool any_failed;                /* since somebody looked */
+    bool serving;                   /* an operation is looked at, on its fiber */
     struct simulator_event *events; /* a heap */
     size_t event_count, event_capacity;
     uint64_t event_order;
@@ -178,7 +179,7 @@ bool disk__needs_blocks(const struct disk_file *file, uint64_t size, uint64_t of
 void disk__sync(struct simulator *s, struct disk_file *file, uint64_t offset, uint64_t size,
                 bool failing);
 void disk__flip(struct disk_file *file, uint64_t bit);
-void disk__crash(struct simulator *s);
+void disk__crash(struct simulator *s, bool bare);
 /* Free what no name and no descriptor leads to. */
 void disk__sweep(struct disk *disk);
 

@@ -293,6 +293,7 @@ void disk__flip(struct disk_file *file, uint64_t bit) {
 /* Each crash has a temper: how much of what was not synced it keeps, of a hundred. */
 struct temper {
     unsigned keep, tear, older;
+    bool bare; /* nothing, not even by chance */
 };
 
 static void tear(struct simulator *s, struct disk_page *page) {
@@ -334,7 +335,9 @@ static void crash_page(struct simulator *s, const struct temper *temper, struct 
 }
 
 static void crash_file(struct simulator *s, const struct temper *temper, struct disk_file *file) {
-    if (file->size != file->size_durable) {
+    if (file->size != file->size_durable && temper->bare) {
+        file->size = file->size_durable;
+    } else if (file->size != file->size_durable) {
         uint64_t least = file->size < file->size_durable ? file->size : file->size_durable;
         uint64_t most = file->size < file->size_durable ? file->size_durable : file->size;
         uint64_t between =
@@ -355,8 +358,10 @@ static void crash_file(struct simulator *s, const struct temper *temper, struct 
 
 static void crash_names(struct simulator *s, const struct temper *temper) {
     struct disk *disk = &s->disk;
-    bool ordered = simulator__below(s, STREAM_CRASH, 2) == 0;
+    bool ordered = simulator__below(s, STREAM_CRASH, 2) == 0 || temper->bare;
     size_t prefix = simulator__below(s, STREAM_CRASH, disk->change_count + 1);
+    if (temper->bare)
+        prefix = 0;
     for (size_t i = 0; i < disk->change_count; i++) {
         if (ordered ? i < prefix : simulator__below(s, STREAM_CRASH, 100) < temper->keep) {
             change_apply(&disk->durable, &disk->changes[i]);
@@ -383,13 +388,15 @@ static void crash_names(struct simulator *s, const struct temper *temper) {
         names_put(&disk->now, disk->durable.items[i].path, disk->durable.items[i].file);
 }
 
-void disk__crash(struct simulator *s) {
+void disk__crash(struct simulator *s, bool bare) {
     static const unsigned keeps[] = {0, 10, 50, 90, 100};
     struct temper temper = {
         .keep = keeps[simulator__below(s, STREAM_CRASH, 5)],
         .tear = simulator__below(s, STREAM_CRASH, 2) == 0 ? 20 : 0,
         .older = simulator__below(s, STREAM_CRASH, 2) == 0 ? 50 : 0,
     };
+    if (bare)
+        temper = (struct temper){.bare = true};
     crash_names(s, &temper);
     for (size_t i = 0; i < s->disk.file_count; i++)
         crash_file(s, &temper, s->disk.files[i]);

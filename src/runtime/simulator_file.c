@@ -284,7 +284,28 @@ static int64_t perform_directory_sync(struct simulator *s, const struct operatio
     return 0;
 }
 
+static bool changes_the_disk(const struct operation *o) {
+    switch (o->kind) {
+    case OPERATION_OPEN:
+        return (o->flags & (O_CREAT | O_TRUNC)) != 0;
+    case OPERATION_WRITE:
+    case OPERATION_SYNC:
+    case OPERATION_TRUNCATE:
+    case OPERATION_ALLOCATE:
+    case OPERATION_PUNCH:
+    case OPERATION_REMOVE:
+    case OPERATION_RENAME:
+    case OPERATION_DIRECTORY_CREATE:
+    case OPERATION_DIRECTORY_REMOVE:
+    case OPERATION_DIRECTORY_SYNC:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int64_t perform(struct simulator *s, struct operation *o) {
+    s->counts.changes += changes_the_disk(o);
     switch (o->kind) {
     case OPERATION_OPEN:
         return perform_open(s, o);
@@ -378,4 +399,27 @@ void simulator__file_start(struct simulator *s, struct operation *o) {
         event.object = o;
     }
     simulator__schedule(s, s->now_ns + latency_ns(s, o), event);
+}
+
+/* ---- for tests ---------------------------------------------------------------------------- */
+
+bool simulator_file_flip(struct simulator *s, const char *path, uint64_t bit) {
+    const struct disk_name *name = disk__find(&s->disk.now, path);
+    if (name == NULL || name->file == NULL || bit / 8 >= name->file->size)
+        return false;
+    disk__flip(name->file, bit);
+    return true;
+}
+
+uint64_t simulator_file_size(const struct simulator *s, const char *path) {
+    const struct disk_name *name = disk__find(&s->disk.now, path);
+    return name == NULL || name->file == NULL ? 0 : name->file->size;
+}
+
+const char *simulator_file_at(const struct simulator *s, size_t index) {
+    for (size_t i = 0; i < s->disk.now.count; i++) {
+        if (s->disk.now.items[i].file != NULL && index-- == 0)
+            return s->disk.now.items[i].path;
+    }
+    return NULL;
 }

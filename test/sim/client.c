@@ -133,6 +133,20 @@ static void take_error(struct client *client, struct slice body) {
     }
 }
 
+static enum status send_copy(struct fiber *f, struct client *client) {
+    struct buffer message = {0};
+    const char *text = client->copy != NULL ? client->copy : "";
+    buffer_append_byte(&message, 'd');
+    append_number(&message, (uint32_t)strlen(text) + 4);
+    buffer_append(&message, text, strlen(text));
+    buffer_append_byte(&message, 'c');
+    append_number(&message, 4);
+    struct slice bytes = buffer_slice(&message);
+    enum status status = connection_send(f, client->connection, &bytes, 1);
+    buffer_release(&message);
+    return status;
+}
+
 /* Everything up to ReadyForQuery. */
 static enum status take_answer(struct fiber *f, struct client *client, bool *refused_out) {
     *refused_out = false;
@@ -150,6 +164,9 @@ static enum status take_answer(struct fiber *f, struct client *client, bool *ref
             break;
         case 'T':
             client->rows.row_count = 0;
+            break;
+        case 'G':
+            TRY(send_copy(f, client));
             break;
         case 'D':
             TRY(take_row(client, body));

@@ -32,6 +32,7 @@ struct client {
     char sqlstate[6];
     char message[256];
     char transaction; /* 'I', 'T', 'E' */
+    const char *copy; /* what COPY FROM STDIN gets; borrowed */
     bool nonsense;    /* the server broke the protocol; message says how */
 };
 
