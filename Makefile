@@ -29,11 +29,11 @@ test: ## build and run every test; ends with "N passed, N failed"
 	@ninja -C build
 	@tool/run-tests build
 
-sim: ## simulate (SEEDS=n, MINUTES=n, or SEED=x to replay one with its trace; WORKLOAD, MODE)
+sim: ## simulate (SEEDS=n, MINUTES=n, or SEED=x to replay one with its trace; WORKLOAD, MODE; POINTS=n)
 	@$(MAKE) --no-print-directory build/build.ninja
-	@ninja -C build test/sim >/dev/null
-	@build/test/sim $(if $(SEED),--seed $(SEED) --trace,$(if $(MINUTES),--minutes $(MINUTES),--seeds $(or $(SEEDS),100))) \
-		$(if $(FIRST),--first $(FIRST)) $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(MODE),--mode $(MODE))
+	@ninja -C build test/sim test/points >/dev/null
+	@$(if $(POINTS),BUILD=build test/sim/points_run $(POINTS),build/test/sim $(if $(SEED),--seed $(SEED) --trace,$(if $(MINUTES),--minutes $(MINUTES),--seeds $(or $(SEEDS),100))) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(MODE),--mode $(MODE)))
 
 mutants: ## plant bugs and see that tests catch them; ONLY=pattern
 	@tool/setup test

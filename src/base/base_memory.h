@@ -31,8 +31,8 @@ void memory_discard(void *block, size_t size);
 /* Tests: fail the `nth` allocation from now (1 is the next) on any thread; 0 turns it off. */
 void memory_fail_nth(uint64_t nth);
 
-/* Tests: asked at each allocation, which fails if the answer is true; NULL turns it off. For programs
-   of one thread. */
+/* Tests: asked at each allocation, which fails if the answer is true; NULL turns it off. For
+   programs of one thread. */
 void memory_fault_set(bool (*fault)(void));
 
 /* Grow an array of `element_size` to hold `count_min`, doubling. False when out of memory. */

@@ -187,7 +187,7 @@ static enum status do_chores(struct fiber *f, void *argument) {
         if (chores[i] == NULL)
             i = 0;
         (void)!client_query(f, &client, chores[i]);
-        TRY(fiber_sleep(f, 3 * MS));
+        TRY(fiber_sleep(f, MS / 2));
     }
     client_close(f, &client, true);
     return STATUS_OK;
