@@ -87,6 +87,19 @@ enum status error_set(enum status status, const char *format, ...) {
     return status;
 }
 
+static void copy_name(char *field, const char *name) {
+    snprintf(field, ERROR_NAME_SIZE, "%s", name != NULL ? name : "");
+}
+
+void error_relation(const char *schema, const char *table, const char *column,
+                    const char *constraint) {
+    struct error *error = error_current();
+    copy_name(error->schema, schema);
+    copy_name(error->table, table);
+    copy_name(error->column, column);
+    copy_name(error->constraint, constraint);
+}
+
 #define DEFINE_ADD(function, field)                                                                \
     void function(const char *format, ...) {                                                       \
         struct error *error = error_current();                                                     \

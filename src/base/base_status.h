@@ -38,6 +38,7 @@
     X(INTERVAL_FIELD_OVERFLOW, "22015", "interval field overflow")                                 \
     X(INVALID_CHARACTER_FOR_CAST, "22018", "invalid character value for cast")                     \
     X(INVALID_ESCAPE_CHARACTER, "22019", "invalid escape character")                               \
+    X(INVALID_ARGUMENT_FOR_WIDTH_BUCKET, "2201G", "invalid argument for width_bucket function")    \
     X(INVALID_REGULAR_EXPRESSION, "2201B", "invalid regular expression")                           \
     X(INVALID_ARGUMENT_FOR_LOG, "2201E", "invalid argument for logarithm")                         \
     X(INVALID_ARGUMENT_FOR_POWER, "2201F", "invalid argument for power function")                  \
@@ -93,6 +94,7 @@
     X(CANNOT_COERCE, "42846", "cannot coerce")                                                     \
     X(UNDEFINED_FUNCTION, "42883", "undefined function")                                           \
     X(RESERVED_NAME, "42939", "reserved name")                                                     \
+    X(GENERATED_ALWAYS, "428C9", "generated always")                                               \
     X(UNDEFINED_TABLE, "42P01", "undefined table")                                                 \
     X(UNDEFINED_PARAMETER, "42P02", "undefined parameter")                                         \
     X(DUPLICATE_CURSOR, "42P03", "duplicate portal")                                               \
@@ -176,6 +178,9 @@ enum status error_set(enum status status, const char *format, ...) PRINTF_LIKE(2
 void error_detail(const char *format, ...) PRINTF_LIKE(1, 2);
 void error_hint(const char *format, ...) PRINTF_LIKE(1, 2);
 void error_context(const char *format, ...) PRINTF_LIKE(1, 2);
+/* The relation at fault, and its column or constraint; NULL: not told. */
+void error_relation(const char *schema, const char *table, const char *column,
+                    const char *constraint);
 /* Row of a batch, from 0, that is at fault. */
 void error_batch_row(uint32_t row);
 /* Set the position if none is set yet. */

@@ -276,10 +276,12 @@ BOXED_FUNCTION(width_bucket_numeric) {
     struct numeric high = number(&arguments[2]), span, offset, scaled, quotient;
     int32_t count = arguments[3].int32;
     if (count <= 0)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE, "count must be greater than zero");
+        return error_set(STATUS_INVALID_ARGUMENT_FOR_WIDTH_BUCKET,
+                         "count must be greater than zero");
     int order = numeric_compare(low, high);
     if (order == 0)
-        return error_set(STATUS_INVALID_PARAMETER_VALUE, "lower bound cannot equal upper bound");
+        return error_set(STATUS_INVALID_ARGUMENT_FOR_WIDTH_BUCKET,
+                         "lower bound cannot equal upper bound");
     if (order > 0) { /* downwards: mirror everything */
         operand = numeric_negate(operand);
         low = numeric_negate(low);

@@ -84,11 +84,7 @@ static enum status check_failed(const struct execution *execution, const struct 
     if (!buffer.failed)
         error_detail("Failing row contains %s.", (const char *)buffer.data);
     buffer_release(&buffer);
-    struct error *error = error_current();
-    snprintf(error->schema, sizeof error->schema, "%s",
-             table->namespace_name != NULL ? table->namespace_name : "");
-    snprintf(error->table, sizeof error->table, "%s", table->name);
-    snprintf(error->constraint, sizeof error->constraint, "%s", check->name);
+    error_relation(table->namespace_name, table->name, NULL, check->name);
     return status;
 }
 

@@ -177,6 +177,32 @@ static enum status add_column(struct change *change, const struct statement *sta
     return renew(change);
 }
 
+static enum status null_found(const struct table *table, const char *column) {
+    enum status status =
+        error_set(STATUS_NOT_NULL_VIOLATION,
+                  "column \"%s\" of relation \"%s\" contains null values", column, table->name);
+    error_relation(table->namespace_name, table->name, column, NULL);
+    return status;
+}
+
+/* A constraint without a name is called as it would have been named. */
+static enum status check_violated(const struct table *table, const struct constraint_spec *check) {
+    char name[2 * ERROR_NAME_SIZE + 16];
+    if (check != NULL && check->name != NULL)
+        snprintf(name, sizeof name, "%s", check->name);
+    else if (check != NULL && check->column_count == 1)
+        snprintf(name, sizeof name, "%s_%s_check", table->name,
+                 table->columns[check->columns[0] - 1].name);
+    else
+        snprintf(name, sizeof name, "%s_check", table->name);
+    enum status status = error_set(STATUS_CHECK_VIOLATION,
+                                   "check constraint \"%s\" of relation \"%s\" is violated by "
+                                   "some row",
+                                   name, table->name);
+    error_relation(table->namespace_name, table->name, NULL, name);
+    return status;
+}
+
 static enum status check_rows(struct change *change, const struct statement *statement,
                               const struct alter_action *action, const struct table *table) {
     uint64_t count;
@@ -185,14 +211,9 @@ static enum status check_rows(struct change *change, const struct statement *sta
     TRY(session__run_plan(change->f, change->session, statement, action->check_plan, &count));
     if (count == 0)
         return STATUS_OK;
-    if (action->kind == ALTER_SET_NOT_NULL)
-        return error_set(STATUS_NOT_NULL_VIOLATION,
-                         "column \"%s\" of relation \"%s\" contains null values",
-                         action->old_column->name, table->name);
-    const char *name = action->check_count > 0 ? action->checks[0].name : NULL;
-    return error_set(STATUS_CHECK_VIOLATION,
-                     "check constraint \"%s\" of relation \"%s\" is violated by some row",
-                     name == NULL ? "check" : name, table->name);
+    return action->kind == ALTER_SET_NOT_NULL
+               ? null_found(table, action->old_column->name)
+               : check_violated(table, action->check_count > 0 ? &action->checks[0] : NULL);
 }
 
 static enum status alter(struct change *change, const struct statement *statement,
@@ -256,7 +277,8 @@ static enum status alter_table(struct change *change, const struct statement *st
     for (uint32_t i = 0; i < said->action_count; i++) {
         const struct alter_action *action = &said->actions[i];
         if (action->notice != NULL)
-            session__notice(change->f, change->session, "NOTICE", "00000", action->notice);
+            session__notice(change->f, change->session, "NOTICE",
+                            status_sqlstate(action->notice_status), action->notice);
         if (!action->skip)
             TRY(alter(change, statement, action, said->table->oid));
     }

@@ -422,6 +422,9 @@ enum statement_kind node_statement_kind(const parse_node *node);
 enum status bind_canonical(struct binder *b, const struct expression *expression,
                            const char *const *names, const char **text_out) MUST_USE;
 
+/* Values of binder.clause that also refuse subqueries. */
+extern const char bind_clause_check[], bind_clause_default[];
+
 /* ---- planning --------------------------------------------------------------------------- */
 
 enum status plan_query(struct binder *b, struct query *query, struct plan **plan_out) MUST_USE;

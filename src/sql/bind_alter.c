@@ -22,6 +22,7 @@ static enum status alter_add_column(struct binder *b, const PgQuery__AlterTableC
                              "column \"%s\" of relation \"%s\" already exists", node->colname,
                              table->name);
         action->skip = true;
+        action->notice_status = STATUS_DUPLICATE_COLUMN;
         action->notice =
             arena_format(b->arena, "column \"%s\" of relation \"%s\" already exists, skipping",
                          node->colname, table->name);

@@ -315,6 +315,10 @@ static enum status bind_any_all(struct binder *b, const PgQuery__AExpr *node,
     if (right->type.id == TYPE_UNKNOWN) {
         TRY(bind_settle_unknown(b, &left));
         uint32_t array = type_info_get(left->type.id)->array_id;
+        if (array == 0)
+            return bind_error(b, node->location, STATUS_UNDEFINED_OBJECT,
+                              "could not find array type for data type %s",
+                              bind_type_text(b, left->type));
         TRY(bind_coerce(b, right, type_plain(array), CAST_IMPLICIT, right->location, &right));
     }
     if (!type_is_array(right->type.id))

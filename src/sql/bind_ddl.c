@@ -39,6 +39,9 @@ int column_number(const struct definition *d, const char *name) {
     return 0;
 }
 
+const char bind_clause_check[] = "check constraints";
+const char bind_clause_default[] = "DEFAULT expressions";
+
 /* A scratch table with the columns as defined, for binding checks. */
 static enum status scratch_table(struct binder *b, const struct definition *d,
                                  struct table *table) {
@@ -77,7 +80,7 @@ static enum status add_check(struct binder *b, const PgQuery__Constraint *node,
     TRY(bind_query_new(b, &b->query));
     TRY(bind_add_table(b, table, NULL, NULL, &relation, &scope));
     struct expression *condition;
-    b->clause = "check constraints";
+    b->clause = bind_clause_check;
     TRY(bind_expression(b, node->raw_expr, &condition));
     TRY(bind_boolean(b, condition, "CHECK", &condition));
     b->clause = NULL;
@@ -175,7 +178,7 @@ enum status bind_default_text(struct binder *b, const parse_node *node, const ch
                               struct expression **expression_out) {
     struct query *outer = b->query;
     b->query = NULL;
-    b->clause = "DEFAULT expressions";
+    b->clause = bind_clause_default;
     struct expression *value;
     if (NODE_IS(node, COLUMN_REF))
         return bind_error(b, node->column_ref->location, STATUS_FEATURE_NOT_SUPPORTED,
@@ -264,6 +267,11 @@ enum status define_column(struct binder *b, const PgQuery__ColumnDef *node, stru
                                   &column->default_text, default_out));
             break;
         case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
+            if (column->identity != 0)
+                return bind_error(b, constraint->location, STATUS_SYNTAX_ERROR,
+                                  "multiple identity specifications for column \"%s\" of table "
+                                  "\"%s\"",
+                                  column->name, d->table_name);
             column->identity = constraint->generated_when[0];
             if (column->type.id != TYPE_INT2 && column->type.id != TYPE_INT4 &&
                 column->type.id != TYPE_INT8)
@@ -281,12 +289,17 @@ enum status define_column(struct binder *b, const PgQuery__ColumnDef *node, stru
             TRY(add_constraint(b, constraint, d, column->name, &ignored));
             break;
         }
+        if (column->identity != 0 && column->default_text != NULL)
+            return bind_error(b, constraint->location, STATUS_SYNTAX_ERROR,
+                              "both default and identity specified for column \"%s\" of table "
+                              "\"%s\"",
+                              column->name, d->table_name);
+        if (null_said && column->not_null)
+            return bind_error(b, constraint->location, STATUS_SYNTAX_ERROR,
+                              "conflicting NULL/NOT NULL declarations for column \"%s\" of table "
+                              "\"%s\"",
+                              column->name, d->table_name);
     }
-    if (null_said && column->not_null)
-        return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
-                          "conflicting NULL/NOT NULL declarations for column \"%s\" of table "
-                          "\"%s\"",
-                          column->name, d->table_name);
     return STATUS_OK;
 }
 

@@ -69,7 +69,9 @@ enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
         switch (statement->kind) {
         case STATEMENT_DROP_TABLE:
             if (as_table == NULL && (as_index != NULL || as_sequence != NULL))
-                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a table", name.name);
+                return wrong_drop(name.name, "a table",
+                                  as_index != NULL ? "INDEX to remove an index"
+                                                   : "SEQUENCE to remove a sequence");
             if (as_table == NULL) {
                 TRY(drop_missing(b, node, objects, notices, "table", name));
                 continue;
@@ -84,7 +86,9 @@ enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
             break;
         case STATEMENT_DROP_INDEX:
             if (as_index == NULL && as_table != NULL)
-                return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not an index", name.name);
+                return as_table->kind == RELATION_VIEW
+                           ? wrong_drop(name.name, "an index", "VIEW to remove a view")
+                           : wrong_drop(name.name, "an index", "TABLE to remove a table");
             if (as_index == NULL) {
                 TRY(drop_missing(b, node, objects, notices, "index", name));
                 continue;

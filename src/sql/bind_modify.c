@@ -118,11 +118,13 @@ struct insert_list {
     uint32_t count;
     const struct column **columns;
     int *locations;
+    bool ignore_identity; /* OVERRIDING USER VALUE */
 };
 
 static enum status insert_columns(struct binder *b, const PgQuery__InsertStmt *insert,
                                   const struct table *table, struct insert_list *list) {
     uint32_t capacity = (uint32_t)insert->n_cols + table->column_count;
+    list->ignore_identity = insert->override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_USER_VALUE;
     TRY(BIND_ARRAY(b, capacity, &list->columns));
     TRY(BIND_ARRAY(b, capacity, &list->locations));
     if (insert->n_cols == 0) {
@@ -148,10 +150,11 @@ static enum status insert_columns(struct binder *b, const PgQuery__InsertStmt *i
 static enum status check_identity(struct binder *b, const struct column *column, bool is_default,
                                   PgQuery__OverridingKind override) {
     if (column->identity != 'a' || is_default ||
-        override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_SYSTEM_VALUE)
+        override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_SYSTEM_VALUE ||
+        override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_USER_VALUE)
         return STATUS_OK;
     enum status status =
-        bind_error(b, -1, STATUS_SYNTAX_ERROR,
+        bind_error(b, -1, STATUS_GENERATED_ALWAYS,
                    "cannot insert a non-DEFAULT value into column \"%s\"", column->name);
     error_detail("Column \"%s\" is an identity column defined as GENERATED ALWAYS.", column->name);
     error_hint("Use OVERRIDING SYSTEM VALUE to override.");
@@ -243,6 +246,8 @@ static enum status full_row(struct binder *b, const struct table *table, struct 
         while (query != NULL && query->targets[t].junk)
             t++;
         const struct column *column = list->columns[c];
+        if (list->ignore_identity && column->identity != 0)
+            continue; /* the sequence's value stays */
         struct type type = query != NULL ? query->targets[t].expression->type : column->type;
         struct expression *value = expression_variable(b, 0, 0, (int16_t)(c + 1), type);
         if (query != NULL)
@@ -383,7 +388,7 @@ static enum status assign_one(struct binder *b, const struct table *table, const
     } else {
         if (column->identity == 'a') {
             enum status status =
-                bind_error(b, location, STATUS_SYNTAX_ERROR,
+                bind_error(b, -1, STATUS_GENERATED_ALWAYS,
                            "column \"%s\" can only be updated to DEFAULT", column->name);
             error_detail("Column \"%s\" is an identity column defined as GENERATED ALWAYS.",
                          column->name);

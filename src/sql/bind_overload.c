@@ -283,6 +283,7 @@ enum status bind_coerce_arguments(struct binder *b, int location, uint32_t count
                               "unknown");
         common = TYPE_TEXT;
     }
+    bool homeless = false; /* an array over a type that has none */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t *type = &types[i];
         if (*type == TYPE_ANYELEMENT || *type == TYPE_ANYNONARRAY)
@@ -296,6 +297,7 @@ enum status bind_coerce_arguments(struct binder *b, int location, uint32_t count
         else if (*type == TYPE_ANYCOMPATIBLEARRAY)
             *type = type_element(arguments[i]->type.id) == common ? arguments[i]->type.id
                                                                   : type_array(common);
+        homeless |= *type == 0;
     }
     if (*result == TYPE_ANYELEMENT || *result == TYPE_ANYNONARRAY)
         *result = element;
@@ -305,6 +307,10 @@ enum status bind_coerce_arguments(struct binder *b, int location, uint32_t count
         *result = common;
     else if (*result == TYPE_ANYCOMPATIBLEARRAY)
         *result = type_array(common);
+    if (homeless || *result == 0)
+        return bind_error(b, location, STATUS_UNDEFINED_OBJECT,
+                          "could not find array type for data type %s",
+                          bind_type_text(b, type_plain(element != 0 ? element : common)));
     for (uint32_t i = 0; i < count; i++) {
         uint32_t from = arguments[i]->type.id;
         if (types[i] == TYPE_TEXT && (from == TYPE_VARCHAR || from == TYPE_NAME))

@@ -102,6 +102,13 @@ static enum status sequence_options(struct binder *b, size_t count, parse_node *
         return error_set(STATUS_INVALID_PARAMETER_VALUE,
                          "MINVALUE (%lld) must be less than MAXVALUE (%lld)",
                          (long long)sequence->minimum, (long long)sequence->maximum);
+    if (sequence->cache <= 0)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE, "CACHE (%lld) must be greater than zero",
+                         (long long)sequence->cache);
+    if (sequence->start > sequence->maximum)
+        return error_set(STATUS_INVALID_PARAMETER_VALUE,
+                         "START value (%lld) cannot be greater than MAXVALUE (%lld)",
+                         (long long)sequence->start, (long long)sequence->maximum);
     if (sequence->start < sequence->minimum)
         return error_set(STATUS_INVALID_PARAMETER_VALUE,
                          "START value (%lld) cannot be less than MINVALUE (%lld)",

@@ -51,6 +51,10 @@ static enum status bind_quantified(struct binder *b, const PgQuery__SubLink *nod
 enum status bind_sublink(struct binder *b, const PgQuery__SubLink *node, struct expression **out) {
     struct bound_sublink *link;
     TRY(BIND_ARRAY(b, 1, &link));
+    if (b->clause == bind_clause_check || b->clause == bind_clause_default)
+        return bind_error(
+            b, node->location, STATUS_FEATURE_NOT_SUPPORTED, "cannot use subquery in %s",
+            b->clause == bind_clause_check ? "check constraint" : "DEFAULT expression");
     if (b->query == NULL)
         return bind_error(b, node->location, STATUS_FEATURE_NOT_SUPPORTED,
                           "cannot use subquery in this context");

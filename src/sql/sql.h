@@ -222,6 +222,7 @@ struct alter_action {
     enum alter_kind kind;
     bool skip; /* IF [NOT] EXISTS and nothing to do: notice */
     const char *notice;
+    enum status notice_status;              /* gives its SQLSTATE */
     struct column_spec column;              /* ADD_COLUMN */
     const struct column *old_column;        /* DROP_COLUMN, SET_DEFAULT, SET_NOT_NULL */
     const struct expression *default_value; /* ADD_COLUMN, row-free: evaluate once into

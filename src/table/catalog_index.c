@@ -121,9 +121,7 @@ static enum status primary_not_null(struct fiber *f, struct ddl *ddl, const stru
         if (!column->not_null)
             TRY(ddl_has_null(f, ddl, table, column->number, &has_null));
         if (has_null)
-            return error_set(STATUS_NOT_NULL_VIOLATION,
-                             "column \"%s\" of relation \"%s\" contains null values", column->name,
-                             table->name);
+            return row__null_found(table, column->name);
         TRY(catalog_attribute_set_not_null(f, ddl, table->oid, column->number, true));
     }
     return STATUS_OK;

@@ -145,9 +145,7 @@ static enum status add_column(struct fiber *f, struct ddl *ddl, const struct tab
     if (spec->not_null && (!spec->has_missing || spec->missing.is_null))
         TRY(ddl_has_rows(f, ddl, table, &has_rows));
     if (has_rows)
-        return error_set(STATUS_NOT_NULL_VIOLATION,
-                         "column \"%s\" of relation \"%s\" contains null values", spec->name,
-                         table->name);
+        return row__null_found(table, spec->name);
     int number = table->column_count + 1;
     TRY(column_insert(f, ddl, table->namespace_name, table->oid, number, spec));
     struct catalog_row row;
@@ -190,9 +188,7 @@ static enum status set_not_null(struct fiber *f, struct ddl *ddl, const struct t
     if (not_null && !column->not_null)
         TRY(ddl_has_null(f, ddl, table, number, &has_null));
     if (has_null)
-        return error_set(STATUS_NOT_NULL_VIOLATION,
-                         "column \"%s\" of relation \"%s\" contains null values", column->name,
-                         table->name);
+        return row__null_found(table, column->name);
     return catalog_attribute_set_not_null(f, ddl, table->oid, number, not_null);
 }
 

@@ -2,10 +2,10 @@
 #include "table/block.h"
 
 enum status row__bring_in(struct fiber *f, struct transaction *transaction,
-                          const struct row_place *place, struct slice stub, struct arena *arena,
+                          const struct row_place *place, struct slice pointer, struct arena *arena,
                           struct slice *row_out) {
     return large__get(f, transaction, place->partition, place->table, large_id(place->row, 0),
-                      row_outside_size(stub), place->version == ROW_NEWEST, arena, row_out);
+                      row_outside_size(pointer), place->version == ROW_NEWEST, arena, row_out);
 }
 
 enum status row__stored(const struct table *table, struct slice bytes,

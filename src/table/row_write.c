@@ -186,9 +186,9 @@ static enum status put_long(struct fiber *f, struct row_writer *writer, struct r
         return row_writer_put_bytes(f, writer, row, &bytes);
     }
     TRY(large__put(f, writer->transaction, writer->partition, table, id, bytes, before[0].size));
-    uint8_t stub[ROW_OUTSIDE_SIZE];
-    row_outside_encode((uint32_t)bytes.size, stub);
-    bytes = slice_of(stub, sizeof stub);
+    uint8_t pointer[ROW_OUTSIDE_SIZE];
+    row_outside_encode((uint32_t)bytes.size, pointer);
+    bytes = slice_of(pointer, sizeof pointer);
     return row_writer_put_bytes(f, writer, row, &bytes);
 }
 

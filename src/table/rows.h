@@ -71,9 +71,9 @@ struct value row__address_column(const struct row_place *place, int16_t number);
 /* The prefix and what follows of a stored row; DATA_CORRUPTED. */
 enum status row__stored(const struct table *table, struct slice bytes,
                         struct row_stored *stored_out) MUST_USE;
-/* The bytes of an outside row for its stub. */
+/* The bytes of an outside row for its pointer. */
 enum status row__bring_in(struct fiber *f, struct transaction *transaction,
-                          const struct row_place *place, struct slice stub, struct arena *arena,
+                          const struct row_place *place, struct slice pointer, struct arena *arena,
                           struct slice *row_out) MUST_USE;
 /* Columns of an encoded row; long values are fetched. Values live in `row` and `arena`. */
 enum status row__columns(struct fiber *f, struct transaction *transaction,
@@ -118,6 +118,8 @@ enum status unique__claim(struct fiber *f, struct transaction *transaction,
 /* 23505 with PostgreSQL's words; `building`: those of CREATE UNIQUE INDEX. */
 enum status unique__violation(const struct table *table, const struct index *index,
                               const struct value *row, bool building) MUST_USE;
+/* 23502 for the rows there are, when a column becomes NOT NULL. */
+enum status row__null_found(const struct table *table, const char *column) MUST_USE;
 /* 23502 when a column is null that must not be. */
 enum status row__check_not_null(const struct table *table, const struct value *row) MUST_USE;
 enum status row__not_null_violation(const struct table *table, unsigned column,

@@ -265,9 +265,9 @@ enum status scan__decode(struct fiber *f, struct table_scan *scan, uint32_t coun
 /* Rows whose bytes lie outside: `outside` has their positions; bring them in after the others were
    decoded, one by one, because that suspends. */
 static enum status decode_outside(struct fiber *f, struct table_scan *scan,
-                                  struct row_address address, struct slice stub) {
+                                  struct row_address address, struct slice pointer) {
     struct row_place place = {scan->table, scan->partition, address.row, ROW_AT_SNAPSHOT};
-    TRY(row__bring_in(f, scan->context.transaction, &place, stub, &scan->rows,
+    TRY(row__bring_in(f, scan->context.transaction, &place, pointer, &scan->rows,
                       &scan->row_bytes[0]));
     scan->addresses[0] = address;
     return scan__decode(f, scan, 1, false);
@@ -337,7 +337,7 @@ static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
 }
 
 /* One portion from the cursor. Runs of ordinary rows are decoded at once; an outside row ends a
-   run. Its stub and all that follows must be copied first, for reading it suspends. */
+   run. Its pointer and all that follows must be copied first, for reading it suspends. */
 static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t count_max) {
     size_t count;
     TRY(txn_cursor_next(f, scan->cursor, scan->entries, count_max, &count));

@@ -27,12 +27,6 @@ static void append_value(struct buffer *buffer, const struct value *value) {
         buffer_append_text(buffer, "?");
 }
 
-static void name_fields(const struct table *table) {
-    struct error *error = error_current();
-    snprintf(error->schema, sizeof error->schema, "%s", table->namespace_name);
-    snprintf(error->table, sizeof error->table, "%s", table->name);
-}
-
 enum status unique__violation(const struct table *table, const struct index *index,
                               const struct value *row, bool building) {
     struct buffer text = {0};
@@ -57,9 +51,7 @@ enum status unique__violation(const struct table *table, const struct index *ind
     if (buffer_status(&text) == STATUS_OK)
         error_detail("%.*s", (int)text.size, (const char *)text.data);
     buffer_release(&text);
-    name_fields(table);
-    struct error *error = error_current();
-    snprintf(error->constraint, sizeof error->constraint, "%s", index->name);
+    error_relation(table->namespace_name, table->name, NULL, index->name);
     return STATUS_UNIQUE_VIOLATION;
 }
 
@@ -99,10 +91,16 @@ enum status row__not_null_violation(const struct table *table, unsigned column,
     if (buffer_status(&text) == STATUS_OK)
         error_detail("%.*s", (int)text.size, (const char *)text.data);
     buffer_release(&text);
-    name_fields(table);
-    struct error *error = error_current();
-    snprintf(error->column, sizeof error->column, "%s", name);
+    error_relation(table->namespace_name, table->name, name, NULL);
     return STATUS_NOT_NULL_VIOLATION;
+}
+
+enum status row__null_found(const struct table *table, const char *column) {
+    enum status status =
+        error_set(STATUS_NOT_NULL_VIOLATION,
+                  "column \"%s\" of relation \"%s\" contains null values", column, table->name);
+    error_relation(table->namespace_name, table->name, column, NULL);
+    return status;
 }
 
 enum status row__check_not_null(const struct table *table, const struct value *row) {
