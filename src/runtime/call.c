@@ -38,16 +38,17 @@ struct call {
     fiber_function function;
     void *argument;
     uint8_t class;
-    bool shielded, credited, cancel_sent, replied;
-    bool metered;    /* as its fiber's */
-    uint8_t charged; /* to the handler */
+    bool shielded, metered; /* as the caller's fiber */
     uint32_t depth;
     const char *name;
     struct deadline deadline;
-    struct fiber *handler; /* the target core's, while it lives */
-    enum status status;
     enum status cancel_reason;
     const char *cancel_message;
+    bool credited, cancel_sent, replied; /* the caller's core's */
+    /* The target's core's, until it replies. */
+    struct fiber *handler; /* while it lives */
+    enum status status;
+    uint8_t charged; /* to the handler */
 };
 
 /* ---- credit ----------------------------------------------------------------------------- */

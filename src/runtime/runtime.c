@@ -43,6 +43,9 @@ static void find_own_stack(struct core *c) {
         pthread_attr_destroy(&attributes);
     }
     c->loop_stack_low = low;
+#ifdef WITH_TSAN
+    c->loop_tsan_fiber = __tsan_get_current_fiber();
+#endif
 }
 
 static void pin(const struct core *c) {
@@ -90,9 +93,6 @@ static void *core_thread(void *argument) {
     if (runtime->pin_threads)
         pin(c);
     c->alternate_stack = overflow__thread_begin();
-#ifdef WITH_TSAN
-    c->loop_tsan_fiber = __tsan_get_current_fiber();
-#endif
     open_and_answer(c);
     if (c->opened) {
         core__loop(c);

@@ -239,9 +239,6 @@ static enum status fail_and_repeat(struct fiber *f, struct stand *stand) {
     for (unsigned i = 0; i < PAGES; i++)
         TRY(make(f, &play, i));
     TRY(checkpoint(f, &play));
-    faulty = *environment__current;
-    faulty.file_fault = fault;
-    environment__current = &faulty;
     unsigned misses = 0;
     for (unsigned at = 0; at < FAULTS_MAX && misses < 3; at++) {
         bool met = false;
@@ -259,7 +256,12 @@ static enum status fail_and_repeat(struct fiber *f, struct stand *stand) {
 }
 
 static void a_failed_checkpoint_is_repeated(void **state) {
+    const struct environment *sound = environment__current;
+    faulty = *sound;
+    faulty.file_fault = fault;
+    environment__current = &faulty;
     run_on_stand(40 * PAGE_SIZE, 0, fail_and_repeat);
+    environment__current = sound;
 }
 
 int main(void) {
