@@ -60,14 +60,18 @@ void thread_pause(void);
  * written without locked instructions, since nobody else writes to the slot's.
  */
 enum { THREAD_SLOTS = 64 };
-extern _Thread_local int thread__slot;
+extern _Thread_local int thread__slot __attribute__((tls_model("initial-exec")));
 int thread__slot_take(void);
 /* A number that no other living thread has, 0 .. THREAD_SLOTS-1. -1, for good: all are taken, or
    the system has no thread_barrier. When the thread has ended another may get the number; it sees
    what the first one wrote. */
 static inline int thread_slot(void) {
     int slot = thread__slot;
-    return __builtin_expect(slot >= -1, true) ? slot : thread__slot_take();
+    return __builtin_expect(slot >= 0, true) ? slot : thread__slot_take();
+}
+/* The same, but also negative as long as the thread has not asked for one. */
+static inline int thread_slot_now(void) {
+    return thread__slot;
 }
 /* Between call and return every running thread of the process passes a full memory barrier; nothing
    where no thread can have a slot. Some microseconds. */

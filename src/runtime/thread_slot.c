@@ -35,6 +35,8 @@ static void begin(void) {
 }
 
 int thread__slot_take(void) {
+    if (thread__slot == NONE)
+        return NONE;
     pthread_once(&once, begin);
     thread__slot = NONE;
     if (!available)
