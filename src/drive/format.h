@@ -118,24 +118,6 @@ static inline uint64_t entry_value_offset(const struct geometry *geometry, uint6
     return value_size == 0 ? at : align_up(at, (uint64_t)1 << geometry->alignment_log);
 }
 
-/* Format 2, and of an entry whose header was found good before: what a read needs. False: it is no
-   longer, or reaches over the limit. */
-static inline bool entry_glance(const struct geometry *geometry, const uint8_t *base,
-                                uint64_t limit, uint64_t place, enum entry_kind *kind_out,
-                                struct slice *key_out, struct slice *value_out) {
-    const uint8_t *bytes = base + place;
-    if (limit - place < FORMAT_ENTRY_HEADER_SIZE)
-        return false;
-    size_t key_size = get_le16(bytes + 10);
-    uint64_t value_size = get_le64(bytes + 12) & (((uint64_t)1 << 48) - 1);
-    uint64_t value_at = entry_value_offset(geometry, place, key_size, value_size);
-    *kind_out = bytes[8];
-    *key_out = slice_of(bytes + FORMAT_ENTRY_HEADER_SIZE, key_size);
-    *value_out = slice_of(base + value_at, (size_t)value_size);
-    return value_at <= limit && value_size <= limit - value_at &&
-           (unsigned)*kind_out - ENTRY_PUT <= ENTRY_DELETE - ENTRY_PUT;
-}
-
 /* Format 2: writes header and key to `bytes` (40 + key size); fields of `entry`: kind, flags, key,
    value.size, start, before, version, time_us; header_checksum is set. The entry's checksum is put
    by entry_finish. */

@@ -69,22 +69,23 @@ static inline void table_prefetch(const struct table *table, uint64_t hash) {
     __builtin_prefetch(&table->slots[table_home(table, hash)]);
 }
 
-/* The place (with the flag) of the first slot of the home line that has the hash, 0 if none has.
- *ends_out: the line is not full, so there is nothing to be found in the next one either. */
-static inline uint64_t table_glance(const struct table *table, uint64_t hash, bool *ends_out) {
-    const struct slot *line = &table->slots[table_home(table, hash)];
-    uint64_t place[LINE_SLOTS], found = 0;
-#pragma GCC unroll 4
-    for (int i = 0; i < LINE_SLOTS; i++)
-        place[i] = atomic_load_explicit(&line[i].place, memory_order_acquire);
+/* The place (with the flag) of the first slot of the line that has the hash, 0 if none has. */
+static inline uint64_t line_find(const struct slot *line, uint64_t hash) {
+    uint64_t found = 0;
 #pragma GCC unroll 4
     for (int i = LINE_SLOTS - 1; i >= 0; i--) {
+        uint64_t place = atomic_load_explicit(&line[i].place, memory_order_acquire);
         bool equal = atomic_load_explicit(&line[i].hash, memory_order_relaxed) == hash;
         /* Nobody can guess this: a conditional move. */
-        found = __builtin_expect_with_probability(equal, 1, 0.5) ? place[i] : found;
+        found = __builtin_expect_with_probability(equal, 1, 0.5) ? place : found;
     }
-    *ends_out = place[LINE_SLOTS - 1] == 0;
     return found;
+}
+
+/* The hash is neither in this line, its home, nor in the next one, since there is room in this. */
+static inline bool line_lacks(const struct slot *line, uint64_t hash) {
+    bool full = atomic_load_explicit(&line[LINE_SLOTS - 1].place, memory_order_acquire) != 0;
+    return !full && line_find(line, hash) == 0;
 }
 
 /* The slot that a hash takes which is not there, or has other slots only. There must be room. */

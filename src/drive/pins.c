@@ -11,13 +11,11 @@ void pins_open(struct pins *pins) {
     atomic_store_explicit(&pins->shared, OPEN + 1, memory_order_release);
 }
 
-/* A visit is some instructions long, unless its thread is put to sleep in it. */
+/* A visit is some instructions long, unless its thread is put to sleep in it; and there is more
+   between two visits than in one. */
 static void wait_for_visits(void) {
     for (int i = 0; i < THREAD_SLOTS; i++) {
-        const struct pins_visit *visit = &pins__visits[i];
-        uint32_t number = atomic_load_explicit(&visit->number, memory_order_acquire);
-        while (number % 2 == 1 &&
-               atomic_load_explicit(&visit->number, memory_order_acquire) == number)
+        while (atomic_load_explicit(&pins__visits[i].inside, memory_order_acquire))
             thread_pause();
     }
 }

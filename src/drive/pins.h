@@ -34,7 +34,7 @@ struct pins {
 
 /* One for each slot, for all stores of the process. */
 struct pins_visit {
-    _Alignas(64) _Atomic uint32_t number; /* odd: inside */
+    _Alignas(64) _Atomic bool inside;
 };
 extern struct pins_visit pins__visits[THREAD_SLOTS];
 
@@ -45,15 +45,12 @@ void pins_open(struct pins *pins);
 bool pins_retire(struct pins *pins) MUST_USE;
 
 /* A visit: what is read and counted in it counts as done at once for pins_retire. */
-static inline uint32_t visit_begin(int slot) {
-    struct pins_visit *visit = &pins__visits[slot];
-    uint32_t number = atomic_load_explicit(&visit->number, memory_order_relaxed) + 1;
-    atomic_store_explicit(&visit->number, number, memory_order_relaxed);
+static inline void visit_begin(int slot) {
+    atomic_store_explicit(&pins__visits[slot].inside, true, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* thread_barrier() has the other half */
-    return number;
 }
-static inline void visit_end(int slot, uint32_t number) {
-    atomic_store_explicit(&pins__visits[slot].number, number + 1, memory_order_release);
+static inline void visit_end(int slot) {
+    atomic_store_explicit(&pins__visits[slot].inside, false, memory_order_release);
 }
 
 /* In a visit that found the pins open. */
@@ -64,14 +61,14 @@ static inline void pins_count(struct pins *pins, int slot, int64_t number) {
 }
 
 static inline bool pins__count_open(struct pins *pins, int64_t number) {
-    int slot = thread_slot();
-    if (slot < 0)
+    int slot = thread_slot_now();
+    if (__builtin_expect(slot < 0, false))
         return false;
-    uint32_t visit = visit_begin(slot);
+    visit_begin(slot);
     bool open = !atomic_load_explicit(&pins->retired, memory_order_relaxed);
-    if (open)
+    if (__builtin_expect(open, true))
         pins_count(pins, slot, number);
-    visit_end(slot, visit);
+    visit_end(slot);
     return open;
 }
 

@@ -63,6 +63,13 @@ struct mapping {
 
 struct drive_view {
     struct pins pins; /* open while it is the current one; dead: it is on the free list */
+    /* What a lookup needs of the parts, together in a line of the cache. */
+    struct slot *slots;
+    uint64_t lines;
+    const uint8_t *base;
+    uint64_t plain_from; /* headers from here on are good; UINT64_MAX in format 1 */
+    uint64_t value_mask; /* alignment of values - 1 */
+
     struct drive *drive;
     struct generation *generation;
     struct mapping *mapping;
@@ -115,7 +122,6 @@ static inline uint64_t generation_end(const struct generation *generation) {
 /* view.c */
 
 void view__bury(struct drive_view *view);
-struct drive_view *view__acquire_shared(struct drive *drive);
 static inline void view__retain(struct drive_view *view) {
     pins_add(&view->pins, 1);
 }
@@ -127,30 +133,21 @@ static inline void view__release_many(struct drive_view *view, uint64_t count) {
 static inline void view__release(struct drive_view *view) {
     view__release_many(view, 1);
 }
-/* Pin the current view; *end_out: how far its index is complete. */
-static inline struct drive_view *view__acquire(struct drive *drive, uint64_t *end_out) {
-    int slot = thread_slot();
-    for (;;) {
-        struct drive_view *view;
-        if (__builtin_expect(slot >= 0, true)) {
-            uint32_t visit = visit_begin(slot);
-            view = atomic_load_explicit(&drive->current, memory_order_acquire);
-            pins_count(&view->pins, slot, 1);
-            visit_end(slot, visit);
-        } else {
-            view = view__acquire_shared(drive);
-        }
-        /* The end must be read while the view is the current one: a table that was replaced is not
-           kept up to date. */
-        uint64_t end = generation_end(view->generation);
-        if (__builtin_expect(atomic_load_explicit(&drive->current, memory_order_acquire) == view,
-                             true)) {
-            *end_out = end;
-            return view;
-        }
-        view__release(view);
-    }
+/* By a thread with a slot. *current_out false: it was replaced meanwhile, release it and ask again.
+   The end must be read while the view is the current one: a table that was replaced is not kept up
+   to date. */
+static inline struct drive_view *view__acquire_once(struct drive *drive, int slot,
+                                                    uint64_t *end_out, bool *current_out) {
+    visit_begin(slot);
+    struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_acquire);
+    pins_count(&view->pins, slot, 1);
+    visit_end(slot);
+    *end_out = generation_end(view->generation);
+    *current_out = atomic_load_explicit(&drive->current, memory_order_acquire) == view;
+    return view;
 }
+/* Pin the current view; *end_out: how far its index is complete. */
+struct drive_view *view__acquire(struct drive *drive, uint64_t *end_out);
 /* It is no longer current: let go of it as that. */
 void view__retire(struct drive_view *view);
 /* Make a view of the parts current; each part gets a reference of its own. Under `writer`. */

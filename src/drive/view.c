@@ -107,12 +107,28 @@ void drive__release(struct drive *drive) {
 
 /* A thread without a slot counts the pin where also those of retired views are counted. It holds
    only if the view is the current one afterwards: it may have died and been used again in
-   between. The caller looks. */
-struct drive_view *view__acquire_shared(struct drive *drive) {
+   between. */
+static struct drive_view *acquire_shared(struct drive *drive, uint64_t *end_out,
+                                         bool *current_out) {
     for (;;) {
         struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_acquire);
-        if (pins_try(&view->pins))
+        if (!pins_try(&view->pins))
+            continue;
+        *end_out = generation_end(view->generation);
+        *current_out = atomic_load_explicit(&drive->current, memory_order_acquire) == view;
+        return view;
+    }
+}
+
+struct drive_view *view__acquire(struct drive *drive, uint64_t *end_out) {
+    int slot = thread_slot();
+    for (;;) {
+        bool current;
+        struct drive_view *view = slot >= 0 ? view__acquire_once(drive, slot, end_out, &current)
+                                            : acquire_shared(drive, end_out, &current);
+        if (current)
             return view;
+        view__release(view);
     }
 }
 
@@ -160,6 +176,11 @@ enum status view__publish(struct drive *drive, struct generation *generation,
     view->generation = generation;
     view->mapping = mapping;
     view->table = table;
+    view->slots = table->slots;
+    view->lines = table->lines;
+    view->base = mapping->base;
+    view->plain_from = generation->geometry.format == 1 ? UINT64_MAX : generation->checked_from;
+    view->value_mask = ((uint64_t)1 << generation->geometry.alignment_log) - 1;
     atomic_fetch_add(&generation->reference_count, 1);
     atomic_fetch_add(&mapping->reference_count, 1);
     table_retain(table);

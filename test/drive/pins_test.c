@@ -93,10 +93,10 @@ static struct thing *take(void) {
     for (;;) {
         struct thing *thing;
         if (slot >= 0) {
-            uint32_t visit = visit_begin(slot);
+            visit_begin(slot);
             thing = atomic_load_explicit(&current, memory_order_acquire);
             pins_count(&thing->pins, slot, 1);
-            visit_end(slot, visit);
+            visit_end(slot);
         } else {
             thing = atomic_load_explicit(&current, memory_order_acquire);
             if (!pins_try(&thing->pins))
