@@ -10,6 +10,8 @@
 #include "base/base_memory.h"
 #include "btree/tree.h"
 
+enum { ENTRIES_AHEAD = 16 };
+
 void btree_cursor_init(struct btree_cursor *cursor, struct btree *tree) {
     *cursor = (struct btree_cursor){.tree = tree};
 }
@@ -253,13 +255,38 @@ static enum status settle(struct fiber *f, struct btree_cursor *cursor) {
     return found ? STATUS_OK : btree_cursor_next(f, cursor);
 }
 
-static enum status copy_keys(const struct btree *tree, struct node node, struct page_id page,
-                             unsigned first, size_t count, uint8_t *key_bytes, size_t stride) {
+/* Key of 8 bytes of which at most 4 lie behind the prefix: the slot's head has them. */
+static void copy_short_key(struct node node, unsigned slot, uint64_t prefix, unsigned prefix_bits,
+                           uint8_t *key_out) {
+    uint64_t rest = (uint64_t)get_le32(node_slot(node, slot)) << 32;
+    put_be64(key_out, prefix_bits == 64 ? prefix : prefix | rest >> prefix_bits);
+}
+
+/* Records lie in no order and are mostly not in the cache: they are asked for some entries ahead,
+   and keys are taken from the slots where that is possible. */
+static enum status copy_entries(const struct btree *tree, struct node node, struct page_id page,
+                                unsigned first, size_t count, struct slice *values_out,
+                                uint8_t *key_bytes, size_t stride) {
+    uint8_t start[8] = {0};
+    unsigned prefix_size = node_prefix_size(node);
+    bool is_short = stride == 8 && prefix_size <= 8 && prefix_size >= 4;
+    if (is_short)
+        memcpy(start, node_prefix(node).data, prefix_size);
+    uint64_t prefix = get_be64(start);
     for (size_t i = 0; i < count; i++) {
         unsigned slot = first + (unsigned)i;
-        if (node_key_size(node, slot) != stride)
+        if (i + ENTRIES_AHEAD < count) {
+            const uint8_t *record = node_record(node, slot + ENTRIES_AHEAD);
+            __builtin_prefetch(record);
+            __builtin_prefetch(record + 64);
+        }
+        if (stride > 0 && node_key_size(node, slot) != stride)
             return tree__damaged(tree, page, slot, "key of an unexpected size");
-        node_key_copy(node, slot, key_bytes + i * stride);
+        if (is_short)
+            copy_short_key(node, slot, prefix, prefix_size * 8, key_bytes + i * stride);
+        else if (stride > 0)
+            node_key_copy(node, slot, key_bytes + i * stride);
+        values_out[i] = node_value(node, slot);
     }
     return STATUS_OK;
 }
@@ -283,10 +310,14 @@ enum status btree_cursor_take(struct fiber *f, struct btree_cursor *cursor, size
         struct place next = {leaf, first + (unsigned)count_max};
         pager_pin(leaf);
         if (count <= count_max) { /* the next leaf is found before anything is handed out */
-            uint8_t last[BTREE_KEY_SIZE_MAX];
-            size_t size = node_key_size(node, first + (unsigned)count - 1);
-            node_key_copy(node, first + (unsigned)count - 1, last);
-            enum status status = find_forward(f, tree, slice_of(last, size), true, &next);
+            uint8_t fence[BTREE_KEY_SIZE_MAX];
+            struct slice upper = node_has_upper(node) ? node_upper(node) : SLICE_EMPTY;
+            if (upper.size > 0)
+                memcpy(fence, upper.data, upper.size);
+            next = (struct place){0};
+            enum status status =
+                upper.size == 0 ? STATUS_OK
+                                : find_forward(f, tree, slice_of(fence, upper.size), false, &next);
             if (status != STATUS_OK || !is_current(cursor)) {
                 pager_unpin(tree->pager, leaf);
                 TRY(status);
@@ -295,17 +326,14 @@ enum status btree_cursor_take(struct fiber *f, struct btree_cursor *cursor, size
         } else {
             count = count_max;
         }
-        enum status status = STATUS_OK;
-        if (key_stride > 0)
-            status = copy_keys(tree, node, leaf->id, first, count, key_bytes, key_stride);
+        enum status status =
+            copy_entries(tree, node, leaf->id, first, count, values_out, key_bytes, key_stride);
         if (status == STATUS_OK)
             status = stand_on(cursor, next);
         if (status != STATUS_OK) {
             pager_unpin(tree->pager, leaf);
             return status;
         }
-        for (size_t i = 0; i < count; i++)
-            values_out[i] = node_value(node, first + (unsigned)i);
         *count_out = count;
         *pin = (struct btree_pin){tree->pager, leaf};
         return STATUS_OK;

@@ -48,6 +48,13 @@ struct column_test {
    only for (not) null, PREFIX for strings other than bpchar. */
 bool column_filter_supports(struct type type, enum column_operator operator);
 
+/* A test as a range of numbers: of a column whose values are integers in rows too (int2, int4,
+   int8, date, timestamp, timestamptz, numeric of known scale and at most 18 digits: value times
+   10^scale) those pass that are not null and lie in *low_out .. *high_out; none does when low >
+   high. False: the test or the type has no such form. */
+bool column_test_range(struct type type, const struct column_test *test, int64_t *low_out,
+                       int64_t *high_out);
+
 enum column_verdict { COLUMN_NONE = 1, COLUMN_SOME, COLUMN_ALL };
 
 /* Private but `verdict`. */
@@ -80,5 +87,16 @@ enum column_verdict column_filter_zone(const struct column_filter *filter, uint3
 enum status column_filter_run(const struct column_filter *filter, uint32_t first, uint32_t count,
                               const uint16_t *selection, uint32_t selected, uint16_t *result,
                               uint32_t *result_count, struct arena *arena) MUST_USE;
+
+/* The same as bits, for several tests in a row: clears in `mask` (bit i: row first + i; bits from
+   `count` on are 0) the rows that fail. Cheaper while more than one row in COLUMN_SPARSE is left.
+   Only if column_filter_is_dense: values are not looked at one by one. */
+enum { COLUMN_SPARSE = 16 };
+bool column_filter_is_dense(const struct column_filter *filter);
+enum status column_filter_mask(const struct column_filter *filter, uint32_t first, uint32_t count,
+                               uint64_t *mask) MUST_USE;
+/* How many of its first `count` bits are set; and which, ascending. */
+uint32_t column_mask_count(const uint64_t *mask, uint32_t count);
+uint32_t column_mask_select(const uint64_t *mask, uint32_t count, uint16_t *result);
 
 #endif

@@ -96,12 +96,16 @@ static struct place place_of_numeric(struct numeric number, int scale) {
     return (struct place){order > 0 ? at - 1 : at, order == 0};
 }
 
-static struct place place_of(const struct column_reader *reader, const struct value *constant) {
-    if (reader->type.id == TYPE_NUMERIC)
-        return place_of_numeric(numeric_from_value(constant), reader_scale(reader));
-    if (is_integer(reader->type.id))
+static struct place place_in(struct type type, int scale, const struct value *constant) {
+    if (type.id == TYPE_NUMERIC)
+        return place_of_numeric(numeric_from_value(constant), scale);
+    if (is_integer(type.id))
         return (struct place){integer_of(constant), true};
     return (struct place){image_of_value(constant), true};
+}
+
+static struct place place_of(const struct column_reader *reader, const struct value *constant) {
+    return place_in(reader->type, reader_scale(reader), constant);
 }
 
 /* First code whose entry is above the constant, or (`or_equal`) not below it. */
@@ -143,6 +147,49 @@ static enum status range_of(struct column_reader *reader, const struct value *co
 
 static int64_t clamp(int128_t image) {
     return image > INT64_MAX ? INT64_MAX : image < INT64_MIN ? INT64_MIN : (int64_t)image;
+}
+
+/* Types whose values, in rows, are the numbers that images are. */
+static bool is_number(struct type type) {
+    switch (type.id) {
+    case TYPE_NUMERIC:
+        return type_physical(type) == PHYSICAL_INT64;
+    case TYPE_DATE:
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        return true;
+    default:
+        return is_integer(type.id);
+    }
+}
+
+bool column_test_range(struct type type, const struct column_test *test, int64_t *low_out,
+                       int64_t *high_out) {
+    if (!is_number(type) || test->operator== COLUMN_NOT_EQUAL || test->operator>= COLUMN_IN)
+        return false;
+    int128_t low = -beyond, high = beyond;
+    bool is_null = test->values[0].is_null;
+    if (!is_null) {
+        struct place place = place_in(type, type.scale, &test->values[0]);
+        int128_t not_below = place.equal ? place.at : place.at + 1;
+        if (test->operator== COLUMN_LESS)
+            high = not_below - 1;
+        else if (test->operator!= COLUMN_GREATER && test->operator!= COLUMN_GREATER_EQUAL)
+            high = place.at;
+        if (test->operator== COLUMN_GREATER)
+            low = place.at + 1;
+        else if (test->operator!= COLUMN_LESS && test->operator!= COLUMN_LESS_EQUAL)
+            low = not_below;
+    }
+    if (test->operator== COLUMN_BETWEEN) {
+        is_null = is_null || test->values[1].is_null;
+        if (!is_null)
+            high = place_in(type, type.scale, &test->values[1]).at;
+    }
+    bool empty = is_null || low > high || low > INT64_MAX || high < INT64_MIN;
+    *low_out = empty ? 1 : clamp(low);
+    *high_out = empty ? 0 : clamp(high);
+    return true;
 }
 
 static void set_range(struct column_filter *filter, int128_t low, int128_t high) {

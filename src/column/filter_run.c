@@ -3,8 +3,6 @@
 #include "column/filter.h"
 #include "column/kernel.h"
 
-enum { SPARSE = 16 }; /* up to one row in so many is looked at alone */
-
 /* ---- masks --------------------------------------------------------------------------------- */
 
 static void mask_and(uint64_t *mask, const uint64_t *other, uint32_t count) {
@@ -215,6 +213,37 @@ static void run_sparse(const struct column_filter *filter, uint32_t first,
     *result_count = passed;
 }
 
+bool column_filter_is_dense(const struct column_filter *filter) {
+    return filter->way != WAY_VALUES;
+}
+
+uint32_t column_mask_count(const uint64_t *mask, uint32_t count) {
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < (count + 63) / 64; i++)
+        rows += (uint32_t)__builtin_popcountll(mask[i]);
+    return rows;
+}
+
+uint32_t column_mask_select(const uint64_t *mask, uint32_t count, uint16_t *result) {
+    return kernels()->select(mask, (count + 63) / 64, result);
+}
+
+enum status column_filter_mask(const struct column_filter *filter, uint32_t first, uint32_t count,
+                               uint64_t *mask) {
+    const struct column_reader *reader = filter->reader;
+    uint64_t passing[VALIDITY_WORDS];
+    ASSERT(count <= VECTOR_SIZE && first <= reader->rows && count <= reader->rows - first);
+    ASSERT(column_filter_is_dense(filter));
+    if (filter->verdict == COLUMN_ALL)
+        return STATUS_OK;
+    if (filter->verdict == COLUMN_NONE)
+        memset(passing, 0, (count + 63) / 64 * sizeof *passing);
+    else
+        TRY(make_mask(filter, first, count, passing));
+    mask_and(mask, passing, count);
+    return STATUS_OK;
+}
+
 static void take_all(const uint16_t *selection, uint32_t selected, uint16_t *result,
                      uint32_t *result_count) {
     if (result != selection)
@@ -238,7 +267,7 @@ enum status column_filter_run(const struct column_filter *filter, uint32_t first
     }
     if (filter->way == WAY_VALUES)
         return run_values(filter, first, count, selection, selected, result, result_count, arena);
-    if (filter->way == WAY_RANGE && selection != NULL && selected < count / SPARSE &&
+    if (filter->way == WAY_RANGE && selection != NULL && selected < count / COLUMN_SPARSE &&
         reader->stream.kind != STREAM_DELTA) {
         run_sparse(filter, first, selection, selected, result, result_count);
         return STATUS_OK;

@@ -136,6 +136,21 @@ static enum status test_of_condition(struct fiber *f, struct exec_local *local,
     return STATUS_OK;
 }
 
+/* Conjuncts of a condition, which may be nested; into out[], if there is one. Returns how many. */
+static uint32_t conjuncts(const struct expression *condition, const struct expression **out) {
+    if (condition == NULL)
+        return 0;
+    if (condition->kind != EXPRESSION_AND) {
+        if (out != NULL)
+            out[0] = condition;
+        return 1;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < condition->argument_count; i++)
+        count += conjuncts(condition->arguments[i], out == NULL ? NULL : out + count);
+    return count;
+}
+
 enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
                              const struct plan_node *node, struct arena *arena,
                              struct table_scan_options *options) {
@@ -143,17 +158,17 @@ enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
     options->test_count = options->filter_count = 0;
     if (node->scan.index != NULL)
         return STATUS_OK;
-    bool is_and = filter != NULL && filter->kind == EXPRESSION_AND;
-    uint32_t conditions = filter == NULL ? 0 : is_and ? filter->argument_count : 1;
+    uint32_t conditions = conjuncts(filter, NULL);
     uint32_t lent = exec__scan_filter_count(local->execution, node);
     struct table_scan_test *tests = arena_alloc(arena, (conditions + lent + 1) * sizeof *tests);
     struct table_scan_filter *filters = arena_alloc(arena, (lent + 1) * sizeof *filters);
-    if (tests == NULL || filters == NULL)
+    const struct expression **list = arena_alloc(arena, (conditions + 1) * sizeof(void *));
+    if (tests == NULL || filters == NULL || list == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    conjuncts(filter, list);
     for (uint32_t i = 0; i < conditions; i++) {
         bool made;
-        TRY(test_of_condition(f, local, node, is_and ? filter->arguments[i] : filter, arena,
-                              &tests[options->test_count], &made));
+        TRY(test_of_condition(f, local, node, list[i], arena, &tests[options->test_count], &made));
         options->test_count += made;
     }
     TRY(exec__scan_filters(local->execution, node, arena, tests, &options->test_count, filters,

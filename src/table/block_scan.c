@@ -155,44 +155,6 @@ void block_scan_hide(struct block_scan *scan, uint32_t place) {
     scan->masked = true;
 }
 
-/* Of 64 rows from `at` on, those that are not hidden. Returns the end of the selection. */
-static uint32_t visible_of_word(uint64_t hidden, uint32_t at, uint32_t count, uint16_t *selection,
-                                uint32_t selected) {
-    if (hidden == 0) {
-        for (uint32_t i = 0; i < count; i++)
-            selection[selected + i] = (uint16_t)(at + i);
-        return selected + count;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        selection[selected] = (uint16_t)(at + i);
-        selected += (hidden >> i & 1) == 0;
-    }
-    return selected;
-}
-
-/* Leave out hidden rows. This comes after the tests, which are faster on whole vectors and may look
-   at hidden values. */
-static void leave_out_hidden(const struct block_scan *scan, struct block_rows *rows) {
-    uint32_t selected = 0;
-    if (!scan->masked)
-        return;
-    if (rows->all) {
-        ASSERT(rows->first % 64 == 0); /* batches are of 256 rows at least, but the last */
-        for (uint32_t at = 0; at < rows->count; at += 64)
-            selected = visible_of_word(scan->mask[(rows->first + at) / 64], at,
-                                       rows->count - at < 64 ? rows->count - at : 64,
-                                       rows->selection, selected);
-        rows->all = selected == rows->count;
-    } else {
-        for (uint32_t i = 0; i < rows->selected; i++) {
-            uint32_t position = rows->first + rows->selection[i];
-            rows->selection[selected] = rows->selection[i];
-            selected += (scan->mask[position / 64] >> (position % 64) & 1) == 0;
-        }
-    }
-    rows->selected = selected;
-}
-
 /* ---- rows --------------------------------------------------------------------------------- */
 
 static enum status damaged(const struct block_scan *scan, const struct block_scan_column *column,
@@ -230,28 +192,82 @@ static enum column_verdict test_verdict(const struct block_scan_test *test, uint
     return column_filter_zone(&test->filter, first / COLUMN_ZONE_ROWS);
 }
 
-/* A column that the block lacks: the tests on it are left to the caller. */
-static enum status run_test(struct fiber *f, struct block_scan *scan, struct block_scan_test *test,
-                            struct block_rows *rows, struct arena *arena) {
+/* Have the test's piece open and the test bound to it. A column that the block lacks: tests on it
+   are left to the caller. */
+static enum status test_begin(struct fiber *f, struct block_scan *scan,
+                              struct block_scan_test *test, const struct block_rows *rows,
+                              enum column_verdict *verdict_out) {
     struct block_scan_column *column = &scan->columns[test->column];
+    *verdict_out = COLUMN_ALL;
     if (column->missing)
         return STATUS_OK;
     TRY(column_open_at(f, scan, column, rows->first));
     if (!test->bound)
         TRY(column_filter_bind(&column->reader, &test->test, &column->arena, &test->filter));
     test->bound = true;
-    uint32_t first = rows->first % column->at.piece_rows;
-    enum column_verdict verdict = test_verdict(test, first);
-    if (verdict == COLUMN_ALL)
-        return STATUS_OK;
-    if (verdict == COLUMN_NONE) {
-        rows->selected = 0;
-        return STATUS_OK;
-    }
+    *verdict_out = test_verdict(test, rows->first % column->at.piece_rows);
+    return STATUS_OK;
+}
+
+/* Tests that look at values, and those that are left when few rows are, go by the selection. */
+static enum status run_selected(struct block_scan *scan, struct block_scan_test *test,
+                                struct block_rows *rows, struct arena *arena) {
     uint32_t before = rows->selected;
+    uint32_t first = rows->first % scan->columns[test->column].at.piece_rows;
     TRY(column_filter_run(&test->filter, first, rows->count, rows->all ? NULL : rows->selection,
                           before, rows->selection, &rows->selected, arena));
     rows->all = rows->all && rows->selected == before;
+    return STATUS_OK;
+}
+
+/* The rows that are left become a selection. */
+static void select_left(struct block_rows *rows, const uint64_t *mask, uint32_t left) {
+    rows->all = left == rows->count;
+    rows->selected = rows->all ? left : column_mask_select(mask, rows->count, rows->selection);
+}
+
+/* Of rows->count rows from rows->first on, those that pass the tests and are not hidden. As long as
+   many are left, tests are made on all of them and give bits. */
+static enum status run_tests(struct fiber *f, struct block_scan *scan, struct block_rows *rows,
+                             struct arena *arena) {
+    uint64_t mask[VALIDITY_WORDS];
+    uint32_t words = (rows->count + 63) / 64, left = rows->count;
+    memset(mask, 0xFF, words * sizeof *mask);
+    if (rows->count % 64 != 0)
+        mask[words - 1] = (1ull << rows->count % 64) - 1;
+    if (scan->masked) {
+        ASSERT(rows->first % 64 == 0); /* batches are of 256 rows at least, but the last */
+        for (uint32_t word = 0; word < words; word++)
+            mask[word] &= ~scan->mask[rows->first / 64 + word];
+        left = column_mask_count(mask, rows->count);
+    }
+    bool by_bits = true;
+    for (uint32_t i = 0; i < scan->test_count && left > 0; i++) {
+        struct block_scan_test *test = &scan->tests[i];
+        enum column_verdict verdict;
+        TRY(test_begin(f, scan, test, rows, &verdict));
+        if (verdict == COLUMN_ALL)
+            continue;
+        if (verdict == COLUMN_NONE) {
+            rows->selected = 0;
+            rows->all = false;
+            return STATUS_OK;
+        }
+        if (by_bits && column_filter_is_dense(&test->filter) &&
+            left >= rows->count / COLUMN_SPARSE) {
+            uint32_t first = rows->first % scan->columns[test->column].at.piece_rows;
+            TRY(column_filter_mask(&test->filter, first, rows->count, mask));
+            left = column_mask_count(mask, rows->count);
+            continue;
+        }
+        if (by_bits)
+            select_left(rows, mask, left);
+        by_bits = false;
+        TRY(run_selected(scan, test, rows, arena));
+        left = rows->selected;
+    }
+    if (by_bits)
+        select_left(rows, mask, left);
     return STATUS_OK;
 }
 
@@ -319,11 +335,7 @@ enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct are
         scan->position += rows->count;
         if (rows->count == 0)
             return STATUS_OK;
-        rows->all = true;
-        rows->selected = rows->count;
-        for (uint32_t i = 0; i < scan->test_count && rows->selected > 0; i++)
-            TRY(run_test(f, scan, &scan->tests[i], rows, arena));
-        leave_out_hidden(scan, rows);
+        TRY(run_tests(f, scan, rows, arena));
         for (uint32_t i = 0; i < rows->vector_count; i++)
             scan->columns[i].decoded = false;
         for (uint32_t i = 0; i < scan->filter_count && rows->selected > 0; i++)

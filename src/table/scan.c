@@ -156,8 +156,10 @@ static enum status prepare(struct fiber *f, struct table_scan *scan,
     TRY(arena__array(arena, SCAN_ROWS_MAX, sizeof(struct slice), &scan->row_bytes));
     TRY(arena__array(arena, SCAN_ROWS_MAX, sizeof(struct row_address), &scan->addresses));
     scan->portion = SCAN_INDEX_FIRST;
-    if (scan->index == NULL)
+    if (scan->index == NULL) {
         TRY(blocks_prepare(scan, options));
+        TRY(scan__hot_tests_prepare(scan, options));
+    }
     TRY(arena_status(arena));
     return open_cursor(f, scan, options);
 }
@@ -345,6 +347,8 @@ static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t 
         return hot_rows_end(f, scan);
     bool has_outside = false;
     TRY(entries_sift(scan, &count, &has_outside));
+    if (count > 0 && !has_outside)
+        TRY(scan__hot_tests_run(scan, &count));
     if (count == 0)
         return STATUS_OK;
     if (!has_outside)

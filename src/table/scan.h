@@ -18,6 +18,13 @@ enum {
  */
 enum scan_phase { SCAN_BETWEEN, SCAN_OVER, SCAN_BLOCK };
 
+/* A test of a hot row, on its bytes. */
+struct hot_test {
+    uint16_t column; /* counted from 0 */
+    int64_t low, high;
+    struct vector values; /* of one portion */
+};
+
 struct table_scan {
     struct table_context context;
     const struct table *table;
@@ -53,7 +60,9 @@ struct table_scan {
     bool cold; /* the batch is out of a block */
     uint32_t selected_count;
     struct row_id *row_ids; /* VECTOR_SIZE; for addresses of a block's rows */
-    bool skip_long;         /* rows with values outside are noted, not given out */
+    struct hot_test *hot_tests;
+    size_t hot_test_count;
+    bool skip_long; /* rows with values outside are noted, not given out */
     struct row_id *long_rows;
     size_t long_count, long_capacity;
     uint64_t fresh_count; /* hot rows (deleted ones too) that are newer than their block */
@@ -74,6 +83,12 @@ enum status scan__index_range(const struct index *index, const struct table_scan
    do not live until the next batch. */
 enum status scan__decode(struct fiber *f, struct table_scan *scan, uint32_t count, bool copy)
     MUST_USE;
+/* Before a scan by row id begins: those of the options' tests that can be made on hot rows. */
+enum status scan__hot_tests_prepare(struct table_scan *scan,
+                                    const struct table_scan_options *options) MUST_USE;
+/* Drop those of row_bytes[0 .. *count) that fail a test, with their addresses. No row is outside.
+ */
+enum status scan__hot_tests_run(struct table_scan *scan, size_t *count) MUST_USE;
 /* The next portion of an index scan into the batch. */
 enum status scan__index_next(struct fiber *f, struct table_scan *scan) MUST_USE;
 

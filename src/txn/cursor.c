@@ -334,10 +334,16 @@ static bool runs_touch(const struct txn_cursor *cursor) {
     return false;
 }
 
-static bool layers_spilled(const struct txn_cursor *cursor, const struct transaction_part *part) {
+/* Is there a reason to look into a layer on disk, which may suspend? */
+static bool may_suspend(const struct txn_cursor *cursor, const struct transaction_part *part) {
     const struct generation *generations = cursor->partition->generations;
-    return generations[0].layer.spilled || generations[1].layer.spilled ||
-           (part != NULL && (part->own.spilled || part->staged.spilled));
+    uint64_t snapshot = cursor->transaction->snapshot;
+    bool looks_back = !cursor->range.newest && cursor->tree->changed_newest > snapshot;
+    for (int g = 0; g < 2 && looks_back; g++)
+        if (generations[g].layer.spilled && cursor->tree->entry_count[g] > 0 &&
+            generations[g].end > snapshot)
+            return true;
+    return part != NULL && (part->own.spilled || part->staged.spilled);
 }
 
 static void copy_gathered(struct txn_cursor *cursor) {
@@ -516,8 +522,8 @@ static enum status step(struct fiber *f, struct txn_cursor *cursor, size_t count
     if (cursor->range.newest)
         transaction__depend(cursor->transaction, cursor->tree->changed_newest);
     struct interval interval = interval_of(cursor);
-    if (layers_spilled(cursor, part))
-        copy_gathered(cursor); /* looking there may suspend */
+    if (may_suspend(cursor, part))
+        copy_gathered(cursor);
     bool dirty;
     TRY(step_is_dirty(f, cursor, part, &interval, &dirty));
     *direct_out = !dirty;

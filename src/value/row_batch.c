@@ -190,6 +190,7 @@ static enum status decode_variable_one(const struct chunk *chunk, uint32_t i, ui
 
 /* Strings of narrow rows that store all columns, without nulls and references: the usual case. */
 static enum status decode_strings_plain(const struct chunk *chunk, uint32_t column,
+                                        const struct row_decode_options *options,
                                         struct vector *vector, uint32_t first) {
     const struct row_schema *schema = chunk->schema;
     uint32_t n = schema->column_count, index = schema->variable_index[column];
@@ -204,6 +205,8 @@ static enum status decode_strings_plain(const struct chunk *chunk, uint32_t colu
             return error_set(STATUS_DATA_CORRUPTED,
                              "stored row is damaged: a variable column ends outside");
         to[i] = string_of(row + bytes + start, end - start);
+        if (end - start > STRING_INLINE_SIZE && options->copy_strings)
+            to[i] = string_copy(to[i], options->arena);
     }
     return STATUS_OK;
 }
@@ -212,9 +215,8 @@ static enum status decode_variable(const struct chunk *chunk, uint32_t column,
                                    const struct row_decode_options *options,
                                    uint32_t vector_position, struct vector *vector,
                                    uint32_t first) {
-    if (chunk->uniform && chunk->flags == 0 && vector->physical == PHYSICAL_STRING &&
-        !options->copy_strings)
-        return decode_strings_plain(chunk, column, vector, first);
+    if (chunk->uniform && chunk->flags == 0 && vector->physical == PHYSICAL_STRING)
+        return decode_strings_plain(chunk, column, options, vector, first);
     for (uint32_t i = 0; i < chunk->count; i++)
         if (is_stored(chunk, i, column) && !is_null(chunk, i, column))
             TRY(decode_variable_one(chunk, i, column, options, vector_position, vector, first + i));
@@ -226,7 +228,8 @@ enum status row_decode_batch(const struct row_schema *schema, const struct slice
                              uint32_t count, const struct row_decode_options *options,
                              struct vector *vectors) {
     ASSERT(options->target_row + count <= VECTOR_SIZE);
-    struct chunk chunk = {.schema = schema};
+    struct chunk chunk; /* some KB: only what open_chunk needs is set */
+    chunk.schema = schema;
     for (uint32_t done = 0; done < count; done += chunk.count) {
         uint32_t rest = count - done, first = options->target_row + done;
         TRY(open_chunk(&chunk, rows + done, rest < CHUNK_ROWS ? rest : CHUNK_ROWS));

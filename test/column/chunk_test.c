@@ -136,6 +136,48 @@ static void expect_vector(struct random *random, const struct random_column *col
     assert_int_equal(passed, expected);
 }
 
+/* The same as bits, over those that were set before. */
+static void expect_mask(struct random *random, const struct random_column *column,
+                        const struct column_filter *filter, uint32_t first, uint32_t count) {
+    uint64_t mask[VALIDITY_WORDS] = {0}, before[VALIDITY_WORDS];
+    uint16_t result[VECTOR_SIZE];
+    uint32_t expected = 0;
+    if (!column_filter_is_dense(filter))
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        if (random_below(random, 4) != 0)
+            validity_set(mask, i);
+    memcpy(before, mask, sizeof mask);
+    assert_ok(column_filter_mask(filter, first, count, mask));
+    uint32_t passed = column_mask_count(mask, count);
+    assert_int_equal(column_mask_select(mask, count, result), passed);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!validity_get(before, i) || !model_passes(filter->test, &column->values[first + i]))
+            continue;
+        assert_true(expected < passed && result[expected] == i);
+        expected++;
+    }
+    assert_int_equal(passed, expected);
+}
+
+static int64_t number_of(const struct value *value) {
+    enum physical physical = type_physical(value->type);
+    return physical == PHYSICAL_INT16   ? value->int16
+           : physical == PHYSICAL_INT32 ? value->int32
+                                        : value->int64;
+}
+
+static void expect_numbers(const struct random_column *column, const struct column_test *test) {
+    int64_t low, high;
+    if (!column_test_range(column->type, test, &low, &high))
+        return;
+    for (uint32_t i = 0; i < column->rows; i++) {
+        const struct value *value = &column->values[i];
+        bool passes = !value->is_null && low <= number_of(value) && number_of(value) <= high;
+        assert_int_equal(passes, model_passes(test, value));
+    }
+}
+
 static void expect_verdict(const struct random_column *column, const struct column_test *test,
                            enum column_verdict verdict, uint32_t first, uint32_t count) {
     for (uint32_t i = 0; i < count && verdict != COLUMN_SOME; i++)
@@ -171,13 +213,57 @@ static void expect_filters(struct random *random, struct random_column *column,
             expect_verdict(column, &test, column_filter_zone(&filter, first / VECTOR_SIZE), first,
                            count);
             expect_vector(random, column, &filter, first, count, &arena);
+            expect_mask(random, column, &filter, first, count);
         }
+        expect_numbers(column, &test);
         uint32_t first = (uint32_t)random_below(random, column->rows);
         uint32_t rest = column->rows - first < VECTOR_SIZE ? column->rows - first : VECTOR_SIZE;
         expect_vector(random, column, &filter, first, (uint32_t)random_below(random, rest + 1),
                       &arena);
         arena_release(&arena);
     }
+}
+
+/* Constants of another scale or type than the column: the nearest numbers inside. */
+static void ranges_are_rounded_inward(void **state) {
+    static const struct {
+        enum column_operator operator;
+        int64_t coefficient;
+        int scale;
+        int64_t low, high;
+    } cases[] = {
+        {COLUMN_EQUAL, 55, 3, 1, 0},
+        {COLUMN_EQUAL, 50, 3, 5, 5},
+        {COLUMN_LESS, 55, 3, INT64_MIN, 5},
+        {COLUMN_LESS, 50, 3, INT64_MIN, 4},
+        {COLUMN_LESS_EQUAL, 55, 3, INT64_MIN, 5},
+        {COLUMN_GREATER, 55, 3, 6, INT64_MAX},
+        {COLUMN_GREATER_EQUAL, 55, 3, 6, INT64_MAX},
+        {COLUMN_GREATER_EQUAL, -55, 3, -5, INT64_MAX},
+        {COLUMN_LESS_EQUAL, -55, 3, INT64_MIN, -6},
+        {COLUMN_GREATER, 7, 0, 701, INT64_MAX},
+        {COLUMN_GREATER, INT64_MAX, 0, 1, 0},
+        {COLUMN_LESS, INT64_MAX, 0, INT64_MIN, INT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct value constant = {.type = type_plain(TYPE_NUMERIC),
+                                 .numeric = numeric_make(cases[i].coefficient, cases[i].scale)};
+        struct column_test test = {
+            .operator= cases[i].operator, .value_count = 1, .values = &constant};
+        int64_t low, high;
+        assert_true(column_test_range(type_numeric(15, 2), &test, &low, &high));
+        assert_int_equal(low, cases[i].low);
+        assert_int_equal(high, cases[i].high);
+    }
+    struct value wide = value_int8(INT64_MAX);
+    struct column_test test = {.operator= COLUMN_LESS, .value_count = 1, .values = &wide};
+    int64_t low, high;
+    assert_true(column_test_range(TYPE_OF(INT2), &test, &low, &high));
+    assert_true(low == INT64_MIN && high == INT64_MAX - 1);
+    assert_false(column_test_range(TYPE_OF(TEXT), &test, &low, &high));
+    assert_false(column_test_range(TYPE_OF(FLOAT8), &test, &low, &high));
+    test.operator= COLUMN_NOT_EQUAL;
+    assert_false(column_test_range(TYPE_OF(INT2), &test, &low, &high));
 }
 
 /* ---- what a chunk says about itself -------------------------------------------------------- */
@@ -466,6 +552,7 @@ int main(void) {
         cmocka_unit_test(a_chunk_is_read_only_as_what_it_was_written),
         cmocka_unit_test(encoding_pauses_and_ends_when_told),
         cmocka_unit_test(memory_that_runs_out_is_reported),
+        cmocka_unit_test(ranges_are_rounded_inward),
         cmocka_unit_test(sketches_of_parts_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -399,6 +399,28 @@ static void changes_by_key_reach_every_core(void **state) {
     sql_runner_close(runner);
 }
 
+/* All conjuncts are tested in the scan: nothing is left for the filter to remove, of hot rows or of
+   blocks. */
+static void every_conjunct_is_tested_in_the_scan(void **state) {
+    static const char text[] = "explain analyze select sum(b) from t where a > 100 and a <= 9000 "
+                               "and d >= date '2000-01-15' and n between 0.105 and 7.5 and b < 90";
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table t(a int, b int8, d date, n numeric(10,2)) with (freeze = off)",
+               "CREATE TABLE\n");
+    assert_sql(s,
+               "insert into t select x, x % 100, date '2000-01-01' + x % 60, (x % 1000)::numeric / "
+               "100 from generate_series(1, 10000) x",
+               "INSERT 0 10000\n");
+    for (int frozen = 0; frozen < 2; frozen++) {
+        const char *plan = sql_run(s, text);
+        assert_non_null(strstr(plan, "Filter: "));
+        assert_null(strstr(plan, "Rows Removed"));
+        assert_sql(s, "vacuum (freeze) t", "VACUUM\n");
+    }
+    sql_runner_close(runner);
+}
+
 /* A condition that is tested on stored columns, and the same in a form that is not. */
 static void conditions_on_stored_columns_are_exact(void **state) {
     static const struct {
@@ -550,6 +572,7 @@ int main(void) {
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
         cmocka_unit_test(changes_by_key_reach_every_core),
+        cmocka_unit_test(every_conjunct_is_tested_in_the_scan),
         cmocka_unit_test(conditions_on_stored_columns_are_exact),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
         cmocka_unit_test(filters_know_the_groups_of_constant_keys),

@@ -1,0 +1,62 @@
+/*
+ * Tests of hot rows: before a portion of rows is decoded, the columns that have tests are, one
+ * after the other, and rows that fail are left out. Only tests that are a range of numbers are made
+ * here; the others are the caller's, as all of them are once more.
+ */
+#include "table/scan.h"
+
+enum status scan__hot_tests_prepare(struct table_scan *scan,
+                                    const struct table_scan_options *options) {
+    TRY(arena__array(&scan->arena, options->test_count, sizeof *scan->hot_tests, &scan->hot_tests));
+    for (size_t i = 0; i < options->test_count; i++) {
+        uint16_t column = (uint16_t)(options->tests[i].column_number - 1);
+        struct type type = scan->table->columns[column].type;
+        struct hot_test test = {.column = column};
+        if (!column_test_range(type, &options->tests[i].test, &test.low, &test.high))
+            continue;
+        vector_init(&test.values, type, &scan->arena);
+        scan->hot_tests[scan->hot_test_count++] = test;
+    }
+    return arena_status(&scan->arena);
+}
+
+/* Keep the rows whose number is in the range: no branch, for it could not be foretold. */
+#define KEEP(type)                                                                                 \
+    do {                                                                                           \
+        const type *numbers = test->values.data;                                                   \
+        for (size_t i = 0; i < count; i++) {                                                       \
+            scan->row_bytes[kept] = scan->row_bytes[i];                                            \
+            scan->addresses[kept] = scan->addresses[i];                                            \
+            kept += (numbers[i] >= test->low) & (numbers[i] <= test->high) &                       \
+                    (valid == NULL || validity_get(valid, (uint32_t)i));                           \
+        }                                                                                          \
+    } while (0)
+
+static size_t keep_passing(struct table_scan *scan, const struct hot_test *test, size_t count) {
+    const uint64_t *valid = test->values.validity;
+    size_t kept = 0;
+    switch (physical_size(test->values.physical)) {
+    case 2:
+        KEEP(int16_t);
+        break;
+    case 4:
+        KEEP(int32_t);
+        break;
+    default:
+        KEEP(int64_t);
+    }
+    return kept;
+}
+
+enum status scan__hot_tests_run(struct table_scan *scan, size_t *count) {
+    for (size_t i = 0; i<scan->hot_test_count && * count> 0; i++) {
+        struct hot_test *test = &scan->hot_tests[i];
+        struct row_decode_options options = {
+            .columns = &test->column, .column_count = 1, .arena = &scan->rows};
+        vector_reset(&test->values);
+        TRY(row_decode_batch(&scan->table->row_schema, scan->row_bytes, (uint32_t)*count, &options,
+                             &test->values));
+        *count = keep_passing(scan, test, *count);
+    }
+    return STATUS_OK;
+}
