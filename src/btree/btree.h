@@ -43,6 +43,10 @@ void btree_close(struct btree *tree);
    uses the tree meanwhile. A crash or failure in between leaves a smaller tree, which can be
    cleared again. */
 enum status btree_clear(struct fiber *f, struct btree *tree) MUST_USE;
+/* The tree is empty, and what it held is not looked at: for one that cannot be cleared since it is
+   damaged. The root's page becomes free; pages below it are lost to
+   use. Never suspends. */
+void btree_abandon(struct btree *tree);
 
 /* Put a key, replacing its value if present. When `old_out` is not NULL and the key was present,
    the old value is appended to *old_out ... see struct btree_old. LIMIT_EXCEEDED when too big. */

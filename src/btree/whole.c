@@ -91,6 +91,14 @@ enum status btree_clear(struct fiber *f, struct btree *tree) {
     return STATUS_OK;
 }
 
+void btree_abandon(struct btree *tree) {
+    if (tree->root.value != 0) {
+        pager_free(tree->pager, tree->root);
+        tree__root_set(tree, (struct page_id){0});
+    }
+    forget_pages(tree);
+}
+
 /* ---- load ---- */
 
 struct btree_loader {

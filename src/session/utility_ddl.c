@@ -299,6 +299,36 @@ static enum status create_index(struct change *change, const struct statement *s
     return add_indexes(change, said->table->oid, &said->spec, 1);
 }
 
+static enum status reindex_one(struct change *change, uint32_t oid, bool verbose) {
+    const struct table *table;
+    const struct index *index = schema_index_by_oid(change->schema, oid, &table);
+    if (index == NULL)
+        return error_set(STATUS_UNDEFINED_TABLE, "index with OID %u does not exist", oid);
+    TRY(catalog_reindex(change->f, change->catalog, change->transaction, change->schema, table,
+                        index));
+    if (verbose) {
+        char text[256];
+        snprintf(text, sizeof text, "index \"%s\" was reindexed", index->name);
+        session__notice(change->f, change->session, "INFO", "00000", text);
+    }
+    return renew(change);
+}
+
+static enum status reindex(struct change *change, const struct statement *statement) {
+    const struct statement_objects *said = &statement->objects;
+    if (said->indexes != NULL)
+        return reindex_one(change, said->indexes[0]->oid, said->verbose);
+    const struct table *table = said->tables[0]; /* of the statement's schema, which stays */
+    for (unsigned i = 0; i < table->index_count; i++)
+        TRY(reindex_one(change, table->indexes[i]->oid, said->verbose));
+    if (table->index_count == 0) {
+        char text[256];
+        snprintf(text, sizeof text, "table \"%s\" has no indexes to reindex", table->name);
+        session__notice(change->f, change->session, "NOTICE", "00000", text);
+    }
+    return STATUS_OK;
+}
+
 static enum status create_sequence(struct change *change, const struct statement *statement) {
     const struct statement_sequence *said = &statement->sequence;
     if (said->exists) {
@@ -490,6 +520,8 @@ static enum status apply(struct change *change, const struct statement *statemen
         return create_schema(change, statement);
     case STATEMENT_ALTER_TABLE:
         return alter_table(change, statement);
+    case STATEMENT_REINDEX:
+        return reindex(change, statement);
     case STATEMENT_TRUNCATE:
         return empty_tables(change, statement);
     case STATEMENT_DROP_TABLE:

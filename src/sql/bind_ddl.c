@@ -583,6 +583,8 @@ enum status bind_ddl(struct binder *b, const parse_node *node, struct statement 
         return bind_drop(b, node->drop_stmt, statement);
     case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
         return bind_truncate(b, node->truncate_stmt, statement);
+    case PG_QUERY__NODE__NODE_REINDEX_STMT:
+        return bind_reindex(b, node->reindex_stmt, statement);
     default:
         return bind_unsupported(b, -1, "this statement");
     }

@@ -50,6 +50,8 @@ enum status bind_rename(struct binder *b, const PgQuery__RenameStmt *node,
 /* ---- bind_drop.c */
 enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node, struct statement *statement)
     MUST_USE;
+enum status bind_reindex(struct binder *b, const PgQuery__ReindexStmt *node,
+                         struct statement *statement) MUST_USE;
 enum status bind_truncate(struct binder *b, const PgQuery__TruncateStmt *node,
                           struct statement *statement) MUST_USE;
 

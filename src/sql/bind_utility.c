@@ -109,6 +109,8 @@ enum statement_kind node_statement_kind(const parse_node *node) {
         return drop_kind(node->drop_stmt);
     case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
         return STATEMENT_TRUNCATE;
+    case PG_QUERY__NODE__NODE_REINDEX_STMT:
+        return STATEMENT_REINDEX;
     case PG_QUERY__NODE__NODE_LOCK_STMT:
         return STATEMENT_LOCK_TABLE;
     case PG_QUERY__NODE__NODE_VACUUM_STMT:

@@ -92,6 +92,7 @@ enum status sql_parse(struct fiber *f, const char *text, struct arena *arena,
     X(DROP_SCHEMA, "DROP SCHEMA", false, true)                                                     \
     X(DROP_VIEW, "DROP VIEW", false, true)                                                         \
     X(TRUNCATE, "TRUNCATE TABLE", false, true)                                                     \
+    X(REINDEX, "REINDEX", false, true)                                                             \
     X(LOCK_TABLE, "LOCK TABLE", false, false)                                                      \
     X(VACUUM, "VACUUM", false, false)                                                              \
     X(ANALYZE, "ANALYZE", false, false)                                                            \
@@ -258,18 +259,18 @@ struct statement_sequence {
     int64_t restart_value;
 };
 
-/* DROP, TRUNCATE, LOCK, VACUUM, ANALYZE: the objects, resolved. */
+/* DROP, TRUNCATE, REINDEX, LOCK, VACUUM, ANALYZE: the objects, resolved. */
 struct statement_objects {
     uint32_t count;
     const struct table *const *tables;       /* DROP TABLE, TRUNCATE, LOCK, VACUUM, ANALYZE (with
                                                 count 0: all) */
-    const struct index *const *indexes;      /* DROP INDEX, beside tables */
+    const struct index *const *indexes;      /* DROP INDEX, REINDEX INDEX, beside tables */
     const struct sequence *const *sequences; /* DROP SEQUENCE */
     const char *const *names;                /* DROP SCHEMA, CREATE SCHEMA (one) */
     uint32_t notice_count;                   /* IF EXISTS: 'table "x" does not exist, skipping' */
     const char *const *notices;
     bool cascade, restart_identity, if_not_exists, no_wait;
-    bool analyze, full, freeze, verbose; /* VACUUM */
+    bool analyze, full, freeze, verbose; /* VACUUM; verbose: REINDEX, too */
     enum relation_lock_mode lock_mode;   /* LOCK TABLE */
 };
 

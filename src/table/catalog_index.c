@@ -1,4 +1,4 @@
-/* CREATE INDEX, constraints, and dropping them. */
+/* CREATE INDEX, REINDEX, constraints. */
 #include "table/catalog_private.h"
 
 /* ---- create index --------------------------------------------------------------------- */
@@ -182,6 +182,28 @@ enum status catalog_create_index(struct fiber *f, struct catalog *catalog,
     struct ddl ddl;
     ddl_init(&ddl, catalog, transaction, schema);
     return ddl_end(f, &ddl, create_index(f, &ddl, table, spec, index_oid_out));
+}
+
+/* ---- reindex -------------------------------------------------------------------------- */
+
+static enum status reindex(struct fiber *f, struct ddl *ddl, const struct table *table,
+                           const struct index *index) {
+    TRY(ddl_check_user_table(table));
+    struct index *anew = ARENA_NEW(&ddl->arena, struct index);
+    *anew = *index;
+    TRY(catalog__take_oids(f, ddl->catalog, 1, &anew->tree.value));
+    TRY(catalog_class_set_file(f, ddl, index->oid, anew->tree.value));
+    index__finish(anew, table, &ddl->arena);
+    TRY(ddl_fill_index(f, ddl, table, anew));
+    return txn_tree_drop(f, ddl->context.transaction, index->tree);
+}
+
+enum status catalog_reindex(struct fiber *f, struct catalog *catalog,
+                            struct transaction *transaction, const struct schema *schema,
+                            const struct table *table, const struct index *index) {
+    struct ddl ddl;
+    ddl_init(&ddl, catalog, transaction, schema);
+    return ddl_end(f, &ddl, reindex(f, &ddl, table, index));
 }
 
 /* ---- check constraints ---------------------------------------------------------------- */

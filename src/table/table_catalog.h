@@ -123,6 +123,11 @@ enum status catalog_set_freeze(struct fiber *f, struct catalog *catalog,
 enum status catalog_drop_table(struct fiber *f, struct catalog *catalog,
                                struct transaction *transaction, const struct schema *schema,
                                const struct table *table) MUST_USE;
+/* The index anew from the table's rows, in a tree of its own; the old tree goes with the commit and
+   is not read, so it may be damaged. A duplicate is 23505. */
+enum status catalog_reindex(struct fiber *f, struct catalog *catalog,
+                            struct transaction *transaction, const struct schema *schema,
+                            const struct table *table, const struct index *index) MUST_USE;
 enum status catalog_drop_index(struct fiber *f, struct catalog *catalog,
                                struct transaction *transaction, const struct schema *schema,
                                const struct index *index) MUST_USE;

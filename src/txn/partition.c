@@ -292,6 +292,13 @@ enum status partition__clear_dropped(struct fiber *f, struct partition *partitio
             status = large__clear(f, partition, tree);
         if (status == STATUS_OK)
             status = btree_clear(f, &tree->base);
+        if (status == STATUS_DATA_CORRUPTED) {
+            LOG(LOG_WARNING, "txn", "dropped tree %u of %s is damaged, some space is lost: %s",
+                id.value, partition->name, error_current()->message);
+            error_clear();
+            btree_abandon(&tree->base);
+            status = STATUS_OK;
+        }
         uint8_t key[4];
         put_be32(key, id.value);
         if (status == STATUS_OK)
