@@ -38,7 +38,7 @@ enum outcome { UNANSWERED, ACKNOWLEDGED, REFUSED };
 
 /* What a process tells the one that waits for it. */
 struct record {
-    unsigned operations; /* on files, while faults were wanted */
+    _Atomic unsigned operations; /* on files, while faults were wanted */
     unsigned outcomes[STEPS_MAX];
     char message[256]; /* of the first failure */
 };
@@ -49,8 +49,11 @@ static struct record *record;
 static unsigned fault_at;
 static enum fault_mode fault_mode;
 static struct environment faulty;
+static _Atomic bool armed;
 
 static int fault(const struct operation *operation) {
+    if (!armed)
+        return 0;
     unsigned at = record->operations++;
     if (at < fault_at || (at > fault_at && fault_mode == FAULT_ONCE))
         return 0;
@@ -63,7 +66,8 @@ static int fault(const struct operation *operation) {
     return fault_at % 2 == 0 ? EIO : ENOSPC;
 }
 
-static void arm(void) {
+/* Before the runtime's threads are there; faults begin when `armed` says so. */
+static void set_environment(void) {
     faulty = *environment__current;
     faulty.file_fault = fault;
     environment__current = &faulty;
@@ -177,11 +181,12 @@ static void run_steps(struct sql_session *s, const struct scenario *scenario) {
 
 /* Opens, then faults are wanted. */
 static int run_with_faults(const void *argument) {
+    set_environment();
     struct sql_runner *runner = sql_runner_visit(directory);
     if (runner == NULL)
         abort();
     struct sql_session *s = sql_session_open(runner);
-    arm();
+    armed = true;
     run_steps(s, argument);
     return sql_runner_leave(runner) == STATUS_OK ? 0 : told(error_current()->message);
 }
@@ -197,7 +202,8 @@ static int run_and_crash(const void *argument) {
 
 /* Faults are wanted from the first. */
 static int open_with_faults(const void *argument) {
-    arm();
+    set_environment();
+    armed = true;
     struct sql_runner *runner = sql_runner_visit(directory);
     if (runner == NULL)
         return told(error_current()->message);
