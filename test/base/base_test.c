@@ -73,7 +73,11 @@ static void crc_of_any_size_and_place_is_by_the_definition(void **state) {
         uint32_t wanted = crc_slowly(from, size);
         assert_int_equal(crc32c(0, from, size), wanted);
         size_t first = size / 3;
-        assert_int_equal(crc32c(crc32c(0, from, first), from + first, size - first), wanted);
+        uint32_t crc = crc32c(0, from, first);
+        assert_int_equal(crc32c(crc, from + first, size - first), wanted);
+        assert_int_equal(
+            crc32c_append(crc, crc32c(0, from + first, size - first), crc32c_power(size - first)),
+            wanted);
     }
 }
 
