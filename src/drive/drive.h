@@ -27,8 +27,11 @@
  * Failures. DISK_FULL, IO_ERROR ... of the file: the store is as it was before the call.
  * LIMIT_EXCEEDED: key or value over the limits below. READ_ONLY_TRANSACTION: opened read-only.
  * DATA_CORRUPTED: what was asked for is damaged, with its offset. WRONG_OBJECT_TYPE: the file is
- * something else. FEATURE_NOT_SUPPORTED: a newer format. After a failed sync, or a failed write
- * whose remains could not be cut off, the store takes no more writes until it is opened anew.
+ * something else. FEATURE_NOT_SUPPORTED: a newer format. A file that another program cuts off while
+ * it is open is DATA_CORRUPTED at the next write or refresh; whoever touches bytes that are gone
+ * before that gets SIGBUS from the system, as with any mapped file. After a failed sync, or a
+ * failed write whose remains could not be cut off, the store takes no more writes until it is
+ * opened anew.
  */
 #ifndef DRIVE_H
 #define DRIVE_H
@@ -90,7 +93,8 @@ enum status drive_open(const char *path, const struct drive_options *options,
 enum status drive_close(struct drive *drive) MUST_USE;
 
 const struct drive_recovery *drive_recovery(const struct drive *drive);
-/* Reading processes: take in what the writer has appended or compacted since. */
+/* Reading processes: take in what the writer has appended or compacted since. DATA_CORRUPTED: the
+   file has become shorter (see "Failures" above). */
 enum status drive_refresh(struct drive *drive) MUST_USE;
 /* Everything written is durable on return. */
 enum status drive_sync(struct drive *drive) MUST_USE;

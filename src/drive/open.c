@@ -385,18 +385,19 @@ static enum status take_appended(struct drive *drive, uint64_t size) {
 }
 
 enum status drive_refresh(struct drive *drive) {
-    if (!drive->options.read_only)
-        return STATUS_OK;
     thread_mutex_lock(&drive->writer);
     struct generation *generation =
         atomic_load_explicit(&drive->current, memory_order_relaxed)->generation;
     enum status status = STATUS_OK;
     uint64_t size;
-    if (generation->file != NULL && !plain_is_at_path(generation->file)) {
+    bool reads = drive->options.read_only;
+    if (reads && generation->file != NULL && !plain_is_at_path(generation->file)) {
         status = reopen(drive);
     } else if (generation->file != NULL) {
         status = plain_size(generation->file, &size);
-        if (status == STATUS_OK && size > drive->figures.end)
+        if (status == STATUS_OK)
+            status = write__check_size(drive, size);
+        if (status == STATUS_OK && reads && size > drive->figures.end)
             status = take_appended(drive, size);
     }
     thread_mutex_unlock(&drive->writer);

@@ -221,6 +221,8 @@ struct write_item {
 enum status write__batch(struct drive *drive, struct write_item *items, size_t count) MUST_USE;
 /* May this store be written? */
 enum status write__check(struct drive *drive) MUST_USE;
+/* Has the file been cut below the end? Then nothing is written or refreshed any more. */
+enum status write__check_size(struct drive *drive, uint64_t size) MUST_USE;
 enum status write__check_item(const struct geometry *geometry, struct slice key,
                               uint64_t value_size, bool is_delete) MUST_USE;
 /* Cut the file back to the published end after a failed write; keeps the error. */

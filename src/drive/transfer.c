@@ -65,7 +65,10 @@ enum status drive_move(struct drive *source, struct slice key, struct drive *tar
     bool existed;
     if (source == target)
         return drive_rename(source, key, target_key, durability);
-    TRY(write__check(source));
+    thread_mutex_lock(&source->writer);
+    enum status status = write__check(source);
+    thread_mutex_unlock(&source->writer);
+    TRY(status);
     TRY(drive_copy(source, key, target, target_key, DRIVE_SYNC));
     return drive_delete(source, key, durability, &existed);
 }

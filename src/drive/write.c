@@ -2,41 +2,9 @@
 #include <string.h>
 
 #include "base/base_memory.h"
-#include "drive/store.h"
+#include "drive/stage.h"
 
-/*
- * A batch is laid out first (where each entry starts, which version it follows), then its bytes are
- * gathered: headers, keys and small values in a staging buffer, large values where the caller has
- * them. The buffer goes to the file when it is full, small enough that what was just summed is
- * still in the cache when the kernel copies it.
- */
-enum {
-    STAGE_SIZE = 256 << 10,
-    STAGE_SLACK = 8, /* zeros are stored in words */
-    PIECES_MAX = 1024,
-    STAGED_VALUE_MAX = 2048,
-    FLUSH_SIZE = 1 << 20,
-};
-
-struct planned {
-    uint64_t start, value_at, end;
-    uint64_t version; /* place of the key's version before, of this batch too */
-    bool dropped;     /* deletion of a key that is not there */
-    bool live_before; /* the version before is a value */
-};
-
-struct stage {
-    struct planned *plan;
-    size_t plan_capacity;
-    uint32_t *buckets; /* keys of this batch: item number + 1 */
-    size_t bucket_count;
-    uint8_t *bytes;
-    size_t used, staged_from;
-    struct slice pieces[PIECES_MAX];
-    size_t piece_count;
-    uint64_t write_at, pending;
-    struct plain_file *file;
-};
+enum { AHEAD = 24 }; /* slots of the index that are asked for while others are looked at */
 
 void write__stage_release(struct drive *drive) {
     struct stage *stage = drive->stage;
@@ -45,6 +13,7 @@ void write__stage_release(struct drive *drive) {
     memory_free(stage->plan);
     memory_free(stage->buckets);
     memory_free(stage->bytes);
+    memory_free(stage->sums);
     memory_free(stage);
 }
 
@@ -80,6 +49,17 @@ static enum status stage_of(struct drive *drive, size_t count, struct stage **st
 
 /* ---- what is allowed ------------------------------------------------------------------------ */
 
+enum status write__check_size(struct drive *drive, uint64_t size) {
+    if (size >= drive->figures.end)
+        return STATUS_OK;
+    drive->broken = true;
+    enum status status = error_set(
+        STATUS_DATA_CORRUPTED, "\"%s\" was cut off from outside: %llu bytes are left of %llu",
+        drive->path, (unsigned long long)size, (unsigned long long)drive->figures.end);
+    error_hint("Open it again to use what is left.");
+    return status;
+}
+
 enum status write__check(struct drive *drive) {
     if (drive->options.read_only)
         return error_set(STATUS_READ_ONLY_TRANSACTION, "\"%s\" is open for reading only",
@@ -88,7 +68,11 @@ enum status write__check(struct drive *drive) {
         return error_set(STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE,
                          "\"%s\" takes no more writes after a failed one; open it again",
                          drive->path);
-    return STATUS_OK;
+    /* Writing behind the end of a file that was cut would leave a hole and say nothing. */
+    uint64_t size;
+    const struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
+    TRY(plain_size(view->generation->file, &size));
+    return write__check_size(drive, size);
 }
 
 enum status write__check_item(const struct geometry *geometry, struct slice key,
@@ -161,7 +145,7 @@ static enum status plan_item(const struct drive_view *view, struct stage *stage,
         const struct planned *before = &stage->plan[earlier];
         planned->version = before->dropped ? before->version : place_of(geometry, before);
         planned->live_before = before->dropped ? before->live_before : !items[earlier].is_delete;
-    } else {
+    } else if (!line_lacks(&view->slots[table_home(view->table, item->hash)], item->hash)) {
         struct located located;
         enum status status = read__find(view, limit, item->hash, item->key, &located);
         bool unreadable = status == STATUS_DATA_CORRUPTED; /* it can still be superseded */
@@ -198,7 +182,11 @@ static enum status plan_batch(const struct drive_view *view, struct stage *stage
     if (count > 1)
         memset(stage->buckets, 0, (mask + 1) * sizeof *stage->buckets);
     uint64_t at = end;
+    for (size_t i = 0; i < count && i < AHEAD; i++)
+        table_prefetch(view->table, items[i].hash);
     for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            table_prefetch(view->table, items[i + AHEAD].hash);
         size_t earlier =
             count == 1 ? SIZE_MAX
                        : earlier_in_batch(stage, mask, items, i, view_geometry(view)->format == 1);
@@ -208,135 +196,11 @@ static enum status plan_batch(const struct drive_view *view, struct stage *stage
     return STATUS_OK;
 }
 
-/* ---- bytes ---------------------------------------------------------------------------------- */
-
-static void stage_close_piece(struct stage *stage) {
-    if (stage->used > stage->staged_from)
-        stage->pieces[stage->piece_count++] =
-            slice_of(stage->bytes + stage->staged_from, stage->used - stage->staged_from);
-    stage->staged_from = stage->used;
-}
-
-static enum status stage_flush(struct stage *stage) {
-    stage_close_piece(stage);
-    uint64_t size = stage->pending;
-    if (size > 0)
-        TRY(plain_write(stage->file, stage->pieces, stage->piece_count, stage->write_at));
-    stage->write_at += size;
-    stage->pending = 0;
-    stage->used = stage->staged_from = stage->piece_count = 0;
-    return STATUS_OK;
-}
-
-/* Room for `size` bytes in the buffer and two more pieces. */
-static enum status stage_reserve(struct stage *stage, size_t size, uint8_t **bytes_out) {
-    if (STAGE_SIZE - stage->used < size || stage->piece_count + 3 > PIECES_MAX ||
-        stage->pending >= FLUSH_SIZE)
-        TRY(stage_flush(stage));
-    ASSERT(STAGE_SIZE - stage->used >= size);
-    *bytes_out = stage->bytes + stage->used;
-    stage->used += size;
-    stage->pending += size;
-    return STATUS_OK;
-}
-
-static void stage_outside(struct stage *stage, struct slice value) {
-    stage_close_piece(stage);
-    stage->pieces[stage->piece_count++] = value;
-    stage->pending += value.size;
-}
-
-static enum status stage_chained(struct stage *stage, const struct write_item *item,
-                                 const struct planned *planned) {
-    static const uint8_t deletion[1] = {0};
-    struct slice value = item->is_delete ? slice_of(deletion, 1) : item->value;
-    uint32_t checksum = crc32_zlib(0, value.data, value.size);
-    uint8_t *bytes;
-    bool outside = value.size > STAGED_VALUE_MAX;
-    size_t inside = outside ? 0 : value.size;
-    /* The trailer follows the value: reserved together, so that no flush comes in between. */
-    TRY(stage_reserve(stage, inside + FORMAT_CHAIN_TRAILER_SIZE, &bytes));
-    if (outside) {
-        stage->used -= FORMAT_CHAIN_TRAILER_SIZE;
-        stage_outside(stage, value);
-        stage->used += FORMAT_CHAIN_TRAILER_SIZE;
-    } else {
-        memcpy(bytes, value.data, inside);
-    }
-    chain_encode(item->hash, planned->start, checksum, bytes + inside);
-    return STATUS_OK;
-}
-
-static enum status stage_plain(struct stage *stage, const struct geometry *geometry,
-                               const struct write_item *item, const struct planned *planned,
-                               struct entry *entry) {
-    struct slice value = item->is_delete ? SLICE_EMPTY : item->value;
-    entry->key = item->key;
-    entry->value = value;
-    entry->start = planned->start;
-    entry->version = planned->version;
-    size_t head = FORMAT_ENTRY_HEADER_SIZE + item->key.size;
-    size_t gap = (size_t)(planned->value_at - planned->start) - head;
-    size_t tail = (size_t)(planned->end - planned->value_at) - value.size;
-    bool outside = value.size > STAGED_VALUE_MAX;
-    size_t inside = head + gap + (outside ? 0 : value.size) + tail;
-    uint8_t *bytes;
-    TRY(stage_reserve(stage, inside, &bytes));
-    put_le64(bytes + inside - 8, 0); /* the tail; what is not one is written over */
-    entry_encode(geometry, entry, bytes);
-    for (size_t at = head; at < head + gap; at += 8)
-        put_le64(bytes + at, 0);
-    uint32_t checksum = entry->header_checksum;
-    if (outside) {
-        checksum = crc32c(checksum_zeros(checksum, gap), value.data, value.size);
-        stage->used -= tail;
-        stage_outside(stage, value);
-        stage->used += tail;
-        memset(bytes + head + gap, 0, tail);
-        checksum = checksum_zeros(checksum, tail);
-    } else {
-        if (value.size > 0)
-            memcpy(bytes + head + gap, value.data, value.size);
-        checksum = crc32c(checksum, bytes + head, inside - head);
-    }
-    entry_finish(bytes, checksum);
-    return STATUS_OK;
-}
-
 unsigned write__sealed_flag(struct drive *drive, const struct figures *figures) {
     thread_mutex_lock(&drive->syncing);
     bool sealed = drive->synced_end == figures->end;
     thread_mutex_unlock(&drive->syncing);
     return sealed ? ENTRY_SEALED : 0;
-}
-
-static enum status stage_batch(struct drive *drive, const struct geometry *geometry,
-                               struct stage *stage, const struct write_item *items, size_t count,
-                               const struct figures *figures, int64_t now_us) {
-    size_t last = count;
-    while (last > 0 && stage->plan[last - 1].dropped)
-        last--;
-    uint64_t before = figures->last;
-    unsigned flags = geometry->format == 1 ? 0 : write__sealed_flag(drive, figures);
-    for (size_t i = 0; i < last; i++) {
-        const struct planned *planned = &stage->plan[i];
-        if (planned->dropped)
-            continue;
-        if (geometry->format == 1) {
-            TRY(stage_chained(stage, &items[i], planned));
-            continue;
-        }
-        struct entry entry = {
-            .kind = items[i].is_delete ? ENTRY_DELETE : ENTRY_PUT,
-            .flags = flags | (i + 1 == last ? ENTRY_ENDS_BATCH : 0u),
-            .before = before,
-            .time_us = items[i].time_us != 0 ? items[i].time_us : now_us,
-        };
-        TRY(stage_plain(stage, geometry, &items[i], planned, &entry));
-        before = planned->start;
-        flags = 0;
-    }
-    return stage_flush(stage);
 }
 
 /* ---- room, index, publication ---------------------------------------------------------------- */
@@ -451,7 +315,6 @@ enum status write__batch(struct drive *drive, struct write_item *items, size_t c
     for (size_t i = 0; i < count; i++) {
         if (!items[i].hashed)
             items[i].hash = hash_bytes(items[i].key.data, items[i].key.size);
-        table_prefetch(view->table, items[i].hash);
     }
     TRY(plan_batch(view, stage, items, count, figures.end, &end));
     if (end == figures.end)
@@ -459,12 +322,9 @@ enum status write__batch(struct drive *drive, struct write_item *items, size_t c
     TRY(write__room(drive, end, count));
     view = atomic_load_explicit(&drive->current, memory_order_relaxed);
     stage->file = view->generation->file;
-    stage->write_at = figures.end;
-    stage->used = stage->staged_from = stage->piece_count = 0;
-    stage->pending = 0;
     int64_t now_us = geometry->format == 1 ? 0 : clock_wall_us();
     bool sealed = geometry->format != 1 && write__sealed_flag(drive, &figures) != 0;
-    enum status status = stage_batch(drive, geometry, stage, items, count, &figures, now_us);
+    enum status status = stage__batch(drive, geometry, stage, items, count, &figures, now_us);
     if (status != STATUS_OK) {
         write__undo(drive, view);
         return status;

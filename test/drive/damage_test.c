@@ -277,12 +277,54 @@ static void mutated_files_are_read_or_refused(void **state) {
     }
 }
 
+/* ---- cut off while it is open ------------------------------------------------------------------
+ */
+
+static void a_file_cut_from_outside_is_told(void **state) {
+    for (unsigned format = 1; format <= 2; format++) {
+        struct drive *writer, *reader, *again;
+        const char *name = format == 1 ? "cut-1" : "cut-2";
+        assert_ok(drive_open(path_of(name),
+                             &(struct drive_options){.create = true, .format = format}, &writer));
+        assert_ok(drive_put(writer, text("kept"), text("value"), DRIVE_NONE));
+        struct drive_statistics first;
+        drive_statistics(writer, &first);
+        assert_ok(drive_put(writer, text("lost"), text("value"), DRIVE_NONE));
+        assert_ok(drive_open(path_of(name), &(struct drive_options){.read_only = true}, &reader));
+        assert_int_equal(truncate(path_of(name), (off_t)first.file_size + 3), 0);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(drive_refresh(reader), STATUS_DATA_CORRUPTED);
+            assert_non_null(strstr(error_current()->message, "cut off from outside"));
+        }
+        /* A hole would be written if this went on; and it does not begin to look right later. */
+        assert_int_equal(drive_put(writer, text("new"), text("value"), DRIVE_SYNC),
+                         STATUS_DATA_CORRUPTED);
+        assert_int_equal(drive_put(writer, text("new"), text("value"), DRIVE_NONE),
+                         STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE);
+        struct stat info;
+        assert_int_equal(stat(path_of(name), &info), 0);
+        assert_int_equal(info.st_size, first.file_size + 3);
+        (void)!drive_close(writer);
+        assert_ok(drive_close(reader));
+        assert_ok(drive_open(path_of(name), &(struct drive_options){0}, &again));
+        assert_int_equal(drive_recovery(again)->tail_size, 3);
+        struct drive_handle handle;
+        assert_ok(drive_get(again, text("kept"), &handle));
+        assert_non_null(handle.data);
+        drive_handle_release(&handle);
+        assert_ok(drive_get(again, text("lost"), &handle));
+        assert_null(handle.data);
+        assert_ok(drive_close(again));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_bit_of_format_2_is_guarded),
         cmocka_unit_test(a_flip_in_format_1_spoils_one_key_at_most),
         cmocka_unit_test(damage_in_the_middle_is_named_and_kept),
         cmocka_unit_test(mutated_files_are_read_or_refused),
+        cmocka_unit_test(a_file_cut_from_outside_is_told),
     };
     return cmocka_run_group_tests(tests, fixture_begin, fixture_end);
 }

@@ -1,0 +1,286 @@
+#include "drive/stage.h"
+
+#include <string.h>
+
+#include "base/base_memory.h"
+
+enum {
+    STAGED_VALUE_MAX = 2048, /* larger ones are written from where the caller has them */
+    FLUSH_SIZE = 1 << 20,
+    SUM_AHEAD_MIN = 2 << 20, /* less than this in large values is not worth a thread's start */
+    WRITE_FIRST_MIN = 64 << 10,
+    SPIN = 2000,
+};
+
+static bool is_outside(const struct write_item *item) {
+    return !item->is_delete && item->value.size > STAGED_VALUE_MAX;
+}
+
+/* ---- summing ahead --------------------------------------------------------------------------- */
+
+/*
+ * Reading a large value for its checksum takes from a third to a half of the time that writing it
+ * takes, on one thread. So a second thread goes ahead and sums, while this one writes; where the
+ * two meet, whoever claims an item first (`next`) sums it. A value that is not summed when its turn
+ * has come is written first, its header after it.
+ */
+struct batch {
+    struct drive *drive;
+    const struct geometry *geometry;
+    struct stage *stage;
+    const struct write_item *items;
+    size_t count;
+    const struct figures *figures;
+    int64_t now_us;
+    bool ahead;          /* there is another thread, stage->sums is in use */
+    _Atomic size_t next; /* the first item that nobody has claimed */
+};
+
+static uint32_t sum_value(const struct batch *batch, struct slice value) {
+    return batch->geometry->format == 1 ? crc32_zlib(0, value.data, value.size)
+                                        : crc32c(0, value.data, value.size);
+}
+
+static void sum_ahead(struct batch *batch) {
+    for (;;) {
+        size_t i = atomic_fetch_add(&batch->next, 1);
+        if (i >= batch->count)
+            return;
+        if (!is_outside(&batch->items[i]))
+            continue;
+        struct value_sum *sum = &batch->stage->sums[i];
+        sum->sum = sum_value(batch, batch->items[i].value);
+        atomic_store_explicit(&sum->done, true, memory_order_release);
+    }
+}
+
+static bool is_summed(const struct batch *batch, size_t i) {
+    return atomic_load_explicit(&batch->stage->sums[i].done, memory_order_acquire);
+}
+
+static uint32_t sum_of(struct batch *batch, size_t i) {
+    if (!batch->ahead)
+        return sum_value(batch, batch->items[i].value);
+    size_t next = atomic_load(&batch->next);
+    while (next <= i) {
+        if (atomic_compare_exchange_weak(&batch->next, &next, i + 1))
+            return sum_value(batch, batch->items[i].value);
+    }
+    for (unsigned turn = 0; !is_summed(batch, i); turn++) {
+        if (turn > SPIN)
+            thread_pause();
+    }
+    return batch->stage->sums[i].sum;
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+static void close_piece(struct stage *stage) {
+    if (stage->used > stage->staged_from)
+        stage->pieces[stage->piece_count++] =
+            slice_of(stage->bytes + stage->staged_from, stage->used - stage->staged_from);
+    stage->staged_from = stage->used;
+}
+
+static enum status flush(struct stage *stage) {
+    close_piece(stage);
+    uint64_t size = stage->pending;
+    if (size > 0)
+        TRY(plain_write(stage->file, stage->pieces, stage->piece_count, stage->write_at));
+    stage->write_at += size;
+    stage->pending = 0;
+    stage->used = stage->staged_from = stage->piece_count = 0;
+    return STATUS_OK;
+}
+
+/* Room for `size` bytes in the buffer and two more pieces. */
+static enum status reserve(struct stage *stage, size_t size, uint8_t **bytes_out) {
+    if (STAGE_SIZE - stage->used < size || stage->piece_count + 3 > PIECES_MAX ||
+        stage->pending >= FLUSH_SIZE)
+        TRY(flush(stage));
+    ASSERT(STAGE_SIZE - stage->used >= size);
+    *bytes_out = stage->bytes + stage->used;
+    stage->used += size;
+    stage->pending += size;
+    return STATUS_OK;
+}
+
+/* Of the last `after` reserved bytes the value comes before. */
+static void put_outside(struct stage *stage, struct slice value, size_t after) {
+    stage->used -= after;
+    close_piece(stage);
+    stage->pieces[stage->piece_count++] = value;
+    stage->pending += value.size;
+    stage->used += after;
+}
+
+static enum status stage_chained(struct batch *batch, size_t i) {
+    static const uint8_t deletion[1] = {0};
+    struct stage *stage = batch->stage;
+    const struct write_item *item = &batch->items[i];
+    struct slice value = item->is_delete ? slice_of(deletion, 1) : item->value;
+    bool outside = is_outside(item);
+    uint32_t checksum = outside ? sum_of(batch, i) : crc32_zlib(0, value.data, value.size);
+    uint8_t *bytes;
+    size_t inside = outside ? 0 : value.size;
+    /* The trailer follows the value: reserved together, so that no flush comes in between. */
+    TRY(reserve(stage, inside + FORMAT_CHAIN_TRAILER_SIZE, &bytes));
+    if (outside)
+        put_outside(stage, value, FORMAT_CHAIN_TRAILER_SIZE);
+    else
+        memcpy(bytes, value.data, inside);
+    chain_encode(item->hash, stage->plan[i].start, checksum, bytes + inside);
+    return STATUS_OK;
+}
+
+/* Header, key and zeros up to the value. */
+static void put_head(const struct batch *batch, struct entry *entry, uint8_t *bytes, size_t head,
+                     size_t gap) {
+    entry_encode(batch->geometry, entry, bytes);
+    for (size_t at = head; at < head + gap; at += 8)
+        put_le64(bytes + at, 0);
+}
+
+static enum status stage_small(struct batch *batch, struct entry *entry, size_t head, size_t gap,
+                               size_t tail) {
+    struct slice value = entry->value;
+    size_t size = head + gap + value.size + tail;
+    uint8_t *bytes;
+    TRY(reserve(batch->stage, size, &bytes));
+    put_le64(bytes + size - 8, 0); /* the tail; what is not one is written over */
+    put_head(batch, entry, bytes, head, gap);
+    if (value.size > 0)
+        memcpy(bytes + head + gap, value.data, value.size);
+    entry_finish(bytes, crc32c(entry->header_checksum, bytes + head, size - head));
+    return STATUS_OK;
+}
+
+static uint32_t entry_sum(struct batch *batch, size_t i, const struct entry *entry, size_t gap,
+                          size_t tail) {
+    struct stage *stage = batch->stage;
+    struct slice value = entry->value;
+    uint32_t checksum = checksum_zeros(entry->header_checksum, gap);
+    if (!batch->ahead) {
+        checksum = crc32c(checksum, value.data, value.size);
+    } else {
+        if (stage->power_size != value.size) {
+            stage->power_size = value.size;
+            stage->power = crc32c_power(value.size);
+        }
+        checksum = crc32c_append(checksum, sum_of(batch, i), stage->power);
+    }
+    return checksum_zeros(checksum, tail);
+}
+
+static enum status stage_large(struct batch *batch, size_t i, struct entry *entry, size_t head,
+                               size_t gap, size_t tail) {
+    struct stage *stage = batch->stage;
+    struct slice value = entry->value;
+    uint8_t *bytes;
+    bool first = batch->ahead && value.size >= WRITE_FIRST_MIN && !is_summed(batch, i);
+    if (first) {
+        TRY(flush(stage));
+        TRY(plain_write(stage->file, &value, 1, stage->plan[i].value_at));
+        TRY(reserve(stage, head + gap, &bytes));
+        put_head(batch, entry, bytes, head, gap);
+        entry_finish(bytes, entry_sum(batch, i, entry, gap, tail));
+        TRY(flush(stage));
+        stage->write_at += value.size;
+        TRY(reserve(stage, tail, &bytes));
+        memset(bytes, 0, tail);
+        return STATUS_OK;
+    }
+    TRY(reserve(stage, head + gap + tail, &bytes));
+    put_head(batch, entry, bytes, head, gap);
+    put_outside(stage, value, tail);
+    memset(bytes + head + gap, 0, tail);
+    entry_finish(bytes, entry_sum(batch, i, entry, gap, tail));
+    return STATUS_OK;
+}
+
+static enum status stage_plain(struct batch *batch, size_t i, struct entry *entry) {
+    const struct write_item *item = &batch->items[i];
+    const struct planned *planned = &batch->stage->plan[i];
+    entry->key = item->key;
+    entry->value = item->is_delete ? SLICE_EMPTY : item->value;
+    entry->start = planned->start;
+    entry->version = planned->version;
+    size_t head = FORMAT_ENTRY_HEADER_SIZE + item->key.size;
+    size_t gap = (size_t)(planned->value_at - planned->start) - head;
+    size_t tail = (size_t)(planned->end - planned->value_at) - entry->value.size;
+    return is_outside(item) ? stage_large(batch, i, entry, head, gap, tail)
+                            : stage_small(batch, entry, head, gap, tail);
+}
+
+static enum status stage_items(struct batch *batch) {
+    const struct stage *stage = batch->stage;
+    const struct write_item *items = batch->items;
+    bool chained = batch->geometry->format == 1;
+    size_t last = batch->count;
+    while (last > 0 && stage->plan[last - 1].dropped)
+        last--;
+    uint64_t before = batch->figures->last;
+    unsigned flags = chained ? 0 : write__sealed_flag(batch->drive, batch->figures);
+    for (size_t i = 0; i < last; i++) {
+        if (stage->plan[i].dropped)
+            continue;
+        if (chained) {
+            TRY(stage_chained(batch, i));
+            continue;
+        }
+        struct entry entry = {
+            .kind = items[i].is_delete ? ENTRY_DELETE : ENTRY_PUT,
+            .flags = flags | (i + 1 == last ? ENTRY_ENDS_BATCH : 0u),
+            .before = before,
+            .time_us = items[i].time_us != 0 ? items[i].time_us : batch->now_us,
+        };
+        TRY(stage_plain(batch, i, &entry));
+        before = stage->plan[i].start;
+        flags = 0;
+    }
+    return flush(batch->stage);
+}
+
+/* ---- the batch ------------------------------------------------------------------------------- */
+
+static enum status stage_or_sum(void *context, unsigned index) {
+    struct batch *batch = context;
+    if (index != 0) {
+        sum_ahead(batch);
+        return STATUS_OK;
+    }
+    enum status status = stage_items(batch);
+    atomic_store(&batch->next, batch->count); /* the other one may go home */
+    return status;
+}
+
+static bool worth_a_thread(const struct write_item *items, size_t count) {
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += is_outside(&items[i]) ? items[i].value.size : 0;
+    return size >= SUM_AHEAD_MIN && thread_processor_count() > 1;
+}
+
+enum status stage__batch(struct drive *drive, const struct geometry *geometry, struct stage *stage,
+                         const struct write_item *items, size_t count,
+                         const struct figures *figures, int64_t now_us) {
+    struct batch batch = {
+        .drive = drive,
+        .geometry = geometry,
+        .stage = stage,
+        .items = items,
+        .count = count,
+        .figures = figures,
+        .now_us = now_us,
+    };
+    stage->write_at = figures->end;
+    stage->used = stage->staged_from = stage->piece_count = 0;
+    stage->pending = 0;
+    if (!worth_a_thread(items, count) ||
+        !memory_grow(&stage->sums, &stage->sum_capacity, count, sizeof *stage->sums))
+        return stage_items(&batch);
+    for (size_t i = 0; i < count; i++)
+        atomic_store_explicit(&stage->sums[i].done, false, memory_order_relaxed);
+    batch.ahead = true;
+    return thread_run_all(2, stage_or_sum, &batch);
+}
