@@ -29,6 +29,9 @@ struct exec_session_functions {
     int32_t (*backend_pid)(void *session);
     const char *(*user_name)(void *session);
     const char *(*database_name)(void *session);
+    /* A name of search_path, from 0, whether there is such a schema or not; NULL behind the last.
+     */
+    const char *(*search_path)(void *session, size_t at);
     /* pg_cancel_backend / pg_terminate_backend. */
     bool (*signal_backend)(void *session, int32_t pid, bool terminate);
     bool (*backend_exists)(void *session, int32_t pid);

@@ -381,6 +381,8 @@ static const struct kernel_entry entries[] = {
     AS(pg_get_viewdef_name, no_such_object),
     AS(pg_get_viewdef_name_ext, no_such_object),
     AS(pg_get_triggerdef, no_such_object),
+    AS(pg_get_ruledef, no_such_object),
+    AS(pg_get_ruledef_ext, no_such_object),
     AS(pg_get_triggerdef_ext, no_such_object),
     AS(pg_get_functiondef, no_such_object),
     AS(pg_get_function_arguments, no_such_object),

@@ -38,15 +38,41 @@ BOXED_FUNCTION(pg_backend_pid) {
     result->int32 = DOOR(backend_pid)(call->environment->session);
     return STATUS_OK;
 }
+
+/* Schemas of search_path that exist; the first `count` of them into `names`, how many there are as
+   the result. */
+static size_t schemas_found(struct kernel_call *call, struct value *names, size_t count) {
+    size_t found = 0;
+    const char *name;
+    for (size_t i = 0; (name = DOOR(search_path)(call->environment->session, i)) != NULL; i++) {
+        if (schema_namespace(call->environment->schema, name) == NULL)
+            continue;
+        if (found < count)
+            names[found] = value_string(TYPE_OF(NAME), slice_of_text(name));
+        found++;
+    }
+    return found;
+}
 BOXED_FUNCTION(current_schema) {
-    return return_c_text(result, "public");
+    if (DOOR(search_path) == NULL)
+        return no_session("current_schema");
+    return schemas_found(call, result, 1) > 0 ? STATUS_OK : return_null(result);
 }
 BOXED_FUNCTION(current_schemas) {
-    struct value names[2] = {value_string(TYPE_OF(NAME), slice_of_text("pg_catalog")),
-                             value_string(TYPE_OF(NAME), slice_of_text("public"))};
-    bool implicit = arguments[0].boolean != 0;
-    return array_make(TYPE_NAME_ARRAY, implicit ? names : names + 1, implicit ? 2 : 1, call->arena,
-                      result);
+    if (DOOR(search_path) == NULL)
+        return no_session("current_schemas");
+    static const char implied[] = "pg_catalog";
+    size_t count = schemas_found(call, NULL, 0), start = 0;
+    struct value *names = arena_alloc(call->arena, (count + 1) * sizeof *names);
+    if (names == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    bool named = false;
+    schemas_found(call, names + 1, count);
+    for (size_t i = 1; i <= count; i++)
+        named |= slice_equal(names[i].string, slice_of_text(implied));
+    names[0] = value_string(TYPE_OF(NAME), slice_of_text(implied));
+    start = named || !arguments[0].boolean;
+    return array_make(TYPE_NAME_ARRAY, names + start, count + 1 - start, call->arena, result);
 }
 
 /* ---- settings ---------------------------------------------------------------------------- */
@@ -241,6 +267,13 @@ BOXED_FUNCTION(pg_encoding_to_char) {
                                  : arguments[0].int32 == 0 ? "SQL_ASCII"
                                                            : "");
 }
+BOXED_FUNCTION(pg_char_to_encoding) {
+    struct slice name = arguments[0].string;
+    result->int32 = slice_equal(name, slice_of_text("UTF8"))        ? 6
+                    : slice_equal(name, slice_of_text("SQL_ASCII")) ? 0
+                                                                    : -1;
+    return STATUS_OK;
+}
 BOXED_FUNCTION(pg_my_temp_schema) {
     result->int64 = 0;
     return STATUS_OK;
@@ -301,6 +334,7 @@ static const struct kernel_entry entries[] = {
     BOXED(pg_client_encoding),
     BOXED(getdatabaseencoding),
     BOXED(pg_encoding_to_char),
+    BOXED(pg_char_to_encoding),
     BOXED(pg_my_temp_schema),
     BOXED(pg_current_xact_id),
     BOXED(gen_random_uuid),

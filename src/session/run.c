@@ -166,6 +166,11 @@ static const char *function_database_name(void *data) {
     return ((struct session *)data)->database;
 }
 
+static const char *function_search_path(void *data, size_t at) {
+    const struct session *session = data;
+    return at < session->search_path_count ? session->search_path[at] : NULL;
+}
+
 static bool function_signal_backend(void *data, int32_t pid, bool terminate) {
     return engine__signal(((struct session *)data)->engine, pid, terminate);
 }
@@ -193,6 +198,7 @@ const struct exec_session_functions session__functions = {
     .backend_pid = function_backend_pid,
     .user_name = function_user_name,
     .database_name = function_database_name,
+    .search_path = function_search_path,
     .signal_backend = function_signal_backend,
     .backend_exists = function_backend_exists,
     .server_start_us = function_server_start_us,

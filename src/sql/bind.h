@@ -407,9 +407,10 @@ enum status bind_utility(struct binder *b, const parse_node *node, struct statem
     MUST_USE;
 enum status bind_create_view(struct binder *b, const PgQuery__ViewStmt *node,
                              struct statement *statement) MUST_USE;
-/* Schema that a new relation of this name goes to; 3F000 when it does not exist. */
+/* Schema that a new relation of this name goes to; NULL: search_path has none. */
 const char *creation_schema(const struct binder *b, const PgQuery__RangeVar *name);
-enum status check_schema(struct binder *b, const char *name) MUST_USE;
+/* 3F000 when that schema is none or does not exist, 42501 when it is the system's. */
+enum status check_schema(struct binder *b, const char *name, int location) MUST_USE;
 enum status bind_ddl(struct binder *b, const parse_node *node, struct statement *statement)
     MUST_USE;
 /* Bind and plan a query or a change into *statement (kind, columns, plan). */

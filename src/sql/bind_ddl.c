@@ -11,15 +11,20 @@ const char *copy_name(const struct binder *b, const char *name) {
 const char *creation_schema(const struct binder *b, const PgQuery__RangeVar *name) {
     if (name->schemaname[0] != '\0')
         return arena_copy_text(b->arena, name->schemaname);
-    if (b->options->search_path != NULL && b->options->search_path_count > 0)
-        return arena_copy_text(b->arena, b->options->search_path[0]);
-    return "public";
+    if (b->options->search_path == NULL)
+        return "public";
+    return b->options->search_path_count > 0 ? arena_copy_text(b->arena, b->options->search_path[0])
+                                             : NULL;
 }
 
-enum status check_schema(struct binder *b, const char *name) {
+enum status check_schema(struct binder *b, const char *name, int location) {
+    if (name == NULL)
+        return bind_error(b, location, STATUS_INVALID_SCHEMA_NAME,
+                          "no schema has been selected to create in");
     const struct schema_namespace *found = schema_namespace(b->schema, name);
     if (found == NULL)
-        return error_set(STATUS_INVALID_SCHEMA_NAME, "schema \"%s\" does not exist", name);
+        return bind_error(b, location, STATUS_INVALID_SCHEMA_NAME, "schema \"%s\" does not exist",
+                          name);
     if (found->is_system)
         return error_set(STATUS_INSUFFICIENT_PRIVILEGE, "permission denied for schema %s", name);
     return STATUS_OK;
@@ -386,7 +391,7 @@ static enum status begin_create(struct binder *b, const PgQuery__RangeVar *name,
     create->temporary = name->relpersistence[0] == 't';
     if (create->temporary)
         return bind_unsupported(b, name->location, "a temporary table");
-    TRY(check_schema(b, create->spec.namespace_name));
+    TRY(check_schema(b, create->spec.namespace_name, name->location));
     create->exists =
         schema_table(b->schema, create->spec.namespace_name, create->spec.name) != NULL;
     if (create->exists && !create->if_not_exists)

@@ -175,7 +175,7 @@ enum status bind_create_sequence(struct binder *b, const PgQuery__CreateSeqStmt 
     create->spec.namespace_name = creation_schema(b, node->sequence);
     create->spec.name = copy_name(b, node->sequence->relname);
     sequence_limits(&create->spec);
-    TRY(check_schema(b, create->spec.namespace_name));
+    TRY(check_schema(b, create->spec.namespace_name, node->sequence->location));
     TRY(sequence_options(b, node->n_options, node->options, &create->spec, NULL, NULL));
     create->exists =
         schema_sequence(b->schema, create->spec.namespace_name, create->spec.name) != NULL ||

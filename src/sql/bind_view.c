@@ -209,7 +209,7 @@ enum status bind_create_view(struct binder *b, const PgQuery__ViewStmt *node,
         return bind_unsupported(b, -1, "WITH CHECK OPTION");
     spec->namespace_name = creation_schema(b, node->view);
     spec->name = arena_copy_text(b->arena, node->view->relname);
-    TRY(check_schema(b, spec->namespace_name));
+    TRY(check_schema(b, spec->namespace_name, node->view->location));
     const struct table *old = schema_table(b->schema, spec->namespace_name, spec->name);
     struct view_binding view = {0};
     struct view_expansion expansion = {NULL, old != NULL ? old->oid : 0}; /* may not need itself */

@@ -13,6 +13,8 @@ static const struct sql_case {
     {"select array_append(null, 1), array_append(array[1], null)", "{1}|{1,NULL}\n"},
     {"select width_bucket(5, 0, 10, 0)", "ERROR 2201G: count must be greater than zero\n"},
     {"select width_bucket(5.0, 1, 1, 5)", "ERROR 2201G: lower bound cannot equal upper bound\n"},
+    {"select pg_get_ruledef(1, true), pg_char_to_encoding('UTF8'), pg_char_to_encoding('x')",
+     "NULL|6|-1\n"},
     {"create table refused(a int check (a in (select 1)))",
      "ERROR 0A000: cannot use subquery in check constraint\n"},
     {"create table refused(a int default (select 1))",

@@ -161,6 +161,24 @@ static void settings_follow_the_transaction(void **state) {
     assert_sql(s, "select setting, unit from pg_settings where name = 'work_mem'", "65536|kB\n");
 }
 
+static void search_path_says_where_names_are(void **state) {
+    assert_sql(s, "create schema other; set search_path = missing, other, public",
+               "CREATE SCHEMA\nSET\n");
+    assert_sql(s, "select current_schema(), current_schemas(false), current_schemas(true)",
+               "other|{other,public}|{pg_catalog,other,public}\n");
+    assert_sql(s,
+               "create table here(a int); select relnamespace::regnamespace from pg_class where "
+               "relname = 'here'",
+               "CREATE TABLE\nother\n");
+    assert_sql(s, "set search_path = public, pg_catalog", "SET\n");
+    assert_sql(s, "select current_schemas(true)", "{public,pg_catalog}\n");
+    assert_sql(s, "set search_path = missing", "SET\n");
+    assert_sql(s, "select current_schema(), current_schemas(true)", "NULL|{pg_catalog}\n");
+    assert_sql(s, "create table nowhere(a int)",
+               "ERROR 3F000: no schema has been selected to create in\n");
+    assert_sql(s, "reset search_path; drop schema other cascade", "RESET\nDROP SCHEMA\n");
+}
+
 static void timeouts_cancel_statements(void **state) {
     assert_sql(s, "create table w(a int primary key, b int); insert into w values (1, 1)",
                "CREATE TABLE\nINSERT 0 1\n");
@@ -376,6 +394,7 @@ int main(void) {
         CASE(isolation_is_that_of_the_block),
         CASE(readers_and_writers_wait_for_schema_changes),
         CASE(settings_follow_the_transaction),
+        CASE(search_path_says_where_names_are),
         CASE(timeouts_cancel_statements),
         CASE(prepared_statements_have_names),
         CASE(plans_follow_the_schema),
