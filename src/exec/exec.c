@@ -247,6 +247,12 @@ void exec__count_removed(struct operator_state *self, uint64_t rows) {
         node->removed_rows += rows;
 }
 
+void exec__note_refused_index(struct operator_state *self, uint64_t entries) {
+    struct explain_node_statistics *node = figures(self);
+    if (node != NULL)
+        node->refused_entries = entries;
+}
+
 void exec__count_spilled(struct operator_state *self, uint64_t bytes) {
     struct explain_node_statistics *node = figures(self);
     if (node != NULL)

@@ -29,6 +29,7 @@ struct scan_operator {
     struct table_scan_options options;
     int16_t *column_numbers; /* the node's, then index columns needed for merging */
     struct compiled *filter;
+    struct compiled *index_filter; /* the index condition, where all rows are read after all */
     uint16_t *selection;
     struct batch batch;
     bool prepared, empty, merge, unique_done;
@@ -162,8 +163,36 @@ static uint64_t partitions_of(struct scan_operator *self, uint32_t any) {
     return table_scan_partitions(self->context.store, table, &options);
 }
 
+/* The bounds are known now, and what lies between them: many more rows than the planner thought may
+   have come since ANALYZE, or with a parameter. Then all rows are read, as it would have chosen. */
+static enum status reconsider_index(struct fiber *f, struct scan_operator *self) {
+    const struct plan_node *node = self->base.node;
+    struct table_context context = self->context;
+    uint64_t entries;
+    self->options.index = node->scan.index;
+    if (node->scan.index == NULL || node->scan.ordered || node->scan.any_count > 0 || self->empty ||
+        node->scan.index_condition == NULL || node->scan.table->on_catalog_partition ||
+        (node->scan.lower == NULL && node->scan.upper == NULL))
+        return STATUS_OK;
+    context.arena = &self->bound_arena;
+    TRY(table_scan_estimate(f, &context, node->scan.table, &self->options, &entries));
+    if ((double)entries <= node->scan.entries_max)
+        return STATUS_OK;
+    self->options.index = NULL;
+    exec__note_refused_index(&self->base, entries);
+    if (self->selection == NULL)
+        self->selection =
+            arena_alloc(self->base.execution->environment.arena, VECTOR_SIZE * sizeof(uint16_t));
+    if (self->selection == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    return self->index_filter != NULL
+               ? STATUS_OK
+               : exec__compile(self->base.local, node->scan.index_condition, &self->index_filter);
+}
+
 static enum status prepare(struct fiber *f, struct scan_operator *self) {
     TRY(find_bounds(f, self));
+    TRY(reconsider_index(f, self));
     TRY(exec__scan_tests(f, self->base.local, self->base.node, &self->bound_arena, &self->options));
     self->prepared = true;
     self->stream_count = self->stream_at = 0;
@@ -321,6 +350,16 @@ static enum status next_unique(struct fiber *f, struct scan_operator *self,
     return STATUS_OK;
 }
 
+/* Of the batch at hand, the rows for which the condition is true. */
+static enum status keep_selected(struct fiber *f, struct scan_operator *self,
+                                 struct compiled *condition, uint32_t *count) {
+    TRY(exec__select(f, condition, &self->batch, batch_rows(&self->batch), *count,
+                     &self->base.scratch, self->selection, count));
+    self->batch.selection = self->selection;
+    self->batch.selected_count = *count;
+    return STATUS_OK;
+}
+
 static enum status scan_next(struct fiber *f, struct operator_state *base,
                              struct batch **batch_out) {
     struct scan_operator *self = (struct scan_operator *)base;
@@ -338,13 +377,11 @@ static enum status scan_next(struct fiber *f, struct operator_state *base,
         uint32_t count = batch->selected_count;
         self->batch = *batch;
         self->batch.column_count = base->node->column_count;
-        if (self->filter != NULL) {
-            TRY(exec__select(f, self->filter, batch, batch_rows(batch), count, &base->scratch,
-                             self->selection, &count));
-            exec__count_removed(base, batch->selected_count - count);
-            self->batch.selection = self->selection;
-            self->batch.selected_count = count;
-        }
+        if (self->index_filter != NULL && self->options.index == NULL)
+            TRY(keep_selected(f, self, self->index_filter, &count));
+        if (self->filter != NULL)
+            TRY(keep_selected(f, self, self->filter, &count));
+        exec__count_removed(base, batch->selected_count - count);
         if (count > 0) {
             *batch_out = &self->batch;
             return STATUS_OK;

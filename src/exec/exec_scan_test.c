@@ -154,18 +154,21 @@ static uint32_t conjuncts(const struct expression *condition, const struct expre
 enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
                              const struct plan_node *node, struct arena *arena,
                              struct table_scan_options *options) {
+    /* With an index that is not used, its condition is one like the others. */
     const struct expression *filter = node->scan.filter;
+    const struct expression *index_condition =
+        node->scan.index != NULL ? node->scan.index_condition : NULL;
     options->test_count = options->filter_count = 0;
-    if (node->scan.index != NULL)
+    if (options->index != NULL)
         return STATUS_OK;
-    uint32_t conditions = conjuncts(filter, NULL);
+    uint32_t conditions = conjuncts(filter, NULL) + conjuncts(index_condition, NULL);
     uint32_t lent = exec__scan_filter_count(local->execution, node);
     struct table_scan_test *tests = arena_alloc(arena, (conditions + lent + 1) * sizeof *tests);
     struct table_scan_filter *filters = arena_alloc(arena, (lent + 1) * sizeof *filters);
     const struct expression **list = arena_alloc(arena, (conditions + 1) * sizeof(void *));
     if (tests == NULL || filters == NULL || list == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    conjuncts(filter, list);
+    conjuncts(index_condition, list + conjuncts(filter, list));
     for (uint32_t i = 0; i < conditions; i++) {
         bool made;
         TRY(test_of_condition(f, local, node, list[i], arena, &tests[options->test_count], &made));

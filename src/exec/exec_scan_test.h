@@ -4,9 +4,10 @@
 
 #include "exec/exec_state.h"
 
-/* Sets the options' tests: the conjuncts of the scan node's filter that compare a column with a
-   value known now, and its tests and filters from joins that are built. All in `arena`. The node's
-   filter stays to be evaluated: tests only leave out rows early. */
+/* Sets the options' tests: the conjuncts of the scan node's filter, and of its index condition when
+   options->index is not used, that compare a column with a value known now, and its tests and
+   filters from joins that are built. All in `arena`. The node's filter stays to be evaluated: tests
+   only leave out rows early. */
 enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
                              const struct plan_node *node, struct arena *arena,
                              struct table_scan_options *options) MUST_USE;

@@ -157,6 +157,8 @@ void exec__note_memory(struct operator_state *self, uint64_t bytes);
 bool exec__may_hold(const struct execution *execution, uint64_t bytes, uint64_t *borrowed);
 void exec__count_removed(struct operator_state *self, uint64_t rows);
 void exec__count_spilled(struct operator_state *self, uint64_t bytes);
+/* All rows are read instead of so many through the index. */
+void exec__note_refused_index(struct operator_state *self, uint64_t entries);
 
 typedef enum status (*operator_open)(struct fiber *f, struct execution *execution,
                                      const struct plan_node *node,

@@ -363,6 +363,12 @@ static enum status apply_index(struct frame *frame, struct outer_list *outer,
     return STATUS_OK;
 }
 
+/* So many lookups cost as much as reading all rows. */
+static double lookups_worth(const struct frame *frame, const struct table *table) {
+    double rows = plan_table_rows(frame->p->b, table);
+    return fmax(LOOKUPS_CHEAP, rows * COST_SCAN / plan_lookup_cost(frame->p->b, table));
+}
+
 static enum status plan_table(struct frame *frame, uint32_t number, uint32_t count,
                               struct expression **quals, struct outer_list *outer,
                               struct path *path) {
@@ -392,6 +398,7 @@ static enum status plan_table(struct frame *frame, uint32_t number, uint32_t cou
     }
     node->scan.table = table;
     node->scan.alias = relation->alias;
+    node->scan.entries_max = indexed ? lookups_worth(frame, table) : 0;
     node->scan.column_numbers = numbers;
     struct expression *filter = NULL, *resolved;
     for (uint32_t i = 0; i < count; i++)

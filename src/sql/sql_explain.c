@@ -268,6 +268,11 @@ static void node_details(struct explainer *e, const struct plan_node *node, int 
     if (e->statistics == NULL || node->id >= e->statistics->node_count)
         return;
     const struct explain_node_statistics *figures = &e->statistics->nodes[node->id];
+    if (figures->refused_entries > 0) {
+        line_start(e, indent, "Index Not Used");
+        buffer_append_format(e->buffer, "about %llu entries in the range\n",
+                             (unsigned long long)figures->refused_entries);
+    }
     if (figures->removed_rows > 0) {
         line_start(e, indent, "Rows Removed by Filter");
         buffer_append_format(e->buffer, "%llu\n", (unsigned long long)figures->removed_rows);

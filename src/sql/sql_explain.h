@@ -19,6 +19,8 @@ struct explain_node_statistics {
     uint64_t removed_rows; /* by a filter */
     uint64_t memory_bytes; /* most held at a time; 0: not said */
     uint64_t spilled_bytes;
+    uint64_t
+        refused_entries; /* so many in an index's range that all rows were read instead; or 0 */
 };
 struct explain_statistics {
     uint32_t node_count;

@@ -284,11 +284,13 @@ struct plan_node {
                scan for each distinct value, NULLs skipped. Excludes lower and upper. */
             uint32_t any_count;
             struct expression *const *any;
-            const struct expression *index_condition; /* the same as a predicate, for EXPLAIN */
-            bool is_unique; /* at most one row: every column of a unique index is in
-                               equal */
-            bool ordered;   /* the parent relies on the index order: merge the
-                               partitions' streams by the index columns */
+            const struct expression *index_condition; /* the same as a predicate */
+            double entries_max; /* with more entries than these in the range, reading all rows is
+                                   cheaper; looked at once the bounds are known */
+            bool is_unique;     /* at most one row: every column of a unique index is in
+                                   equal */
+            bool ordered;       /* the parent relies on the index order: merge the
+                                   partitions' streams by the index columns */
         } scan;
         struct { /* FUNCTION_SCAN: functions side by side, NULL-padded */
             uint32_t function_count;

@@ -91,6 +91,38 @@ uint64_t table_scan_partitions(const struct store *store, const struct table *ta
     return table_partitions(store, table);
 }
 
+struct estimate_call {
+    const struct index *index;
+    const struct txn_range *range;
+    uint64_t count;
+};
+
+static enum status estimate_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct estimate_call *call = argument;
+    return partition_key_count(f, partition, call->index->tree, call->range->lower,
+                               call->range->upper, &call->count);
+}
+
+enum status table_scan_estimate(struct fiber *f, const struct table_context *context,
+                                const struct table *table, const struct table_scan_options *options,
+                                uint64_t *entries_out) {
+    struct estimate_call calls[PARTITIONS_MAX];
+    void *arguments[PARTITIONS_MAX];
+    struct txn_range range;
+    unsigned count = store_partition_count(context->store);
+    *entries_out = 0;
+    TRY(scan__index_range(options->index, options, context->arena, &range));
+    for (unsigned i = 0; i < count; i++) {
+        calls[i] = (struct estimate_call){options->index, &range, 0};
+        arguments[i] = &calls[i];
+    }
+    TRY(partition_call_all(f, context->store, table_scan_partitions(context->store, table, options),
+                           estimate_here, arguments));
+    for (unsigned i = 0; i < count; i++)
+        *entries_out += calls[i].count;
+    return STATUS_OK;
+}
+
 /* ---- from entries to rows ------------------------------------------------------------- */
 
 struct entry_row {

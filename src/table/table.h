@@ -174,6 +174,10 @@ uint64_t table_scan_partitions(const struct store *store, const struct table *ta
    local, that of the row, too. No value of the key is null. */
 unsigned table_unique_partition(const struct store *store, const struct table *table,
                                 const struct index *index, const struct value *key);
+/* Estimated entries that a scan of options->index would visit on all its partitions. */
+enum status table_scan_estimate(struct fiber *f, const struct table_context *context,
+                                const struct table *table, const struct table_scan_options *options,
+                                uint64_t *entries_out) MUST_USE;
 /* Point lookup by a unique index with all its columns given (none null): the short path; no scan
    object, no heap. Fills `values` for column_numbers. */
 enum status table_get_unique(struct fiber *f, const struct table_context *context,

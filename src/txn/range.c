@@ -85,6 +85,14 @@ enum status partition_short_from(struct fiber *f, struct partition *partition,
     return status == STATUS_OK ? arena_status(arena) : status;
 }
 
+enum status partition_key_count(struct fiber *f, struct partition *partition,
+                                struct tree_id tree_id, struct slice lower, struct slice upper,
+                                uint64_t *count_out) {
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    return btree_estimate(f, &tree->base, lower, upper, count_out);
+}
+
 enum status partition_range_count(struct fiber *f, struct partition *partition,
                                   struct tree_id tree_id, uint64_t first, uint64_t last,
                                   uint64_t *count_out) {

@@ -370,6 +370,10 @@ enum status partition_number_from(struct fiber *f, struct partition *partition, 
 enum status partition_short_from(struct fiber *f, struct partition *partition, struct tree_id tree,
                                  uint64_t from, struct arena *arena, uint64_t *number_out,
                                  struct slice *value_out) MUST_USE;
+/* Estimated entries with keys in lower .. upper (empty: open), as they are now. */
+enum status partition_key_count(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                struct slice lower, struct slice upper, uint64_t *count_out)
+    MUST_USE;
 /* Estimated entries with numbers in first .. last. */
 enum status partition_range_count(struct fiber *f, struct partition *partition, struct tree_id tree,
                                   uint64_t first, uint64_t last, uint64_t *count_out) MUST_USE;

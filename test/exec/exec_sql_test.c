@@ -421,6 +421,41 @@ static void every_conjunct_is_tested_in_the_scan(void **state) {
     sql_runner_close(runner);
 }
 
+/* Rows that came since ANALYZE, or a parameter: when a range holds more than an index is good for,
+   all rows are read. */
+static void ranges_are_measured_before_an_index_is_used(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table t(k int primary key, v int); create index on t(v)",
+               "CREATE TABLE\nCREATE INDEX\n");
+    assert_sql(s, "insert into t select x, x % 100 from generate_series(1, 20000) x",
+               "INSERT 0 20000\n");
+    assert_sql(s, "analyze t", "ANALYZE\n");
+    assert_sql(s, "insert into t select x, x % 100 from generate_series(20001, 30000) x",
+               "INSERT 0 10000\n");
+    const char *plan = sql_run(s, "explain analyze select count(*) from t where k > 20000");
+    assert_non_null(strstr(plan, "Index Not Used: about "));
+    assert_null(strstr(plan, "Rows Removed"));
+    plan = sql_run(s, "explain analyze select count(*) from t where k > 29990");
+    assert_non_null(strstr(plan, "Index Cond"));
+    assert_null(strstr(plan, "Index Not Used"));
+    assert_sql(s, "select count(*), min(k), max(k) from t where k > 20000 and v <> 7",
+               "9900|20001|30000\n");
+    assert_sql(s, "select count(*), sum(k) from t where k >= 20011 and k <= 29990 and k % 2 = 0",
+               "4990|124754990\n");
+    assert_sql(s, "select k from t where k > 20000 order by k limit 2", "20001\n20002\n");
+    assert_sql(s, "select count(*) from t where v > 100", "0\n");
+    assert_sql(s, "begin; delete from t where k > 20005; insert into t values (40000, 500)",
+               "BEGIN\nDELETE 9995\nINSERT 0 1\n");
+    assert_sql(s, "select k, v from t where k > 20003 order by v", "20004|4\n20005|5\n40000|500\n");
+    assert_sql(s, "update t set v = 501 where v > 99 and v <= 500", "UPDATE 1\n");
+    assert_sql(s, "rollback", "ROLLBACK\n");
+    static const char *const parameters[] = {"20000"};
+    assert_string_equal(sql_run_prepared(s, "select count(*) from t where k > $1", parameters, 1),
+                        "10000\n");
+    sql_runner_close(runner);
+}
+
 /* A condition that is tested on stored columns, and the same in a form that is not. */
 static void conditions_on_stored_columns_are_exact(void **state) {
     static const struct {
@@ -572,6 +607,7 @@ int main(void) {
         cmocka_unit_test(changed_rows_are_rechecked),
         cmocka_unit_test(parallel_groups_equal_serial_ones),
         cmocka_unit_test(changes_by_key_reach_every_core),
+        cmocka_unit_test(ranges_are_measured_before_an_index_is_used),
         cmocka_unit_test(every_conjunct_is_tested_in_the_scan),
         cmocka_unit_test(conditions_on_stored_columns_are_exact),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
