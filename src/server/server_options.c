@@ -37,6 +37,13 @@ static enum command_outcome wrong(const struct command_line *line, const char *w
     return COMMAND_WRONG;
 }
 
+static void set_value(const struct option_spec *option, const char *text) {
+    if (option->count != NULL)
+        option->value[(*option->count)++] = text;
+    else
+        *option->value = text;
+}
+
 enum command_outcome command_line_parse(struct command_line *line, int argc, char **argv) {
     for (int at = 0; at < argc; at++) {
         const char *text = argv[at];
@@ -58,13 +65,13 @@ enum command_outcome command_line_parse(struct command_line *line, int argc, cha
         if (option->argument == NULL) {
             if (equals != NULL)
                 return wrong(line, "no value belongs to", option->name);
-            *option->value = "";
+            set_value(option, "");
         } else if (equals != NULL) {
-            *option->value = equals + 1;
+            set_value(option, equals + 1);
         } else {
             if (at + 1 == argc)
                 return wrong(line, "a value is missing after", option->name);
-            *option->value = argv[++at];
+            set_value(option, argv[++at]);
         }
     }
     return COMMAND_RUN;
@@ -106,4 +113,8 @@ bool size_parse(const char *text, uint64_t *bytes_out) {
             return !__builtin_mul_overflow(value, 1ull << units[i].shift, bytes_out);
     }
     return false;
+}
+
+bool memory_parse(const char *text, uint64_t *bytes_out) {
+    return size_parse(text, bytes_out) && *bytes_out >= (32u << 20);
 }

@@ -11,6 +11,8 @@ struct option_spec {
     const char *argument; /* "DIR"; NULL: a flag */
     const char *meaning;
     const char **value; /* set to the text after it, or to "" for a flag */
+    size_t *count;      /* not NULL: it may be given again and again, and `value` is an array with
+                           room for as many as there are arguments */
 };
 
 struct command_line {
@@ -33,6 +35,9 @@ void command_line_help(const struct command_line *line);
 
 /* "512MB", "2GiB", "65536"; units of 1024. False when it is none, or does not fit. */
 bool size_parse(const char *text, uint64_t *bytes_out);
+/* The same for what a database may use; false also when no database can live on it. */
+bool memory_parse(const char *text, uint64_t *bytes_out);
+#define MEMORY_WANTED "a size of at least 32MB is wanted, such as 512MB or 4GB"
 /* A whole number from minimum to maximum. */
 bool number_parse(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number_out);
 

@@ -92,9 +92,8 @@ static int read_arguments(const struct server_arguments *arguments, struct serve
         serve->engine_options.partition_count = (unsigned)number;
     }
     if (arguments->memory != NULL) {
-        if (!size_parse(arguments->memory, &number) || number < (32u << 20))
-            return complain("--memory", arguments->memory,
-                            "a size of at least 32MB is wanted, such as 512MB or 4GB");
+        if (!memory_parse(arguments->memory, &number))
+            return complain("--memory", arguments->memory, MEMORY_WANTED);
         serve->engine_options.memory_max = number;
     }
     enum log_level level;

@@ -334,10 +334,35 @@ static void run_commands(struct shell *shell, const char *commands) {
     run_rest(shell, &script);
 }
 
-int shell_main(int argc, char **argv) {
-    const char *operands[1], *commands = NULL, *create = NULL, *memory = NULL, *config = NULL;
+/* Open, run what there is to run, close. */
+static int run_shell(const char *directory, const struct satori_options *open,
+                     const char *const *commands, size_t command_count) {
+    struct shell shell = {.interactive = command_count == 0 && isatty(0)};
+    if (satori_open(directory, open, &shell.database) != SATORI_OK ||
+        satori_connect(shell.database, &shell.connection) != SATORI_OK) {
+        fprintf(stderr, "satori: %s\n", satori_open_error());
+        satori_close(shell.database);
+        return 1;
+    }
+    for (size_t i = 0; i < command_count; i++)
+        run_commands(&shell, commands[i]);
+    if (shell.interactive)
+        run_terminal(&shell);
+    else if (command_count == 0)
+        shell__run_stream(&shell, stdin);
+    shell__clear_result(&shell);
+    free(shell.copy_line);
+    satori_disconnect(shell.connection);
+    satori_close(shell.database);
+    return shell.failed ? 1 : 0;
+}
+
+/* `commands` has room for as many as there are arguments. */
+static int run_arguments(int argc, char **argv, const char **commands) {
+    const char *operands[1], *create = NULL, *memory = NULL, *config = NULL;
+    size_t command_count = 0;
     const struct option_spec options[] = {
-        {"-c", "SQL", "run these statements and leave", &commands},
+        {"-c", "SQL", "run these statements and leave; may be repeated", commands, &command_count},
         {"--create", NULL, "make a new database if the directory has none", &create},
         {"--memory", "SIZE", "memory the process may use", &memory},
         {"--config", "FILE", "settings, one \"name = value\" a line", &config},
@@ -360,27 +385,21 @@ int shell_main(int argc, char **argv) {
         return 2;
     }
     struct satori_options open = {.create = create != NULL, .config_path = config};
-    if (memory != NULL && !size_parse(memory, &open.memory)) {
-        fprintf(stderr, "satori: --memory %s: a size such as 512MB is wanted\n", memory);
+    if (memory != NULL && !memory_parse(memory, &open.memory)) {
+        fprintf(stderr, "satori: --memory %s: %s\n", memory, MEMORY_WANTED);
         return 2;
     }
     log_clock_set(clock_wall_us);
-    struct shell shell = {.interactive = commands == NULL && isatty(0)};
-    if (satori_open(operands[0], &open, &shell.database) != SATORI_OK ||
-        satori_connect(shell.database, &shell.connection) != SATORI_OK) {
-        fprintf(stderr, "satori: %s\n", satori_open_error());
-        satori_close(shell.database);
+    return run_shell(operands[0], &open, commands, command_count);
+}
+
+int shell_main(int argc, char **argv) {
+    const char **commands = calloc((size_t)argc + 1, sizeof *commands);
+    if (commands == NULL) {
+        fprintf(stderr, "satori: out of memory\n");
         return 1;
     }
-    if (commands != NULL)
-        run_commands(&shell, commands);
-    else if (shell.interactive)
-        run_terminal(&shell);
-    else
-        shell__run_stream(&shell, stdin);
-    shell__clear_result(&shell);
-    free(shell.copy_line);
-    satori_disconnect(shell.connection);
-    satori_close(shell.database);
-    return shell.failed ? 1 : 0;
+    int status = run_arguments(argc, argv, commands);
+    free(commands);
+    return status;
 }

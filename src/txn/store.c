@@ -47,6 +47,12 @@ static enum status identity_write(struct fiber *f, const struct store *store) {
     return directory_sync(f, store->directory);
 }
 
+/* The failure just set, with what to do about it. */
+static enum status told(enum status status, const char *advice) {
+    error_hint("%s", advice);
+    return status;
+}
+
 static enum status identity_read(struct fiber *f, struct store *store) {
     char path[STORE_PATH_SIZE];
     uint8_t bytes[STORE_IDENTITY_SIZE];
@@ -54,8 +60,10 @@ static enum status identity_read(struct fiber *f, struct store *store) {
     path_of(store, "satori.id", path);
     TRY(file_exists(f, path, &exists));
     if (!exists)
-        return error_set(STATUS_UNDEFINED_FILE, "directory \"%s\" does not hold a satori database",
-                         store->directory);
+        return told(error_set(STATUS_UNDEFINED_FILE,
+                              "directory \"%s\" does not hold a satori database", store->directory),
+                    "Name another one, or let the option --create of satori server or satori sql "
+                    "make a new database.");
     struct file *file;
     TRY(file_open(f, path, FILE_READ_ONLY, &file));
     enum status status = file_read_exact(f, file, bytes, sizeof bytes, 0);
@@ -66,10 +74,11 @@ static enum status identity_read(struct fiber *f, struct store *store) {
     if (!store_identity_decode(bytes, &identity))
         return error_set(STATUS_DATA_CORRUPTED, "file \"%s\" is damaged", path);
     if (identity.version != STORE_FORMAT_VERSION)
-        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                         "data directory \"%s\" has format version %" PRIu32
-                         ", this program reads version %d",
-                         store->directory, identity.version, STORE_FORMAT_VERSION);
+        return told(error_set(STATUS_FEATURE_NOT_SUPPORTED,
+                              "data directory \"%s\" has format version %" PRIu32
+                              ", this program reads version %d",
+                              store->directory, identity.version, STORE_FORMAT_VERSION),
+                    "Open it with the satori that made it.");
     if (identity.partition_count > PARTITIONS_MAX)
         return error_set(STATUS_DATA_CORRUPTED, "file \"%s\" is damaged", path);
     if (store->partition_count != 0 && store->partition_count != identity.partition_count)
@@ -95,6 +104,7 @@ static enum status directory_take(struct fiber *f, struct store *store) {
                   store->directory);
         if (detail[0] != '\0')
             error_detail("%s", detail);
+        error_hint("Stop the satori that uses it, or name another directory.");
     }
     return status;
 }
@@ -126,7 +136,9 @@ static enum status directory_may_hold(struct fiber *f, const struct store *store
     }
     memory_free(names);
     if (!empty)
-        return error_set(STATUS_DUPLICATE_FILE, "directory \"%s\" is not empty", store->directory);
+        return told(
+            error_set(STATUS_DUPLICATE_FILE, "directory \"%s\" is not empty", store->directory),
+            "A new database wants a directory that is empty or does not exist.");
     return STATUS_OK;
 }
 
