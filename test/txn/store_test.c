@@ -132,6 +132,122 @@ static void write_set_larger_than_memory_works(void **state) {
     fixture_run(spill_body, 1);
 }
 
+/* ---- a large write set, applied while readers push pages out ----------------------------------
+ */
+
+enum { PRESSED_KEYS = 5000, PRESSED_SIZE = 300, PRESSED_READERS = 6, PRESSED_TREE = 21 };
+
+struct pressure {
+    struct store *store;
+    bool over;
+    uint64_t seed;
+};
+
+static struct slice pressed_value(uint32_t key, unsigned version, uint8_t bytes[PRESSED_SIZE]) {
+    for (size_t i = 0; i < PRESSED_SIZE; i++)
+        bytes[i] = (uint8_t)(hash_combine(key, version) >> (i % 57));
+    return slice_of(bytes, PRESSED_SIZE);
+}
+
+struct pressed_put {
+    struct transaction *transaction;
+    unsigned version;
+};
+
+static enum status pressed_put_all(struct fiber *f, struct partition *partition, void *argument) {
+    const struct pressed_put *put = argument;
+    for (uint32_t key = 1; key <= PRESSED_KEYS; key++) {
+        uint8_t text[4], bytes[PRESSED_SIZE];
+        put_be32(text, key);
+        TRY(txn_put(f, put->transaction, partition, (struct tree_id){PRESSED_TREE},
+                    slice_of(text, sizeof text), pressed_value(key, put->version, bytes), 0));
+    }
+    return STATUS_OK;
+}
+
+static void pressed_write(struct fiber *f, struct store *store, unsigned version) {
+    struct transaction *t = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct pressed_put put = {t, version};
+    assert_ok(partition_call(f, store, 0, pressed_put_all, &put));
+    commit(f, t);
+}
+
+static enum status pressed_get(struct fiber *f, struct store *store, struct transaction *t,
+                               uint32_t key, struct arena *arena, struct slice *value_out) {
+    uint8_t text[4];
+    put_be32(text, key);
+    struct key_operation get = {.transaction = t,
+                                .tree = {PRESSED_TREE},
+                                .key = slice_of(text, sizeof text),
+                                .arena = arena};
+    enum status status = partition_call(f, store, 0, get_there, &get);
+    *value_out = get.found ? get.value : SLICE_EMPTY;
+    return status;
+}
+
+/* Anywhere in the tree, so that pages come and go. */
+static enum status press(struct fiber *f, void *argument) {
+    struct pressure *pressure = argument;
+    struct random random;
+    random_seed(&random, pressure->seed++);
+    while (!pressure->over) {
+        struct transaction *t = begin(f, pressure->store, ISOLATION_READ_COMMITTED);
+        struct arena arena = {0};
+        for (int i = 0; i < 20; i++) {
+            struct slice value;
+            uint32_t key = 1 + (uint32_t)random_below(&random, PRESSED_KEYS);
+            if (pressed_get(f, pressure->store, t, key, &arena, &value) != STATUS_OK)
+                error_clear(); /* others have all pages */
+        }
+        arena_release(&arena);
+        commit(f, t);
+        fiber_yield(f);
+    }
+    return STATUS_OK;
+}
+
+static void pressed_expect(struct fiber *f, struct store *store, struct transaction *t,
+                           unsigned version) {
+    for (uint32_t key = 1; key <= PRESSED_KEYS; key++) {
+        struct arena arena = {0};
+        uint8_t bytes[PRESSED_SIZE];
+        struct slice value;
+        assert_ok(pressed_get(f, store, t, key, &arena, &value));
+        assert_true(slice_equal(value, pressed_value(key, version, bytes)));
+        arena_release(&arena);
+    }
+}
+
+static enum status pressure_body(struct fiber *f, void *argument) {
+    struct store_options options = store_options_at("data", true);
+    options.partition_count = 1;
+    options.memory_max = 256 << 10;
+    struct pressure pressure = {.seed = 5};
+    assert_ok(store_open(f, &options, &pressure.store));
+    pressed_write(f, pressure.store, 0);
+    for (unsigned version = 1; version <= 2; version++) {
+        struct transaction *before = begin(f, pressure.store, ISOLATION_REPEATABLE_READ);
+        struct task_group group;
+        task_group_init(&group, f);
+        pressure.over = false;
+        for (int i = 0; i < PRESSED_READERS; i++)
+            assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, press, &pressure));
+        pressed_write(f, pressure.store, version);
+        pressure.over = true;
+        assert_ok(task_group_wait(f, &group));
+        struct transaction *after = begin(f, pressure.store, ISOLATION_READ_COMMITTED);
+        pressed_expect(f, pressure.store, after, version);
+        commit(f, after);
+        pressed_expect(f, pressure.store, before, version - 1);
+        commit(f, before);
+    }
+    return store_close(f, pressure.store);
+}
+
+static void a_spilled_write_set_is_applied_while_its_pages_are_pushed_out(void **state) {
+    fixture_run(pressure_body, 1);
+}
+
 static enum status runs_body(struct fiber *f, void *argument) {
     struct store *store = store_create(f);
     struct transaction *before = begin(f, store, ISOLATION_REPEATABLE_READ);
@@ -575,6 +691,7 @@ int main(void) {
         cmocka_unit_test(large_entries_live_and_die_with_their_versions),
         cmocka_unit_test(spilled_keys_keep_their_order),
         cmocka_unit_test(write_set_larger_than_memory_works),
+        cmocka_unit_test(a_spilled_write_set_is_applied_while_its_pages_are_pushed_out),
         cmocka_unit_test(inserted_rows_take_runs_and_history_vanishes),
         cmocka_unit_test(dropped_tree_is_freed_when_nobody_sees_it),
         cmocka_unit_test(row_ids_rise_behind_the_largest),
