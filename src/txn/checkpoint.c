@@ -10,7 +10,7 @@
 #include "base/base_log.h"
 #include "txn/store.h"
 
-enum { MAINTENANCE_MS = 250, SPREAD_NS = 1000000000 };
+enum { MAINTENANCE_MS = 250 };
 
 /* ---- checkpoint ---------------------------------------------------------------------------- */
 
@@ -135,38 +135,6 @@ enum status store_shrink(struct fiber *f, struct store *store) {
     return store_checkpoint(f, store);
 }
 
-/* Partitions live on core 0 while nobody needs more. */
-static void drift_back(struct fiber *f, struct store *store) {
-    int64_t asked = atomic_load_explicit(&store->spread_asked_ns, memory_order_relaxed);
-    if (asked == 0 || clock_monotonic_ns() - asked < SPREAD_NS)
-        return;
-    unsigned target = COMMIT_CORE;
-    bool all = true;
-    for (unsigned i = 0; i < store->partition_count; i++) {
-        if (partition_core(store, i) == COMMIT_CORE)
-            continue;
-        if (partition_call(f, store, i, partition__move, &target) != STATUS_OK)
-            return;
-        all = all && partition_core(store, i) == COMMIT_CORE;
-    }
-    if (all)
-        atomic_compare_exchange_strong(&store->spread_asked_ns, &asked, 0);
-}
-
-void store_spread(struct fiber *f, struct store *store) {
-    if (store->core_count == 1)
-        return;
-    int64_t before = atomic_exchange(&store->spread_asked_ns, clock_monotonic_ns());
-    if (before != 0)
-        return; /* spread already; this keeps it so */
-    for (unsigned i = 0; i < store->partition_count; i++) {
-        unsigned target = i % store->core_count;
-        if (partition_core(store, i) != target &&
-            partition_call(f, store, i, partition__move, &target) != STATUS_OK)
-            error_clear();
-    }
-}
-
 static enum status maintainer_body(struct fiber *f, void *argument) {
     struct store *store = argument;
     while (!store->stopping && !fiber_cancelled(f)) {
@@ -181,7 +149,7 @@ static enum status maintainer_body(struct fiber *f, void *argument) {
         if (checkpoint_wanted)
             event_set(&store->checkpoint_wanted);
         journal_trim(f, store->journal);
-        drift_back(f, store);
+        spread__drift_back(f, store);
     }
     background_ended(store);
     return STATUS_OK;
