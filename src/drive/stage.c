@@ -7,13 +7,17 @@
 enum {
     STAGED_VALUE_MAX = 2048, /* larger ones are written from where the caller has them */
     FLUSH_SIZE = 1 << 20,
-    SUM_AHEAD_MIN = 2 << 20, /* less than this in large values is not worth a thread's start */
-    WRITE_FIRST_MIN = 64 << 10,
+    AHEAD_VALUE_MIN = 64 << 10, /* values summed by another thread */
+    AHEAD_BATCH_MIN = 2 << 20,  /* less than this in them is not worth the thread's start */
     SPIN = 2000,
 };
 
 static bool is_outside(const struct write_item *item) {
     return !item->is_delete && item->value.size > STAGED_VALUE_MAX;
+}
+
+static bool is_for_another(const struct write_item *item) {
+    return !item->is_delete && item->value.size >= AHEAD_VALUE_MIN;
 }
 
 /* ---- summing ahead --------------------------------------------------------------------------- */
@@ -46,7 +50,7 @@ static void sum_ahead(struct batch *batch) {
         size_t i = atomic_fetch_add(&batch->next, 1);
         if (i >= batch->count)
             return;
-        if (!is_outside(&batch->items[i]))
+        if (!is_for_another(&batch->items[i]))
             continue;
         struct value_sum *sum = &batch->stage->sums[i];
         sum->sum = sum_value(batch, batch->items[i].value);
@@ -59,7 +63,7 @@ static bool is_summed(const struct batch *batch, size_t i) {
 }
 
 static uint32_t sum_of(struct batch *batch, size_t i) {
-    if (!batch->ahead)
+    if (!batch->ahead || !is_for_another(&batch->items[i]))
         return sum_value(batch, batch->items[i].value);
     size_t next = atomic_load(&batch->next);
     while (next <= i) {
@@ -160,7 +164,7 @@ static uint32_t entry_sum(struct batch *batch, size_t i, const struct entry *ent
     struct stage *stage = batch->stage;
     struct slice value = entry->value;
     uint32_t checksum = checksum_zeros(entry->header_checksum, gap);
-    if (!batch->ahead) {
+    if (!batch->ahead || !is_for_another(&batch->items[i])) {
         checksum = crc32c(checksum, value.data, value.size);
     } else {
         if (stage->power_size != value.size) {
@@ -177,7 +181,7 @@ static enum status stage_large(struct batch *batch, size_t i, struct entry *entr
     struct stage *stage = batch->stage;
     struct slice value = entry->value;
     uint8_t *bytes;
-    bool first = batch->ahead && value.size >= WRITE_FIRST_MIN && !is_summed(batch, i);
+    bool first = batch->ahead && is_for_another(&batch->items[i]) && !is_summed(batch, i);
     if (first) {
         TRY(flush(stage));
         TRY(plain_write(stage->file, &value, 1, stage->plan[i].value_at));
@@ -257,8 +261,8 @@ static enum status stage_or_sum(void *context, unsigned index) {
 static bool worth_a_thread(const struct write_item *items, size_t count) {
     uint64_t size = 0;
     for (size_t i = 0; i < count; i++)
-        size += is_outside(&items[i]) ? items[i].value.size : 0;
-    return size >= SUM_AHEAD_MIN && thread_processor_count() > 1;
+        size += is_for_another(&items[i]) ? items[i].value.size : 0;
+    return size >= AHEAD_BATCH_MIN && thread_processor_count() > 1;
 }
 
 enum status stage__batch(struct drive *drive, const struct geometry *geometry, struct stage *stage,

@@ -14,7 +14,7 @@
 enum {
     STAGE_SIZE = 256 << 10,
     STAGE_SLACK = 8, /* zeros are stored in words */
-    PIECES_MAX = 1024,
+    PIECES_MAX = 512,
 };
 
 struct planned {
