@@ -43,8 +43,10 @@ static enum status find_explained(struct fiber *f, struct session *session, stru
     TRY(session__prepared_renew(f, session, prepared));
     TRY(session__transaction(f, session));
     if (prepared->statement == NULL || prepared->statement->plan == NULL)
-        return error_set(STATUS_FEATURE_NOT_SUPPORTED,
-                         "EXPLAIN of this statement is not supported");
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "EXPLAIN EXECUTE of %s is not supported",
+                         prepared->statement == NULL
+                             ? "an empty statement"
+                             : statement_kind_tag(prepared->statement->kind));
     TRY(session__execute_arguments(f, session, said, prepared, portal));
     statement_retain(prepared->statement);
     *explained = (struct explained){prepared->statement, prepared->text};

@@ -24,6 +24,15 @@ static enum status bind_number(struct binder *b, const char *text, int location,
     }
     struct numeric number;
     enum status status = numeric_parse(slice_of_text(text), &number);
+    /* What is written with an exponent and does not fit 38 digits is a double: 1e300. */
+    if (status == STATUS_NUMERIC_VALUE_OUT_OF_RANGE && strpbrk(text, "eE") != NULL) {
+        status = text_input(&b->values, slice_of_text(text), TYPE_OF(FLOAT8), b->arena, &value);
+        if (status == STATUS_OK) {
+            error_clear();
+            *out = expression_constant(b, &value, location);
+            return STATUS_OK;
+        }
+    }
     if (status != STATUS_OK) {
         bind_position(b, location);
         return status;

@@ -397,27 +397,29 @@ static enum status bind_discard(struct binder *b, const PgQuery__DiscardStmt *no
     return STATUS_OK;
 }
 
-/* "CREATE VIEW" for a node that nobody handles, from the text itself: its first two words. */
+/* The word at *at in capitals, which moves behind it and the blanks that follow. */
+static size_t take_word(const char **at, const char *end, char *word, size_t room) {
+    size_t size = 0;
+    while (*at < end && isspace((unsigned char)**at))
+        (*at)++;
+    for (; *at < end && isalpha((unsigned char)**at) && size + 1 < room; (*at)++)
+        word[size++] = (char)toupper((unsigned char)**at);
+    word[size] = '\0';
+    return size;
+}
+
+/* "LISTEN" or "CREATE VIEW" for a node that nobody handles, from the text itself. */
 static enum status refuse(struct binder *b, const parse_node *node) {
-    const char *text = b->text + b->text_offset;
-    char words[64];
-    size_t used = 0;
-    int count = 0;
-    for (size_t i = 0; i < b->text_size && used + 1 < sizeof words && count < 2; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (isalpha(c)) {
-            words[used++] = (char)toupper(c);
-            continue;
-        }
-        if (!isspace(c))
-            break;
-        if (used > 0 && words[used - 1] != ' ' && ++count < 2)
-            words[used++] = ' ';
-    }
-    while (used > 0 && words[used - 1] == ' ')
-        used--;
-    words[used] = '\0';
-    return bind_unsupported(b, (int)b->text_offset, "%s", used > 0 ? words : "this statement");
+    static const char *const of_two_words[] = {"CREATE",   "ALTER",  "DROP",    "COMMENT",
+                                               "SECURITY", "IMPORT", "REFRESH", "REASSIGN"};
+    const char *at = b->text + b->text_offset, *end = at + b->text_size;
+    char first[32], second[32];
+    if (take_word(&at, end, first, sizeof first) == 0)
+        return bind_unsupported(b, (int)b->text_offset, "this statement");
+    for (size_t i = 0; i < sizeof of_two_words / sizeof of_two_words[0]; i++)
+        if (strcmp(first, of_two_words[i]) == 0 && take_word(&at, end, second, sizeof second) > 0)
+            return bind_unsupported(b, (int)b->text_offset, "%s %s", first, second);
+    return bind_unsupported(b, (int)b->text_offset, "%s", first);
 }
 
 enum status bind_utility(struct binder *b, const parse_node *node, struct statement *statement) {

@@ -23,6 +23,22 @@ static void *unpack_alloc(void *data, size_t size) {
 static void unpack_free(void *data, void *pointer) {
 }
 
+/* libpg_query hands on PostgreSQL's messages, but not their SQLSTATEs. */
+static enum status kind_of(const char *message) {
+    static const struct {
+        const char *part;
+        enum status status;
+    } kinds[] = {
+        {"stack depth", STATUS_STATEMENT_TOO_COMPLEX},
+        {"not supported", STATUS_FEATURE_NOT_SUPPORTED},
+        {"invalid byte sequence", STATUS_CHARACTER_NOT_IN_REPERTOIRE},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strstr(message, kinds[i].part) != NULL)
+            return kinds[i].status;
+    return STATUS_SYNTAX_ERROR;
+}
+
 enum status parse_on_stack(const char *text, struct arena *arena,
                            PgQuery__ParseResult **result_out) {
     size_t stack_left = fiber_stack_left();
@@ -32,11 +48,7 @@ enum status parse_on_stack(const char *text, struct arena *arena,
     PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(text);
     enum status status = STATUS_OK;
     if (parsed.error != NULL) {
-        status = error_set(
-            strstr(parsed.error->message, "stack depth") != NULL     ? STATUS_STATEMENT_TOO_COMPLEX
-            : strstr(parsed.error->message, "not supported") != NULL ? STATUS_FEATURE_NOT_SUPPORTED
-                                                                     : STATUS_SYNTAX_ERROR,
-            "%s", parsed.error->message);
+        status = error_set(kind_of(parsed.error->message), "%s", parsed.error->message);
         if (parsed.error->cursorpos > 0)
             error_position(parsed.error->cursorpos);
     } else {

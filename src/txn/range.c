@@ -44,18 +44,26 @@ enum status txn_range_changed(struct fiber *f, struct transaction *transaction,
 
 /* ---- entries ------------------------------------------------------------------------------- */
 
+/* Put the cursor on the first key that begins with `from` or a larger number, which is
+ *number_out; UINT64_MAX: there is none. To be released whatever comes back. */
+static enum status seek_number(struct fiber *f, struct tree *tree, uint64_t from,
+                               struct btree_cursor *cursor, uint64_t *number_out) {
+    uint8_t key[8];
+    put_be64(key, from);
+    *number_out = UINT64_MAX;
+    btree_cursor_init(cursor, &tree->base);
+    TRY(btree_cursor_seek(f, cursor, BTREE_SEEK_GE, slice_of(key, sizeof key)));
+    if (cursor->positioned && btree_cursor_key(cursor).size >= sizeof key)
+        *number_out = get_be64(btree_cursor_key(cursor).data);
+    return STATUS_OK;
+}
+
 enum status partition_number_from(struct fiber *f, struct partition *partition,
                                   struct tree_id tree_id, uint64_t from, uint64_t *number_out) {
     struct tree *tree;
     TRY(partition__tree(partition, tree_id, &tree));
     struct btree_cursor cursor;
-    uint8_t key[8];
-    put_be64(key, from);
-    btree_cursor_init(&cursor, &tree->base);
-    enum status status = btree_cursor_seek(f, &cursor, BTREE_SEEK_GE, slice_of(key, sizeof key));
-    *number_out = UINT64_MAX;
-    if (status == STATUS_OK && cursor.positioned && btree_cursor_key(&cursor).size >= 8)
-        *number_out = get_be64(btree_cursor_key(&cursor).data);
+    enum status status = seek_number(f, tree, from, &cursor, number_out);
     btree_cursor_release(&cursor);
     return status;
 }
@@ -67,16 +75,11 @@ enum status partition_short_from(struct fiber *f, struct partition *partition,
     struct tree *tree;
     TRY(partition__tree(partition, tree_id, &tree));
     struct btree_cursor cursor;
-    uint8_t key[8];
-    put_be64(key, from);
-    *number_out = UINT64_MAX;
     *value_out = SLICE_EMPTY;
-    btree_cursor_init(&cursor, &tree->base);
-    enum status status = btree_cursor_seek(f, &cursor, BTREE_SEEK_GE, slice_of(key, sizeof key));
-    if (status == STATUS_OK && cursor.positioned && btree_cursor_key(&cursor).size >= 8) {
+    enum status status = seek_number(f, tree, from, &cursor, number_out);
+    if (status == STATUS_OK && *number_out != UINT64_MAX) {
         struct slice stored;
         bool found;
-        *number_out = get_be64(btree_cursor_key(&cursor).data);
         status = btree_cursor_value(f, &cursor, &found, &stored);
         if (status == STATUS_OK && found)
             *value_out = arena_copy_slice(arena, large__short(stored));

@@ -198,7 +198,8 @@ static bool first_of(struct sums *sums, enum unit unit, double fraction) {
 
 struct scan {
     const uint8_t *at, *end;
-    int fields; /* of the type: FIELD_..., FIELDS_ALL */
+    int fields;    /* of the type: FIELD_..., FIELDS_ALL */
+    bool one_sign; /* a minus at the beginning is for all that follows */
     struct sums sums;
 };
 
@@ -363,6 +364,23 @@ static enum outcome take_quantity(struct scan *scan) {
     return GOOD;
 }
 
+/* The SQL standard writes one sign, for all fields: "-1 2:00" is minus one day and two hours. Any
+   other sign says that every field has its own. */
+static bool sign_is_for_all(struct slice text) {
+    if (text.size == 0 || text.data[0] != '-')
+        return false;
+    for (size_t i = 1; i < text.size; i++)
+        if ((text.data[i] == '-' || text.data[i] == '+') && text_is_space(text.data[i - 1]))
+            return false;
+    return true;
+}
+
+static void negate_all(struct sums *sums) {
+    sums->months = sums->months > 0 ? -sums->months : sums->months;
+    sums->days = sums->days > 0 ? -sums->days : sums->days;
+    sums->us = sums->us > 0 ? -sums->us : sums->us;
+}
+
 static enum outcome take_words(struct scan *scan) {
     bool any = false, ago = false;
     for (;;) {
@@ -382,6 +400,8 @@ static enum outcome take_words(struct scan *scan) {
             return outcome;
         any = true;
     }
+    if (scan->one_sign)
+        negate_all(&scan->sums);
     if (ago) {
         scan->sums.us = -scan->sums.us;
         scan->sums.days = -scan->sums.days;
@@ -463,12 +483,14 @@ struct interval interval_restrict(struct interval interval, int32_t modifier) {
     return interval;
 }
 
-enum status interval_parse(struct slice text, int32_t modifier, struct interval *out) {
+enum status interval_parse(const struct value_context *context, struct slice text, int32_t modifier,
+                           struct interval *out) {
     struct slice body = text_trim(text);
     struct scan scan = {
         .at = body.data,
         .end = body.data + body.size,
         .fields = modifier < 0 ? FIELDS_ALL : modifier >> 16 & FIELDS_ALL,
+        .one_sign = context->interval_style == INTERVAL_STYLE_SQL_STANDARD && sign_is_for_all(body),
     };
     enum outcome outcome;
     if (next_is(&scan, 'P')) {

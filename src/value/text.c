@@ -404,7 +404,7 @@ enum status text_input(const struct value_context *context, struct slice text, s
     case TYPE_TIMESTAMPTZ:
         return timestamptz_parse(context, text, type.modifier, &value_out->int64);
     case TYPE_INTERVAL:
-        return interval_parse(text, type.modifier, &value_out->interval);
+        return interval_parse(context, text, type.modifier, &value_out->interval);
     case TYPE_OID:
     case TYPE_XID:
     case TYPE_CID:

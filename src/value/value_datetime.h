@@ -169,7 +169,8 @@ enum status timestamp_parse(const struct value_context *context, struct slice te
                             int32_t modifier, int64_t *out) MUST_USE;
 enum status timestamptz_parse(const struct value_context *context, struct slice text,
                               int32_t modifier, int64_t *out) MUST_USE;
-enum status interval_parse(struct slice text, int32_t modifier, struct interval *out) MUST_USE;
+enum status interval_parse(const struct value_context *context, struct slice text, int32_t modifier,
+                           struct interval *out) MUST_USE;
 void date_format(const struct value_context *context, int32_t date, struct buffer *buffer);
 void time_format(int64_t time, struct buffer *buffer);
 void timestamp_format(const struct value_context *context, int64_t timestamp,

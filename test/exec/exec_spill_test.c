@@ -129,6 +129,27 @@ static void groups_that_spill_give_the_same_rows(void **state) {
     sql_runner_close(runner);
 }
 
+/* What one group makes is held whole, however little memory there is beside it. */
+static void lists_may_be_longer_than_the_memory(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    make_tables(s);
+    assert_sql(s, "set work_mem = '64kB'", "SET\n");
+    assert_sql(s,
+               "select length(string_agg(t, '')) = sum(length(t)), array_length(array_agg(id), 1), "
+               "count(*) from a",
+               "t|20000|20000\n");
+    assert_sql(s,
+               "select id % 3, length(string_agg(t, '')) = sum(length(t)), "
+               "array_length(array_agg(id), 1) from a group by 1 order by 1",
+               "0|t|6666\n1|t|6667\n2|t|6667\n");
+    assert_sql(s,
+               "select length(x), x like '1,2,3,%,20000' from (select string_agg(id::text, ',' "
+               "order by id) as x from a) q",
+               "108893|t\n");
+    sql_runner_close(runner);
+}
+
 /* Workers put aside rows of groups that other workers hold. */
 static void many_cores_spill_groups_and_joins(void **state) {
     static const char *const queries[] = {
@@ -195,6 +216,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins_that_spill_give_the_same_rows),
         cmocka_unit_test(groups_that_spill_give_the_same_rows),
+        cmocka_unit_test(lists_may_be_longer_than_the_memory),
         cmocka_unit_test(many_cores_spill_groups_and_joins),
         cmocka_unit_test(sorts_that_spill_are_in_order),
         cmocka_unit_test(nothing_stays_after_an_end_before_time),

@@ -39,6 +39,17 @@ static const struct sql_case {
     {"alter table ids add check (i > 5)",
      "ERROR 23514: check constraint \"ids_i_check\" of relation \"ids\" is violated by some "
      "row\n"},
+    {"select E'a\\x00'", "ERROR 22021: invalid byte sequence for encoding \"UTF8\": 0x00\n"},
+    {"select 1e300::float8, -1.5e-200::float8, 1e39::real",
+     "ERROR 22003: value out of range: overflow\n"},
+    {"select 1e300::float8, -1.5e-200::float8, 1e300 > 1e299, 1e5::numeric",
+     "1e+300|-1.5e-200|t|100000\n"},
+    {"select 1e400", "ERROR 22003: \"1e400\" is out of range for type double precision\n"},
+    {"set intervalstyle = sql_standard", NULL},
+    {"select interval '-3 days 04:05:06.789', interval '-1 2:03', interval '-3 days +04:05', "
+     "interval '1 day -2 hours'",
+     "-3 4:05:06.789|-1 2:03:00|+0-0 -3 +4:05:00|+0-0 +1 -2:00:00\n"},
+    {"reset intervalstyle", NULL},
     {"select 5 / 0", "ERROR 22012: division by zero\n"},
     {"select 5 % 0, 1", "ERROR 22012: division by zero\n"},
     {"select 7 / -2, 7 % -2, -7 / 2, -7 % 2", "-3|1|-3|-1\n"},

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base_bytes.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "pager/pager.h"
@@ -117,6 +118,31 @@ static inline void run_on_stand(uint64_t memory, uint64_t file_size_max,
     rmdir(stand.directory);
     if (status != STATUS_OK)
         fail_msg("%s: %s", status_name(status), message);
+}
+
+/* A new page with the mark at both ends, and a look whether it is there still. */
+static inline enum status stand_new_page(struct fiber *f, struct stand *stand, uint32_t size,
+                                         uint64_t mark, struct page_id *id_out) {
+    struct page *page;
+    TRY(pager_allocate(f, stand->pager, PAGE_DURABLE, size, &page));
+    CHECK(page->size == size - PAGE_HEADER_SIZE);
+    for (size_t i = 0; i < page->size; i++)
+        CHECK(page->data[i] == 0);
+    put_le64(page->data, mark);
+    put_le64(page->data + page->size - 8, ~mark);
+    *id_out = page->id;
+    pager_unpin(stand->pager, page);
+    return STATUS_OK;
+}
+
+static inline enum status stand_expect_page(struct fiber *f, struct stand *stand, struct page_id id,
+                                            uint64_t mark) {
+    struct page *page;
+    TRY(pager_fetch(f, stand->pager, id, &page));
+    CHECK(get_le64(page->data) == mark);
+    CHECK(get_le64(page->data + page->size - 8) == ~mark);
+    pager_unpin(stand->pager, page);
+    return STATUS_OK;
 }
 
 #endif

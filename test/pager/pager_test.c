@@ -5,30 +5,6 @@
 
 /* ---- pages -------------------------------------------------------------------------------- */
 
-static enum status new_page(struct fiber *f, struct stand *stand, uint32_t size, uint64_t mark,
-                            struct page_id *id_out) {
-    struct page *page;
-    TRY(pager_allocate(f, stand->pager, PAGE_DURABLE, size, &page));
-    CHECK(page->size == size - PAGE_HEADER_SIZE);
-    for (size_t i = 0; i < page->size; i++)
-        CHECK(page->data[i] == 0);
-    put_le64(page->data, mark);
-    put_le64(page->data + page->size - 8, ~mark);
-    *id_out = page->id;
-    pager_unpin(stand->pager, page);
-    return STATUS_OK;
-}
-
-static enum status expect_page(struct fiber *f, struct stand *stand, struct page_id id,
-                               uint64_t mark) {
-    struct page *page;
-    TRY(pager_fetch(f, stand->pager, id, &page));
-    CHECK(get_le64(page->data) == mark);
-    CHECK(get_le64(page->data + page->size - 8) == ~mark);
-    pager_unpin(stand->pager, page);
-    return STATUS_OK;
-}
-
 static enum status remark(struct fiber *f, struct stand *stand, struct page_id id, uint64_t mark) {
     struct page *page;
     TRY(pager_reserve(f, stand->pager, 1));
@@ -45,15 +21,15 @@ static enum status all_sizes(struct fiber *f, struct stand *stand) {
     unsigned count = 0;
     for (uint32_t size = PAGE_SIZE_MIN; size <= PAGE_SIZE_MAX; size *= 2) {
         for (int i = 0; i < 4; i++, count++)
-            TRY(new_page(f, stand, size, count, &ids[count]));
+            TRY(stand_new_page(f, stand, size, count, &ids[count]));
     }
     for (unsigned i = 0; i < count; i++)
-        TRY(expect_page(f, stand, ids[i], i));
+        TRY(stand_expect_page(f, stand, ids[i], i));
     TRY(stand_checkpoint(f, stand, 1));
     TRY(stand_crash(f, stand));
     TRY(stand_check(f, stand, true));
     for (unsigned i = 0; i < count; i++)
-        TRY(expect_page(f, stand, ids[i], i));
+        TRY(stand_expect_page(f, stand, ids[i], i));
     return STATUS_OK;
 }
 
@@ -64,12 +40,12 @@ static void pages_of_all_sizes_are_evicted_and_come_back(void **state) {
 /* What was not in the last checkpoint does not exist after a crash; its space is free again. */
 static enum status crash_forgets(struct fiber *f, struct stand *stand) {
     struct page_id kept, lost, changed, freed;
-    TRY(new_page(f, stand, PAGE_SIZE, 1, &kept));
-    TRY(new_page(f, stand, PAGE_SIZE, 2, &changed));
-    TRY(new_page(f, stand, PAGE_SIZE, 3, &freed));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 1, &kept));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 2, &changed));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 3, &freed));
     TRY(pager_root_set(stand->pager, (struct tree_id){9}, kept));
     TRY(stand_checkpoint(f, stand, 10));
-    TRY(new_page(f, stand, PAGE_SIZE, 4, &lost));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 4, &lost));
     TRY(remark(f, stand, changed, 22));
     pager_free(stand->pager, freed);
     TRY(pager_root_set(stand->pager, (struct tree_id){9}, lost));
@@ -77,9 +53,9 @@ static enum status crash_forgets(struct fiber *f, struct stand *stand) {
     CHECK(pager_checkpoint_applied(stand->pager).value == 10);
     CHECK(pager_root(stand->pager, (struct tree_id){9}).value == kept.value);
     CHECK(pager_root(stand->pager, (struct tree_id){8}).value == 0);
-    TRY(expect_page(f, stand, kept, 1));
-    TRY(expect_page(f, stand, changed, 2));
-    TRY(expect_page(f, stand, freed, 3));
+    TRY(stand_expect_page(f, stand, kept, 1));
+    TRY(stand_expect_page(f, stand, changed, 2));
+    TRY(stand_expect_page(f, stand, freed, 3));
     struct page *page;
     CHECK_STATUS(pager_fetch(f, stand->pager, lost, &page), STATUS_DATA_CORRUPTED);
     return stand_check(f, stand, true);
@@ -94,7 +70,7 @@ static enum status cut_is_cut(struct fiber *f, struct stand *stand) {
     enum { COUNT = 12 };
     struct page_id ids[COUNT], later;
     for (unsigned i = 0; i < COUNT; i++)
-        TRY(new_page(f, stand, PAGE_SIZE, i, &ids[i]));
+        TRY(stand_new_page(f, stand, PAGE_SIZE, i, &ids[i]));
     TRY(stand_checkpoint(f, stand, 1));
     for (unsigned i = 0; i < COUNT; i++)
         TRY(remark(f, stand, ids[i], 100 + i));
@@ -104,13 +80,13 @@ static enum status cut_is_cut(struct fiber *f, struct stand *stand) {
         TRY(remark(f, stand, ids[i], 200 + i));
     for (unsigned i = 1; i < COUNT; i += 3)
         pager_free(stand->pager, ids[i]);
-    TRY(new_page(f, stand, PAGE_SIZE, 300, &later));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 300, &later));
     CHECK(later.value <= COUNT); /* takes a freed id */
     TRY(pager_checkpoint_finish(f, stand->pager));
     TRY(stand_check(f, stand, true));
     TRY(stand_crash(f, stand));
     for (unsigned i = 0; i < COUNT; i++)
-        TRY(expect_page(f, stand, ids[i], 100 + i));
+        TRY(stand_expect_page(f, stand, ids[i], 100 + i));
     TRY(stand_check(f, stand, true));
     return STATUS_OK;
 }
@@ -123,16 +99,16 @@ static void changes_behind_the_cut_stay_out_of_its_checkpoint(void **state) {
 static enum status free_pinned(struct fiber *f, struct stand *stand) {
     struct page_id id, other;
     struct page *page;
-    TRY(new_page(f, stand, PAGE_SIZE, 5, &id));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 5, &id));
     TRY(pager_fetch(f, stand->pager, id, &page));
     pager_free(stand->pager, id);
     CHECK(pager_fetch_cached(stand->pager, id) == NULL);
-    TRY(new_page(f, stand, PAGE_SIZE, 6, &other));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 6, &other));
     CHECK(other.value == id.value && get_le64(page->data) == 5);
     TRY(stand_checkpoint(f, stand, 1));
     CHECK(get_le64(page->data) == 5);
     pager_unpin(stand->pager, page);
-    return expect_page(f, stand, other, 6);
+    return stand_expect_page(f, stand, other, 6);
 }
 
 static void a_freed_page_lives_until_it_is_unpinned(void **state) {
@@ -167,26 +143,26 @@ static void the_memory_limit_is_hard(void **state) {
 
 static enum status full_disk(struct fiber *f, struct stand *stand) {
     struct page_id first, id;
-    TRY(new_page(f, stand, PAGE_SIZE, 1, &first));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 1, &first));
     TRY(stand_checkpoint(f, stand, 1));
     enum status status = STATUS_OK;
     unsigned count = 0;
     for (; count < 1000 && status == STATUS_OK; count++)
-        status = new_page(f, stand, PAGE_SIZE, count, &id);
+        status = stand_new_page(f, stand, PAGE_SIZE, count, &id);
     CHECK(status == STATUS_DISK_FULL);
     CHECK(count > 200 && count <= 256);
     CHECK_STATUS(pager_reserve(f, stand->pager, 40), STATUS_DISK_FULL);
-    TRY(expect_page(f, stand, first, 1));
+    TRY(stand_expect_page(f, stand, first, 1));
     TRY(stand_checkpoint(f, stand, 2)); /* every page made has its place in the file */
     for (uint64_t i = first.value + 1; i < first.value + count; i++)
         pager_free(stand->pager, (struct page_id){i});
     CHECK_STATUS(pager_reserve(f, stand->pager, 40), STATUS_DISK_FULL);
     TRY(stand_checkpoint(f, stand, 3)); /* now their places are free */
     TRY(pager_reserve(f, stand->pager, 20));
-    TRY(new_page(f, stand, PAGE_SIZE, 7, &id));
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 7, &id));
     TRY(stand_checkpoint(f, stand, 4));
     TRY(stand_crash(f, stand));
-    TRY(expect_page(f, stand, id, 7));
+    TRY(stand_expect_page(f, stand, id, 7));
     return stand_check(f, stand, true);
 }
 
@@ -210,13 +186,13 @@ static enum status share_fairly(struct fiber *f, struct stand *stand) {
     TRY(stand_open(f, &second, true));
     struct page_id id;
     for (unsigned i = 0; i < 2 * COUNT; i++)
-        TRY(new_page(f, &first, PAGE_SIZE, i, &id));
+        TRY(stand_new_page(f, &first, PAGE_SIZE, i, &id));
     struct pager_statistics statistics;
     pager_statistics(first.pager, &statistics);
     CHECK(statistics.frames >= COUNT - 64 - 1);
     for (unsigned round = 0; round < 8; round++) {
         for (unsigned i = 0; i < 100; i++)
-            TRY(new_page(f, &second, PAGE_SIZE, i, &id));
+            TRY(stand_new_page(f, &second, PAGE_SIZE, i, &id));
         TRY(pager_maintain(f, first.pager));
     }
     pager_statistics(second.pager, &statistics);
@@ -257,18 +233,18 @@ static enum status rounds_of_chunks(struct fiber *f, struct stand *stand) {
     static struct page_id chunks[CHUNKS], pages[PAGES];
     struct pager_statistics before, after;
     for (unsigned i = 0; i < PAGES; i++)
-        TRY(new_page(f, stand, PAGE_SIZE, i, &pages[i]));
+        TRY(stand_new_page(f, stand, PAGE_SIZE, i, &pages[i]));
     for (unsigned i = 0; i < CHUNKS; i++)
-        TRY(new_page(f, stand, CHUNK_SIZE, i, &chunks[i]));
+        TRY(stand_new_page(f, stand, CHUNK_SIZE, i, &chunks[i]));
     TRY(stand_checkpoint(f, stand, 1));
     for (unsigned round = 0; round < ROUNDS; round++) {
         uint64_t read_for_pages = 0;
         pager_statistics(stand->pager, &before);
         for (unsigned i = 0; i < CHUNKS; i++) {
-            TRY(expect_page(f, stand, chunks[i], i));
+            TRY(stand_expect_page(f, stand, chunks[i], i));
             struct pager_statistics middle;
             pager_statistics(stand->pager, &middle);
-            TRY(expect_page(f, stand, pages[i % PAGES], i % PAGES));
+            TRY(stand_expect_page(f, stand, pages[i % PAGES], i % PAGES));
             pager_statistics(stand->pager, &after);
             read_for_pages += after.reads - middle.reads;
         }
@@ -281,12 +257,12 @@ static enum status rounds_of_chunks(struct fiber *f, struct stand *stand) {
     /* Others take their place in the end. */
     static struct page_id others[CHUNKS];
     for (unsigned i = 0; i < CHUNKS; i++)
-        TRY(new_page(f, stand, CHUNK_SIZE, i, &others[i]));
+        TRY(stand_new_page(f, stand, CHUNK_SIZE, i, &others[i]));
     TRY(stand_checkpoint(f, stand, 2));
     for (unsigned round = 0; round < 40; round++) {
         pager_statistics(stand->pager, &before);
         for (unsigned i = 0; i < CHUNKS / 4; i++)
-            TRY(expect_page(f, stand, others[i], i));
+            TRY(stand_expect_page(f, stand, others[i], i));
         pager_statistics(stand->pager, &after);
     }
     CHECK(after.reads - before.reads < 3);
@@ -305,7 +281,7 @@ static enum status damaged_pages(struct fiber *f, struct stand *stand) {
     char path[128];
     stand_path(stand, "pages", path);
     struct page_id id;
-    TRY(new_page(f, stand, PAGE_SIZE_MIN, 1, &id));
+    TRY(stand_new_page(f, stand, PAGE_SIZE_MIN, 1, &id));
     TRY(stand_checkpoint(f, stand, 1));
     /* The one image is found by its magic. */
     uint64_t at = 0;
@@ -329,7 +305,7 @@ static enum status damaged_pages(struct fiber *f, struct stand *stand) {
         CHECK(findings == 1);
         TRY(flip(f, path, at + i));
     }
-    return expect_page(f, stand, id, 1);
+    return stand_expect_page(f, stand, id, 1);
 }
 
 static void damage_to_any_byte_of_an_image_is_found(void **state) {
@@ -349,7 +325,7 @@ static enum status damaged_manifest(struct fiber *f, struct stand *stand) {
     stand_path(stand, "manifest", path);
     struct page_id id;
     for (uint64_t i = 1; i <= 3; i++) {
-        TRY(new_page(f, stand, PAGE_SIZE, i, &id));
+        TRY(stand_new_page(f, stand, PAGE_SIZE, i, &id));
         TRY(pager_root_set(stand->pager, (struct tree_id){(uint32_t)i}, id));
         TRY(stand_checkpoint(f, stand, i));
     }
@@ -366,7 +342,7 @@ static enum status damaged_manifest(struct fiber *f, struct stand *stand) {
     TRY(flip(f, path, size - 5)); /* the seal itself is only a witness */
     TRY(stand_open(f, stand, false));
     CHECK(pager_checkpoint_applied(stand->pager).value == 3);
-    return expect_page(f, stand, id, 3);
+    return stand_expect_page(f, stand, id, 3);
 }
 
 static void damage_to_any_byte_of_the_manifest_is_found(void **state) {
@@ -380,7 +356,7 @@ static enum status torn_manifest(struct fiber *f, struct stand *stand) {
     uint64_t sizes[3];
     struct page_id id;
     for (uint64_t i = 0; i < 3; i++) {
-        TRY(new_page(f, stand, PAGE_SIZE, i, &id));
+        TRY(stand_new_page(f, stand, PAGE_SIZE, i, &id));
         TRY(stand_checkpoint(f, stand, i + 1));
         TRY(manifest_size(f, path, &sizes[i]));
     }
@@ -415,7 +391,7 @@ static enum status rewrite(struct fiber *f, struct stand *stand) {
     char path[128];
     stand_path(stand, "manifest", path);
     for (unsigned i = 0; i < COUNT; i++)
-        TRY(new_page(f, stand, PAGE_SIZE_MIN, i, &ids[i]));
+        TRY(stand_new_page(f, stand, PAGE_SIZE_MIN, i, &ids[i]));
     uint64_t size = 0, largest = 0;
     bool shrank = false;
     for (unsigned round = 1; round <= 14; round++) {
@@ -431,7 +407,7 @@ static enum status rewrite(struct fiber *f, struct stand *stand) {
     TRY(stand_crash(f, stand));
     CHECK(pager_checkpoint_applied(stand->pager).value == 14);
     for (unsigned i = 0; i < COUNT; i++)
-        TRY(expect_page(f, stand, ids[i], i + 14));
+        TRY(stand_expect_page(f, stand, ids[i], i + 14));
     struct pager_statistics statistics;
     pager_statistics(stand->pager, &statistics);
     CHECK(statistics.bytes_file < 8 << 20); /* old places were used again */
@@ -451,7 +427,7 @@ static enum status failing_memory(struct fiber *f, struct stand *stand) {
         memory_fail_nth(nth);
         enum status status = stand_open(f, stand, false);
         if (status == STATUS_OK)
-            status = new_page(f, stand, PAGE_SIZE, nth, &id);
+            status = stand_new_page(f, stand, PAGE_SIZE, nth, &id);
         if (status == STATUS_OK)
             status = stand_checkpoint(f, stand, nth);
         memory_fail_nth(0);

@@ -13,33 +13,12 @@ static uint64_t file_bytes(const struct stand *stand) {
     return stat(path, &found) == 0 ? (uint64_t)found.st_size : 0;
 }
 
-static enum status new_page(struct fiber *f, struct stand *stand, uint32_t size, uint64_t mark,
-                            struct page_id *id_out) {
-    struct page *page;
-    TRY(pager_allocate(f, stand->pager, PAGE_DURABLE, size, &page));
-    put_le64(page->data, mark);
-    put_le64(page->data + page->size - 8, ~mark);
-    *id_out = page->id;
-    pager_unpin(stand->pager, page);
-    return STATUS_OK;
-}
-
-static enum status expect_page(struct fiber *f, struct stand *stand, struct page_id id,
-                               uint64_t mark) {
-    struct page *page;
-    TRY(pager_fetch(f, stand->pager, id, &page));
-    CHECK(get_le64(page->data) == mark);
-    CHECK(get_le64(page->data + page->size - 8) == ~mark);
-    pager_unpin(stand->pager, page);
-    return STATUS_OK;
-}
-
 /* Every fourth page stays, the others leave holes in front of it. */
 static enum status shrinks(struct fiber *f, struct stand *stand) {
     enum { COUNT = 400 };
     static struct page_id ids[COUNT];
     for (unsigned i = 0; i < COUNT; i++)
-        TRY(new_page(f, stand, (1 + i % 25) * PAGE_SIZE_MIN, i, &ids[i]));
+        TRY(stand_new_page(f, stand, (1 + i % 25) * PAGE_SIZE_MIN, i, &ids[i]));
     TRY(stand_checkpoint(f, stand, 1));
     uint64_t full = file_bytes(stand);
     for (unsigned i = 0; i < COUNT; i++) {
@@ -54,7 +33,7 @@ static enum status shrinks(struct fiber *f, struct stand *stand) {
     CHECK(file_bytes(stand) == full); /* a crash finds the old places */
     TRY(stand_crash(f, stand));
     for (unsigned i = 0; i < COUNT; i += 4)
-        TRY(expect_page(f, stand, ids[i], i));
+        TRY(stand_expect_page(f, stand, ids[i], i));
     TRY(pager_shrink(f, stand->pager));
     TRY(stand_checkpoint(f, stand, 3));
     CHECK(!pager_checkpoint_wanted(stand->pager));
@@ -62,7 +41,7 @@ static enum status shrinks(struct fiber *f, struct stand *stand) {
     TRY(stand_crash(f, stand));
     TRY(stand_check(f, stand, true));
     for (unsigned i = 0; i < COUNT; i += 4)
-        TRY(expect_page(f, stand, ids[i], i));
+        TRY(stand_expect_page(f, stand, ids[i], i));
     return STATUS_OK;
 }
 
@@ -83,7 +62,7 @@ static enum status change(struct fiber *f, struct stand *stand, struct model *no
     unsigned at = (unsigned)random_below(random, MODEL_PAGES);
     if (now->marks[at] == 0) {
         uint32_t size = (uint32_t)(1 + random_below(random, 30)) * PAGE_SIZE_MIN;
-        TRY(new_page(f, stand, size, mark, &now->ids[at]));
+        TRY(stand_new_page(f, stand, size, mark, &now->ids[at]));
         now->marks[at] = mark;
     } else if (random_below(random, 3) > 0) {
         pager_free(stand->pager, now->ids[at]);
@@ -104,7 +83,7 @@ static enum status change(struct fiber *f, struct stand *stand, struct model *no
 static enum status compare(struct fiber *f, struct stand *stand, const struct model *model) {
     for (unsigned i = 0; i < MODEL_PAGES; i++) {
         if (model->marks[i] != 0)
-            TRY(expect_page(f, stand, model->ids[i], model->marks[i]));
+            TRY(stand_expect_page(f, stand, model->ids[i], model->marks[i]));
     }
     return stand_check(f, stand, true);
 }
