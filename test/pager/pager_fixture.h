@@ -124,6 +124,7 @@ static inline void run_on_stand(uint64_t memory, uint64_t file_size_max,
 static inline enum status stand_new_page(struct fiber *f, struct stand *stand, uint32_t size,
                                          uint64_t mark, struct page_id *id_out) {
     struct page *page;
+    *id_out = (struct page_id){0};
     TRY(pager_allocate(f, stand->pager, PAGE_DURABLE, size, &page));
     CHECK(page->size == size - PAGE_HEADER_SIZE);
     for (size_t i = 0; i < page->size; i++)
