@@ -15,6 +15,7 @@
  *
  *     points [--mode MODE] [--scenario NAME] [--stride N] [--offset N] [--only POINT] [--trace]
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,9 +259,13 @@ static bool in_fork(uint64_t point, const char *what) {
     if (said->failure[0] != '\0')
         said->verdict = BROKEN;
     run.counts[said->verdict]++;
-    if (said->verdict == BROKEN && run.counts[BROKEN] <= SHOWN_MAX)
-        printf("BROKEN %s %s, point %llu, %s: %s (status %d)\n", run.mode, run.scenario->name,
-               (unsigned long long)point, what, said->failure, status);
+    bool broken = said->verdict == BROKEN && run.counts[BROKEN] <= SHOWN_MAX;
+    if (broken || run.only > 0)
+        printf("%s: %s (status %d)\n", what,
+               said->verdict == BROKEN ? said->failure : verdict_names[said->verdict], status);
+    if (broken)
+        printf("  replay: build/test/points --mode %s --scenario %s --only %llu --trace\n",
+               run.mode, run.scenario->name, (unsigned long long)point);
     return false;
 }
 
@@ -347,7 +352,7 @@ static int fail_operation(const struct operation *operation) {
     if (!counting || !simulator_runs_fiber_of(stage->simulator, stage->server) ||
         !strike("failed operation"))
         return 0;
-    return run.points % 2 == 0 ? 5 /* EIO */ : 28 /* ENOSPC */;
+    return run.points % 2 == 0 ? EIO : ENOSPC;
 }
 
 /* In a fork whose server stopped itself, or did not start. */
