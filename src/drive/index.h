@@ -82,10 +82,17 @@ static inline uint64_t line_find(const struct slot *line, uint64_t hash) {
     return found;
 }
 
-/* The hash is neither in this line, its home, nor in the next one, since there is room in this. */
-static inline bool line_lacks(const struct slot *line, uint64_t hash) {
-    bool full = atomic_load_explicit(&line[LINE_SLOTS - 1].place, memory_order_acquire) != 0;
-    return !full && line_find(line, hash) == 0;
+/* No slot has the hash. */
+static inline bool table_lacks(const struct table *table, uint64_t hash) {
+    uint64_t at = table_home(table, hash);
+    for (;;) {
+        const struct slot *line = &table->slots[at];
+        if (line_find(line, hash) != 0)
+            return false;
+        if (atomic_load_explicit(&line[LINE_SLOTS - 1].place, memory_order_acquire) == 0)
+            return true; /* there is room in this line: the key did not go to the next one */
+        at = at + LINE_SLOTS == table->capacity ? 0 : at + LINE_SLOTS;
+    }
 }
 
 /* The slot that a hash takes which is not there, or has other slots only. There must be room. */

@@ -72,7 +72,7 @@ static __attribute__((noinline)) enum status find_anywhere(const struct drive_vi
                                                            struct located *located) {
     uint64_t at = table_home(view->table, hash);
     *located = (struct located){0};
-    if (line_lacks(&view->slots[at], hash))
+    if (table_lacks(view->table, hash))
         return STATUS_OK;
     for (;;) {
         uint64_t place;

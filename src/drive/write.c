@@ -145,7 +145,7 @@ static enum status plan_item(const struct drive_view *view, struct stage *stage,
         const struct planned *before = &stage->plan[earlier];
         planned->version = before->dropped ? before->version : place_of(geometry, before);
         planned->live_before = before->dropped ? before->live_before : !items[earlier].is_delete;
-    } else if (!line_lacks(&view->slots[table_home(view->table, item->hash)], item->hash)) {
+    } else if (!table_lacks(view->table, item->hash)) {
         struct located located;
         enum status status = read__find(view, limit, item->hash, item->key, &located);
         bool unreadable = status == STATUS_DATA_CORRUPTED; /* it can still be superseded */
