@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "session/state.h"
+#include "value/value_numeric.h"
 
 /*
  * Statements that change the schema.
@@ -81,6 +82,58 @@ static enum status add_checks(struct change *change, uint32_t table_oid,
 
 /* ---- CREATE TABLE [AS] ------------------------------------------------------------------ */
 
+/* A query's rows in the stored form of the table's columns: numerics of a derived scale become the
+   plain numeric that the column is. */
+struct stored_rows {
+    struct batch batch;
+    struct vector *made; /* for columns whose form differs */
+};
+
+static enum status numerics_convert(const struct batch *rows, const struct vector *from,
+                                    struct vector *to) {
+    for (uint32_t i = 0; i < rows->selected_count; i++) {
+        uint32_t row = batch_row(rows, i);
+        struct value value = vector_get(from, row);
+        if (value.is_null) {
+            vector_set_null(to, row);
+            continue;
+        }
+        TRY(numeric_to_value(numeric_from_value(&value), to->type, &value));
+        vector_set(to, row, &value, NULL);
+    }
+    return STATUS_OK;
+}
+
+static enum status stored_form(const struct table *table, const struct batch *rows,
+                               struct arena *arena, struct stored_rows *stored) {
+    if (stored->made == NULL) {
+        stored->made = ARENA_ARRAY(arena, struct vector, rows->column_count);
+        stored->batch.vectors = ARENA_ARRAY(arena, struct vector, rows->column_count);
+        if (stored->made == NULL || stored->batch.vectors == NULL)
+            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    }
+    struct vector *vectors = stored->batch.vectors;
+    stored->batch = *rows;
+    stored->batch.vectors = vectors;
+    for (uint32_t c = 0; c < rows->column_count; c++) {
+        const struct vector *vector = &rows->vectors[c];
+        struct type type = table->columns[c].type;
+        if (type.id != TYPE_NUMERIC || (type_physical(vector->type) == type_physical(type) &&
+                                        vector->type.scale == type.scale)) {
+            vectors[c] = *vector;
+            continue;
+        }
+        if (stored->made[c].own_data == NULL)
+            vector_init(&stored->made[c], type, arena);
+        else
+            vector_reset(&stored->made[c]);
+        TRY(arena_status(arena));
+        TRY(numerics_convert(rows, vector, &stored->made[c]));
+        vectors[c] = stored->made[c];
+    }
+    return STATUS_OK;
+}
+
 static enum status fill_table(struct change *change, const struct statement *statement,
                               uint32_t table_oid, uint64_t *count_out) {
     struct exec_environment environment;
@@ -96,10 +149,13 @@ static enum status fill_table(struct change *change, const struct statement *sta
         .arena = &change->session->arena,
     };
     TRY(exec_open(change->f, &environment, statement->plan, &execution));
+    struct stored_rows stored = {.made = NULL};
     struct batch *batch;
     enum status status;
     while ((status = exec_next(change->f, execution, &batch)) == STATUS_OK && batch != NULL) {
-        status = table_insert_batch(change->f, &context, table, batch, NULL);
+        status = stored_form(table, batch, &change->session->arena, &stored);
+        if (status == STATUS_OK)
+            status = table_insert_batch(change->f, &context, table, &stored.batch, NULL);
         if (status != STATUS_OK)
             break;
         *count_out += batch->selected_count;

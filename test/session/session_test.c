@@ -346,6 +346,31 @@ static void tables_are_made_of_queries(void **state) {
     assert_sql(s, "drop table q", "DROP TABLE\n");
 }
 
+/* A column made of an expression is plain numeric, whatever form the expression was worked out in.
+ */
+static void tables_made_of_queries_hold_their_numbers(void **state) {
+    assert_sql(s,
+               "create table numbers as select 0.0 as a, 1.5 as b, -0.05 as c, "
+               "12345678901234567890.5 as d, null::numeric as e",
+               "SELECT 1\n");
+    assert_sql(s, "select * from numbers", "0.0|1.5|-0.05|12345678901234567890.5|NULL\n");
+    assert_sql(s,
+               "create table products as select g, g::numeric(10,2) * 1.5 as p, case when g % 2 = "
+               "0 then g * 0.25 end as q, g::numeric(7,1) as r from generate_series(1, 5000) g",
+               "SELECT 5000\n");
+    assert_sql(s, "create index on products(p)", "CREATE INDEX\n");
+    assert_sql(s, "select p, q, r from products where p in (1.5, 3) order by 1",
+               "1.500|NULL|1.0\n3.000|0.50|2.0\n");
+    assert_sql(s, "select sum(p), sum(q), count(q), sum(r) from products",
+               "18753750.000|1563125.00|2500|12502500.0\n");
+    assert_sql(s,
+               "create table unions as select 0.5 as a union all select 7 union all select 1.25 "
+               "order by 1",
+               "SELECT 3\n");
+    assert_sql(s, "select * from unions order by a", "0.5\n1.25\n7\n");
+    assert_sql(s, "drop table numbers, products, unions", "DROP TABLE\n");
+}
+
 static void alter_table_checks_rows(void **state) {
     assert_sql(s, "create table k(a int); insert into k values (1), (-1)",
                "CREATE TABLE\nINSERT 0 2\n");
@@ -405,6 +430,7 @@ int main(void) {
         CASE(analyze_counts_each_row_once),
         CASE(maintenance_statements_run),
         CASE(tables_are_made_of_queries),
+        CASE(tables_made_of_queries_hold_their_numbers),
         CASE(alter_table_checks_rows),
         CASE(activity_is_visible),
         CASE(data_survive_a_restart),
