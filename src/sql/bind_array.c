@@ -21,9 +21,10 @@ enum status bind_array_elements(struct binder *b, const PgQuery__AArrayExpr *arr
     struct type type;
     if (element_type != 0) {
         type = type_plain(type_info_get(element_type)->array_id);
-        for (uint32_t i = 0; i < count && !nested; i++)
-            TRY(bind_coerce(b, items[i], type_plain(element_type), CAST_EXPLICIT,
-                            items[i]->location, &items[i]));
+        for (uint32_t i = 0; i < count; i++)
+            if (!NODE_IS(array->elements[i], A_ARRAY_EXPR))
+                TRY(bind_coerce(b, items[i], nested ? type : type_plain(element_type),
+                                CAST_EXPLICIT, items[i]->location, &items[i]));
     } else {
         if (count == 0) {
             enum status status = bind_error(b, array->location, STATUS_INDETERMINATE_DATATYPE,
