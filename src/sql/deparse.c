@@ -7,7 +7,8 @@
 
 struct writer {
     struct buffer *buffer;
-    const char *const *names;
+    const char *const *names;                /* of columns, to be quoted */
+    const char *const *texts, *const *slots; /* of columns and slots, as they are */
     bool as_written; /* constants with the casts they came from; without casts that PostgreSQL,
                         which has operators of mixed widths, would not have made */
     unsigned depth;  /* of CASE */
@@ -305,7 +306,9 @@ static void write_subplan(struct writer *w, const struct expression *expression)
 }
 
 static void write_column(struct writer *w, uint32_t index) {
-    if (w->names != NULL && w->names[index] != NULL && w->names[index][0] != '\0')
+    if (w->texts != NULL && w->texts[index] != NULL)
+        write_text(w, w->texts[index]);
+    else if (w->names != NULL && w->names[index] != NULL && w->names[index][0] != '\0')
         write_name(w, w->names[index]);
     else
         buffer_append_format(w->buffer, "column%u", index + 1);
@@ -332,7 +335,10 @@ static void write_expression(struct writer *w, const struct expression *expressi
         buffer_append_format(w->buffer, "$%u", expression->index + 1);
         break;
     case EXPRESSION_SLOT:
-        buffer_append_format(w->buffer, "outer%u", expression->index);
+        if (w->slots != NULL && w->slots[expression->index] != NULL)
+            write_text(w, w->slots[expression->index]);
+        else
+            buffer_append_format(w->buffer, "outer%u", expression->index);
         break;
     case EXPRESSION_CALL:
         write_call(w, expression);
@@ -424,9 +430,9 @@ static void write_expression(struct writer *w, const struct expression *expressi
     }
 }
 
-enum status expression_deparse(const struct expression *expression, const char *const *names,
-                               struct buffer *buffer) {
-    struct writer w = {.buffer = buffer, .names = names};
+enum status expression_deparse(const struct expression *expression, const char *const *columns,
+                               const char *const *slots, struct buffer *buffer) {
+    struct writer w = {.buffer = buffer, .texts = columns, .slots = slots};
     write_expression(&w, expression);
     return buffer_status(buffer);
 }

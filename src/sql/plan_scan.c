@@ -430,11 +430,18 @@ static enum status relation_layout(struct frame *frame, uint32_t number, struct 
     return STATUS_OK;
 }
 
+static void name_columns(struct plan_node *node, const struct relation *relation) {
+    struct plan_column *columns = (struct plan_column *)node->columns;
+    for (uint32_t i = 0; i < node->column_count && i < relation->column_count; i++)
+        columns[i].name = relation->columns[i].name;
+}
+
 static enum status plan_function_scan(struct frame *frame, uint32_t number,
                                       struct outer_list *outer, struct path *path) {
     struct planner *p = frame->p;
     const struct relation *relation = frame->query->relations[number];
     TRY(plan_node_new(p, NODE_FUNCTION_SCAN, &path->layout, 100, &path->node));
+    name_columns(path->node, relation);
     struct plan_function *functions;
     TRY(BIND_ARRAY(p->b, relation->function_count, &functions));
     struct layout empty = {.outer = outer};
@@ -535,6 +542,8 @@ static enum status plan_cte_scan(struct frame *frame, uint32_t number, uint32_t 
     TRY(plan_node_new(p, NODE_CTE_SCAN, &path->layout, path->rows, &path->node));
     path->node->cte_scan.cte = (uint32_t)cte->plan_index;
     path->node->cte_scan.name = cte->name;
+    path->node->cte_scan.alias = relation->alias;
+    name_columns(path->node, relation);
     path->node->total_cost = path->rows * 0.02;
     return STATUS_OK;
 }

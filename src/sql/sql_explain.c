@@ -3,11 +3,14 @@
 
 #include <string.h>
 
+#include "sql/explain_names.h"
+
 struct explainer {
     const struct statement_explain *options;
     const struct plan *plan;
     const struct explain_statistics *statistics;
     struct buffer *buffer;
+    struct explain_names names;
 };
 
 enum { INDENT = 6 };
@@ -51,6 +54,8 @@ static void node_title(struct explainer *e, const struct plan_node *node) {
     }
     case NODE_CTE_SCAN:
         buffer_append_format(out, "CTE Scan on %s", node->cte_scan.name);
+        if (strcmp(node->cte_scan.alias, node->cte_scan.name) != 0)
+            buffer_append_format(out, " %s", node->cte_scan.alias);
         break;
     case NODE_INPUT:
         buffer_append_text(out, "Input");
@@ -146,24 +151,15 @@ static void node_figures(struct explainer *e, const struct plan_node *node) {
 
 /* ---- lines below a node ----------------------------------------------------------------- */
 
-enum { NAMES_MAX = 512 };
-
-static void row_names(const struct plan_node *left, const struct plan_node *right,
-                      const char *names[NAMES_MAX]) {
-    uint32_t used = 0;
-    for (int side = 0; side < 2; side++) {
-        const struct plan_node *node = side == 0 ? left : right;
-        for (uint32_t i = 0; node != NULL && i < node->column_count && used < NAMES_MAX - 1; i++)
-            names[used++] = node->columns[i].name;
-    }
-    names[used] = NULL;
-    for (uint32_t i = used; i < NAMES_MAX; i++)
-        names[i] = NULL;
-}
-
 static void line_start(struct explainer *e, int indent, const char *label) {
     spaces(e, indent);
     buffer_append_format(e->buffer, "%s: ", label);
+}
+
+static void write_expression(struct explainer *e, const struct expression *expression,
+                             const char *const *row) {
+    if (expression_deparse(expression, row, e->names.slots, e->buffer) != STATUS_OK)
+        error_clear();
 }
 
 static void line_expression(struct explainer *e, int indent, const char *label,
@@ -171,8 +167,7 @@ static void line_expression(struct explainer *e, int indent, const char *label,
     if (expression == NULL)
         return;
     line_start(e, indent, label);
-    if (expression_deparse(expression, names, e->buffer) != STATUS_OK)
-        error_clear();
+    write_expression(e, expression, names);
     buffer_append_byte(e->buffer, '\n');
 }
 
@@ -184,24 +179,20 @@ static void line_list(struct explainer *e, int indent, const char *label, uint32
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0)
             buffer_append_text(e->buffer, ", ");
-        if (expression_deparse(items[i], names, e->buffer) != STATUS_OK)
-            error_clear();
+        write_expression(e, items[i], names);
     }
     buffer_append_byte(e->buffer, '\n');
 }
 
 static void hash_condition(struct explainer *e, int indent, const struct plan_node *node) {
-    const char *left[NAMES_MAX], *right[NAMES_MAX];
-    row_names(node->left, NULL, left);
-    row_names(node->right, NULL, right);
+    const char *const *left = explain_output(&e->names, node->left);
+    const char *const *right = explain_output(&e->names, node->right);
     line_start(e, indent, "Hash Cond");
     for (uint32_t i = 0; i < node->hash_join.key_count; i++) {
         buffer_append_text(e->buffer, i == 0 ? "(" : " AND (");
-        if (expression_deparse(node->hash_join.left_keys[i], left, e->buffer) != STATUS_OK)
-            error_clear();
+        write_expression(e, node->hash_join.left_keys[i], left);
         buffer_append_text(e->buffer, " = ");
-        if (expression_deparse(node->hash_join.right_keys[i], right, e->buffer) != STATUS_OK)
-            error_clear();
+        write_expression(e, node->hash_join.right_keys[i], right);
         buffer_append_text(e->buffer, ")");
     }
     buffer_append_byte(e->buffer, '\n');
@@ -214,8 +205,7 @@ static void sort_line(struct explainer *e, int indent, const struct plan_node *n
         const struct sort_key *key = &node->sort.keys[i];
         if (i > 0)
             buffer_append_text(e->buffer, ", ");
-        if (expression_deparse(key->expression, names, e->buffer) != STATUS_OK)
-            error_clear();
+        write_expression(e, key->expression, names);
         if (key->descending)
             buffer_append_text(e->buffer, " DESC");
         if (key->nulls_first != key->descending)
@@ -225,10 +215,8 @@ static void sort_line(struct explainer *e, int indent, const struct plan_node *n
 }
 
 static void node_details(struct explainer *e, const struct plan_node *node, int indent) {
-    const char *names[NAMES_MAX];
-    row_names(node->left, node->right, names);
-    const char *own[NAMES_MAX];
-    row_names(node, NULL, own);
+    const char *const *names = explain_input(&e->names, node);
+    const char *const *own = explain_own(&e->names, node);
     switch (node->kind) {
     case NODE_TABLE_SCAN:
     case NODE_VIRTUAL_SCAN:
@@ -320,7 +308,13 @@ static void explain_node(struct explainer *e, const struct plan_node *node, int 
 
 enum status explain_plan(const struct statement_explain *options, const struct plan *plan,
                          const struct explain_statistics *statistics, struct buffer *buffer) {
-    struct explainer e = {options, plan, statistics, buffer};
+    struct explainer e = {
+        .options = options, .plan = plan, .statistics = statistics, .buffer = buffer};
+    enum status status = explain_names_init(&e.names, plan);
+    if (status != STATUS_OK) {
+        explain_names_release(&e.names);
+        return status;
+    }
     explain_node(&e, plan->root, 0, false);
     for (uint32_t i = 0; i < plan->cte_count; i++) {
         buffer_append_format(buffer, "  CTE %s\n", plan->cte_names[i]);
@@ -330,5 +324,6 @@ enum status explain_plan(const struct statement_explain *options, const struct p
         buffer_append_format(buffer, "  SubPlan %u\n", i + 1);
         explain_node(&e, plan->subplans[i], 4, true);
     }
+    explain_names_release(&e.names);
     return buffer_status(buffer);
 }

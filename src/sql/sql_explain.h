@@ -32,9 +32,9 @@ struct explain_statistics {
 enum status explain_plan(const struct statement_explain *options, const struct plan *plan,
                          const struct explain_statistics *statistics, struct buffer *buffer)
     MUST_USE;
-/* An expression in canonical SQL (as pg_get_expr shows it). Columns are named by `names`; NULL
-   shows $column. */
-enum status expression_deparse(const struct expression *expression, const char *const *names,
-                               struct buffer *buffer) MUST_USE;
+/* An expression in canonical SQL (as pg_get_expr shows it). Columns and slots are written as these
+   texts say; NULL, of all or of one, shows column<n> and outer<n>. */
+enum status expression_deparse(const struct expression *expression, const char *const *columns,
+                               const char *const *slots, struct buffer *buffer) MUST_USE;
 
 #endif

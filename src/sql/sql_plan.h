@@ -301,7 +301,7 @@ struct plan_node {
         } function_scan;
         struct { /* CTE_SCAN: rows of plan->ctes[cte], run once, kept */
             uint32_t cte;
-            const char *name;
+            const char *name, *alias;
         } cte_scan;
         struct { /* FILTER: rows for which it is true */
             const struct expression *condition;
