@@ -406,7 +406,8 @@ static void an_empty_statement_has_no_plan(void **state) {
     put_parse(wire, "nothing", "");
     put(wire, 'S', "", 0);
     put_text(wire, 'Q', "explain execute nothing");
-    assert_answer(wire, 2, "1\nZ I\nE 0A000 EXPLAIN EXECUTE of an empty statement is not supported\nZ I\n");
+    assert_answer(wire, 2,
+                  "1\nZ I\nE 0A000 EXPLAIN EXECUTE of an empty statement is not supported\nZ I\n");
     wire_close(wire);
 }
 
