@@ -263,20 +263,22 @@ void simulator_run_for(struct simulator *s, int64_t duration_ns) {
     simulator_run_until_operation(s, UINT64_MAX, duration_ns);
 }
 
-void simulator_run_until_operation(struct simulator *s, uint64_t count, int64_t duration_ns_max) {
+/* Until the counter has come to `count`. */
+static void run_until(struct simulator *s, const uint64_t *counter, uint64_t count,
+                      int64_t duration_ns_max) {
     ASSERT(core__current() == NULL);
     int64_t until = time_after(s, duration_ns_max);
     s->any_failed = false;
-    while (s->now_ns < until && s->counts.file_operations < count && !s->any_failed)
+    while (s->now_ns < until && *counter < count && !s->any_failed)
         step(s, until);
 }
 
+void simulator_run_until_operation(struct simulator *s, uint64_t count, int64_t duration_ns_max) {
+    run_until(s, &s->counts.file_operations, count, duration_ns_max);
+}
+
 void simulator_run_until_change(struct simulator *s, uint64_t count, int64_t duration_ns_max) {
-    ASSERT(core__current() == NULL);
-    int64_t until = time_after(s, duration_ns_max);
-    s->any_failed = false;
-    while (s->now_ns < until && s->counts.changes < count && !s->any_failed)
-        step(s, until);
+    run_until(s, &s->counts.changes, count, duration_ns_max);
 }
 
 bool simulator_runs_fiber_of(const struct simulator *s, const struct runtime *runtime) {

@@ -10,14 +10,21 @@ enum { TEXT_MAX = 160 }; /* a longer expression is called by its column's name *
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
+/* The buffer's text, which is given back; NULL: too long, or there was no memory for it. */
 static const char *kept(struct explain_names *names, struct buffer *buffer) {
     const char *text = NULL;
-    if (buffer_status(buffer) == STATUS_OK)
-        text = arena_format(&names->arena, "%.*s", (int)buffer->size, (const char *)buffer->data);
-    else
+    if (buffer_status(buffer) != STATUS_OK)
         error_clear();
+    else if (buffer->size <= TEXT_MAX)
+        text = arena_format(&names->arena, "%.*s", (int)buffer->size, (const char *)buffer->data);
     buffer_release(buffer);
     return text;
+}
+
+static void append(struct explain_names *names, struct buffer *buffer,
+                   const struct expression *expression, const char *const *row) {
+    if (expression_deparse(expression, row, names->slots, buffer) != STATUS_OK)
+        error_clear();
 }
 
 static const char *expression_text(struct explain_names *names, const struct expression *expression,
@@ -25,12 +32,7 @@ static const char *expression_text(struct explain_names *names, const struct exp
     struct buffer buffer = {0};
     if (expression->kind == EXPRESSION_COLUMN && row != NULL)
         return row[expression->index];
-    if (expression_deparse(expression, row, names->slots, &buffer) != STATUS_OK)
-        error_clear();
-    if (buffer.size > TEXT_MAX) {
-        buffer_release(&buffer);
-        return NULL;
-    }
+    append(names, &buffer, expression, row);
     return kept(names, &buffer);
 }
 
@@ -53,19 +55,13 @@ static const char *aggregate_text(struct explain_names *names,
                          aggregate->distinct ? "DISTINCT " : "");
     for (uint32_t i = 0; i < aggregate->argument_count; i++) {
         buffer_append_text(&buffer, i > 0 ? ", " : "");
-        if (expression_deparse(aggregate->arguments[i], row, names->slots, &buffer) != STATUS_OK)
-            error_clear();
+        append(names, &buffer, aggregate->arguments[i], row);
     }
     buffer_append_text(&buffer, aggregate->argument_count == 0 ? "*)" : ")");
     if (aggregate->filter != NULL) {
         buffer_append_text(&buffer, " FILTER (WHERE ");
-        if (expression_deparse(aggregate->filter, row, names->slots, &buffer) != STATUS_OK)
-            error_clear();
+        append(names, &buffer, aggregate->filter, row);
         buffer_append_text(&buffer, ")");
-    }
-    if (buffer.size > TEXT_MAX) {
-        buffer_release(&buffer);
-        return NULL;
     }
     return kept(names, &buffer);
 }
