@@ -7,7 +7,8 @@
  * segment files that are recycled once nobody needs them. A large record spans frames.
  *
  * The journal lives on the core that opened it; append, wait and durable may be called from any
- * core. A failed write or sync stops the process at once (log_fatal): it is never retried.
+ * core. A failed write or sync stops the process at once (log_fatal): it is never retried. Without
+ * memory for a new segment commits wait until there is some.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H

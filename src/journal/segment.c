@@ -36,12 +36,17 @@ void journal__account(struct journal *journal) {
 
 /* ---- spares ------------------------------------------------------------------------------ */
 
-static enum status spare_name_add(struct journal *journal, const char *name) {
-    if (!memory_grow(&journal->spares, &journal->spare_capacity, journal->spare_count + 1,
-                     sizeof *journal->spares))
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+/* Before the file gets its name, so that no spare is ever there that nobody knows of. */
+static enum status spare_room_make(struct journal *journal) {
+    return memory_grow(&journal->spares, &journal->spare_capacity, journal->spare_count + 1,
+                       sizeof *journal->spares)
+               ? STATUS_OK
+               : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+}
+
+static void spare_name_add(struct journal *journal, const char *name) {
+    ASSERT(journal->spare_count < journal->spare_capacity);
     snprintf(journal->spares[journal->spare_count++], JOURNAL_SPARE_NAME_SIZE, "%s", name);
-    return STATUS_OK;
 }
 
 /* Writing real zeros matters: a block that was only allocated costs a journal commit of the file
@@ -72,9 +77,11 @@ static enum status spare_make(struct fiber *f, struct journal *journal) {
     if (status == STATUS_OK)
         status = closed;
     if (status == STATUS_OK)
+        status = spare_room_make(journal);
+    if (status == STATUS_OK)
         status = file_rename(f, path, spare);
     if (status == STATUS_OK)
-        status = spare_name_add(journal, name);
+        spare_name_add(journal, name);
     journal__account(journal);
     return status;
 }
@@ -123,11 +130,28 @@ static enum status header_write(struct fiber *f, struct journal *journal, struct
  * So a file with a segment's name always has a whole header, and one that is there was begun
  * after everything before it was durable.
  */
-enum status journal__segment_add(struct fiber *f, struct journal *journal) {
+static enum status segment_name(struct fiber *f, struct journal *journal,
+                                const struct journal_segment_header *header) {
+    char from[JOURNAL_PATH_SIZE], to[JOURNAL_PATH_SIZE];
     if (journal->preparing)
         TRY(event_wait(f, &journal->prepared));
     if (journal->spare_count == 0)
         TRY(spare_make(f, journal));
+    path_of(journal->directory, journal->spares[journal->spare_count - 1], from);
+    journal__segment_path(journal->directory, header->sequence, to);
+    struct file *file;
+    TRY(file_open(f, from, FILE_DIRECT, &file));
+    enum status status = header_write(f, journal, file, header);
+    enum status closed = file_close(f, file);
+    TRY(status);
+    TRY(closed);
+    TRY(file_rename(f, from, to));
+    journal->spare_count--;
+    return STATUS_OK;
+}
+
+/* Take a step of a new segment's making that was not taken yet; journal.adding says which. */
+enum status journal__segment_add(struct fiber *f, struct journal *journal) {
     if (!memory_grow(&journal->segments, &journal->segment_capacity, journal->segment_count + 1,
                      sizeof *journal->segments))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -142,28 +166,25 @@ enum status journal__segment_add(struct fiber *f, struct journal *journal) {
         .previous_hash = journal->previous_hash,
         .continues = journal->record_open,
     };
-    char from[JOURNAL_PATH_SIZE], to[JOURNAL_PATH_SIZE];
-    path_of(journal->directory, journal->spares[--journal->spare_count], from);
-    journal__segment_path(journal->directory, header.sequence, to);
-    struct file *file;
-    TRY(file_open(f, from, FILE_DIRECT, &file));
-    enum status status = header_write(f, journal, file, &header);
-    if (status == STATUS_OK)
-        status = file_rename(f, from, to);
-    if (status == STATUS_OK)
-        status = directory_sync(f, journal->directory);
-    enum status closed = file_close(f, file);
-    TRY(status);
-    TRY(closed);
-    TRY(file_open(f, to, FILE_DIRECT, &file)); /* again, so that messages name it right */
-    if (journal->file != NULL)
-        TRY(file_close(f, journal->file));
+    if (journal->adding == SEGMENT_ABSENT) {
+        TRY(segment_name(f, journal, &header));
+        journal->adding = SEGMENT_NAMED;
+    }
+    if (journal->adding == SEGMENT_NAMED) {
+        TRY(directory_sync(f, journal->directory));
+        journal->adding = SEGMENT_DURABLE;
+    }
+    char path[JOURNAL_PATH_SIZE];
+    struct file *file, *old = journal->file;
+    journal__segment_path(journal->directory, header.sequence, path);
+    TRY(file_open(f, path, FILE_DIRECT, &file)); /* again, so that messages name it right */
     journal->file = file;
+    journal->adding = SEGMENT_ABSENT;
     journal->segment_begun_ns = clock_monotonic_ns();
     journal->segments[journal->segment_count++].header = header;
     journal->offset = JOURNAL_BLOCK_SIZE;
     journal__account(journal);
-    return STATUS_OK;
+    return file_close(f, old);
 }
 
 /* ---- releasing ---------------------------------------------------------------------------- */
@@ -191,6 +212,7 @@ static enum status segment_recycle(struct fiber *f, struct journal *journal,
     if (removed) {
         TRY(file_remove(f, from));
     } else {
+        TRY(spare_room_make(journal));
         snprintf(name, sizeof name, "%s%" PRIu64, SPARE_PREFIX, journal->spare_next++);
         path_of(journal->directory, name, to);
         TRY(file_rename(f, from, to));
@@ -198,7 +220,9 @@ static enum status segment_recycle(struct fiber *f, struct journal *journal,
     *gone_out = true;
     if (journal->sync != JOURNAL_SYNC_OFF)
         TRY(directory_sync(f, journal->directory));
-    return removed ? STATUS_OK : spare_name_add(journal, name);
+    if (!removed)
+        spare_name_add(journal, name);
+    return STATUS_OK;
 }
 
 /* Remove spares that recycling left and that nobody took for a while, one at a time: one stays, so
@@ -391,7 +415,9 @@ enum status journal__spares_read(struct fiber *f, struct journal *journal) {
         uint64_t number = strtoull(names[i] + strlen(SPARE_PREFIX), NULL, 10);
         if (number >= journal->spare_next)
             journal->spare_next = number + 1;
-        status = spare_name_add(journal, names[i]);
+        status = spare_room_make(journal);
+        if (status == STATUS_OK)
+            spare_name_add(journal, names[i]);
     }
     names_free(names, name_count);
     return status;

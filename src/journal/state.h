@@ -23,6 +23,10 @@ struct segment {
     struct journal_segment_header header;
 };
 
+/* How far the making of the next segment is: whether its file has the segment's name, and whether
+   that is durable. */
+enum segment_adding { SEGMENT_ABSENT, SEGMENT_NAMED, SEGMENT_DURABLE };
+
 /* One of the two buffers: a frame being filled or being written. */
 struct frame_buffer {
     uint8_t *bytes; /* buffer_size bytes, aligned for direct writes */
@@ -65,6 +69,7 @@ struct journal {
     char (*spares)[JOURNAL_SPARE_NAME_SIZE];
     size_t spare_count, spare_capacity;
     uint64_t spare_next;
+    enum segment_adding adding;
     int64_t segment_begun_ns;
     bool preparing;
     struct event prepared;
@@ -89,7 +94,9 @@ struct journal {
 
 /* ---- segment.c */
 void journal__segment_path(const char *directory, uint64_t sequence, char *path_out);
-/* Begin a new segment behind the last one, taking a spare or making one. */
+/* Begin a new segment behind the last one, taking a spare or making one. After OUT_OF_MEMORY,
+   unless `adding` is SEGMENT_NAMED then (a sync has failed), it may be called again and goes on
+   where it was. */
 enum status journal__segment_add(struct fiber *f, struct journal *journal) MUST_USE;
 /* Remove all spares but one. */
 enum status journal__spares_trim(struct fiber *f, struct journal *journal) MUST_USE;

@@ -9,6 +9,8 @@
 #include "base/base_memory.h"
 #include "journal/state.h"
 
+static const int64_t MEMORY_RETRY_NS = INT64_C(10000000);
+
 static struct frame_buffer *filling(struct journal *journal) {
     return &journal->buffers[journal->filling];
 }
@@ -273,17 +275,29 @@ static void count_add(_Atomic uint64_t *counter, uint64_t value) {
                           memory_order_relaxed);
 }
 
+/* False: there was no memory for it. Whoever waits for the frame is as well off waiting longer. */
+static bool segment_try_add(struct fiber *f, struct journal *journal) {
+    enum status status = fiber_mutex_lock(f, &journal->segments_mutex);
+    ASSERT(status == STATUS_OK); /* shielded */
+    status = journal__segment_add(f, journal);
+    fiber_mutex_unlock(f, &journal->segments_mutex);
+    if (status == STATUS_OUT_OF_MEMORY && journal->adding != SEGMENT_NAMED)
+        return false;
+    if (status != STATUS_OK)
+        writer_fatal("adding a segment");
+    return true;
+}
+
 static void segment_room_make(struct fiber *f, struct journal *journal, size_t size) {
     const struct segment *last = &journal->segments[journal->segment_count - 1];
     if (journal->offset + size <= last->header.size)
         return;
-    enum status status = fiber_mutex_lock(f, &journal->segments_mutex);
-    if (status == STATUS_OK) {
-        status = journal__segment_add(f, journal);
-        fiber_mutex_unlock(f, &journal->segments_mutex);
+    for (bool told = false; !segment_try_add(f, journal); told = true) {
+        if (!told)
+            LOG(LOG_WARNING, "journal", "no memory to add a segment, commits wait for it");
+        enum status status = fiber_sleep(f, MEMORY_RETRY_NS);
+        ASSERT(status == STATUS_OK); /* shielded */
     }
-    if (status != STATUS_OK)
-        writer_fatal("adding a segment");
 }
 
 static void frame_write(struct fiber *f, struct journal *journal, struct frame_buffer *buffer) {

@@ -1,5 +1,7 @@
 #include "journal_fixture.h"
 
+#include "base/base_memory.h"
+
 enum { SEGMENT = 256 << 10 };
 
 /* ---- a naive model: record n is `size` bytes made from its number -------------------------- */
@@ -200,6 +202,41 @@ static enum status recycle_body(struct fiber *f, void *argument) {
 
 static void segments_are_recycled(void **state) {
     fixture_run(recycle_body, 1, RUNTIME_BACKEND_AUTO);
+}
+
+/* Every other allocation of the journal fails, none of the test's. */
+static struct random memory_random;
+static uint64_t memory_failures;
+
+static bool memory_is_short(void) {
+    bool fails = random_below(&memory_random, 2) == 0;
+    memory_failures += fails;
+    return fails;
+}
+
+static enum status scarce_body(struct fiber *f, void *argument) {
+    struct journal *journal = create(f);
+    random_seed(&memory_random, 11);
+    memory_failures = 0;
+    for (int i = 0; i < 200; i++) {
+        append(f, journal, 30000);
+        memory_fault_set(memory_is_short);
+        journal_wait_durable(f, journal, journal_newest(journal));
+        if (i % 40 == 39 && i < 160)
+            journal_release(f, journal, journal_durable(journal));
+        memory_fault_set(NULL);
+    }
+    assert_true(memory_failures > 20);
+    journal_close(f, journal);
+    assert_ok(reopen(f, 160, &journal));
+    assert_int_equal(seen.count, 40);
+    append(f, journal, 30000);
+    journal_close(f, journal);
+    return STATUS_OK;
+}
+
+static void segments_wait_for_memory(void **state) {
+    fixture_run(scarce_body, 1, RUNTIME_BACKEND_POSIX);
 }
 
 struct appender {
@@ -493,6 +530,7 @@ int main(void) {
         cmocka_unit_test(records_come_back_in_order_posix),
         cmocka_unit_test(large_record_given_up_never_existed),
         cmocka_unit_test(segments_are_recycled),
+        cmocka_unit_test(segments_wait_for_memory),
         cmocka_unit_test(full_ring_holds_appenders_back),
         cmocka_unit_test(torn_tail_is_cut_off),
         cmocka_unit_test(damage_in_the_middle_is_refused),

@@ -397,8 +397,11 @@ static void run_failures(void) {
         end_story();
     }
     bool ended = stage_run(stage, play, NULL);
-    if (story.forked && !ended)
+    if (story.forked && !ended) {
+        if (strcmp(run.mode, "allocation") == 0)
+            stage_fail(stage, "the server stopped itself for want of memory");
         start_again(story.done, STOPPED);
+    }
     if (story.forked)
         end_story();
     stage_stop(stage);
