@@ -40,8 +40,16 @@ const char *simulator_fault_name(enum simulator_fault fault) {
 
 void *simulator__alloc(size_t size) {
     void *block = memory_alloc_zeroed(1, size);
+    if (block == NULL)
+        block = memory_alloc_zeroed(1, size);
     ASSERT(block != NULL);
     return block;
+}
+
+void simulator__grow(void *array_pointer, size_t *capacity, size_t count_min, size_t element_size) {
+    bool grown = memory_grow(array_pointer, capacity, count_min, element_size) ||
+                 memory_grow(array_pointer, capacity, count_min, element_size);
+    ASSERT(grown);
 }
 
 uint64_t simulator__below(struct simulator *s, unsigned stream, uint64_t bound) {
@@ -117,8 +125,7 @@ static void sift_down(struct simulator *s, size_t at) {
 }
 
 void simulator__schedule(struct simulator *s, int64_t at_ns, struct simulator_event event) {
-    if (!memory_grow(&s->events, &s->event_capacity, s->event_count + 1, sizeof *s->events))
-        simulator__alloc(SIZE_MAX); /* stops */
+    simulator__grow(&s->events, &s->event_capacity, s->event_count + 1, sizeof *s->events);
     event.at_ns = at_ns;
     event.order = s->event_order++;
     s->events[s->event_count++] = event;

@@ -148,6 +148,8 @@ bool simulator__fault(struct simulator *s, enum simulator_fault fault);
 uint64_t simulator__below(struct simulator *s, unsigned stream, uint64_t bound);
 /* Memory that cannot be missing: a simulator without memory stops the process. */
 void *simulator__alloc(size_t size);
+/* memory_grow in the same way. */
+void simulator__grow(void *array_pointer, size_t *capacity, size_t count_min, size_t element_size);
 int simulator__descriptor(struct simulator *s, struct descriptor descriptor);
 struct descriptor *simulator__descriptor_of(struct simulator *s, int fd);
 #define SIMULATOR_TRACE(s, ...)                                                                    \

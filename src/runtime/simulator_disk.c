@@ -36,8 +36,7 @@ struct disk_name *disk__find(const struct disk_names *names, const char *path) {
 static void names_put(struct disk_names *names, const char *path, struct disk_file *file) {
     struct disk_name *name = disk__find(names, path);
     if (name == NULL) {
-        if (!memory_grow(&names->items, &names->capacity, names->count + 1, sizeof *name))
-            simulator__alloc(SIZE_MAX); /* stops */
+        simulator__grow(&names->items, &names->capacity, names->count + 1, sizeof *name);
         name = &names->items[names->count++];
         name->path = copy_text(path);
     }
@@ -105,9 +104,8 @@ static void change_release(struct disk_change *change) {
 
 static void change_add(struct disk *disk, const char *path, const char *path_to,
                        struct disk_file *file, bool appears) {
-    if (!memory_grow(&disk->changes, &disk->change_capacity, disk->change_count + 1,
-                     sizeof *disk->changes))
-        simulator__alloc(SIZE_MAX); /* stops */
+    simulator__grow(&disk->changes, &disk->change_capacity, disk->change_count + 1,
+                    sizeof *disk->changes);
     struct disk_change *change = &disk->changes[disk->change_count++];
     *change = (struct disk_change){copy_text(path), path_to != NULL ? copy_text(path_to) : NULL,
                                    file, appears};
@@ -115,9 +113,8 @@ static void change_add(struct disk *disk, const char *path, const char *path_to,
 }
 
 struct disk_file *disk__create(struct disk *disk, const char *path) {
-    if (!memory_grow(&disk->files, &disk->file_capacity, disk->file_count + 1,
-                     sizeof(struct disk_file *)))
-        simulator__alloc(SIZE_MAX); /* stops */
+    simulator__grow(&disk->files, &disk->file_capacity, disk->file_count + 1,
+                    sizeof(struct disk_file *));
     struct disk_file *file = simulator__alloc(sizeof *file);
     disk->files[disk->file_count++] = file;
     change_add(disk, path, NULL, file, true);
@@ -163,8 +160,7 @@ static bool is_zero(const uint8_t *page) {
 static struct disk_page *page_at(struct disk_file *file, uint64_t number) {
     if (number >= file->page_count) {
         size_t count = file->page_count;
-        if (!memory_grow(&file->pages, &file->page_capacity, number + 1, sizeof *file->pages))
-            simulator__alloc(SIZE_MAX); /* stops */
+        simulator__grow(&file->pages, &file->page_capacity, number + 1, sizeof *file->pages);
         memset(file->pages + count, 0, (number + 1 - count) * sizeof *file->pages);
         file->page_count = number + 1;
     }

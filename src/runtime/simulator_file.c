@@ -19,8 +19,7 @@ int simulator__descriptor(struct simulator *s, struct descriptor descriptor) {
         fd++;
     if (fd >= s->descriptor_count) {
         size_t count = s->descriptor_count;
-        if (!memory_grow(&s->descriptors, &s->descriptor_capacity, fd + 1, sizeof *s->descriptors))
-            simulator__alloc(SIZE_MAX); /* stops */
+        simulator__grow(&s->descriptors, &s->descriptor_capacity, fd + 1, sizeof *s->descriptors);
         memset(s->descriptors + count, 0, (fd + 1 - count) * sizeof *s->descriptors);
         s->descriptor_count = fd + 1;
     }
@@ -249,8 +248,7 @@ static int64_t perform_list(struct simulator *s, const struct operation *o) {
         if (strncmp(path, o->path, size) != 0 || path[size] != '/' ||
             strchr(path + size + 1, '/') != NULL)
             continue;
-        if (!memory_grow(&list->names, &capacity, list->count + 1, sizeof *list->names))
-            simulator__alloc(SIZE_MAX); /* stops */
+        simulator__grow(&list->names, &capacity, list->count + 1, sizeof *list->names);
         size_t bytes = strlen(path + size + 1) + 1;
         list->names[list->count++] = memcpy(simulator__alloc(bytes), path + size + 1, bytes);
     }

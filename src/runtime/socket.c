@@ -239,8 +239,13 @@ enum status listener_accept(struct fiber *f, struct listener *listener,
         struct operation o = {
             .kind = OPERATION_ACCEPT, .fd = listener->pollable.fd, .pollable = &listener->pollable};
         TRY(operation__run(f, &o));
-        if (o.result >= 0)
-            return connection_create(f, (int)o.result, connection_out);
+        if (o.result >= 0) {
+            if (connection_create(f, (int)o.result, connection_out) == STATUS_OK)
+                return STATUS_OK;
+            LOG(LOG_WARNING, "runtime", "closed a new connection on %s: %s", listener->address,
+                error_current()->message);
+            continue;
+        }
         if (accept_failure_passes(o.result))
             continue;
         if (!accept_lacks_resources(o.result))

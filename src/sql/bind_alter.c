@@ -53,8 +53,10 @@ static enum status violation_plan(struct binder *b, const struct table *table,
     struct buffer name = {0};
     buffer_append_format(&name, "SELECT 1 FROM \"%s\".\"%s\" WHERE NOT (%s) LIMIT 1",
                          table->namespace_name, table->name, check_text);
+    enum status status = buffer_status(&name);
     const char *text = arena_format(b->arena, "%.*s", (int)name.size, (const char *)name.data);
     buffer_release(&name);
+    TRY(status);
     TRY(parse_on_stack(text, b->arena, &parsed));
     struct query *query;
     struct plan *plan;

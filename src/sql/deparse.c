@@ -50,6 +50,7 @@ static void write_constant(struct writer *w, const struct expression *expression
     struct buffer text = {0};
     if (text_output(&defaults, value, &text) != STATUS_OK)
         error_clear();
+    w->buffer->failed |= text.failed;
     struct slice slice = buffer_slice(&text);
     bool bare = (value->type.id == TYPE_INT4 || value->type.id == TYPE_NUMERIC) && slice.size > 0 &&
                 isdigit(slice.data[0]);

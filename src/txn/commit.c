@@ -18,7 +18,8 @@
 #include "txn/store.h"
 #include "txn/txn_format.h"
 
-enum { RECORD_SMALL_MAX = 512 << 10, PIECE_SIZE = 256 << 10 };
+enum { RECORD_SMALL_MAX = 512 << 10, PIECE_SIZE = 256 << 10, MEMORY_RETRIES_MAX = 1000 };
+static const int64_t MEMORY_RETRY_NS = INT64_C(10000000);
 
 struct commit {
     struct transaction *transaction;
@@ -192,6 +193,19 @@ static enum status change_apply(struct fiber *f, struct partition *partition, st
     return history__change(f, partition, tree, number, &change);
 }
 
+/* What is in the journal has to be applied: wait for the little memory that a tree's handle takes
+   rather than stop. */
+static enum status tree_for_apply(struct fiber *f, struct partition *partition, struct tree_id id,
+                                  struct tree **tree_out) {
+    enum status status;
+    for (int i = 0; (status = partition__tree(partition, id, tree_out)) == STATUS_OUT_OF_MEMORY &&
+                    i < MEMORY_RETRIES_MAX;
+         i++)
+        if (fiber_sleep(f, MEMORY_RETRY_NS) != STATUS_OK)
+            fiber_yield(f);
+    return status;
+}
+
 static enum status changes_apply(struct fiber *f, struct partition *partition, struct layer *own,
                                  uint64_t number) {
     struct layer_cursor cursor;
@@ -202,7 +216,7 @@ static enum status changes_apply(struct fiber *f, struct partition *partition, s
         uint8_t value[BTREE_ENTRY_SIZE_MAX];
         if (cursor.entry.flags != CHANGE_MOVED &&
             (tree == NULL || tree->id.value != cursor.entry.tree.value))
-            status = partition__tree(partition, cursor.entry.tree, &tree);
+            status = tree_for_apply(f, partition, cursor.entry.tree, &tree);
         if (status == STATUS_OK)
             status = change_apply(f, partition, tree, number, cursor.entry, own->spilled, value);
         if (status == STATUS_OK)
@@ -232,7 +246,8 @@ static enum status apply_there(struct fiber *f, struct partition *partition, voi
 static enum status drop_there(struct fiber *f, struct partition *partition, void *argument) {
     struct commit *commit = argument;
     struct tree *dropped;
-    enum status status = partition__tree(partition, (struct tree_id){TREE_DROPPED}, &dropped);
+    struct tree_id id = {TREE_DROPPED};
+    enum status status = tree_for_apply(f, partition, id, &dropped);
     for (size_t i = 0; i < commit->transaction->drop_count && status == STATUS_OK; i++) {
         uint8_t key[4], value[8];
         put_be32(key, commit->transaction->drops[i].value);
