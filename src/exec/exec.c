@@ -232,8 +232,11 @@ bool exec__over_limit(struct operator_state *self, uint64_t bytes) {
     return !exec__may_hold(self->execution, bytes, &self->borrowed);
 }
 
+/* Kept rows come in batches of VECTOR_SIZE places: a few of them, however low the limit. */
+enum { HELD_ALWAYS = 2 << 20 };
+
 enum status exec__account(struct operator_state *self, uint64_t bytes) {
-    if (!exec__over_limit(self, bytes))
+    if (!exec__over_limit(self, bytes) || bytes <= HELD_ALWAYS)
         return STATUS_OK;
     enum status status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     error_detail("An operator of this statement needs more than its limit of %llu bytes.",

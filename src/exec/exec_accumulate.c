@@ -463,7 +463,7 @@ static enum status spread_finish(struct spread_state *state, bool sample, bool r
     TRY(numeric_multiply(n, numeric_make(sample ? state->count - 1 : state->count, 0), &bottom));
     TRY(numeric_divide(top, bottom, &variance));
     if (root)
-        TRY(numeric_sqrt(variance, &variance));
+        TRY(numeric_sqrt_to(variance, variance.scale, &variance));
     return numeric_to_value(variance, result->type, result);
 }
 #define SPREAD(name, sample, root)                                                                 \

@@ -8,7 +8,7 @@ static bool is_alpha(uint8_t byte) {
     return (byte | 32) >= 'a' && (byte | 32) <= 'z';
 }
 static bool is_alnum(uint8_t byte) {
-    return is_alpha(byte) || (byte >= '0' && byte <= '9') || byte >= 0x80;
+    return is_alpha(byte) || (byte >= '0' && byte <= '9');
 }
 static uint8_t to_lower(uint8_t byte) {
     return byte >= 'A' && byte <= 'Z' ? byte + 32 : byte;
@@ -415,7 +415,7 @@ BOXED_FUNCTION(chr) {
     uint8_t *out;
     size_t size = 0;
     if (code < 0)
-        return error_set(STATUS_LIMIT_EXCEEDED, "character number must be positive");
+        return error_set(STATUS_INVALID_PARAMETER_VALUE, "character number must be positive");
     if (code == 0)
         return error_set(STATUS_LIMIT_EXCEEDED, "null character not permitted");
     if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))

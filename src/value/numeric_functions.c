@@ -396,7 +396,20 @@ static uint128_t root_of(struct u256 wide) {
     return root + (compare_wide(wide, middle) > 0);
 }
 
+/* Digits after the point of the square root, so that SIGNIFICANT_DIGITS are shown. */
+static int root_scale(struct numeric a) {
+    int digits = decimal_digits((uint128_t)a.coefficient), top = digits - 1 - a.scale;
+    int weight = digits == 0 ? 0 : top >= 0 ? top / 4 : -((3 - top) / 4);
+    int root_weight = weight >= 0 ? weight * 4 / 2 + 1 : 1 - (1 - weight * 4) / 2;
+    return clamp_scale(SIGNIFICANT_DIGITS - root_weight, a.scale);
+}
+
 enum status numeric_sqrt(struct numeric a, struct numeric *result) {
+    bool ordinary = a.kind == NUMERIC_FINITE && numeric_sign(a) >= 0;
+    return numeric_sqrt_to(a, ordinary ? root_scale(a) : 0, result);
+}
+
+enum status numeric_sqrt_to(struct numeric a, int scale, struct numeric *result) {
     *result = a;
     if (numeric_sign(a) < 0)
         return error_set(STATUS_INVALID_ARGUMENT_FOR_POWER,
@@ -404,10 +417,7 @@ enum status numeric_sqrt(struct numeric a, struct numeric *result) {
     if (a.kind != NUMERIC_FINITE)
         return STATUS_OK;
     uint128_t magnitude = (uint128_t)a.coefficient;
-    int digits = decimal_digits(magnitude), top = digits - 1 - a.scale;
-    int weight = digits == 0 ? 0 : top >= 0 ? top / 4 : -((3 - top) / 4);
-    int root_weight = weight >= 0 ? weight * 4 / 2 + 1 : 1 - (1 - weight * 4) / 2;
-    int scale = clamp_scale(SIGNIFICANT_DIGITS - root_weight, a.scale);
+    int digits = decimal_digits(magnitude);
     for (; scale >= 0 && 2 * scale >= a.scale; scale--) {
         struct u256 wide = {.low = magnitude};
         int shift = 2 * scale - a.scale;

@@ -114,6 +114,8 @@ enum status numeric_average(struct numeric sum, int64_t count, struct numeric *r
 /* INVALID_ARGUMENT_FOR_POWER for a negative number (sqrt: "cannot take square root of a negative
    number"), INVALID_ARGUMENT_FOR_LOG for logarithms of numbers <= 0. */
 enum status numeric_sqrt(struct numeric a, struct numeric *result) MUST_USE;
+/* The same with `scale` digits after the point, fewer where 38 digits are too few. */
+enum status numeric_sqrt_to(struct numeric a, int scale, struct numeric *result) MUST_USE;
 enum status numeric_exp(struct numeric a, struct numeric *result) MUST_USE;
 enum status numeric_ln(struct numeric a, struct numeric *result) MUST_USE;
 enum status numeric_log(struct numeric base, struct numeric a, struct numeric *result) MUST_USE;
