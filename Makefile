@@ -4,7 +4,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:5433
 ONLY ?=
 
-.PHONY: help run build test sim fuzz mutants bench lint format clean
+.PHONY: help run build test sim fuzz queries mutants bench lint format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,6 +48,12 @@ bench: ## measure beside the peers (ONLY=pattern, SCALE of TPC-H); also writes b
 fuzz: ## fuzz each target for MINUTES (1); ONLY=pattern
 	@tool/setup fuzz
 	@tool/fuzz $(or $(MINUTES),1) "$(ONLY)"
+
+queries: ## random queries, checked (QUERIES=n, SEED=n, POSTGRES=share compared with PostgreSQL 15)
+	@tool/setup test
+	@$(MAKE) --no-print-directory build/build.ninja
+	@ninja -C build
+	@test/queries/run --queries $(or $(QUERIES),20000) --seed $(or $(SEED),1) --postgres $(or $(POSTGRES),0.1)
 
 lint: ## clang-format, clang-tidy, cppcheck, tool/tidy
 	@tool/setup lint
