@@ -17,6 +17,7 @@ import time
 PG_BIN = next((p for p in ("/usr/lib/postgresql/15/bin",) if os.path.isdir(p)), None)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SATORI = os.environ.get("SATORI", os.path.join(ROOT, "build", "satori"))
+BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 
 
 def free_port():
@@ -115,8 +116,9 @@ class Satori(Server):
     user = database = "satori"
     name = "satori"
 
-    def __init__(self, *options, directory=None, start=True):
+    def __init__(self, *options, directory=None, start=True, environment=None):
         self.options = options
+        self.process_environment = environment
         self.own = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="satori-test-")
         self.data = os.path.join(self.directory, "data")
@@ -129,7 +131,8 @@ class Satori(Server):
         log = open(self.log_path, "a")
         self.process = subprocess.Popen(
             [SATORI, "server", "--data", self.data, "--create", "--listen", "127.0.0.1:0",
-             *self.options], stdout=subprocess.PIPE, stderr=log, text=True)
+             *self.options], stdout=subprocess.PIPE, stderr=log, text=True,
+            env=self.process_environment)
         log.close()
         line = self.process.stdout.readline()
         found = re.search(r"on 127\.0\.0\.1:(\d+)", line)
@@ -146,7 +149,8 @@ class Satori(Server):
         return self.process.returncode
 
     def check(self):
-        return subprocess.run([SATORI, "check", self.data], capture_output=True, text=True)
+        return subprocess.run([SATORI, "check", self.data], capture_output=True, text=True,
+                              env=self.process_environment)
 
     def remove(self):
         self.kill()
