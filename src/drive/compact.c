@@ -179,6 +179,7 @@ static enum status take_over(struct drive *source, struct drive *target) {
     struct generation *generation = fresh->generation;
     if (!plain_path_set(generation->file, source->path))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    TRY(write__trim(generation, target->figures.end)); /* its purpose is to free room */
     TRY(plain_sync(generation->file));
     TRY(plain_rename(target->path, source->path));
     enum status status = view__publish(source, generation, fresh->mapping, fresh->table);

@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-#include "base/base_hash.h"
-#include "base/base_status.h"
-
 static const uint8_t magic[8] = {0x89, 'D', 'R', 'V', '\r', '\n', 0x1A, '\n'};
 static const uint8_t zeros[4096];
 
@@ -65,10 +62,7 @@ enum header_outcome header_decode(const uint8_t *bytes, size_t size,
 
 static uint32_t header_checksum(const struct geometry *geometry, uint64_t start,
                                 const uint8_t *bytes, size_t key_size) {
-    /* The salt and the place are mixed into the initial value: both are known, so this is as good
-       as hashing them and costs nothing. */
-    uint64_t mixed = hash_u64(start ^ (uint64_t)geometry->salt << 32);
-    return crc32c((uint32_t)mixed, bytes + 8, FORMAT_ENTRY_HEADER_SIZE - 8 + key_size);
+    return crc32c(entry_seed(geometry, start), bytes + 8, FORMAT_ENTRY_HEADER_SIZE - 8 + key_size);
 }
 
 static bool decode_plain(const struct geometry *geometry, const uint8_t *base, uint64_t limit,
@@ -113,16 +107,11 @@ uint32_t checksum_zeros(uint32_t checksum, uint64_t count) {
     return count == 0 ? checksum : crc32c(checksum, zeros, (size_t)count);
 }
 
-/* In whole words, as the checksum will read them: single fields would have to leave the processor
-   first. */
 void entry_encode(const struct geometry *geometry, struct entry *entry, uint8_t *bytes) {
-    uint64_t back = entry->before == 0 ? 0 : entry->start - entry->before;
-    DEBUG_ASSERT(entry->value.size >> 48 == 0 && back >> 48 == 0 && entry->version >> 48 == 0);
-    put_le64(bytes + 8, (uint64_t)entry->kind | (uint64_t)entry->flags << 8 |
-                            (uint64_t)entry->key.size << 16 | (uint64_t)entry->value.size << 32);
-    put_le64(bytes + 16, (uint64_t)entry->value.size >> 32 | back << 16);
-    put_le64(bytes + 24, entry->version);
-    put_le64(bytes + 32, (uint64_t)entry->time_us);
+    uint64_t words[FORMAT_HEADER_WORDS];
+    entry_header_words(entry, words);
+    for (size_t i = 0; i < FORMAT_HEADER_WORDS; i++)
+        put_le64(bytes + 8 + 8 * i, words[i]);
     if (entry->key.size > 0)
         memcpy(bytes + FORMAT_ENTRY_HEADER_SIZE, entry->key.data, entry->key.size);
     entry->header_checksum = header_checksum(geometry, entry->start, bytes, entry->key.size);

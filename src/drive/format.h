@@ -54,7 +54,9 @@
 #include <stdint.h>
 
 #include "base/base_bytes.h"
+#include "base/base_hash.h"
 #include "base/base_slice.h"
+#include "base/base_status.h"
 
 enum {
     FORMAT_HEADER_SIZE = 64,
@@ -116,6 +118,26 @@ static inline uint64_t entry_value_offset(const struct geometry *geometry, uint6
                                           size_t key_size, uint64_t value_size) {
     uint64_t at = start + FORMAT_ENTRY_HEADER_SIZE + key_size;
     return value_size == 0 ? at : align_up(at, (uint64_t)1 << geometry->alignment_log);
+}
+
+/* Format 2: what an entry's checksums begin with. Salt and place are mixed into the initial value:
+   both are known, so this is as good as summing them and costs nothing. */
+static inline uint32_t entry_seed(const struct geometry *geometry, uint64_t start) {
+    return (uint32_t)hash_u64(start ^ (uint64_t)geometry->salt << 32);
+}
+
+/* Format 2: bytes 8 .. 40 of a header, as whole words, since the checksum will read them as such:
+   single fields would have to leave the processor first. */
+enum { FORMAT_HEADER_WORDS = 4 };
+static inline void entry_header_words(const struct entry *entry,
+                                      uint64_t words[FORMAT_HEADER_WORDS]) {
+    uint64_t back = entry->before == 0 ? 0 : entry->start - entry->before;
+    DEBUG_ASSERT(entry->value.size >> 48 == 0 && back >> 48 == 0 && entry->version >> 48 == 0);
+    words[0] = (uint64_t)entry->kind | (uint64_t)entry->flags << 8 |
+               (uint64_t)entry->key.size << 16 | (uint64_t)entry->value.size << 32;
+    words[1] = (uint64_t)entry->value.size >> 32 | back << 16;
+    words[2] = entry->version;
+    words[3] = (uint64_t)entry->time_us;
 }
 
 /* Format 2: writes header and key to `bytes` (40 + key size); fields of `entry`: kind, flags, key,

@@ -5,15 +5,28 @@
 #include "base/base_memory.h"
 #include "runtime/runtime_plain.h"
 
-enum { CAPACITY_MIN = 64, BLOCK_MAP_MIN = 1 << 20 };
-#define CAPACITY_DOUBLES_BELOW ((uint64_t)1 << 21)
+enum { CAPACITY_MIN = 128, BLOCK_MAP_MIN = 1 << 20 };
+#define CAPACITY_SMALL ((uint64_t)1 << 21)
 
 _Static_assert(sizeof(struct slot) == 16, "a slot is 16 bytes, on disk too");
 _Static_assert(CAPACITY_MIN % LINE_SLOTS == 0, "whole lines");
 
 static uint64_t next_capacity(uint64_t capacity) {
-    capacity = capacity < CAPACITY_DOUBLES_BELOW ? capacity * 2 : capacity + capacity / 5;
+    capacity = capacity < CAPACITY_SMALL ? capacity * 2 : capacity + capacity / 5;
     return capacity / LINE_SLOTS * LINE_SLOTS;
+}
+
+/* Of a table that is full and needs `keys`: small ones grow fourfold, if that may be, since making
+   a table (fresh memory above all) costs more than looking into one. */
+static uint64_t grown_capacity(uint64_t capacity, uint64_t keys, uint64_t memory_max) {
+    uint64_t fourfold = capacity * 4;
+    if (fourfold <= CAPACITY_SMALL && keys * 5 <= fourfold * 4 &&
+        (memory_max == 0 || fourfold * sizeof(struct slot) <= memory_max))
+        return fourfold;
+    do
+        capacity = next_capacity(capacity);
+    while (keys * 5 > capacity * 4);
+    return capacity;
 }
 
 static struct slot *small_slots(uint64_t size) {
@@ -90,10 +103,7 @@ void table_release(struct table *table) {
 
 enum status table_enlarge(const struct table *table, uint64_t count, uint64_t memory_max,
                           struct table **table_out) {
-    uint64_t capacity = table->capacity;
-    do
-        capacity = next_capacity(capacity);
-    while ((table->used + count) * 5 > capacity * 4);
+    uint64_t capacity = grown_capacity(table->capacity, table->used + count, memory_max);
     struct table *larger;
     TRY(create(capacity, memory_max, &larger));
     for (uint64_t i = 0; i < table->capacity; i++) {

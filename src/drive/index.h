@@ -18,8 +18,8 @@
  * is full the writer makes a larger one and publishes that; readers of the old one see it as it
  * was.
  *
- * Memory. Full means 4/5. Small tables double; from 2^21 slots on they grow by a fifth, so that a
- * key takes 20 to 24 bytes.
+ * Memory. Full means 4/5. Small tables grow fourfold, to 2^21 slots; from there on they grow by a
+ * fifth, so that a key takes 20 to 24 bytes.
  */
 #ifndef DRIVE_INDEX_H
 #define DRIVE_INDEX_H

@@ -428,6 +428,7 @@ static enum status finish(struct drive *drive) {
     if (drive->batches_unsealed > 1 || snapshot)
         TRY(write__sync(drive, view->generation, drive->figures.end));
     TRY(write__seal(drive));
+    TRY(write__trim(view->generation, drive->figures.end));
     return snapshot ? snapshot__store(drive) : STATUS_OK;
 }
 

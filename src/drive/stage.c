@@ -2,22 +2,33 @@
 
 #include <string.h>
 
+#include "base/base_crc_inline.h"
 #include "base/base_memory.h"
 
 enum {
-    STAGED_VALUE_MAX = 2048, /* larger ones are written from where the caller has them */
+    STAGED_VALUE_MAX = 16 << 10, /* larger ones are written from where the caller has them */
     FLUSH_SIZE = 1 << 20,
     AHEAD_VALUE_MIN = 64 << 10, /* values summed by another thread */
     AHEAD_BATCH_MIN = 2 << 20,  /* less than this in them is not worth the thread's start */
     SPIN = 2000,
+    /* Entries whose bytes are summed while they are copied. */
+    SMALL_KEY_MAX = 64,
+    SMALL_VALUE_MAX = 128,
+    SMALL_ALIGNMENT_LOG_MAX = 6,
+    SMALL_SIZE_MAX = FORMAT_ENTRY_HEADER_SIZE + SMALL_KEY_MAX + (1 << SMALL_ALIGNMENT_LOG_MAX) +
+                     SMALL_VALUE_MAX + FORMAT_ENTRY_ROUND,
 };
 
 static bool is_outside(const struct write_item *item) {
-    return !item->is_delete && item->value.size > STAGED_VALUE_MAX;
+    return item->value.size > STAGED_VALUE_MAX;
+}
+
+static bool is_small(const struct write_item *item) {
+    return item->key.size <= SMALL_KEY_MAX && item->value.size <= SMALL_VALUE_MAX;
 }
 
 static bool is_for_another(const struct write_item *item) {
-    return !item->is_delete && item->value.size >= AHEAD_VALUE_MIN;
+    return item->value.size >= AHEAD_VALUE_MIN;
 }
 
 /* ---- summing ahead --------------------------------------------------------------------------- */
@@ -29,13 +40,14 @@ static bool is_for_another(const struct write_item *item) {
  * has come is written first, its header after it.
  */
 struct batch {
-    struct drive *drive;
     const struct geometry *geometry;
     struct stage *stage;
     const struct write_item *items;
     size_t count;
-    const struct figures *figures;
+    size_t end; /* behind the last item that is written */
     int64_t now_us;
+    uint64_t before;     /* place of the entry before the next one */
+    unsigned flags;      /* of the next one */
     bool ahead;          /* there is another thread, stage->sums is in use */
     _Atomic size_t next; /* the first item that nobody has claimed */
 };
@@ -97,8 +109,25 @@ static enum status flush(struct stage *stage) {
     return STATUS_OK;
 }
 
+/* Write what is in a full buffer, to an end in the file at which the page cache likes to begin. */
+static enum status flush_aligned(struct stage *stage) {
+    uint64_t end = (stage->write_at + stage->used) / STAGE_SIZE * STAGE_SIZE;
+    if (stage->piece_count > 0 || end <= stage->write_at)
+        return flush(stage);
+    size_t size = (size_t)(end - stage->write_at), rest = stage->used - size;
+    struct slice piece = slice_of(stage->bytes, size);
+    TRY(plain_write(stage->file, &piece, 1, stage->write_at));
+    memmove(stage->bytes, stage->bytes + size, rest);
+    stage->write_at = end;
+    stage->used = rest;
+    stage->pending = rest;
+    return STATUS_OK;
+}
+
 /* Room for `size` bytes in the buffer and two more pieces. */
 static enum status reserve(struct stage *stage, size_t size, uint8_t **bytes_out) {
+    if (STAGE_SIZE - stage->used < size)
+        TRY(flush_aligned(stage));
     if (STAGE_SIZE - stage->used < size || stage->piece_count + 3 > PIECES_MAX ||
         stage->pending >= FLUSH_SIZE)
         TRY(flush(stage));
@@ -202,45 +231,88 @@ static enum status stage_large(struct batch *batch, size_t i, struct entry *entr
     return STATUS_OK;
 }
 
-static enum status stage_plain(struct batch *batch, size_t i, struct entry *entry) {
+/* The header of the next entry, which is of item `i`; its checksums are not known yet. */
+static inline void next_entry(struct batch *batch, size_t i, struct entry *entry) {
     const struct write_item *item = &batch->items[i];
     const struct planned *planned = &batch->stage->plan[i];
+    entry->kind = item->is_delete ? ENTRY_DELETE : ENTRY_PUT;
+    entry->flags = batch->flags | (i + 1 == batch->end ? ENTRY_ENDS_BATCH : 0u);
     entry->key = item->key;
-    entry->value = item->is_delete ? SLICE_EMPTY : item->value;
+    entry->value = item->value;
     entry->start = planned->start;
+    entry->before = batch->before;
     entry->version = planned->version;
-    size_t head = FORMAT_ENTRY_HEADER_SIZE + item->key.size;
+    entry->time_us = item->time_us != 0 ? item->time_us : batch->now_us;
+    batch->before = planned->start;
+    batch->flags = 0;
+}
+
+static enum status stage_plain(struct batch *batch, size_t i) {
+    const struct planned *planned = &batch->stage->plan[i];
+    struct entry entry = {0};
+    next_entry(batch, i, &entry);
+    size_t head = FORMAT_ENTRY_HEADER_SIZE + entry.key.size;
     size_t gap = (size_t)(planned->value_at - planned->start) - head;
-    size_t tail = (size_t)(planned->end - planned->value_at) - entry->value.size;
-    return is_outside(item) ? stage_large(batch, i, entry, head, gap, tail)
-                            : stage_small(batch, entry, head, gap, tail);
+    size_t tail = (size_t)(planned->end - planned->value_at) - entry.value.size;
+    return is_outside(&batch->items[i]) ? stage_large(batch, i, &entry, head, gap, tail)
+                                        : stage_small(batch, &entry, head, gap, tail);
+}
+
+/* ---- runs of small entries ------------------------------------------------------------------- */
+
+/* All of an entry in one go. Zeros are stored in words and first, where they reach too far. */
+CRC_WORDS static inline void put_small(const struct geometry *geometry, const struct entry *entry,
+                                       const struct planned *planned, uint8_t *bytes) {
+    size_t head = FORMAT_ENTRY_HEADER_SIZE + entry->key.size;
+    size_t value_at = (size_t)(planned->value_at - planned->start);
+    size_t size = (size_t)(planned->end - planned->start);
+    uint64_t words[FORMAT_HEADER_WORDS];
+    put_le64(bytes + size - 8, 0);
+    entry_header_words(entry, words);
+    uint64_t state = crc_begin(entry_seed(geometry, entry->start));
+#pragma GCC unroll 4
+    for (size_t i = 0; i < FORMAT_HEADER_WORDS; i++) {
+        put_le64(bytes + 8 + 8 * i, words[i]);
+        state = crc_word(state, words[i]);
+    }
+    state = crc_copy(state, bytes + FORMAT_ENTRY_HEADER_SIZE, entry->key.data, entry->key.size);
+    uint32_t header_checksum = crc_end(state);
+    for (size_t at = head; at < value_at; at += 8)
+        put_le64(bytes + at, 0);
+    state = crc_zeros(state, value_at - head);
+    state = crc_copy(state, bytes + value_at, entry->value.data, entry->value.size);
+    state = crc_zeros(state, size - value_at - entry->value.size);
+    put_le64(bytes, header_checksum | (uint64_t)crc_end(state) << 32);
+}
+
+/* From item `i` on as long as entries are small and there is room; where it stopped. */
+CRC_WORDS static size_t stage_run(struct batch *batch, size_t i) {
+    struct stage *stage = batch->stage;
+    struct entry entry = {0};
+    size_t used = stage->used;
+    for (; i < batch->end && STAGE_SIZE - used >= SMALL_SIZE_MAX && is_small(&batch->items[i]);
+         i++) {
+        const struct planned *planned = &stage->plan[i];
+        if (planned->dropped)
+            continue;
+        next_entry(batch, i, &entry);
+        put_small(batch->geometry, &entry, planned, stage->bytes + used);
+        used += (size_t)(planned->end - planned->start);
+    }
+    stage->pending += used - stage->used;
+    stage->used = used;
+    return i;
 }
 
 static enum status stage_items(struct batch *batch) {
-    const struct stage *stage = batch->stage;
-    const struct write_item *items = batch->items;
     bool chained = batch->geometry->format == 1;
-    size_t last = batch->count;
-    while (last > 0 && stage->plan[last - 1].dropped)
-        last--;
-    uint64_t before = batch->figures->last;
-    unsigned flags = chained ? 0 : write__sealed_flag(batch->drive, batch->figures);
-    for (size_t i = 0; i < last; i++) {
-        if (stage->plan[i].dropped)
-            continue;
-        if (chained) {
-            TRY(stage_chained(batch, i));
-            continue;
-        }
-        struct entry entry = {
-            .kind = items[i].is_delete ? ENTRY_DELETE : ENTRY_PUT,
-            .flags = flags | (i + 1 == last ? ENTRY_ENDS_BATCH : 0u),
-            .before = before,
-            .time_us = items[i].time_us != 0 ? items[i].time_us : batch->now_us,
-        };
-        TRY(stage_plain(batch, i, &entry));
-        before = stage->plan[i].start;
-        flags = 0;
+    bool runs =
+        !chained && crc32c_has_words() && batch->geometry->alignment_log <= SMALL_ALIGNMENT_LOG_MAX;
+    for (size_t i = 0; i < batch->end; i++) {
+        if (runs && (i = stage_run(batch, i)) == batch->end)
+            break;
+        if (!batch->stage->plan[i].dropped)
+            TRY(chained ? stage_chained(batch, i) : stage_plain(batch, i));
     }
     return flush(batch->stage);
 }
@@ -269,14 +341,18 @@ enum status stage__batch(struct drive *drive, const struct geometry *geometry, s
                          const struct write_item *items, size_t count,
                          const struct figures *figures, int64_t now_us) {
     struct batch batch = {
-        .drive = drive,
         .geometry = geometry,
         .stage = stage,
         .items = items,
         .count = count,
-        .figures = figures,
+        .end = count,
         .now_us = now_us,
+        .before = figures->last,
     };
+    while (batch.end > 0 && stage->plan[batch.end - 1].dropped)
+        batch.end--;
+    if (geometry->format != 1)
+        batch.flags = write__sealed_flag(drive, figures);
     stage->write_at = figures->end;
     stage->used = stage->staged_from = stage->piece_count = 0;
     stage->pending = 0;

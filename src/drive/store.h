@@ -52,6 +52,7 @@ struct generation {
     _Atomic uint64_t clean_end;
     /* Headers from here on were verified when the store was opened, or written since. */
     uint64_t checked_from;
+    uint64_t reserved_end; /* writer: there is room on the disk up to here; 0: who knows */
 };
 
 struct mapping {
@@ -211,7 +212,7 @@ void snapshot__path(const struct drive *drive, char *path, size_t size);
 /* write.c */
 
 struct write_item {
-    struct slice key, value;
+    struct slice key, value; /* a deletion has an empty value */
     uint64_t hash;
     int64_t time_us; /* 0: now */
     bool hashed;     /* format 1: `hash` is given, the key is not known */
@@ -229,6 +230,10 @@ enum status write__check_item(const struct geometry *geometry, struct slice key,
 void write__undo(struct drive *drive, const struct drive_view *view);
 /* Make the mapping of the current view reach `end`, the table hold `count` more keys. */
 enum status write__room(struct drive *drive, uint64_t end, uint64_t count) MUST_USE;
+/* The file will grow to `end`: see to room on the disk. */
+void write__reserve(struct generation *generation, uint64_t from, uint64_t end);
+/* Give back what was not used of it. */
+enum status write__trim(struct generation *generation, uint64_t end) MUST_USE;
 /* Take an appended entry into index and figures. */
 void write__index(struct drive *drive, const struct drive_view *view, struct figures *figures,
                   const struct entry *entry, uint64_t hash);

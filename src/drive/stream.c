@@ -43,6 +43,7 @@ static enum status pour_value(struct pour *pour) {
             pour->first = pour->chunk[0];
         pour->checksum = chained ? crc32_zlib(pour->checksum, pour->chunk, filled)
                                  : crc32c(pour->checksum, pour->chunk, filled);
+        write__reserve(pour->view->generation, pour->at, pour->at + filled);
         TRY(write_bytes(pour, pour->chunk, filled, pour->at));
         pour->at += filled;
         pour->size += filled;

@@ -1,10 +1,12 @@
 /* Appending: batches, their layout, group commit. */
 #include <string.h>
 
+#include "base/base_hash_inline.h"
 #include "base/base_memory.h"
 #include "drive/stage.h"
 
-enum { AHEAD = 24 }; /* slots of the index that are asked for while others are looked at */
+/* Keys are hashed, and their slots asked for, so many at a time before the first is looked at. */
+enum { PLAN_GROUP = 512, INDEX_AHEAD = 16 };
 
 void write__stage_release(struct drive *drive) {
     struct stage *stage = drive->stage;
@@ -172,6 +174,15 @@ static enum status plan_item(const struct drive_view *view, struct stage *stage,
     return STATUS_OK;
 }
 
+static void hash_items(const struct table *table, struct write_item *items, size_t from,
+                       size_t to) {
+    for (size_t i = from; i < to; i++) {
+        if (!items[i].hashed)
+            items[i].hash = hash_bytes_inline(items[i].key.data, items[i].key.size);
+        table_prefetch(table, items[i].hash);
+    }
+}
+
 static enum status plan_batch(const struct drive_view *view, struct stage *stage,
                               struct write_item *items, size_t count, uint64_t end,
                               uint64_t *end_out) {
@@ -182,15 +193,15 @@ static enum status plan_batch(const struct drive_view *view, struct stage *stage
     if (count > 1)
         memset(stage->buckets, 0, (mask + 1) * sizeof *stage->buckets);
     uint64_t at = end;
-    for (size_t i = 0; i < count && i < AHEAD; i++)
-        table_prefetch(view->table, items[i].hash);
-    for (size_t i = 0; i < count; i++) {
-        if (i + AHEAD < count)
-            table_prefetch(view->table, items[i + AHEAD].hash);
-        size_t earlier =
-            count == 1 ? SIZE_MAX
-                       : earlier_in_batch(stage, mask, items, i, view_geometry(view)->format == 1);
-        TRY(plan_item(view, stage, items, i, earlier, &at, end));
+    for (size_t from = 0; from < count; from += PLAN_GROUP) {
+        size_t to = count - from < PLAN_GROUP ? count : from + PLAN_GROUP;
+        hash_items(view->table, items, from, to);
+        for (size_t i = from; i < to; i++) {
+            size_t earlier = count == 1 ? SIZE_MAX
+                                        : earlier_in_batch(stage, mask, items, i,
+                                                           view_geometry(view)->format == 1);
+            TRY(plan_item(view, stage, items, i, earlier, &at, end));
+        }
     }
     *end_out = at;
     return STATUS_OK;
@@ -203,25 +214,7 @@ unsigned write__sealed_flag(struct drive *drive, const struct figures *figures) 
     return sealed ? ENTRY_SEALED : 0;
 }
 
-/* ---- room, index, publication ---------------------------------------------------------------- */
-
-enum status write__room(struct drive *drive, uint64_t end, uint64_t count) {
-    struct drive_view *view = atomic_load_explicit(&drive->current, memory_order_relaxed);
-    struct mapping *mapping = NULL;
-    struct table *table = NULL;
-    enum status status = STATUS_OK;
-    if (end > view->mapping->size)
-        TRY_OUT(mapping__create(view->generation->file, end, &mapping));
-    if (!table_has_room(view->table, count))
-        TRY_OUT(table_enlarge(view->table, count, drive->options.memory, &table));
-    if (mapping != NULL || table != NULL)
-        status = view__publish(drive, view->generation, mapping != NULL ? mapping : view->mapping,
-                               table != NULL ? table : view->table);
-out:
-    mapping__release(mapping);
-    table_release(table);
-    return status;
-}
+/* ---- index, publication ---------------------------------------------------------------- */
 
 /* The slot of the key's version before. */
 static struct slot *slot_of(const struct table *table, bool by_hash, uint64_t hash,
@@ -277,6 +270,7 @@ void write__publish(struct drive *drive, const struct drive_view *view,
 
 void write__undo(struct drive *drive, const struct drive_view *view) {
     struct error error = *error_current();
+    view->generation->reserved_end = 0;
     if (plain_truncate(view->generation->file, drive->figures.end) != STATUS_OK)
         drive->broken = true;
     *error_current() = error;
@@ -285,10 +279,22 @@ void write__undo(struct drive *drive, const struct drive_view *view) {
 static void index_batch(struct drive *drive, const struct drive_view *view, struct stage *stage,
                         const struct write_item *items, size_t count, struct figures *figures) {
     const struct geometry *geometry = view_geometry(view);
+    uint64_t fresh = 0, fresh_size = 0;
     for (size_t i = 0; i < count; i++) {
+        if (i + INDEX_AHEAD < count)
+            table_prefetch(view->table, items[i + INDEX_AHEAD].hash);
         const struct planned *planned = &stage->plan[i];
         if (planned->dropped)
             continue;
+        if (planned->version == 0 &&
+            !items[i].is_delete) { /* what write__index does of a new key */
+            figures->last = place_of(geometry, planned);
+            table_fill(view->table, table_free(view->table, items[i].hash), items[i].hash,
+                       figures->last);
+            fresh_size += planned->end - planned->start;
+            fresh++;
+            continue;
+        }
         struct entry entry = {
             .kind = items[i].is_delete ? ENTRY_DELETE : ENTRY_PUT,
             .place = place_of(geometry, planned),
@@ -299,6 +305,9 @@ static void index_batch(struct drive *drive, const struct drive_view *view, stru
         write__index(drive, view, figures, &entry, items[i].hash);
         figures->last = entry.place;
     }
+    figures->count += fresh;
+    figures->live_size += fresh_size;
+    figures->entries += fresh;
 }
 
 enum status write__batch(struct drive *drive, struct write_item *items, size_t count) {
@@ -312,16 +321,13 @@ enum status write__batch(struct drive *drive, struct write_item *items, size_t c
     uint64_t end;
     TRY(write__room(drive, figures.end, count)); /* a larger index before it is looked at */
     view = atomic_load_explicit(&drive->current, memory_order_relaxed);
-    for (size_t i = 0; i < count; i++) {
-        if (!items[i].hashed)
-            items[i].hash = hash_bytes(items[i].key.data, items[i].key.size);
-    }
     TRY(plan_batch(view, stage, items, count, figures.end, &end));
     if (end == figures.end)
         return STATUS_OK;
     TRY(write__room(drive, end, count));
     view = atomic_load_explicit(&drive->current, memory_order_relaxed);
     stage->file = view->generation->file;
+    write__reserve(view->generation, figures.end, end);
     int64_t now_us = geometry->format == 1 ? 0 : clock_wall_us();
     bool sealed = geometry->format != 1 && write__sealed_flag(drive, &figures) != 0;
     enum status status = stage__batch(drive, geometry, stage, items, count, &figures, now_us);
@@ -445,7 +451,10 @@ enum status drive_batch(struct drive *drive, struct drive_item *items, size_t co
         return no_memory();
     for (size_t i = 0; i < count; i++)
         copy[i] = (struct write_item){
-            .key = items[i].key, .value = items[i].value, .is_delete = items[i].is_delete};
+            .key = items[i].key,
+            .value = items[i].is_delete ? SLICE_EMPTY : items[i].value,
+            .is_delete = items[i].is_delete,
+        };
     enum status status = commit(drive, copy, count, durability);
     for (size_t i = 0; i < count; i++)
         items[i].existed = copy[i].existed;

@@ -212,6 +212,10 @@ enum status plain_truncate(struct plain_file *file, uint64_t size) {
     return error == 0 ? STATUS_OK : plain__failure(error, "truncate file", file->path);
 }
 
+void plain_reserve(struct plain_file *file, uint64_t offset, uint64_t size) {
+    (void)fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size);
+}
+
 enum status plain_lock(struct plain_file *file) {
     if (flock(file->fd, LOCK_EX | LOCK_NB) == 0)
         return STATUS_OK;

@@ -41,6 +41,9 @@ enum status plain_write(struct plain_file *file, const struct slice *pieces, siz
 /* fdatasync. Never retried. */
 enum status plain_sync(struct plain_file *file) MUST_USE;
 enum status plain_truncate(struct plain_file *file, uint64_t size) MUST_USE;
+/* A wish: room on the disk for bytes offset .. offset + size, so that writing there need not look
+   for it. The file does not become longer; plain_truncate gives back what lies behind its end. */
+void plain_reserve(struct plain_file *file, uint64_t offset, uint64_t size);
 /* Against other processes and other handles of this one; released by plain_close. OBJECT_IN_USE
    when somebody has it. */
 enum status plain_lock(struct plain_file *file) MUST_USE;

@@ -81,6 +81,22 @@ static void crc_of_any_size_and_place_is_by_the_definition(void **state) {
     }
 }
 
+static void crc_of_long_runs_is_by_the_definition(void **state) {
+    (void)state;
+    static uint8_t bytes[80000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * i * 31 + i / 7);
+    for (size_t size = 300; size <= sizeof bytes - 16; size += 1 + size / 17) {
+        const uint8_t *from = bytes + size % 13;
+        uint32_t wanted = crc_slowly(from, size);
+        assert_int_equal(crc32c(0, from, size), wanted);
+        size_t first = size / 2 + size % 5;
+        assert_int_equal(crc32c(crc32c(0, from, first), from + first, size - first), wanted);
+    }
+    for (size_t size = (16 << 10) - 2; size <= (16 << 10) + 2; size++)
+        assert_int_equal(crc32c(0, bytes, size), crc_slowly(bytes, size));
+}
+
 static void integers_round_trip_unaligned(void **state) {
     (void)state;
     uint8_t bytes[16] = {0};
@@ -250,6 +266,7 @@ int main(void) {
         cmocka_unit_test(error_keeps_the_first_position_and_whole_characters),
         cmocka_unit_test(crc_and_hash_match_published_values),
         cmocka_unit_test(crc_of_any_size_and_place_is_by_the_definition),
+        cmocka_unit_test(crc_of_long_runs_is_by_the_definition),
         cmocka_unit_test(integers_round_trip_unaligned),
         cmocka_unit_test(varint_round_trips_and_refuses_other_forms),
         cmocka_unit_test(slices_order_prefix_first),

@@ -1,4 +1,5 @@
-/* Batches with large values, which a second thread sums ahead of the one that writes. */
+/* How batches become bytes: small entries in runs, larger ones copied, large ones summed ahead by a
+   second thread. */
 #include "drive_fixture.h"
 
 #include "base/base_random.h"
@@ -132,12 +133,113 @@ static void a_large_value_alone(void **state) {
     assert_ok(drive_close(drive));
 }
 
+enum { KEY_SIZES = 72, VALUE_SIZES = 150 };
+
+static struct slice small_key(size_t key_size, size_t value_size, uint8_t bytes[KEY_SIZES + 8]) {
+    size_t size = key_size < 2 ? 2 : key_size; /* what tells it apart comes first */
+    memcpy(bytes, source + key_size, KEY_SIZES);
+    bytes[0] = (uint8_t)value_size;
+    bytes[1] = (uint8_t)key_size;
+    return slice_of(bytes, size);
+}
+
+/* Sizes below and above what a run of small entries takes, in a batch of several buffers. */
+static void small_entries_of_all_sizes(void **state) {
+    static struct drive_item items[KEY_SIZES * VALUE_SIZES];
+    static uint8_t keys[KEY_SIZES * VALUE_SIZES][KEY_SIZES + 8];
+    for (unsigned alignment = 1; alignment <= 128; alignment *= 2) {
+        struct drive *drive;
+        struct drive_options options = {.create = true, .alignment = alignment};
+        char name[32];
+        snprintf(name, sizeof name, "small-%u", alignment);
+        assert_ok(drive_open(path_of(name), &options, &drive));
+        size_t count = 0;
+        for (size_t k = 2; k < KEY_SIZES; k++) {
+            for (size_t v = 0; v < VALUE_SIZES; v++, count++)
+                items[count] = (struct drive_item){
+                    .key = small_key(k, v, keys[count]),
+                    .value = slice_of(source + k * v, v),
+                };
+        }
+        assert_ok(drive_batch(drive, items, count, DRIVE_NONE));
+        for (int turn = 0; turn < 2; turn++) {
+            for (size_t i = 0; i < count; i++)
+                assert_value(drive, items[i].key, items[i].value);
+            uint64_t entries, damaged;
+            assert_ok(drive_verify(drive, 1, NULL, NULL, NULL, &entries, &damaged));
+            assert_int_equal(entries, count);
+            assert_int_equal(damaged, 0);
+            assert_ok(drive_close(drive));
+            assert_ok(drive_open(path_of(name), &options, &drive));
+        }
+        assert_ok(drive_close(drive));
+    }
+}
+
+/* Deletions are entries of a run, too; those of absent keys are none. */
+static void a_run_with_deletions(void **state) {
+    struct drive *drive;
+    struct drive_item items[64];
+    char keys[64][16];
+    assert_ok(drive_open(path_of("run"), &(struct drive_options){.create = true}, &drive));
+    for (int i = 0; i < 64; i++) {
+        snprintf(keys[i], sizeof keys[i], "key %d", i / 2);
+        items[i] = (struct drive_item){
+            .key = text(keys[i]), .value = text("value"), .is_delete = i % 4 == 3};
+    }
+    items[63].key = items[61].key = text("absent"); /* put and deleted again */
+    items[60].is_delete = true;                     /* of a key that is not there */
+    assert_ok(drive_batch(drive, items, 64, DRIVE_NONE));
+    assert_true(items[3].existed && items[63].existed);
+    assert_false(items[0].existed || items[60].existed);
+    struct drive_statistics statistics;
+    drive_statistics(drive, &statistics);
+    assert_int_equal(statistics.count, 16);
+    for (int i = 0; i < 60; i += 2)
+        if (i % 4 == 2)
+            assert_absent(drive, text(keys[i]));
+        else
+            assert_value(drive, text(keys[i]), text("value"));
+    assert_ok(drive_close(drive));
+}
+
+static uint64_t blocks_of(const char *path) {
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    return (uint64_t)info.st_blocks * 512;
+}
+
+/* Room on the disk that was taken ahead is given back, and the file is never longer than the
+   store. */
+static void room_taken_ahead_is_given_back(void **state) {
+    struct drive *drive;
+    struct drive_statistics statistics;
+    assert_ok(drive_open(path_of("ahead"), &(struct drive_options){.create = true}, &drive));
+    for (int i = 0; i < 24; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key %d", i);
+        assert_ok(drive_put(drive, text(key), slice_of(source, LARGEST), DRIVE_NONE));
+        struct stat info;
+        assert_int_equal(stat(path_of("ahead"), &info), 0);
+        drive_statistics(drive, &statistics);
+        assert_int_equal(info.st_size, statistics.file_size);
+    }
+    assert_ok(drive_close(drive));
+    assert_ok(drive_open(path_of("ahead"), &(struct drive_options){0}, &drive));
+    drive_statistics(drive, &statistics);
+    assert_ok(drive_close(drive));
+    assert_true(blocks_of(path_of("ahead")) <= statistics.file_size + (64 << 10));
+}
+
 int main(void) {
     fill_source();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_of_large_values_read_back),
         cmocka_unit_test(a_batch_has_the_bytes_of_single_puts),
         cmocka_unit_test(a_large_value_alone),
+        cmocka_unit_test(small_entries_of_all_sizes),
+        cmocka_unit_test(a_run_with_deletions),
+        cmocka_unit_test(room_taken_ahead_is_given_back),
     };
     return cmocka_run_group_tests(tests, fixture_begin, fixture_end);
 }
