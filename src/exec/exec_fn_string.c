@@ -88,14 +88,22 @@ static enum status concatenate(struct kernel_call *call, struct slice a, struct 
 BOXED_FUNCTION(textcat) {
     return concatenate(call, arguments[0].string, arguments[1].string, result);
 }
+/* As a cast to text: a boolean is spelt out. */
+static enum status cast_text(struct kernel_call *call, const struct value *value,
+                             struct slice *text) {
+    if (value->type.id != TYPE_BOOL)
+        return exec__value_text(call, value, text);
+    *text = slice_of_text(value->boolean ? "true" : "false");
+    return STATUS_OK;
+}
 BOXED_FUNCTION(textanycat) {
     struct slice text;
-    TRY(exec__value_text(call, &arguments[1], &text));
+    TRY(cast_text(call, &arguments[1], &text));
     return concatenate(call, arguments[0].string, text, result);
 }
 BOXED_FUNCTION(anytextcat) {
     struct slice text;
-    TRY(exec__value_text(call, &arguments[0], &text));
+    TRY(cast_text(call, &arguments[0], &text));
     return concatenate(call, text, arguments[1].string, result);
 }
 BOXED_FUNCTION(text_concat) {

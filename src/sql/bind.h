@@ -366,6 +366,8 @@ enum status bind_from(struct binder *b, size_t count, parse_node **items) MUST_U
 enum status bind_add_table(struct binder *b, const struct table *table, const PgQuery__Alias *alias,
                            const char *schema_name, uint32_t *relation_out,
                            struct scope_item **scope_out) MUST_USE;
+/* The text of a view's tree; 0A000 when there is none that means the same. */
+enum status bind_view_text(struct binder *b, parse_node *node, const char **text_out) MUST_USE;
 /* The view as a query that may be used several times. 42P17 when views need each other. */
 enum status bind_view(struct binder *b, const struct table *view, struct cte **cte_out) MUST_USE;
 /* While a view is made: note what it reads and qualify its name; spell out stars (FROM is bound).

@@ -113,26 +113,6 @@ static void name_targets(struct binder *b, PgQuery__SelectStmt *select, uint32_t
     }
 }
 
-static enum status deparse(struct binder *b, parse_node *node, const char **text_out) {
-    PgQuery__RawStmt raw = PG_QUERY__RAW_STMT__INIT, *raws[1] = {&raw};
-    PgQuery__ParseResult tree = PG_QUERY__PARSE_RESULT__INIT;
-    raw.stmt = node;
-    tree.n_stmts = 1;
-    tree.stmts = raws;
-    PgQueryProtobuf packed = {.len = pg_query__parse_result__get_packed_size(&tree)};
-    TRY(bind_alloc(b, packed.len, 1, &packed.data));
-    pg_query__parse_result__pack(&tree, (uint8_t *)packed.data);
-    PgQueryDeparseResult result = pg_query_deparse_protobuf(packed);
-    enum status status = STATUS_OK;
-    if (result.error != NULL)
-        status = error_set(STATUS_FEATURE_NOT_SUPPORTED, "this query cannot be kept as a view: %s",
-                           result.error->message);
-    else
-        *text_out = arena_copy_text(b->arena, result.query);
-    pg_query_free_deparse_result(result);
-    return status;
-}
-
 /* ---- CREATE VIEW ------------------------------------------------------------------------ */
 
 static enum status view_columns(struct binder *b, const PgQuery__ViewStmt *node,
@@ -222,7 +202,7 @@ enum status bind_create_view(struct binder *b, const PgQuery__ViewStmt *node,
     b->view = NULL;
     b->expansion = NULL;
     name_targets(b, node->query->select_stmt, spec->column_count, spec->columns);
-    TRY(deparse(b, node->query, &spec->text));
+    TRY(bind_view_text(b, node->query, &spec->text));
     if (old == NULL)
         return STATUS_OK;
     if (!node->replace)

@@ -8,6 +8,16 @@ select stddev(x) from (values (0.0001), (0.0002), (0.0004)) v(x);
 select chr(-1);
 select chr(0);
 select initcap('été'), initcap('it''s a_b x1y');
+-- views whose text needs parentheses
+create view v as select (array[id, 2, null])[2] as x, (a || b)[1] as y, a[1] as z, (array[id])[1] + 1 as w from t;
+select count(x), sum(y), sum(z), sum(w) from v;
+drop view v;
+create view v as select true >= (b is null) as x, (b = 1) is true as y, (b in (1, 2))::text as z, ((b = 1) = (b = 2)) is not null as w, (not b = 1) = (b < 2) as u, (case when b = 1 then a end)[1] as s from t where false >= (n is null) and (b between 1 and 3) = true;
+select * from v order by 1, 2, 3, 4, 5, 6;
+drop view v;
+create view v as select ((timestamptz '2021-08-28 06:42:23+00' + interval '4 hours') at time zone 'UTC') as x, (b = 1) = any(select y.b is null from t y) as y, (d + 1)::text collate "C" as z, -(-b) as w, -(b + 1) as u, (b + 1) * 2 - (3 - b) as s, 'a' || (b = 1) as r, substring(s from (b + 1) for 2) as q, extract(year from d + 1) as p, (b, 1) = (1, b) as o from t;
+select * from v order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+drop view v;
 -- what keeps rows keeps a few, however little memory there is
 set work_mem = '64kB';
 select b, s from t intersect select 1, 'word 1';
