@@ -576,6 +576,8 @@ class Generator:
         name = re.match(r"\w+", call)[0]
         result = {"count": "int", "string_agg": "txt", "bool_and": "bool", "bool_or": "bool",
                   "every": "bool", "min": kind, "max": kind}.get(name, "num")
+        if call.startswith("max(length("):
+            result = "int"
         return "ivl" if kind == "ivl" and name == "sum" else result, call
 
     def aggregate(self, text, scope, where):
