@@ -48,6 +48,13 @@ struct drive_log_reader {
 enum status drive_log_open(struct fiber *f, const char *path, const struct drive_log_reader *reader,
                            struct drive_log **log_out, uint64_t *cut_out) MUST_USE;
 
+/* Walk a store that may be damaged, and change nothing. What is unreadable is passed over: `gap` is
+   told its offset, then the entries behind it follow. DATA_CORRUPTED when the file's header is bad,
+   without which no entry can be told. */
+enum status drive_log_salvage(struct fiber *f, const char *path,
+                              const struct drive_log_reader *reader,
+                              void (*gap)(void *context, uint64_t offset)) MUST_USE;
+
 enum status drive_log_put(struct fiber *f, struct drive_log *log, struct slice key,
                           struct slice value, bool ends_batch) MUST_USE;
 /* Everything put is durable on return; between batches only. */

@@ -305,3 +305,51 @@ enum status drive_log_open(struct fiber *f, const char *path, const struct drive
     *log_out = log;
     return STATUS_OK;
 }
+
+/* ---- reading around damage --------------------------------------------------------------------
+ */
+
+static enum status salvage_entries(struct walk *walk, const struct drive_log_reader *reader,
+                                   void (*gap)(void *context, uint64_t offset)) {
+    bool in_gap = false;
+    for (uint64_t at = FORMAT_HEADER_SIZE; at < walk->file_size;) {
+        struct entry entry;
+        bool good, proof = true;
+        TRY(look(walk, at, &entry, &good));
+        if (!good && !in_gap)
+            TRY(seal_follows(walk, at, &proof));
+        if (!proof) /* a torn tail */
+            return STATUS_OK;
+        if (!good) {
+            if (!in_gap)
+                gap(reader->context, at);
+            in_gap = true;
+            at += FORMAT_ENTRY_ROUND;
+            TRY(fiber_check(walk->f));
+            continue;
+        }
+        in_gap = false;
+        if (entry.kind == ENTRY_PUT)
+            TRY(reader->entry(reader->context, entry.key, entry.value,
+                              (entry.flags & ENTRY_ENDS_BATCH) != 0));
+        at = entry.end;
+    }
+    return STATUS_OK;
+}
+
+enum status drive_log_salvage(struct fiber *f, const char *path,
+                              const struct drive_log_reader *reader,
+                              void (*gap)(void *context, uint64_t offset)) {
+    struct drive_log *log;
+    TRY(new_log(f, path, FILE_READ_ONLY, &log));
+    struct walk walk = {.f = f, .log = log};
+    enum status status = file_size(f, log->file, &walk.file_size);
+    if (status == STATUS_OK)
+        status = read_header(&walk);
+    if (status == STATUS_OK)
+        status = salvage_entries(&walk, reader, gap);
+    struct error failure = *error_current();
+    (void)!drive_log_close(f, log);
+    *error_current() = failure;
+    return status;
+}

@@ -104,6 +104,20 @@ struct journal_statistics {
 };
 void journal_statistics(const struct journal *journal, struct journal_statistics *statistics_out);
 
+/* Replay a journal that may be damaged, and change nothing. Damage in records up to replay->from
+   is passed over; damage behind them ends the replay, since what follows builds on what is missing.
+   `report` gets a line for each. database_id 0: as the segments say. */
+struct journal_salvage {
+    struct commit_number last;      /* the newest record that was read, {0}: none */
+    struct commit_number lost_from; /* the first record that was not, though wanted; {0}: none */
+    struct commit_number newest;    /* the largest number seen anywhere */
+    bool tail_unreadable;           /* half written at a crash, or damaged */
+};
+enum status journal_salvage(struct fiber *f, const char *directory, uint64_t database_id,
+                            const struct journal_replay *replay,
+                            void (*report)(void *context, const char *line), void *context,
+                            struct journal_salvage *salvage_out) MUST_USE;
+
 /* Read-only check of every frame of a journal directory; as journal_open would say it. */
 enum status journal_check(struct fiber *f, const char *directory, uint64_t *frames_out,
                           uint64_t *records_out) MUST_USE;

@@ -26,6 +26,7 @@ struct reader {
     uint8_t *window;
     uint64_t window_offset;
     size_t window_size;
+    struct place damage; /* where `damaged` was said last */
 };
 
 struct frame {
@@ -99,8 +100,8 @@ static enum status frame_at(struct fiber *f, struct reader *reader, size_t segme
     return STATUS_OK;
 }
 
-static enum status damaged(const struct reader *reader, const struct place *place,
-                           const char *what) {
+static enum status damaged(struct reader *reader, const struct place *place, const char *what) {
+    reader->damage = *place;
     char path[JOURNAL_PATH_SIZE];
     journal__segment_path(reader->directory, reader->segments[place->segment].header.sequence,
                           path);
@@ -170,7 +171,7 @@ static enum status record_deliver(struct fiber *f, const struct journal_replay *
     return replay->end(f, replay->context);
 }
 
-static enum status records_deliver(struct fiber *f, const struct reader *reader,
+static enum status records_deliver(struct fiber *f, struct reader *reader,
                                    const struct journal_replay *replay, const struct place *place,
                                    const struct frame *frame) {
     struct slice rest = frame->payload, record;
@@ -251,12 +252,12 @@ static void progress_log(struct progress *progress, const struct reader *reader,
         done * 100 / progress->bytes_total, place->number);
 }
 
+/* skipping: `place` lies inside a large record. */
 static enum status walk(struct fiber *f, struct reader *reader, const struct journal_replay *replay,
-                        struct place place, struct replay_end *end_out) {
+                        struct place place, bool skipping, struct replay_end *end_out) {
     struct progress progress = {clock_monotonic_ns() + 1000000000, 1};
     for (size_t i = 0; i < reader->count; i++)
         progress.bytes_total += reader->segments[i].header.size;
-    bool skipping = reader->segments[place.segment].header.continues;
     bool open = skipping; /* the last frame seen belongs to an unfinished record */
     *end_out = (struct replay_end){0};
     uint64_t first_number = place.number;
@@ -351,7 +352,7 @@ enum status journal__replay(struct fiber *f, const char *directory, const struct
     reader.window = memory_alloc_aligned(FILE_DIRECT_ALIGNMENT, WINDOW_SIZE);
     if (reader.window == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    enum status status = walk(f, &reader, replay, place, end_out);
+    enum status status = walk(f, &reader, replay, place, segments[start].header.continues, end_out);
     if (status == STATUS_OK)
         status = tail_log(f, &reader, end_out);
     if (reader.file != NULL) {
@@ -359,5 +360,120 @@ enum status journal__replay(struct fiber *f, const char *directory, const struct
         status = status == STATUS_OK ? closed : status;
     }
     memory_free(reader.window);
+    return status;
+}
+
+/* ---- a damaged journal ---------------------------------------------------------------------- */
+
+/* The next valid frame behind a place, wherever the chain has it. */
+static enum status resync(struct fiber *f, struct reader *reader, struct place *place,
+                          bool *found_out, struct frame *frame_out) {
+    *found_out = false;
+    uint64_t at = place->offset + JOURNAL_BLOCK_SIZE;
+    for (size_t segment = place->segment; segment < reader->count; segment++) {
+        for (; at < reader->segments[segment].header.size; at += JOURNAL_BLOCK_SIZE) {
+            size_t size;
+            uint64_t hash;
+            TRY(frame_at(f, reader, segment, at, found_out, frame_out, &size, &hash));
+            if (*found_out) {
+                const struct journal_frame_header *header = &frame_out->header;
+                *place = (struct place){segment, at, header->frame, header->previous_hash,
+                                        header->first_number};
+                return STATUS_OK;
+            }
+            TRY(fiber_check(f));
+        }
+        at = JOURNAL_BLOCK_SIZE;
+    }
+    return STATUS_OK;
+}
+
+static void note_newest(struct journal_salvage *salvage, uint64_t number) {
+    if (salvage->newest.value < number)
+        salvage->newest.value = number;
+}
+
+/* What lies behind damage that matters: only how far it goes is of interest. */
+static enum status look_behind(struct fiber *f, struct reader *reader, struct place place,
+                               struct journal_salvage *salvage) {
+    bool found = true;
+    while (found) {
+        struct frame frame;
+        TRY(resync(f, reader, &place, &found, &frame));
+        if (found && frame.header.record_count > 0)
+            note_newest(salvage, frame.header.first_number + frame.header.record_count - 1);
+    }
+    return STATUS_OK;
+}
+
+static enum status walk_around(struct fiber *f, struct reader *reader,
+                               const struct journal_replay *replay, struct place place,
+                               bool skipping, void (*report)(void *context, const char *line),
+                               void *context, struct journal_salvage *salvage) {
+    for (;;) {
+        struct replay_end end;
+        enum status status = walk(f, reader, replay, place, skipping, &end);
+        if (status == STATUS_OK) {
+            salvage->last.value = end.next_number - 1;
+            note_newest(salvage, end.next_number - 1);
+            size_t last = reader->count - 1, size;
+            const uint8_t *block;
+            if (end.offset + JOURNAL_BLOCK_SIZE > reader->segments[last].header.size)
+                return STATUS_OK;
+            TRY(bytes_at(f, reader, last, end.offset, JOURNAL_BLOCK_SIZE, &block));
+            salvage->tail_unreadable =
+                journal_frame_peek(block, reader->segments[last].header.sequence, &size);
+            return STATUS_OK;
+        }
+        if (status != STATUS_DATA_CORRUPTED)
+            return status;
+        report(context, error_current()->message);
+        struct place next = reader->damage;
+        struct frame frame;
+        bool found;
+        salvage->last.value = next.number - 1;
+        note_newest(salvage, next.number - 1);
+        TRY(resync(f, reader, &next, &found, &frame));
+        if (!found || frame.header.first_number > replay->from.value + 1) {
+            uint64_t first = reader->damage.number;
+            salvage->lost_from.value = first > replay->from.value ? first : replay->from.value + 1;
+            return look_behind(f, reader, reader->damage, salvage);
+        }
+        place = next;
+        skipping = frame.header.kind == JOURNAL_FRAME_FRAGMENT &&
+                   (frame.header.fragment_flags & JOURNAL_FRAGMENT_FIRST) == 0;
+    }
+}
+
+enum status journal_salvage(struct fiber *f, const char *directory, uint64_t database_id,
+                            const struct journal_replay *replay,
+                            void (*report)(void *context, const char *line), void *context,
+                            struct journal_salvage *salvage_out) {
+    *salvage_out = (struct journal_salvage){0};
+    struct reader reader = {.directory = directory};
+    struct segment *segments;
+    TRY(journal__segments_salvage(f, directory, database_id, report, context, &segments,
+                                  &reader.count));
+    reader.segments = segments;
+    enum status status = STATUS_OK;
+    reader.window = memory_alloc_aligned(FILE_DIRECT_ALIGNMENT, WINDOW_SIZE);
+    if (reader.window == NULL)
+        status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    else if (reader.count == 0)
+        salvage_out->lost_from.value = replay->from.value + 1;
+    if (status == STATUS_OK && reader.count > 0) {
+        struct place place;
+        size_t start = start_segment(segments, reader.count, replay->from.value);
+        place_at_segment(&reader, start, &place);
+        if (place.number > replay->from.value + 1)
+            salvage_out->lost_from.value = replay->from.value + 1;
+        else
+            status = walk_around(f, &reader, replay, place, segments[start].header.continues,
+                                 report, context, salvage_out);
+    }
+    if (reader.file != NULL && file_close(f, reader.file) != STATUS_OK)
+        error_clear();
+    memory_free(reader.window);
+    memory_free(segments);
     return status;
 }

@@ -386,6 +386,93 @@ enum status journal__segments_read(struct fiber *f, const char *directory, uint6
     return STATUS_OK;
 }
 
+/* A segment without its header: the frames name all that it said. */
+static enum status header_guess(struct fiber *f, const char *path, uint64_t sequence,
+                                uint64_t database_id, struct journal_segment_header *header_out) {
+    struct file *file;
+    uint64_t size = 0;
+    uint8_t *bytes = memory_alloc(JOURNAL_FRAME_SIZE_MAX);
+    if (bytes == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    enum status status = file_open(f, path, FILE_READ_ONLY, &file);
+    bool found = false;
+    if (status == STATUS_OK) {
+        status = file_size(f, file, &size);
+        size_t frame_size = 0;
+        struct journal_frame_header frame;
+        uint64_t hash;
+        if (status == STATUS_OK)
+            status = file_read_exact(f, file, bytes, JOURNAL_BLOCK_SIZE, JOURNAL_BLOCK_SIZE);
+        if (status == STATUS_OK && journal_frame_peek(bytes, sequence, &frame_size))
+            status = file_read_exact(f, file, bytes, frame_size, JOURNAL_BLOCK_SIZE);
+        found = status == STATUS_OK && frame_size > 0 &&
+                journal_frame_decode(bytes, frame_size, database_id, &frame, &hash);
+        if (found)
+            *header_out = (struct journal_segment_header){
+                .database_id = database_id,
+                .sequence = sequence,
+                .size = size,
+                .first_number = frame.first_number,
+                .first_frame = frame.frame,
+                .previous_hash = frame.previous_hash,
+                .continues = frame.kind == JOURNAL_FRAME_FRAGMENT &&
+                             (frame.fragment_flags & JOURNAL_FRAGMENT_FIRST) == 0,
+            };
+        if (file_close(f, file) != STATUS_OK)
+            error_clear();
+    }
+    memory_free(bytes);
+    if (status == STATUS_OK && !found)
+        status = error_set(STATUS_DATA_CORRUPTED,
+                           "journal segment \"%s\" has no header and no first "
+                           "frame",
+                           path);
+    return status;
+}
+
+enum status journal__segments_salvage(struct fiber *f, const char *directory, uint64_t database_id,
+                                      void (*report)(void *context, const char *line),
+                                      void *context, struct segment **segments_out,
+                                      size_t *count_out) {
+    char **names;
+    size_t name_count, count = 0;
+    *segments_out = NULL;
+    *count_out = 0;
+    enum status status = directory_list(f, directory, &names, &name_count);
+    if (status == STATUS_UNDEFINED_FILE) {
+        report(context, error_current()->message);
+        return STATUS_OK;
+    }
+    TRY(status);
+    struct segment *segments = memory_alloc_zeroed(name_count + 1, sizeof *segments);
+    status = segments != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (size_t i = 0; i < name_count && status == STATUS_OK; i++) { /* names are sorted */
+        uint64_t sequence;
+        if (!name_is_segment(names[i], &sequence))
+            continue;
+        char path[JOURNAL_PATH_SIZE];
+        journal__segment_path(directory, sequence, path);
+        struct journal_segment_header *header = &segments[count].header;
+        status = header_read(f, path, sequence, database_id, header);
+        if (status == STATUS_DATA_CORRUPTED) {
+            report(context, error_current()->message);
+            status = header_guess(f, path, sequence, database_id, header);
+        }
+        if (status == STATUS_OK)
+            database_id = segments[count++].header.database_id;
+        else if (status == STATUS_DATA_CORRUPTED)
+            status = STATUS_OK;
+    }
+    names_free(names, name_count);
+    if (status != STATUS_OK) {
+        memory_free(segments);
+        return status;
+    }
+    *segments_out = segments;
+    *count_out = count;
+    return STATUS_OK;
+}
+
 enum status journal__spares_read(struct fiber *f, struct journal *journal) {
     char **names;
     size_t name_count;

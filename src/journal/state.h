@@ -106,6 +106,12 @@ void journal__account(struct journal *journal);
 /* What is in a directory. `segments_out` by rising sequence, headers read and verified. */
 enum status journal__segments_read(struct fiber *f, const char *directory, uint64_t database_id,
                                    struct segment **segments_out, size_t *count_out) MUST_USE;
+/* The same of a damaged directory: segments whose header is damaged are told by their first frame,
+   or reported and left out. */
+enum status journal__segments_salvage(struct fiber *f, const char *directory, uint64_t database_id,
+                                      void (*report)(void *context, const char *line),
+                                      void *context, struct segment **segments_out,
+                                      size_t *count_out) MUST_USE;
 /* Remove half-made files, collect spares of the right size. */
 enum status journal__spares_read(struct fiber *f, struct journal *journal) MUST_USE;
 

@@ -334,3 +334,72 @@ enum status manifest_open(struct fiber *f, const char *directory,
     }
     return status;
 }
+
+/* ---- reading around damage ---- */
+
+struct salvage {
+    struct reader reader;
+    enum status (*apply)(void *context, bool whole, const struct manifest_checkpoint *checkpoint);
+    void *context;
+    uint64_t checkpoint; /* of what is pending */
+    uint64_t damage;
+};
+
+static void salvage_gap(void *context, uint64_t offset) {
+    struct salvage *salvage = context;
+    if (salvage->damage == 0)
+        salvage->damage = offset;
+}
+
+static enum status salvage_commit(struct salvage *salvage, struct slice value) {
+    struct manifest_checkpoint *pending = &salvage->reader.pending;
+    struct manifest_commit commit;
+    if (value.size != MANIFEST_COMMIT_SIZE || !manifest_commit_decode(value.data, &commit))
+        return damaged(&salvage->reader, "impossible commit");
+    pending->roots_present =
+        commit.root_count != MANIFEST_ROOTS_UNCHANGED && commit.root_count == pending->root_count;
+    pending->applied = commit.applied;
+    pending->page_id_end = commit.page_id_end;
+    pending->full = commit.full;
+    TRY(salvage->apply(salvage->context, salvage->damage == 0, pending));
+    salvage->reader.any = true;
+    pending->map_count = pending->root_count = 0;
+    return STATUS_OK;
+}
+
+static enum status salvage_entry(void *context, struct slice text, struct slice value,
+                                 bool ends_batch) {
+    struct salvage *salvage = context;
+    struct manifest_key key;
+    if (!manifest_key_decode(text, &key))
+        return damaged(&salvage->reader, "an entry that does not belong there");
+    if (key.part == MANIFEST_FILE)
+        return add_file(&salvage->reader, value);
+    if (key.checkpoint != salvage->checkpoint) /* the commit of the one before was lost */
+        salvage->reader.pending.root_count = 0;
+    salvage->checkpoint = key.checkpoint;
+    if (key.part == MANIFEST_MAP)
+        return add_map(&salvage->reader, value);
+    return key.part == MANIFEST_ROOTS ? add_roots(&salvage->reader, value)
+                                      : salvage_commit(salvage, value);
+}
+
+enum status manifest_salvage(struct fiber *f, const char *directory,
+                             enum status (*apply)(void *context, bool whole,
+                                                  const struct manifest_checkpoint *checkpoint),
+                             void *context, uint64_t *damage_out) {
+    struct manifest manifest;
+    TRY(init(&manifest, directory));
+    struct salvage salvage = {
+        .reader = {.manifest = &manifest}, .apply = apply, .context = context};
+    const struct drive_log_reader entries = {salvage_entry, &salvage};
+    enum status status = drive_log_salvage(f, manifest.path, &entries, salvage_gap);
+    manifest_checkpoint_release(&salvage.reader.pending);
+    if (status == STATUS_OK && !salvage.reader.any)
+        status = damaged(&salvage.reader, "no whole checkpoint");
+    struct error failure = *error_current();
+    manifest_close(f, &manifest);
+    *error_current() = failure;
+    *damage_out = salvage.damage;
+    return status;
+}

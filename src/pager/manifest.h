@@ -46,6 +46,13 @@ enum status manifest_open(struct fiber *f, const char *directory,
                           enum status (*apply)(void *context,
                                                const struct manifest_checkpoint *checkpoint),
                           void *context, struct manifest *manifest_out) MUST_USE;
+/* Read the file of a directory that may be damaged, and change nothing. `apply` is called for what
+   is left of each checkpoint; whole_out false: it lacks entries, or some before it do. *damage_out:
+   the offset of the first damage, 0: none. */
+enum status manifest_salvage(struct fiber *f, const char *directory,
+                             enum status (*apply)(void *context, bool whole,
+                                                  const struct manifest_checkpoint *checkpoint),
+                             void *context, uint64_t *damage_out) MUST_USE;
 /* Append, or write anew when the checkpoint is full; durable on return. After a failure the
    manifest is doubtful until a full checkpoint comes through. */
 enum status manifest_publish(struct fiber *f, struct manifest *manifest,

@@ -1,5 +1,6 @@
 /*
- * The program: `satori server`, `satori sql`, `satori check`, `satori drive`; and libsatori
+ * The program: `satori server`, `satori sql`, `satori check`, `satori salvage`,
+ * `satori drive`; and libsatori
  * (include/satori.h, server_api*.c), which `satori sql` is built on.
  *
  * Each command takes the arguments behind its name and returns the exit status: 0 done, 1 failed
@@ -11,6 +12,7 @@
 int server_main(int argc, char **argv);
 int shell_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int salvage_main(int argc, char **argv);
 int drive_main(int argc, char **argv);
 
 #endif

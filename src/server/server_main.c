@@ -12,6 +12,7 @@ static const struct {
     {"server", "serve a data directory to PostgreSQL clients", server_main},
     {"sql", "open a data directory in this process and run SQL", shell_main},
     {"check", "read a whole data directory and say what is damaged", check_main},
+    {"salvage", "save what can be read of a damaged data directory", salvage_main},
     {"drive", "keys and values in one append-only file", drive_main},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

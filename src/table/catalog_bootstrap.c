@@ -120,22 +120,32 @@ static enum status database_insert(struct fiber *f, struct ddl *ddl) {
     return catalog_row_insert(f, ddl, OID_PG_DATABASE, row);
 }
 
-static enum status new_database(struct fiber *f, struct ddl *ddl) {
-    TRY(namespace_insert(f, ddl, OID_NAMESPACE_CATALOG, "pg_catalog"));
-    TRY(namespace_insert(f, ddl, OID_NAMESPACE_PUBLIC, "public"));
-    TRY(namespace_insert(f, ddl, OID_NAMESPACE_INFORMATION, "information_schema"));
-    TRY(role_insert(f, ddl));
-    return database_insert(f, ddl);
+static enum status row_exists(struct fiber *f, struct ddl *ddl, uint32_t table_oid,
+                              uint32_t index_oid, struct value key, bool *exists_out) {
+    const struct table *table = system_table(&ddl->catalog->system, table_oid);
+    return table_get_unique(f, &ddl->context, table, system_index(table, index_oid), &key, NULL, 0,
+                            exists_out, NULL, NULL);
+}
+
+static enum status namespace_ensure(struct fiber *f, struct ddl *ddl, uint32_t oid,
+                                    const char *name) {
+    bool exists;
+    TRY(row_exists(f, ddl, OID_PG_NAMESPACE, OID_NAMESPACE_OID_INDEX, value_oid(oid), &exists));
+    return exists ? STATUS_OK : namespace_insert(f, ddl, oid, name);
 }
 
 static enum status ensure_all(struct fiber *f, struct ddl *ddl) {
-    const struct table *spaces = system_table(&ddl->catalog->system, OID_PG_NAMESPACE);
-    struct value key = value_oid(OID_NAMESPACE_CATALOG);
+    struct value satori = value_string(TYPE_OF(NAME), slice_of_text("satori"));
     bool exists;
-    TRY(table_get_unique(f, &ddl->context, spaces, system_index(spaces, OID_NAMESPACE_OID_INDEX),
-                         &key, NULL, 0, &exists, NULL, NULL));
+    TRY(namespace_ensure(f, ddl, OID_NAMESPACE_CATALOG, "pg_catalog"));
+    TRY(namespace_ensure(f, ddl, OID_NAMESPACE_PUBLIC, "public"));
+    TRY(namespace_ensure(f, ddl, OID_NAMESPACE_INFORMATION, "information_schema"));
+    TRY(row_exists(f, ddl, OID_PG_AUTHID, OID_AUTHID_NAME_INDEX, satori, &exists));
     if (!exists)
-        TRY(new_database(f, ddl));
+        TRY(role_insert(f, ddl));
+    TRY(row_exists(f, ddl, OID_PG_DATABASE, OID_DATABASE_NAME_INDEX, satori, &exists));
+    if (!exists)
+        TRY(database_insert(f, ddl));
     const struct schema_part *part = &ddl->catalog->system;
     for (size_t i = 0; i < part->table_count; i++)
         TRY(relation_ensure(f, ddl, part->tables[i]));

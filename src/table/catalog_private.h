@@ -34,6 +34,8 @@ enum status schema__build(struct fiber *f, struct catalog *catalog, struct trans
 /* `count` consecutive numbers for oids and trees; never given out again. */
 enum status catalog__take_oids(struct fiber *f, struct catalog *catalog, uint32_t count,
                                uint32_t *first_out) MUST_USE;
+/* Numbers up to this one are not given out any more. */
+enum status catalog__pass_oid(struct fiber *f, struct catalog *catalog, uint32_t oid) MUST_USE;
 /* Write the exact last values of sequences, so that a clean stop skips no numbers. */
 void catalog__sequences_write(struct fiber *f, struct catalog *catalog);
 void catalog__sequences_free(struct catalog *catalog);

@@ -299,6 +299,12 @@ enum status catalog__take_oids(struct fiber *f, struct catalog *catalog, uint32_
     return STATUS_OK;
 }
 
+enum status catalog__pass_oid(struct fiber *f, struct catalog *catalog, uint32_t oid) {
+    uint32_t next;
+    TRY(catalog__take_oids(f, catalog, 1, &next));
+    return next > oid ? STATUS_OK : sequence_set(f, catalog, &oid_counter, oid, true);
+}
+
 /* ---- the end -------------------------------------------------------------------------- */
 
 static enum status write_here(struct fiber *f, struct partition *partition, void *argument) {

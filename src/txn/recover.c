@@ -39,6 +39,8 @@ struct recovery {
     size_t batch_bytes;
     uint64_t number; /* of the record being decoded */
     uint64_t records, items;
+    bool (*wanted)(void *context, struct tree_id tree); /* NULL: all */
+    void *wanted_context;
     unsigned partition;
     struct tree_id tree;
     uint8_t carry[COMMIT_ITEM_SIZE_MAX + VARINT_SIZE_MAX];
@@ -120,6 +122,9 @@ static enum status batch_add(struct fiber *f, struct recovery *recovery, unsigne
                              uint32_t tree, bool is_delete, struct slice key, struct slice value) {
     struct batch *batch = &recovery->batches[partition];
     if (recovery->number <= recovery->applied[partition])
+        return STATUS_OK;
+    if (recovery->wanted != NULL &&
+        !recovery->wanted(recovery->wanted_context, (struct tree_id){tree}))
         return STATUS_OK;
     if (!memory_grow(&batch->items, &batch->capacity, batch->count + 1, sizeof *batch->items))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -261,18 +266,54 @@ static void journal_give_up(struct fiber *f, struct store *store) {
     *error_current() = kept;
 }
 
+static void recovery_free(struct recovery *recovery) {
+    for (unsigned i = 0; i < recovery->store->partition_count; i++) {
+        arena_release(&recovery->batches[i].arena);
+        memory_free(recovery->batches[i].items);
+    }
+    memory_free(recovery);
+}
+
+static uint64_t least_applied(const struct recovery *recovery) {
+    uint64_t from = UINT64_MAX;
+    for (unsigned i = 0; i < recovery->store->partition_count; i++)
+        if (recovery->applied[i] < from)
+            from = recovery->applied[i];
+    return from;
+}
+
+enum status recover__salvage(struct fiber *f, struct store *store,
+                             const struct salvage_journal *source,
+                             struct journal_salvage *salvage_out) {
+    struct recovery *recovery = memory_alloc_zeroed(1, sizeof *recovery);
+    if (recovery == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    recovery->store = store;
+    recovery->wanted = source->wanted;
+    recovery->wanted_context = source->context;
+    memcpy(recovery->applied, source->applied, sizeof recovery->applied);
+    struct journal_replay replay = {.from = {least_applied(recovery)},
+                                    .begin = record_begin,
+                                    .bytes = record_bytes,
+                                    .end = record_end,
+                                    .context = recovery};
+    enum status status = journal_salvage(f, source->directory, source->database_id, &replay,
+                                         source->report, source->context, salvage_out);
+    if (status == STATUS_OK)
+        status = batches_apply(f, recovery);
+    recovery_free(recovery);
+    return status;
+}
+
 enum status recover__journal(struct fiber *f, struct store *store,
                              const struct store_options *options) {
     struct recovery *recovery = memory_alloc_zeroed(1, sizeof *recovery);
     if (recovery == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     recovery->store = store;
-    uint64_t from = UINT64_MAX;
-    for (unsigned i = 0; i < store->partition_count; i++) {
+    for (unsigned i = 0; i < store->partition_count; i++)
         recovery->applied[i] = pager_checkpoint_applied(store->partitions[i].pager).value;
-        if (recovery->applied[i] < from)
-            from = recovery->applied[i];
-    }
+    uint64_t from = least_applied(recovery);
     char path[STORE_PATH_SIZE];
     snprintf(path, sizeof path, "%s/journal", store->directory);
     struct journal_options journal_options = {
@@ -313,10 +354,6 @@ enum status recover__journal(struct fiber *f, struct store *store,
         LOG(LOG_INFO, "txn",
             "journal replayed: commits=%" PRIu64 " changes=%" PRIu64 " ms=%" PRId64,
             recovery->records, recovery->items, (clock_monotonic_ns() - start) / 1000000);
-    for (unsigned i = 0; i < store->partition_count; i++) {
-        arena_release(&recovery->batches[i].arena);
-        memory_free(recovery->batches[i].items);
-    }
-    memory_free(recovery);
+    recovery_free(recovery);
     return status;
 }

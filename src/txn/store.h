@@ -324,6 +324,20 @@ struct recovery;
 enum status recover__journal(struct fiber *f, struct store *store,
                              const struct store_options *options) MUST_USE;
 
+/* Replay a journal of another directory, which may be damaged, into an open store: what `wanted`
+   (or NULL) says. Nobody uses the store's trees meanwhile. */
+struct salvage_journal {
+    const char *directory;
+    uint64_t database_id;
+    uint64_t applied[PARTITIONS_MAX];
+    bool (*wanted)(void *context, struct tree_id tree);
+    void (*report)(void *context, const char *line);
+    void *context;
+};
+enum status recover__salvage(struct fiber *f, struct store *store,
+                             const struct salvage_journal *source,
+                             struct journal_salvage *salvage_out) MUST_USE;
+
 /* ---- checkpoint.c */
 enum status checkpoint__run(struct fiber *f, struct store *store) MUST_USE;
 enum status background__start(struct fiber *f, struct store *store) MUST_USE;
