@@ -132,7 +132,7 @@ bool table_salvage_fits(const struct schema *schema, struct tree_id tree, struct
         return key.size == BLOCK_KEY_SIZE && block_key_decode(key, &block) &&
                block.column_number <= table->column_count && value.size > 0 && value.data[0] <= 1;
     case PART_INDEX:
-        return key.size != ROW_KEY_SIZE;
+        return value.size == (index->local ? INDEX_VALUE_SIZE_MAX - 2 : INDEX_VALUE_SIZE_MAX);
     case PART_NONE:
         break;
     }

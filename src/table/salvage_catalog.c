@@ -260,9 +260,11 @@ static void judge(struct survey *survey) {
 /* ---- taking out ---------------------------------------------------------------------------------
  */
 
-static bool is_gone(struct survey *survey, uint32_t oid) {
+/* described: the row is one of those that describe system relations, too. They go in any case:
+   catalog_open writes them anew where they are missing, but only all of a relation's at once. */
+static bool is_gone(struct survey *survey, uint32_t oid, bool described) {
     if (oid < OID_FIRST_USER)
-        return false;
+        return described && oid != 0;
     const struct relation *relation = relation_find(survey, oid);
     return relation == NULL || relation->bad;
 }
@@ -278,17 +280,18 @@ static enum status doom(struct survey *survey, struct row_id row) {
 /* By table: the columns that name relations, whose row is of no use without them. */
 static const struct {
     uint32_t table_oid;
+    bool described;
     int columns[2];
 } references[] = {
-    {OID_PG_CLASS, {CLASS_OID}},
-    {OID_PG_ATTRIBUTE, {ATTRIBUTE_ATTRELID}},
-    {OID_PG_ATTRDEF, {ATTRDEF_ADRELID}},
-    {OID_PG_INDEX, {INDEX_INDEXRELID, INDEX_INDRELID}},
-    {OID_PG_CONSTRAINT, {CONSTRAINT_CONRELID, CONSTRAINT_CONINDID}},
-    {OID_PG_SEQUENCE, {SEQUENCE_SEQRELID}},
-    {OID_SATORI_PLACEMENT, {PLACEMENT_RELID}},
-    {OID_SATORI_STATISTIC, {STATISTIC_RELID}},
-    {OID_SATORI_VIEW, {VIEW_RELID}},
+    {OID_PG_CLASS, true, {CLASS_OID}},
+    {OID_PG_ATTRIBUTE, true, {ATTRIBUTE_ATTRELID}},
+    {OID_PG_ATTRDEF, false, {ATTRDEF_ADRELID}},
+    {OID_PG_INDEX, true, {INDEX_INDEXRELID, INDEX_INDRELID}},
+    {OID_PG_CONSTRAINT, true, {CONSTRAINT_CONRELID, CONSTRAINT_CONINDID}},
+    {OID_PG_SEQUENCE, false, {SEQUENCE_SEQRELID}},
+    {OID_SATORI_PLACEMENT, false, {PLACEMENT_RELID}},
+    {OID_SATORI_STATISTIC, false, {STATISTIC_RELID}},
+    {OID_SATORI_VIEW, false, {VIEW_RELID}},
 };
 
 static enum status drop_reference(struct survey *survey, const struct value *values,
@@ -298,7 +301,8 @@ static enum status drop_reference(struct survey *survey, const struct value *val
             continue;
         for (int k = 0; k < 2; k++)
             if (references[i].columns[k] != 0 &&
-                is_gone(survey, get_oid(values, references[i].columns[k])))
+                is_gone(survey, get_oid(values, references[i].columns[k]),
+                        references[i].described))
                 return doom(survey, row);
     }
     return STATUS_OK;
@@ -307,16 +311,16 @@ static enum status drop_reference(struct survey *survey, const struct value *val
 static enum status drop_dependency(struct survey *survey, const struct value *values,
                                    struct row_id row) {
     bool gone = (get_oid(values, DEPEND_CLASSID) == OID_PG_CLASS &&
-                 is_gone(survey, get_oid(values, DEPEND_OBJID))) ||
+                 is_gone(survey, get_oid(values, DEPEND_OBJID), false)) ||
                 (get_oid(values, DEPEND_REFCLASSID) == OID_PG_CLASS &&
-                 is_gone(survey, get_oid(values, DEPEND_REFOBJID)));
+                 is_gone(survey, get_oid(values, DEPEND_REFOBJID), false));
     return gone ? doom(survey, row) : STATUS_OK;
 }
 
 static enum status drop_description(struct survey *survey, const struct value *values,
                                     struct row_id row) {
     bool gone = get_oid(values, DESCRIPTION_CLASSOID) == OID_PG_CLASS &&
-                is_gone(survey, get_oid(values, DESCRIPTION_OBJOID));
+                is_gone(survey, get_oid(values, DESCRIPTION_OBJOID), false);
     return gone ? doom(survey, row) : STATUS_OK;
 }
 
@@ -324,7 +328,7 @@ static enum status drop_description(struct survey *survey, const struct value *v
 static enum status tell_default(struct survey *survey, const struct value *values,
                                 struct row_id row) {
     uint32_t oid = get_oid(values, ATTRIBUTE_ATTRELID);
-    if (oid < OID_FIRST_USER || is_gone(survey, oid) || !get_bool(values, ATTRIBUTE_ATTHASDEF))
+    if (oid < OID_FIRST_USER || is_gone(survey, oid, false) || !get_bool(values, ATTRIBUTE_ATTHASDEF))
         return STATUS_OK;
     for (size_t i = 0; i < survey->default_count; i++)
         if (survey->defaults[i].oid == oid &&
