@@ -301,8 +301,7 @@ static enum status drop_reference(struct survey *survey, const struct value *val
             continue;
         for (int k = 0; k < 2; k++)
             if (references[i].columns[k] != 0 &&
-                is_gone(survey, get_oid(values, references[i].columns[k]),
-                        references[i].described))
+                is_gone(survey, get_oid(values, references[i].columns[k]), references[i].described))
                 return doom(survey, row);
     }
     return STATUS_OK;
@@ -328,7 +327,8 @@ static enum status drop_description(struct survey *survey, const struct value *v
 static enum status tell_default(struct survey *survey, const struct value *values,
                                 struct row_id row) {
     uint32_t oid = get_oid(values, ATTRIBUTE_ATTRELID);
-    if (oid < OID_FIRST_USER || is_gone(survey, oid, false) || !get_bool(values, ATTRIBUTE_ATTHASDEF))
+    if (oid < OID_FIRST_USER || is_gone(survey, oid, false) ||
+        !get_bool(values, ATTRIBUTE_ATTHASDEF))
         return STATUS_OK;
     for (size_t i = 0; i < survey->default_count; i++)
         if (survey->defaults[i].oid == oid &&
