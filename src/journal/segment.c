@@ -90,8 +90,10 @@ static enum status prepare_body(struct fiber *f, void *argument) {
     struct journal *journal = argument;
     fiber_shield(f);
     /* Not fatal here: whoever needs the segment tries again and then it is. */
-    if (spare_make(f, journal) != STATUS_OK)
+    enum status status = spare_make(f, journal);
+    if (status != STATUS_OK && (status != STATUS_DISK_FULL || !journal->disk_full))
         LOG(LOG_WARNING, "journal", "cannot prepare a segment: %s", error_current()->message);
+    journal->disk_full = status == STATUS_DISK_FULL;
     journal->preparing = false;
     event_set(&journal->prepared);
     fiber_unshield(f);

@@ -72,6 +72,7 @@ struct journal {
     enum segment_adding adding;
     int64_t segment_begun_ns;
     bool preparing;
+    bool disk_full; /* no segment could be prepared for it */
     struct event prepared;
 
     struct frame_buffer buffers[2];

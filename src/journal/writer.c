@@ -9,7 +9,7 @@
 #include "base/base_memory.h"
 #include "journal/state.h"
 
-static const int64_t MEMORY_RETRY_NS = INT64_C(10000000);
+static const int64_t ROOM_RETRY_NS = INT64_C(10000000);
 
 static struct frame_buffer *filling(struct journal *journal) {
     return &journal->buffers[journal->filling];
@@ -35,6 +35,18 @@ void journal_refuse_when_full(struct journal *journal, bool refuse) {
     journal->refusing_when_full = refuse;
     if (refuse)
         condition_wake_all(&journal->room);
+}
+
+/* Without a next segment nothing new begins: what is left of the current one is for what has begun.
+   Whoever is refused has a segment prepared, if there is room again. */
+static enum status next_segment_check(struct fiber *f, struct journal *journal) {
+    if (!journal->disk_full || journal->spare_count > 0)
+        return STATUS_OK;
+    journal__prepare_ahead(f, journal);
+    enum status status =
+        error_set(STATUS_DISK_FULL, "could not extend the journal: no space left on device");
+    error_hint("Check free disk space.");
+    return status;
 }
 
 static void buffer_ready(struct journal *journal) {
@@ -104,6 +116,7 @@ static enum status append_here(struct fiber *f, void *argument) {
     struct append_call *call = argument;
     struct journal *journal = call->journal;
     size_t size = varint_size(call->record.size) + call->record.size;
+    TRY(next_segment_check(f, journal));
     if (journal->append_mutex.owner == NULL && record_fits(journal, size)) {
         *call->number_out = record_add(journal, call->record);
         return STATUS_OK;
@@ -182,6 +195,7 @@ static enum status fragments_fill(struct fiber *f, struct append_call *call) {
 static enum status append_large_here(struct fiber *f, void *argument) {
     struct append_call *call = argument;
     struct journal *journal = call->journal;
+    TRY(next_segment_check(f, journal));
     TRY(fiber_mutex_lock(f, &journal->append_mutex));
     enum status status = fragments_fill(f, call);
     struct frame_buffer *buffer = filling(journal);
@@ -275,13 +289,17 @@ static void count_add(_Atomic uint64_t *counter, uint64_t value) {
                           memory_order_relaxed);
 }
 
-/* False: there was no memory for it. Whoever waits for the frame is as well off waiting longer. */
+/* False: there was no memory or no disk for it. Whoever waits for the frame is as well off waiting
+ * longer. */
 static bool segment_try_add(struct fiber *f, struct journal *journal) {
     enum status status = fiber_mutex_lock(f, &journal->segments_mutex);
     ASSERT(status == STATUS_OK); /* shielded */
     status = journal__segment_add(f, journal);
     fiber_mutex_unlock(f, &journal->segments_mutex);
-    if (status == STATUS_OUT_OF_MEMORY && journal->adding != SEGMENT_NAMED)
+    if (status == STATUS_DISK_FULL)
+        journal->disk_full = true;
+    if ((status == STATUS_OUT_OF_MEMORY || status == STATUS_DISK_FULL) &&
+        journal->adding != SEGMENT_NAMED)
         return false;
     if (status != STATUS_OK)
         writer_fatal("adding a segment");
@@ -294,8 +312,9 @@ static void segment_room_make(struct fiber *f, struct journal *journal, size_t s
         return;
     for (bool told = false; !segment_try_add(f, journal); told = true) {
         if (!told)
-            LOG(LOG_WARNING, "journal", "no memory to add a segment, commits wait for it");
-        enum status status = fiber_sleep(f, MEMORY_RETRY_NS);
+            LOG(LOG_WARNING, "journal", "cannot add a segment, commits wait for it: %s",
+                error_current()->message);
+        enum status status = fiber_sleep(f, ROOM_RETRY_NS);
         ASSERT(status == STATUS_OK); /* shielded */
     }
 }

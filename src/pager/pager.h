@@ -101,6 +101,14 @@ void pager_free(struct pager *pager, struct page_id id);
    pager_unreserve. DISK_FULL or OUT_OF_MEMORY surface here and nowhere later. */
 enum status pager_reserve(struct fiber *f, struct pager *pager, unsigned count) MUST_USE;
 void pager_unreserve(struct pager *pager);
+/* Between begin and end pager_reserve waits for room on the disk instead of failing with DISK_FULL:
+   for changes that have to be made since the journal has them. May nest. */
+void pager_patience_begin(struct pager *pager);
+void pager_patience_end(struct pager *pager);
+/* Has the file room for so many bytes more than what is modified already? room_make extends it:
+   DISK_FULL. Whoever is about to promise a change asks before. */
+bool pager_room_ready(const struct pager *pager, uint64_t bytes);
+enum status pager_room_make(struct fiber *f, struct pager *pager, uint64_t bytes) MUST_USE;
 /* Does the reserve hold so many already? pager_reserve then would not suspend. */
 bool pager_reserve_ready(const struct pager *pager, unsigned count);
 

@@ -21,6 +21,7 @@
  */
 #include <string.h>
 
+#include "base/base_log.h"
 #include "base/base_memory.h"
 #include "pager/state.h"
 
@@ -29,6 +30,7 @@ enum {
     CHUNK_LOOKS_MAX = 256, /* chunks in use passed over in search of a victim */
     PATIENCE = 100,        /* looks for a page that others have unpinned, when all are in use */
     PATIENCE_NS = 2000000, /* between two of them */
+    ROOM_RETRY_NS = 20000000,
 };
 
 struct frame *pool__try_new(struct pager *pager, uint32_t size) {
@@ -307,22 +309,58 @@ bool pager_reserve_ready(const struct pager *pager, unsigned count) {
            flush__space_ready(pager, (uint64_t)count * (PAGE_SIZE / PAGE_UNIT_SIZE));
 }
 
-enum status pager_reserve(struct fiber *f, struct pager *pager, unsigned count) {
-    ASSERT(count <= RESERVE_MAX);
-    while (!pager_reserve_ready(pager, count)) {
-        TRY(page_map_reserve(&pager->durable, count));
-        TRY(page_map_reserve(&pager->temporary, count));
-        TRY(flush__ensure_space(f, pager, (uint64_t)count * (PAGE_SIZE / PAGE_UNIT_SIZE)));
-        while (pager->reserve_count < count) {
-            struct frame *frame;
-            TRY(pool__acquire(f, pager, PAGE_SIZE, &frame));
-            if (pager->reserve_count >= RESERVE_MAX)
-                pool__delete(pager, frame);
-            else
-                pager->reserve[pager->reserve_count++] = frame;
-        }
+static enum status reserve_once(struct fiber *f, struct pager *pager, unsigned count) {
+    TRY(page_map_reserve(&pager->durable, count));
+    TRY(page_map_reserve(&pager->temporary, count));
+    TRY(flush__ensure_space(f, pager, (uint64_t)count * (PAGE_SIZE / PAGE_UNIT_SIZE)));
+    while (pager->reserve_count < count) {
+        struct frame *frame;
+        TRY(pool__acquire(f, pager, PAGE_SIZE, &frame));
+        if (pager->reserve_count >= RESERVE_MAX)
+            pool__delete(pager, frame);
+        else
+            pager->reserve[pager->reserve_count++] = frame;
     }
     return STATUS_OK;
+}
+
+enum status pager_reserve(struct fiber *f, struct pager *pager, unsigned count) {
+    ASSERT(count <= RESERVE_MAX);
+    bool told = false;
+    while (!pager_reserve_ready(pager, count)) {
+        enum status status = reserve_once(f, pager, count);
+        if (status == STATUS_DISK_FULL && pager->patience > 0) {
+            if (!told)
+                LOG(LOG_WARNING, "pager", "commits wait for room on the disk: %s",
+                    error_current()->message);
+            told = true;
+            error_clear();
+            status = fiber_sleep(f, ROOM_RETRY_NS);
+        }
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+void pager_patience_begin(struct pager *pager) {
+    pager->patience++;
+}
+
+void pager_patience_end(struct pager *pager) {
+    ASSERT(pager->patience > 0);
+    pager->patience--;
+}
+
+static uint64_t units_of(uint64_t bytes) {
+    return (bytes + PAGE_UNIT_SIZE - 1) / PAGE_UNIT_SIZE;
+}
+
+bool pager_room_ready(const struct pager *pager, uint64_t bytes) {
+    return flush__space_ready(pager, units_of(bytes));
+}
+
+enum status pager_room_make(struct fiber *f, struct pager *pager, uint64_t bytes) {
+    return flush__ensure_space(f, pager, units_of(bytes));
 }
 
 void pager_unreserve(struct pager *pager) {

@@ -112,6 +112,7 @@ struct pager {
     uint64_t chunk_bytes, chunk_read;      /* held now; bytes read or made, ever */
     struct frame *reserve[RESERVE_MAX];
     unsigned reserve_count, reserve_keep;
+    unsigned patience; /* pager_patience_begin */
     struct list dirty, cut;
     uint64_t dirty_count;
     struct condition progress; /* a read or a write ended, or a page was unpinned */

@@ -166,6 +166,49 @@ static enum status record_append(struct fiber *f, struct commit *commit) {
     return status;
 }
 
+/* ---- room on the disk ----------------------------------------------------------------------- */
+
+/* What is in the journal has to be applied. So that it can be, each partition's file keeps this
+   much room beyond what is modified; a commit that finds less, or that is large, has to make room
+   first. */
+enum { ROOM_SPARE = 1 << 20, ROOM_SMALL_MAX = ROOM_SPARE / 16, ROOM_FACTOR = 2 };
+
+static enum status room_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct commit *commit = argument;
+    uint64_t bytes = commit->transaction->parts[partition->number]->own.bytes;
+    enum status status = pager_room_make(f, partition->pager, ROOM_SPARE + bytes * ROOM_FACTOR);
+    atomic_store_explicit(&partition->tight, status != STATUS_OK, memory_order_relaxed);
+    return status;
+}
+
+/* DISK_FULL: refused while that is still possible. Not what drops trees: it makes room. */
+static enum status room_check(struct fiber *f, struct commit *commit) {
+    if (commit->transaction->drop_count > 0)
+        return STATUS_OK;
+    for (uint64_t mask = commit->mask; mask != 0; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(mask);
+        const struct layer *own = &commit->transaction->parts[i]->own;
+        bool tight =
+            atomic_load_explicit(&commit->store->partitions[i].tight, memory_order_relaxed);
+        if (own->count > 0 && (tight || own->bytes > ROOM_SMALL_MAX))
+            TRY(partition_call(f, commit->store, i, room_there, commit));
+    }
+    return STATUS_OK;
+}
+
+/* After a commit was applied: room for the next ones. */
+static void room_keep(struct fiber *f, struct partition *partition) {
+    if (pager_room_ready(partition->pager, ROOM_SPARE) ||
+        atomic_load_explicit(&partition->tight, memory_order_relaxed))
+        return;
+    if (pager_room_make(f, partition->pager, ROOM_SPARE) == STATUS_OK)
+        return;
+    LOG(LOG_WARNING, "txn", "%s has no room on the disk, commits are refused: %s", partition->name,
+        error_current()->message);
+    error_clear();
+    atomic_store_explicit(&partition->tight, true, memory_order_relaxed);
+}
+
 /* ---- applying ------------------------------------------------------------------------------ */
 
 /* The journal has it and memory or disk refuse: nothing can take it back, recovery will redo it. */
@@ -233,13 +276,16 @@ static enum status apply_there(struct fiber *f, struct partition *partition, voi
     struct commit *commit = argument;
     struct transaction_part *part = commit->transaction->parts[partition->number];
     if (part->own.count > 0) {
+        pager_patience_begin(partition->pager);
         if (changes_apply(f, partition, &part->own, commit->number) != STATUS_OK)
             apply_fatal(partition, commit->number);
+        pager_patience_end(partition->pager);
         if (partition->applied_newest < commit->number)
             partition->applied_newest = commit->number;
         history__rotate(f, partition, false);
     }
     transaction__part_end(f, partition, part);
+    room_keep(f, partition);
     return STATUS_OK;
 }
 
@@ -307,7 +353,9 @@ static enum status commit_here(struct fiber *f, void *argument) {
     struct transaction *transaction = commit->transaction;
     struct store *store = commit->store;
     tracker_room_wait(f, store);
-    enum status status = record_append(f, commit);
+    enum status status = room_check(f, commit);
+    if (status == STATUS_OK)
+        status = record_append(f, commit);
     buffer_release(&commit->buffer);
     if (status != STATUS_OK)
         return status;

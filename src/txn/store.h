@@ -106,6 +106,7 @@ struct partition {
     struct lock_table locks;
     struct fiber_mutex clear_mutex; /* freeing a dropped tree against the checkpoint's cut */
     _Atomic uint64_t history_entries, bytes_used;
+    _Atomic bool tight; /* the disk has no room beyond what is promised (commit.c) */
 };
 
 /* ---- the store ------------------------------------------------------------------------------ */
