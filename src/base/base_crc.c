@@ -4,6 +4,7 @@
  *     to 128 bytes     one word after the other through the processor's instruction
  *     to 16 KiB        isa-l, which folds 16 bytes at a time
  *     beyond           three words at a time from three places, each through the instruction
+ *     while copying    the same from a kilobyte on
  *
  * The last one reads memory in order ahead of itself: three streams through the instruction are as
  * fast as isa-l from the cache (23 GB/s on a Xeon of 2.5 GHz), but 12 instead of 8 GB/s from memory
@@ -39,13 +40,15 @@ static uint32_t state_after(uint32_t state, const uint8_t *at, size_t size) {
 #if defined(__x86_64__)
 #include <wmmintrin.h>
 
-enum {
-    STREAM = 1024, /* bytes of each in a block */
-    BLOCK = 3 * STREAM,
-    LEAD = 4 * BLOCK, /* how far ahead memory is asked for */
-};
-#define OVER_ONE 0x170076fau /* x^(8 * STREAM - 33), x^(16 * STREAM - 33), bits reflected */
+/* Bytes of each stream in a block, and x^(8 * STREAM - 33), x^(16 * STREAM - 33), bits reflected.
+ */
+enum { STREAM = 1024, BLOCK = 3 * STREAM, SMALL_STREAM = 320, SMALL_BLOCK = 3 * SMALL_STREAM };
+#define OVER_ONE 0x170076fau
 #define OVER_TWO 0xa51b6135u
+#define OVER_ONE_SMALL 0xbac2fd7bu
+#define OVER_TWO_SMALL 0x6b749fb2u
+/* How far ahead memory is asked for. */
+enum { LEAD = 4 * BLOCK, COPY_LEAD = 4096 };
 
 CRC_WORDS static uint32_t short_state(uint32_t state, const uint8_t *at, size_t size) {
     uint64_t wide = state;
@@ -63,21 +66,52 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint64_t product(uint64_t
     return (uint64_t)_mm_cvtsi128_si64(wide);
 }
 
-__attribute__((target("sse4.2,pclmul"))) static uint32_t block_state(uint32_t state,
-                                                                     const uint8_t *at) {
+/* The word there; copied if `to` is not NULL. */
+static inline uint64_t word_at(const uint8_t *from, uint8_t *to, size_t offset) {
+    uint64_t word = get_le64(from + offset);
+    if (to != NULL)
+        put_le64(to + offset, word);
+    return word;
+}
+
+/* Three streams of `size` bytes. */
+__attribute__((target("sse4.2,pclmul"), always_inline)) static inline uint32_t block_state(
+    uint32_t state, uint8_t *to, const uint8_t *at, size_t size, size_t lead, uint32_t over_one,
+    uint32_t over_two) {
     uint64_t a = state, b = 0, c = 0;
-    for (size_t i = 0; i < STREAM; i += 64) {
+    for (size_t i = 0; i < size; i += 64) {
         for (size_t line = 0; line < 3; line++)
-            __builtin_prefetch(at + LEAD + 3 * i + 64 * line);
+            __builtin_prefetch(at + lead + 3 * i + 64 * line);
 #pragma GCC unroll 8
         for (size_t word = 0; word < 64; word += 8) {
-            a = __builtin_ia32_crc32di(a, get_le64(at + i + word));
-            b = __builtin_ia32_crc32di(b, get_le64(at + STREAM + i + word));
-            c = __builtin_ia32_crc32di(c, get_le64(at + 2 * STREAM + i + word));
+            a = crc_word(a, word_at(at, to, i + word));
+            b = crc_word(b, word_at(at, to, size + i + word));
+            c = crc_word(c, word_at(at, to, 2 * size + i + word));
         }
     }
-    uint64_t joined = product(a, OVER_TWO) ^ product(b, OVER_ONE);
-    return (uint32_t)(c ^ __builtin_ia32_crc32di(0, joined));
+    return (uint32_t)(c ^ crc_word(0, product(a, over_two) ^ product(b, over_one)));
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint32_t long_state(uint32_t state,
+                                                                    const uint8_t **at,
+                                                                    size_t *size) {
+    for (; *size >= BLOCK; *at += BLOCK, *size -= BLOCK)
+        state = block_state(state, NULL, *at, STREAM, LEAD, OVER_ONE, OVER_TWO);
+    return state;
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint32_t copied_state(uint32_t state, uint8_t *to,
+                                                                      const uint8_t *at,
+                                                                      size_t size) {
+    for (; size >= BLOCK; to += BLOCK, at += BLOCK, size -= BLOCK)
+        state = block_state(state, to, at, STREAM, COPY_LEAD, OVER_ONE, OVER_TWO);
+    for (; size >= SMALL_BLOCK; to += SMALL_BLOCK, at += SMALL_BLOCK, size -= SMALL_BLOCK)
+        state = block_state(state, to, at, SMALL_STREAM, COPY_LEAD, OVER_ONE_SMALL, OVER_TWO_SMALL);
+    if (size > SHORT_MAX) {
+        memcpy(to, at, size);
+        return state_after(state, to, size);
+    }
+    return (uint32_t)crc_copy(state, to, at, size);
 }
 
 static bool has_streams(void) {
@@ -90,14 +124,24 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size) {
     const uint8_t *at = data;
     if (size <= SHORT_MAX && crc32c_has_words())
         return ~short_state(state, at, size);
-    if (size >= STREAMS_MIN && has_streams()) {
-        for (; size >= BLOCK; at += BLOCK, size -= BLOCK)
-            state = block_state(state, at);
-    }
+    if (size >= STREAMS_MIN && has_streams())
+        state = long_state(state, &at, &size);
     return ~state_after(state, at, size);
+}
+
+uint32_t crc32c_copy(uint32_t crc, void *to, const void *from, size_t size) {
+    if (has_streams())
+        return ~copied_state(~crc, to, from, size);
+    memcpy(to, from, size);
+    return crc32c(crc, to, size);
 }
 #else
 uint32_t crc32c(uint32_t crc, const void *data, size_t size) {
     return ~state_after(~crc, data, size);
+}
+
+uint32_t crc32c_copy(uint32_t crc, void *to, const void *from, size_t size) {
+    memcpy(to, from, size);
+    return crc32c(crc, to, size);
 }
 #endif

@@ -8,6 +8,8 @@
 /* CRC-32C (Castagnoli) as in RFC 3720, initial value 0: crc32c(0, "123456789", 9) = 0xE3069283.
    Chain by passing the result of the bytes before. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
+/* The same of bytes that are copied to `to`. Faster than one after the other. */
+uint32_t crc32c_copy(uint32_t crc, void *to, const void *from, size_t size);
 
 /* The CRC-32C of two runs of bytes from those of each; `size_next` bytes are in the second, whose
    crc_next began with 0. */

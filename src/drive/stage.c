@@ -6,7 +6,6 @@
 #include "base/base_memory.h"
 
 enum {
-    STAGED_VALUE_MAX = 16 << 10, /* larger ones are written from where the caller has them */
     FLUSH_SIZE = 1 << 20,
     AHEAD_VALUE_MIN = 64 << 10, /* values summed by another thread */
     AHEAD_BATCH_MIN = 2 << 20,  /* less than this in them is not worth the thread's start */
@@ -15,8 +14,6 @@ enum {
     SMALL_KEY_MAX = 64,
     SMALL_VALUE_MAX = 128,
     SMALL_ALIGNMENT_LOG_MAX = 6,
-    SMALL_SIZE_MAX = FORMAT_ENTRY_HEADER_SIZE + SMALL_KEY_MAX + (1 << SMALL_ALIGNMENT_LOG_MAX) +
-                     SMALL_VALUE_MAX + FORMAT_ENTRY_ROUND,
 };
 
 static bool is_outside(const struct write_item *item) {
@@ -98,40 +95,40 @@ static void close_piece(struct stage *stage) {
     stage->staged_from = stage->used;
 }
 
+static void begin_buffer(struct stage *stage, uint64_t write_at, size_t used) {
+    stage->write_at = write_at;
+    stage->used = stage->pending = used;
+    stage->staged_from = stage->piece_count = 0;
+    stage->limit = STAGE_SIZE - (size_t)(write_at % STAGE_SIZE);
+}
+
 static enum status flush(struct stage *stage) {
     close_piece(stage);
     uint64_t size = stage->pending;
     if (size > 0)
         TRY(plain_write(stage->file, stage->pieces, stage->piece_count, stage->write_at));
-    stage->write_at += size;
-    stage->pending = 0;
-    stage->used = stage->staged_from = stage->piece_count = 0;
+    begin_buffer(stage, stage->write_at + size, 0);
     return STATUS_OK;
 }
 
-/* Write what is in a full buffer, to an end in the file at which the page cache likes to begin. */
+/* Write what is in the buffer up to the limit. */
 static enum status flush_aligned(struct stage *stage) {
-    uint64_t end = (stage->write_at + stage->used) / STAGE_SIZE * STAGE_SIZE;
-    if (stage->piece_count > 0 || end <= stage->write_at)
-        return flush(stage);
-    size_t size = (size_t)(end - stage->write_at), rest = stage->used - size;
-    struct slice piece = slice_of(stage->bytes, size);
+    size_t rest = stage->used - stage->limit;
+    struct slice piece = slice_of(stage->bytes, stage->limit);
     TRY(plain_write(stage->file, &piece, 1, stage->write_at));
-    memmove(stage->bytes, stage->bytes + size, rest);
-    stage->write_at = end;
-    stage->used = rest;
-    stage->pending = rest;
+    memmove(stage->bytes, stage->bytes + stage->limit, rest);
+    begin_buffer(stage, stage->write_at + stage->limit, rest);
     return STATUS_OK;
 }
 
 /* Room for `size` bytes in the buffer and two more pieces. */
 static enum status reserve(struct stage *stage, size_t size, uint8_t **bytes_out) {
-    if (STAGE_SIZE - stage->used < size)
+    if (stage->used >= stage->limit && stage->piece_count == 0)
         TRY(flush_aligned(stage));
-    if (STAGE_SIZE - stage->used < size || stage->piece_count + 3 > PIECES_MAX ||
-        stage->pending >= FLUSH_SIZE)
+    else if (stage->used >= stage->limit || stage->piece_count + 3 > PIECES_MAX ||
+             stage->pending >= FLUSH_SIZE)
         TRY(flush(stage));
-    ASSERT(STAGE_SIZE - stage->used >= size);
+    ASSERT(STAGE_SIZE + STAGE_SLACK - stage->used >= size);
     *bytes_out = stage->bytes + stage->used;
     stage->used += size;
     stage->pending += size;
@@ -182,9 +179,10 @@ static enum status stage_small(struct batch *batch, struct entry *entry, size_t 
     TRY(reserve(batch->stage, size, &bytes));
     put_le64(bytes + size - 8, 0); /* the tail; what is not one is written over */
     put_head(batch, entry, bytes, head, gap);
+    uint32_t checksum = checksum_zeros(entry->header_checksum, gap);
     if (value.size > 0)
-        memcpy(bytes + head + gap, value.data, value.size);
-    entry_finish(bytes, crc32c(entry->header_checksum, bytes + head, size - head));
+        checksum = crc32c_copy(checksum, bytes + head + gap, value.data, value.size);
+    entry_finish(bytes, checksum_zeros(checksum, tail));
     return STATUS_OK;
 }
 
@@ -218,7 +216,7 @@ static enum status stage_large(struct batch *batch, size_t i, struct entry *entr
         put_head(batch, entry, bytes, head, gap);
         entry_finish(bytes, entry_sum(batch, i, entry, gap, tail));
         TRY(flush(stage));
-        stage->write_at += value.size;
+        begin_buffer(stage, stage->write_at + value.size, 0);
         TRY(reserve(stage, tail, &bytes));
         memset(bytes, 0, tail);
         return STATUS_OK;
@@ -290,8 +288,7 @@ CRC_WORDS static size_t stage_run(struct batch *batch, size_t i) {
     struct stage *stage = batch->stage;
     struct entry entry = {0};
     size_t used = stage->used;
-    for (; i < batch->end && STAGE_SIZE - used >= SMALL_SIZE_MAX && is_small(&batch->items[i]);
-         i++) {
+    for (; i < batch->end && used < stage->limit && is_small(&batch->items[i]); i++) {
         const struct planned *planned = &stage->plan[i];
         if (planned->dropped)
             continue;
@@ -353,9 +350,7 @@ enum status stage__batch(struct drive *drive, const struct geometry *geometry, s
         batch.end--;
     if (geometry->format != 1)
         batch.flags = write__sealed_flag(drive, figures);
-    stage->write_at = figures->end;
-    stage->used = stage->staged_from = stage->piece_count = 0;
-    stage->pending = 0;
+    begin_buffer(stage, figures->end, 0);
     if (!worth_a_thread(items, count) ||
         !memory_grow(&stage->sums, &stage->sum_capacity, count, sizeof *stage->sums))
         return stage_items(&batch);

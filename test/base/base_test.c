@@ -93,6 +93,14 @@ static void crc_of_long_runs_is_by_the_definition(void **state) {
         size_t first = size / 2 + size % 5;
         assert_int_equal(crc32c(crc32c(0, from, first), from + first, size - first), wanted);
     }
+    static uint8_t copy[20000 + 16];
+    for (size_t size = 0; size <= 20000; size += 1 + size / 29) {
+        const uint8_t *from = bytes + size % 11;
+        memset(copy, 0xEE, sizeof copy);
+        assert_int_equal(crc32c_copy(5, copy + size % 3, from, size), crc32c(5, from, size));
+        assert_memory_equal(copy + size % 3, from, size);
+        assert_int_equal(copy[size % 3 + size], 0xEE);
+    }
     for (size_t size = (16 << 10) - 2; size <= (16 << 10) + 2; size++)
         assert_int_equal(crc32c(0, bytes, size), crc_slowly(bytes, size));
 }
