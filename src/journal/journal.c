@@ -64,9 +64,25 @@ static enum status journal_new(struct fiber *f, const struct journal_options *op
 /* An empty directory becomes a journal whose first record is number 1. */
 static enum status journal_create(struct fiber *f, struct journal *journal) {
     TRY(directory_create(f, journal->directory));
+    journal->sequence_first = 1;
     journal->next_frame = 1;
     atomic_store(&journal->next_number, 1);
     atomic_store(&journal->durable, 0);
+    return journal__segment_add(f, journal);
+}
+
+/* In place of what is there, of which nothing is needed. */
+static enum status journal_restart(struct fiber *f, struct journal *journal,
+                                   struct commit_number last) {
+    bool exists;
+    TRY(file_exists(f, journal->directory, &exists));
+    if (!exists)
+        TRY(directory_create(f, journal->directory));
+    TRY(journal__segments_remove(f, journal->directory, &journal->sequence_first));
+    TRY(journal__spares_read(f, journal));
+    journal->next_frame = 1;
+    atomic_store(&journal->next_number, last.value + 1);
+    atomic_store(&journal->durable, last.value);
     return journal__segment_add(f, journal);
 }
 
@@ -128,8 +144,9 @@ enum status journal_open(struct fiber *f, const struct journal_options *options,
                          const struct journal_replay *replay, struct journal **journal_out) {
     struct journal *journal = NULL;
     TRY(journal_new(f, options, &journal));
-    enum status status =
-        options->create ? journal_create(f, journal) : journal_recover(f, journal, replay);
+    enum status status = options->create    ? journal_create(f, journal)
+                         : options->restart ? journal_restart(f, journal, options->last)
+                                            : journal_recover(f, journal, replay);
     if (status == STATUS_OK) {
         journal__account(journal);
         status = journal__writer_start(f, journal);

@@ -33,6 +33,8 @@ struct journal_options {
                               it: segments are then added and removed again */
     enum journal_sync sync;
     bool create;
+    bool restart; /* nothing of what is there is needed: begin anew behind record `last` */
+    struct commit_number last;
     uint64_t database_id; /* random number in every segment; a foreign segment is refused */
 };
 

@@ -161,7 +161,7 @@ enum status journal__segment_add(struct fiber *f, struct journal *journal) {
         journal->segment_count > 0 ? &journal->segments[journal->segment_count - 1] : NULL;
     struct journal_segment_header header = {
         .database_id = journal->database_id,
-        .sequence = last != NULL ? last->header.sequence + 1 : 1,
+        .sequence = last != NULL ? last->header.sequence + 1 : journal->sequence_first,
         .size = journal->segment_size,
         .first_number = atomic_load(&journal->durable) + 1,
         .first_frame = journal->next_frame,
@@ -386,6 +386,26 @@ enum status journal__segments_read(struct fiber *f, const char *directory, uint6
     *segments_out = segments;
     *count_out = count;
     return STATUS_OK;
+}
+
+enum status journal__segments_remove(struct fiber *f, const char *directory,
+                                     uint64_t *sequence_out) {
+    char **names;
+    size_t name_count;
+    *sequence_out = 1;
+    TRY(directory_list(f, directory, &names, &name_count));
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < name_count && status == STATUS_OK; i++) {
+        uint64_t sequence;
+        if (!name_is_segment(names[i], &sequence))
+            continue;
+        char path[JOURNAL_PATH_SIZE];
+        *sequence_out = sequence + 1; /* names are sorted */
+        journal__segment_path(directory, sequence, path);
+        status = file_remove(f, path);
+    }
+    names_free(names, name_count);
+    return status == STATUS_OK ? directory_sync(f, directory) : status;
 }
 
 /* A segment without its header: the frames name all that it said. */

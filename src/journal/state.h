@@ -70,6 +70,7 @@ struct journal {
     size_t spare_count, spare_capacity;
     uint64_t spare_next;
     enum segment_adding adding;
+    uint64_t sequence_first; /* of the first segment */
     int64_t segment_begun_ns;
     bool preparing;
     bool disk_full; /* no segment could be prepared for it */
@@ -113,6 +114,9 @@ enum status journal__segments_salvage(struct fiber *f, const char *directory, ui
                                       void (*report)(void *context, const char *line),
                                       void *context, struct segment **segments_out,
                                       size_t *count_out) MUST_USE;
+/* Remove every segment. *sequence_out: one that none of them had. */
+enum status journal__segments_remove(struct fiber *f, const char *directory, uint64_t *sequence_out)
+    MUST_USE;
 /* Remove half-made files, collect spares of the right size. */
 enum status journal__spares_read(struct fiber *f, struct journal *journal) MUST_USE;
 

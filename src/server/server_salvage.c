@@ -83,7 +83,10 @@ static void note_loss(void *context, const struct store_loss *loss) {
                  loss->partition, loss->text);
         break;
     case STORE_LOSS_JOURNAL:
-        snprintf(text, sizeof text, "the newest changes, of any row of any table (%s)", loss->text);
+        snprintf(text, sizeof text,
+                 "the newest changes, perhaps: any row of any table may be an older version, or "
+                 "missing (%s)",
+                 loss->text);
         break;
     case STORE_LOSS_NOTE:
         snprintf(text, sizeof text, "%s", loss->text);

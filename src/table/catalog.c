@@ -148,6 +148,10 @@ enum status catalog_open(struct fiber *f, struct store *store, struct catalog **
     virtual__turns_register();
     atomic_flag_clear(&catalog->lock);
     enum status status = prepare(f, catalog);
+    if (status == STATUS_DATA_CORRUPTED && error_current()->hint[0] == '\0')
+        error_hint("The catalog is damaged. Restore a copy, or save what can be read with: satori "
+                   "salvage %s OUT",
+                   store_directory(store));
     if (status != STATUS_OK) {
         catalog_close(f, catalog);
         return status;

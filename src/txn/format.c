@@ -37,6 +37,33 @@ bool store_identity_decode(const uint8_t *bytes, struct store_identity *identity
     return identity_out->database_id != 0 && identity_out->partition_count > 0;
 }
 
+static const char STOP_MAGIC[8] = {'S', 'A', 'T', 'O', 'R', 'I', 'S', 'T'};
+
+static uint32_t stop_mark_checksum(const uint8_t *bytes) {
+    uint8_t copy[STOP_MARK_SIZE];
+    memcpy(copy, bytes, sizeof copy);
+    put_le32(copy + 12, 0);
+    return crc32c(0, copy, sizeof copy);
+}
+
+void stop_mark_encode(const struct stop_mark *mark, uint8_t *bytes) {
+    memset(bytes, 0, STOP_MARK_SIZE);
+    memcpy(bytes, STOP_MAGIC, sizeof STOP_MAGIC);
+    put_le32(bytes + 8, STOP_MARK_VERSION);
+    put_le64(bytes + 16, mark->database_id);
+    put_le64(bytes + 24, mark->last.value);
+    put_le32(bytes + 12, stop_mark_checksum(bytes));
+}
+
+bool stop_mark_decode(const uint8_t *bytes, struct stop_mark *mark_out) {
+    if (memcmp(bytes, STOP_MAGIC, sizeof STOP_MAGIC) != 0 ||
+        get_le32(bytes + 12) != stop_mark_checksum(bytes) ||
+        get_le32(bytes + 8) != STOP_MARK_VERSION)
+        return false;
+    *mark_out = (struct stop_mark){get_le64(bytes + 16), {get_le64(bytes + 24)}};
+    return true;
+}
+
 static size_t bytes_encode(struct slice bytes, uint8_t *at) {
     size_t prefix = varint_size(bytes.size);
     if (at != NULL) {

@@ -305,6 +305,34 @@ enum status recover__salvage(struct fiber *f, struct store *store,
     return status;
 }
 
+/*
+ * After a clean stop nothing of the journal is needed. Where it is damaged, or its end lost, it is
+ * begun anew behind the last commit. `status`: what opening it gave.
+ */
+static enum status journal_unneeded(struct fiber *f, struct store *store,
+                                    struct journal_options *options, enum status status) {
+    struct error kept = *error_current();
+    struct stop_mark mark;
+    bool found;
+    if (status != STATUS_OK && status != STATUS_DATA_CORRUPTED && status != STATUS_UNDEFINED_FILE)
+        return status;
+    TRY(stop_mark__read(f, store->directory, &found, &mark));
+    if (!found || mark.database_id != store->database_id ||
+        (status == STATUS_OK && journal_newest(store->journal).value >= mark.last.value)) {
+        *error_current() = kept;
+        return status;
+    }
+    LOG(LOG_WARNING, "txn",
+        "the journal is damaged and was begun anew; after a clean stop nothing "
+        "of it was needed: %s",
+        status == STATUS_OK ? "its end is missing" : kept.message);
+    if (store->journal != NULL)
+        journal_give_up(f, store);
+    options->restart = true;
+    options->last = mark.last;
+    return journal_open(f, options, NULL, &store->journal);
+}
+
 enum status recover__journal(struct fiber *f, struct store *store,
                              const struct store_options *options) {
     struct recovery *recovery = memory_alloc_zeroed(1, sizeof *recovery);
@@ -340,6 +368,8 @@ enum status recover__journal(struct fiber *f, struct store *store,
         if (status != STATUS_OK)
             journal_give_up(f, store);
     }
+    if (!options->create)
+        status = journal_unneeded(f, store, &journal_options, status);
     fiber_shield(f);
     for (unsigned i = 0; i < store->partition_count; i++)
         partition__bring_home(f, store, i);

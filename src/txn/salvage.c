@@ -133,6 +133,9 @@ enum status store_salvage_open(struct fiber *f, const struct store_salvage_optio
         status = lock_take(f, salvage);
     for (unsigned i = 0; i < salvage->partition_count && status == STATUS_OK; i++)
         status = partition_open(f, salvage, i);
+    struct stop_mark mark;
+    if (status == STATUS_OK)
+        status = stop_mark__read(f, salvage->directory, &salvage->stopped, &mark);
     if (status == STATUS_OK) {
         *salvage_out = salvage;
         return STATUS_OK;

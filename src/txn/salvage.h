@@ -11,10 +11,11 @@ struct store_salvage {
     const char *directory;
     struct file *lock_file;
     uint64_t database_id; /* 0: not known */
+    bool stopped;         /* cleanly: nothing of the journal is needed */
     unsigned partition_count;
     struct pager_salvage *pagers[PARTITIONS_MAX]; /* NULL: nothing can be read */
     uint64_t applied[PARTITIONS_MAX];             /* UINT64_MAX: the same */
-    uint64_t bytes; /* of all pages */
+    uint64_t bytes;                               /* of all pages */
 };
 
 void salvage__tell(struct store_salvage *salvage, enum store_loss_kind kind, unsigned partition,

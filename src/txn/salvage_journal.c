@@ -87,7 +87,8 @@ enum status store_salvage_replay(struct fiber *f, struct store_salvage *salvage,
     struct journal_salvage result;
     bool any = false;
     for (unsigned i = 0; i < salvage->partition_count; i++)
-        any = any || salvage->pagers[i] != NULL;
+        any = any || (salvage->pagers[i] != NULL &&
+                      (!salvage->stopped || pager_salvage_damage(salvage->pagers[i]) > 0));
     if (!any)
         return STATUS_OK;
     TRY(recover__salvage(f, store, &source, &result));

@@ -332,6 +332,7 @@ static enum status store_open_inside(struct fiber *f, const struct store_options
         TRY(identity_write(f, store));
     }
     TRY(creation_end(f, store));
+    TRY(stop_mark__remove(f, store->directory));
     return background__start(f, store);
 }
 
@@ -344,6 +345,9 @@ enum status store_open(struct fiber *f, const struct store_options *options,
     memset(store, 0, sizeof *store);
     snapshot__init(store, 0);
     enum status status = store_open_inside(f, options, store);
+    if (status == STATUS_DATA_CORRUPTED && error_current()->hint[0] == '\0')
+        error_hint("Restore a copy, or save what can be read with: satori salvage %s OUT",
+                   store->directory);
     if (status != STATUS_OK) {
         struct error kept = *error_current();
         if (store->journal != NULL)
@@ -395,7 +399,11 @@ enum status store_close(struct fiber *f, struct store *store) {
         large__free_retired(&store->partitions[i], store_horizon(store).value);
     enum status status = checkpoint__run(f, store);
     struct error kept = *error_current();
+    struct stop_mark mark = {store->database_id, journal_newest(store->journal)};
     journal_close(f, store->journal);
+    if (status == STATUS_OK && stop_mark__write(f, store->directory, &mark) != STATUS_OK)
+        LOG(LOG_WARNING, "txn", "cannot write the mark of a clean stop: %s",
+            error_current()->message);
     store_free(f, store);
     *error_current() = kept;
     fiber_unshield(f);

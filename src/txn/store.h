@@ -24,6 +24,7 @@
 #include "txn/layer.h"
 #include "txn/lock.h"
 #include "txn/txn.h"
+#include "txn/txn_format.h"
 
 enum {
     STORE_PATH_SIZE = 1024,
@@ -338,6 +339,13 @@ struct salvage_journal {
 enum status recover__salvage(struct fiber *f, struct store *store,
                              const struct salvage_journal *source,
                              struct journal_salvage *salvage_out) MUST_USE;
+
+/* ---- stop_mark.c */
+enum status stop_mark__read(struct fiber *f, const char *directory, bool *found_out,
+                            struct stop_mark *mark_out) MUST_USE;
+enum status stop_mark__write(struct fiber *f, const char *directory, const struct stop_mark *mark)
+    MUST_USE;
+enum status stop_mark__remove(struct fiber *f, const char *directory) MUST_USE;
 
 /* ---- checkpoint.c */
 enum status checkpoint__run(struct fiber *f, struct store *store) MUST_USE;

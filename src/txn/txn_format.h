@@ -5,6 +5,7 @@
  *
  *     DIR/satori.id      the identity, written last at creation
  *     DIR/satori.creating  empty; without satori.id, all here is the remains of a creation cut off
+ *     DIR/satori.stopped  after a clean stop, until the next start: the journal is not needed
  *     DIR/lock           locked by the process that has the database open
  *     DIR/journal/       see journal_format.h
  *     DIR/part-000/ ...  one for each partition, the pager's
@@ -18,6 +19,16 @@
  *         16    8  database id: random, not 0
  *         24    4  number of partitions
  *         28   36  zero
+ *
+ * Stop mark (32 bytes, little-endian): every commit up to the one it names is in the pages of every
+ * partition, and there is none behind it.
+ *
+ *     offset size
+ *          0    8  magic "SATORIST"
+ *          8    4  format version, 1
+ *         12    4  CRC-32C of the 32 bytes with this field zero
+ *         16    8  database id
+ *         24    8  number of the last commit
  *
  * Commit record: a stream of items, each a tag byte and its fields; numbers are varints.
  *
@@ -51,6 +62,15 @@ struct store_identity {
 void store_identity_encode(const struct store_identity *identity, uint8_t *bytes);
 /* False when damaged. A newer version is decoded only as far as its number. */
 bool store_identity_decode(const uint8_t *bytes, struct store_identity *identity_out);
+
+enum { STOP_MARK_VERSION = 1, STOP_MARK_SIZE = 32 };
+struct stop_mark {
+    uint64_t database_id;
+    struct commit_number last;
+};
+void stop_mark_encode(const struct stop_mark *mark, uint8_t *bytes);
+/* False when damaged or of another version. */
+bool stop_mark_decode(const uint8_t *bytes, struct stop_mark *mark_out);
 
 enum commit_tag {
     COMMIT_PARTITION = 1,
