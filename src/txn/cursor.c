@@ -4,9 +4,10 @@
  * The cursor works in steps. A step gathers a run of entries from the base (the rest of a leaf when
  * that is possible), which decides an interval of keys: from where the last step ended to the last
  * key gathered, or to the range's end when the base has no more. If neither history nor own writes
- * have anything in the interval, the base's entries go out as they lie in the pinned leaf. Else
- * they are copied, and the three layers are merged for the interval. The base is read before
- * history is asked (history.c says why). An interval with very much in it is cut short.
+ * have anything in the interval that the snapshot must see, the base's entries go out as they lie
+ * in the pinned leaf. Else what the layers say is merged over them; they are copied only if that
+ * may suspend, or takes more than one call to hand out. The base is read before history is asked
+ * (history.c says why). An interval with very much in it is cut short.
  */
 #include "base/base_bytes.h"
 #include "base/base_memory.h"
@@ -14,8 +15,10 @@
 
 enum { STEP_FIRST = 8, STEP_MAX = 256, STRIDE_MAX = 64, CLIP_COUNT = 512 };
 
+/* What a key held until `until`: for a snapshot before that, the lowest is right. */
 struct merged {
     struct txn_entry entry;
+    uint64_t until; /* UINT64_MAX: the base's, 0: the transaction's own */
     bool present;
 };
 
@@ -252,10 +255,11 @@ static enum status layer_begin(struct fiber *f, const struct txn_cursor *cursor,
                             interval->high_inclusive ? UINT64_MAX : 0);
 }
 
-/* Does the layer have entries in the interval? If more than a step should take, the interval is cut
-   short behind so many. */
+/* Does the layer have entries of commits from `since` on in the interval? If it has more, of any
+   commits, than a step should take, the interval is cut short behind so many. */
 static enum status layer_clip(struct fiber *f, struct txn_cursor *cursor, struct layer *layer,
-                              struct interval *interval, bool *touches, bool *clipped) {
+                              uint64_t since, struct interval *interval, bool *touches,
+                              bool *clipped) {
     struct layer_cursor place;
     if (layer->count == 0)
         return STATUS_OK;
@@ -263,7 +267,7 @@ static enum status layer_clip(struct fiber *f, struct txn_cursor *cursor, struct
     enum status status = layer_begin(f, cursor, layer, interval, &place);
     while (status == STATUS_OK && place.valid && place.entry.tree.value == cursor->tree->id.value &&
            interval_holds(interval, place.entry.key)) {
-        *touches = true;
+        *touches |= place.entry.commit >= since;
         if (++count == CLIP_COUNT) {
             interval_end(cursor, interval, arena_copy_slice(&cursor->arena, place.entry.key));
             *clipped = true;
@@ -307,11 +311,11 @@ static enum status layer_visit(struct fiber *f, struct txn_cursor *cursor, struc
 /* ---- merging ------------------------------------------------------------------------------- */
 
 static enum status ready_add(struct txn_cursor *cursor, struct slice key, struct slice value,
-                             bool present) {
+                             uint64_t until, bool present) {
     if (!memory_grow(&cursor->ready, &cursor->ready_capacity, cursor->ready_count + 1,
                      sizeof *cursor->ready))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    cursor->ready[cursor->ready_count++] = (struct merged){{key, value}, present};
+    cursor->ready[cursor->ready_count++] = (struct merged){{key, value}, until, present};
     return STATUS_OK;
 }
 
@@ -367,30 +371,35 @@ static enum status step_is_dirty(struct fiber *f, struct txn_cursor *cursor,
         for (int g = 0; g < 2; g++) {
             struct generation *generation = &cursor->partition->generations[g];
             if (tree->entry_count[g] > 0 && generation->end > snapshot)
-                TRY(layer_clip(f, cursor, &generation->layer, interval, dirty_out, &clipped));
+                TRY(layer_clip(f, cursor, &generation->layer, snapshot + 1, interval, dirty_out,
+                               &clipped));
         }
     }
     if (part != NULL)
-        TRY(layer_clip(f, cursor, &part->own, interval, dirty_out, &clipped));
+        TRY(layer_clip(f, cursor, &part->own, 0, interval, dirty_out, &clipped));
     if (part != NULL && cursor->range.newest)
-        TRY(layer_clip(f, cursor, &part->staged, interval, dirty_out, &clipped));
+        TRY(layer_clip(f, cursor, &part->staged, 0, interval, dirty_out, &clipped));
     if (clipped)
         copy_gathered(cursor);
     return clipped ? base_clip(f, cursor, interval) : STATUS_OK;
 }
 
-static enum status visit_history_key(struct txn_cursor *cursor, const struct layer_entry *entry) {
+/* The first of a key's entries that are later than the snapshot tells what the snapshot sees. */
+static enum status visit_history(struct txn_cursor *cursor, const struct layer_entry *entry) {
     if (entry->commit <= cursor->transaction->snapshot)
         return STATUS_OK;
     if (cursor->ready_count > 0 &&
         slice_equal(cursor->ready[cursor->ready_count - 1].entry.key, entry->key))
         return STATUS_OK;
-    return ready_add(cursor, arena_copy_slice(&cursor->arena, entry->key), SLICE_EMPTY, false);
+    return ready_add(cursor, arena_copy_slice(&cursor->arena, entry->key),
+                     arena_copy_slice(&cursor->arena, entry->value), entry->commit,
+                     history__entry_present(entry));
 }
 
 static enum status visit_own(struct txn_cursor *cursor, const struct layer_entry *entry) {
     return ready_add(cursor, arena_copy_slice(&cursor->arena, entry->key),
-                     arena_copy_slice(&cursor->arena, entry->value), entry->flags != CHANGE_DELETE);
+                     arena_copy_slice(&cursor->arena, entry->value), 0,
+                     entry->flags != CHANGE_DELETE);
 }
 
 /* A rising list of entries that live in the step's arena. */
@@ -413,7 +422,7 @@ static enum status list_take(struct txn_cursor *cursor, struct entry_list *list)
     return STATUS_OK;
 }
 
-/* `over` wins where both have a key. */
+/* Where both have a key, what held until an earlier commit wins; else `over`. */
 static enum status lists_merge(struct txn_cursor *cursor, const struct entry_list *under,
                                const struct entry_list *over, struct entry_list *merged_out) {
     size_t u = 0, o = 0;
@@ -423,8 +432,9 @@ static enum status lists_merge(struct txn_cursor *cursor, const struct entry_lis
                     : o == over->count
                         ? -1
                         : slice_compare(under->entries[u].entry.key, over->entries[o].entry.key);
-        const struct merged *take = order < 0 ? &under->entries[u] : &over->entries[o];
-        TRY(ready_add(cursor, take->entry.key, take->entry.value, take->present));
+        bool lower = order < 0 || (order == 0 && under->entries[u].until < over->entries[o].until);
+        const struct merged *take = lower ? &under->entries[u] : &over->entries[o];
+        TRY(ready_add(cursor, take->entry.key, take->entry.value, take->until, take->present));
         u += order <= 0;
         o += order >= 0;
     }
@@ -435,35 +445,41 @@ static enum status lists_merge(struct txn_cursor *cursor, const struct entry_lis
 static enum status base_list(struct txn_cursor *cursor, struct entry_list *list) {
     for (size_t i = 0; i < cursor->gathered; i++) {
         size_t at = cursor->range.backward ? cursor->gathered - 1 - i : i;
-        TRY(ready_add(cursor, cursor->keys[at], cursor->values[at], true));
+        TRY(ready_add(cursor, cursor->keys[at], cursor->values[at], UINT64_MAX, true));
     }
     return list_take(cursor, list);
 }
 
-/* Bring in the keys only history knows (absent until it says more), then ask it about all. */
-static enum status history_overlay(struct fiber *f, struct txn_cursor *cursor,
-                                   const struct interval *interval, struct entry_list *view) {
-    struct partition *partition = cursor->partition;
-    uint64_t snapshot = cursor->transaction->snapshot;
-    for (int g = 0; g < 2; g++) {
-        struct entry_list keys, merged;
-        if (cursor->tree->entry_count[g] == 0 || partition->generations[g].end <= snapshot)
-            continue;
-        TRY(layer_visit(f, cursor, &partition->generations[g].layer, interval, visit_history_key));
-        TRY(list_take(cursor, &keys));
-        TRY(lists_merge(cursor, &keys, view, &merged));
-        *view = merged;
-    }
+/* Runs of inserted rows that the snapshot must not see. */
+static void hide_runs(const struct txn_cursor *cursor, struct entry_list *view) {
     for (size_t i = 0; i < view->count; i++) {
         struct merged *entry = &view->entries[i];
-        struct history_answer answer;
-        TRY(history__get(f, partition, cursor->tree, entry->entry.key, snapshot, &cursor->arena,
-                         &answer));
-        if (answer.known) {
-            entry->present = answer.present;
-            entry->entry.value = answer.value;
-        }
+        if (entry->entry.key.size == 8 &&
+            history__run_commit(cursor->tree, cursor->transaction->snapshot,
+                                get_be64(entry->entry.key.data)) < entry->until)
+            entry->present = false;
     }
+}
+
+static enum status history_overlay(struct fiber *f, struct txn_cursor *cursor,
+                                   const struct interval *interval, struct entry_list *view) {
+    uint64_t snapshot = cursor->transaction->snapshot;
+    bool runs = runs_touch(cursor);
+    for (int g = 0; g < 2; g++) {
+        struct generation *generation = &cursor->partition->generations[g];
+        struct entry_list found, merged;
+        if (cursor->tree->entry_count[g] == 0 || generation->end <= snapshot)
+            continue;
+        TRY(layer_visit(f, cursor, &generation->layer, interval, visit_history));
+        TRY(list_take(cursor, &found));
+        if (found.count == 0)
+            continue;
+        TRY(lists_merge(cursor, view, &found, &merged));
+        *view = merged;
+        runs = true; /* a row that came and went since is in history only */
+    }
+    if (runs)
+        hide_runs(cursor, view);
     return STATUS_OK;
 }
 
@@ -480,9 +496,9 @@ static enum status own_overlay(struct fiber *f, struct txn_cursor *cursor, struc
 }
 
 static enum status step_merge(struct fiber *f, struct txn_cursor *cursor,
-                              struct transaction_part *part, const struct interval *interval) {
+                              struct transaction_part *part, const struct interval *interval,
+                              size_t count_max) {
     struct entry_list view;
-    copy_gathered(cursor);
     cursor->ready_count = 0;
     TRY(base_list(cursor, &view));
     if (!cursor->range.newest && cursor->tree->changed_newest > cursor->transaction->snapshot)
@@ -496,7 +512,13 @@ static enum status step_merge(struct fiber *f, struct txn_cursor *cursor,
         size_t at = cursor->range.backward ? view.count - 1 - i : i;
         const struct merged *entry = &view.entries[at];
         if (entry->present)
-            TRY(ready_add(cursor, entry->entry.key, entry->entry.value, true));
+            TRY(ready_add(cursor, entry->entry.key, entry->entry.value, entry->until, true));
+    }
+    if (cursor->ready_count > count_max && cursor->pinned) {
+        for (size_t i = 0; i < cursor->ready_count; i++)
+            cursor->ready[i].entry.value =
+                arena_copy_slice(&cursor->arena, cursor->ready[i].entry.value);
+        unpin(cursor);
     }
     return arena_status(&cursor->arena);
 }
@@ -528,7 +550,7 @@ static enum status step(struct fiber *f, struct txn_cursor *cursor, size_t count
     TRY(step_is_dirty(f, cursor, part, &interval, &dirty));
     *direct_out = !dirty;
     if (dirty)
-        TRY(step_merge(f, cursor, part, &interval));
+        TRY(step_merge(f, cursor, part, &interval, count_max));
     cursor->done = cursor->base_done;
     if (!cursor->done)
         edge_remember(cursor, &interval);

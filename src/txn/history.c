@@ -67,6 +67,22 @@ static uint64_t run_commit(const struct run_list *list, uint64_t key) {
     return at < list->count && list->runs[at].first <= key ? list->runs[at].commit : 0;
 }
 
+bool history__entry_present(const struct layer_entry *entry) {
+    return entry->flags == HISTORY_PRESENT;
+}
+
+uint64_t history__run_commit(const struct tree *tree, uint64_t snapshot, uint64_t key) {
+    uint64_t lowest = UINT64_MAX;
+    for (int g = 0; g < 2; g++) {
+        if (tree->runs[g].commit_max <= snapshot)
+            continue;
+        uint64_t commit = run_commit(&tree->runs[g], key);
+        if (commit > snapshot && commit < lowest)
+            lowest = commit;
+    }
+    return lowest;
+}
+
 bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t first,
                          uint64_t last) {
     for (int g = 0; g < 2; g++) {
@@ -254,15 +270,8 @@ static enum status lookup(struct fiber *f, struct partition *partition, const st
     }
     if (key.size != 8)
         return STATUS_OK;
-    for (int g = 0; g < 2; g++) {
-        if (tree->runs[g].commit_max <= snapshot)
-            continue;
-        uint64_t commit = run_commit(&tree->runs[g], get_be64(key.data));
-        if (commit > snapshot && commit < best) {
-            best = commit;
-            *answer = (struct history_answer){.known = true};
-        }
-    }
+    if (history__run_commit(tree, snapshot, get_be64(key.data)) < best)
+        *answer = (struct history_answer){.known = true};
     return STATUS_OK;
 }
 

@@ -235,16 +235,21 @@ enum status history__get(struct fiber *f, struct partition *partition, const str
 /* The newest change of the key in history is later than `snapshot`? */
 enum status history__changed(struct fiber *f, struct partition *partition, const struct tree *tree,
                              struct slice key, uint64_t snapshot, bool *changed_out) MUST_USE;
-/* File word (entry->tree has TREE_MOVED) where the key's value went at commit `number`. */
 /* Old values of the key that a snapshot from `horizon` on may read. */
 enum status history__count(struct fiber *f, struct partition *partition, const struct tree *tree,
                            struct slice key, uint64_t horizon, uint64_t *count_out) MUST_USE;
+/* File word (entry->tree has TREE_MOVED) where the key's value went at commit `number`. */
 enum status history__file_moved(struct fiber *f, struct partition *partition, uint64_t number,
                                 const struct layer_entry *entry) MUST_USE;
 /* The word about a key that a commit after `snapshot` left. *size_out 0: there is none. */
 enum status history__moved(struct fiber *f, struct partition *partition, struct tree_id tree,
                            struct slice key, uint64_t snapshot,
                            uint8_t moved_to[TXN_MOVED_SIZE_MAX], size_t *size_out) MUST_USE;
+/* Did the key of an entry of a generation's layer have a value before the entry's commit? */
+bool history__entry_present(const struct layer_entry *entry);
+/* The first commit after `snapshot` that inserted the key, as far as runs know; UINT64_MAX: none.
+ */
+uint64_t history__run_commit(const struct tree *tree, uint64_t snapshot, uint64_t key);
 /* Is any run of the tree newer than the snapshot and within the keys? */
 bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t first, uint64_t last);
 /* Drop the older generation and seal the younger one, if the horizon allows. */
