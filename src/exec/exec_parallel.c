@@ -36,8 +36,10 @@ static const struct plan_node *pipeline_source(const struct plan_node *node, boo
     for (;; node = node->left) {
         switch (node->kind) {
         case NODE_TABLE_SCAN:
-            return node->scan.index == NULL && !node->scan.table->on_catalog_partition &&
-                           exec__is_independent(node->scan.filter)
+            return (node->scan.index == NULL || exec__scan_may_refuse_index(node)) &&
+                           !node->scan.table->on_catalog_partition &&
+                           exec__is_independent(node->scan.filter) &&
+                           exec__is_independent(node->scan.index_condition)
                        ? node
                        : NULL;
         case NODE_FILTER:
@@ -79,6 +81,14 @@ static unsigned share_out(struct parallel *parallel, struct store *store, uint64
     return count;
 }
 
+/* Does the source read all rows, be it against the plan? */
+static enum status reads_all(struct fiber *f, struct operator_state *input, bool *all_out) {
+    while (input->left != NULL)
+        input = input->left;
+    *all_out = input->node->scan.index == NULL;
+    return *all_out ? STATUS_OK : exec__scan_refuses_index(f, input, all_out);
+}
+
 /* Build what the pipeline probes; false when a table does not fit and the pipeline must divide its
    rows itself. */
 static enum status build_tables(struct fiber *f, struct operator_state *input, bool *fits_out) {
@@ -112,7 +122,10 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
     TRY(table_row_count_estimate(f, &context, source->scan.table, &rows, &cold));
     if (rows < ROWS_THAT_PAY)
         return STATUS_OK;
-    bool fits;
+    bool fits, all;
+    TRY(reads_all(f, input, &all));
+    if (!all)
+        return STATUS_OK;
     TRY(build_tables(f, input, &fits));
     if (!fits)
         return STATUS_OK;

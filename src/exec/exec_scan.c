@@ -163,6 +163,12 @@ static uint64_t partitions_of(struct scan_operator *self, uint32_t any) {
     return table_scan_partitions(self->context.store, table, &options);
 }
 
+bool exec__scan_may_refuse_index(const struct plan_node *node) {
+    return node->scan.index != NULL && !node->scan.ordered && node->scan.any_count == 0 &&
+           node->scan.index_condition != NULL && !node->scan.table->on_catalog_partition &&
+           (node->scan.lower != NULL || node->scan.upper != NULL);
+}
+
 /* The bounds are known now, and what lies between them: many more rows than the planner thought may
    have come since ANALYZE, or with a parameter. Then all rows are read, as it would have chosen. */
 static enum status reconsider_index(struct fiber *f, struct scan_operator *self) {
@@ -170,9 +176,7 @@ static enum status reconsider_index(struct fiber *f, struct scan_operator *self)
     struct table_context context = self->context;
     uint64_t entries;
     self->options.index = node->scan.index;
-    if (node->scan.index == NULL || node->scan.ordered || node->scan.any_count > 0 || self->empty ||
-        node->scan.index_condition == NULL || node->scan.table->on_catalog_partition ||
-        (node->scan.lower == NULL && node->scan.upper == NULL))
+    if (self->empty || !exec__scan_may_refuse_index(node))
         return STATUS_OK;
     context.arena = &self->bound_arena;
     TRY(table_scan_estimate(f, &context, node->scan.table, &self->options, &entries));
@@ -188,6 +192,16 @@ static enum status reconsider_index(struct fiber *f, struct scan_operator *self)
     return self->index_filter != NULL
                ? STATUS_OK
                : exec__compile(self->base.local, node->scan.index_condition, &self->index_filter);
+}
+
+enum status exec__scan_refuses_index(struct fiber *f, struct operator_state *base,
+                                     bool *refuses_out) {
+    struct scan_operator *self = (struct scan_operator *)base;
+    ASSERT(base->node->kind == NODE_TABLE_SCAN && !self->prepared);
+    TRY(find_bounds(f, self));
+    TRY(reconsider_index(f, self));
+    *refuses_out = !self->empty && self->options.index == NULL;
+    return STATUS_OK;
 }
 
 static enum status prepare(struct fiber *f, struct scan_operator *self) {

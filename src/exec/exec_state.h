@@ -171,6 +171,11 @@ enum status exec__open_table_scan(struct fiber *, struct execution *, const stru
                                   struct operator_state **);
 /* A table scan that has not begun gives no row until it is reset. */
 void exec__scan_exhaust(struct operator_state *self);
+/* A plan's index that is not used after all when its range turns out to hold too much. `refuses`
+   asks that of a scan that has not begun; suspends. */
+bool exec__scan_may_refuse_index(const struct plan_node *node);
+enum status exec__scan_refuses_index(struct fiber *f, struct operator_state *self,
+                                     bool *refuses_out) MUST_USE;
 enum status exec__open_virtual_scan(struct fiber *, struct execution *, const struct plan_node *,
                                     struct operator_state **);
 enum status exec__open_function_scan(struct fiber *, struct execution *, const struct plan_node *,

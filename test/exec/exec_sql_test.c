@@ -456,6 +456,27 @@ static void ranges_are_measured_before_an_index_is_used(void **state) {
     sql_runner_close(runner);
 }
 
+/* Such a range is read by all cores. */
+static void a_refused_index_is_read_by_all_cores(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table t(k int primary key, v int)", "CREATE TABLE\n");
+    assert_sql(s, "insert into t select x, x % 100 from generate_series(1, 20000) x",
+               "INSERT 0 20000\n");
+    assert_sql(s, "analyze t", "ANALYZE\n");
+    assert_sql(s, "insert into t select x, x % 100 from generate_series(20001, 90000) x",
+               "INSERT 0 70000\n");
+    const char *plan = sql_run(s, "explain analyze select count(*) from t where k > 20000");
+    assert_non_null(strstr(plan, "Index Not Used: about "));
+    assert_non_null(strstr(plan, "rows=70000 loops=1"));
+    assert_sql(s, "select count(*), min(k), max(k), sum(k) from t where k > 20000 and k < 80001",
+               "60000|20001|80000|3000030000\n");
+    assert_sql(s, "select v, count(*) from t where k > 20000 group by v having v < 2 order by v",
+               "0|700\n1|700\n");
+    assert_sql(s, "select count(*) from t where k > 20000 and k < null::int", "0\n");
+    sql_runner_close(runner);
+}
+
 /* A condition that is tested on stored columns, and the same in a form that is not. */
 static void conditions_on_stored_columns_are_exact(void **state) {
     static const struct {
@@ -608,6 +629,7 @@ int main(void) {
         cmocka_unit_test(parallel_groups_equal_serial_ones),
         cmocka_unit_test(changes_by_key_reach_every_core),
         cmocka_unit_test(ranges_are_measured_before_an_index_is_used),
+        cmocka_unit_test(a_refused_index_is_read_by_all_cores),
         cmocka_unit_test(every_conjunct_is_tested_in_the_scan),
         cmocka_unit_test(conditions_on_stored_columns_are_exact),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
