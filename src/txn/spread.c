@@ -3,8 +3,8 @@
  * transaction calls no other core. A long scan has them dealt to all cores. The cores do their
  * parts of it side by side, so it is as slow as the slowest: a core that also serves sessions and
  * commits must have fewer. As long as scans come, partitions are therefore dealt anew from time to
- * time; a core gets as many as what latency work has lately left of it allows, but at least half,
- * for that is what latency work leaves to others (runtime/turn.h).
+ * time; a core gets as many as what latency work has lately left of it allows, but at least a
+ * third, for that is what latency work leaves to others (runtime/turn.h).
  */
 #include "txn/store.h"
 
@@ -71,7 +71,7 @@ static void measure_room(struct fiber *f, struct store *store, int64_t passed_ns
             atomic_exchange_explicit(&store->latency_us[c], turns.all_us, memory_order_relaxed);
         double used =
             passed_ns <= 0 ? 0 : (double)(turns.all_us - before) * 1e3 / (double)passed_ns;
-        room[c] = used < 0.5 ? 1 - used : 0.5;
+        room[c] = used < 2. / 3 ? 1 - used : 1. / 3;
     }
 }
 
