@@ -316,8 +316,10 @@ enum status bind_common_type(struct binder *b, uint32_t count, struct expression
     bool same_modifier = true;
     for (uint32_t i = 0; i < count; i++) {
         struct type type = items[i]->type;
-        if (type.id == TYPE_UNKNOWN)
+        if (type.id == TYPE_UNKNOWN) {
+            same_modifier = false; /* a literal has none */
             continue;
+        }
         if (chosen.id == TYPE_UNKNOWN) {
             chosen = type;
             continue;

@@ -27,3 +27,12 @@ select count(*) from t x where n <> any (select f from t y where y.n between 1 a
 select count(*) > 0 from pg_settings where name like '%mem%';
 reset work_mem;
 drop table t;
+-- a literal beside a limited type has no limit
+select 'a'::varchar(3) as x union all select 'abcd' order by 1;
+select 'a'::char(3) as x union all select 'abcd' order by 1;
+select x, length(x) from (values ('a'::varchar(2)), ('abcde'), (null)) v(x) order by 1;
+create table c as select 'abc'::varchar(3) as x union all select 'abcdef';
+select x, length(x) from c order by 1;
+insert into c values ('longer than any of them');
+drop table c;
+select 'a' || true, false || 'a', concat(true, 'a'), 'a' || 1.50 || date '2020-01-01';
