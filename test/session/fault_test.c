@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/base_log.h"
+#include "coverage.h"
 #include "runtime/backend.h"
 #include "runtime/runtime.h"
 #include "session/session.h"
@@ -61,6 +62,7 @@ static int fault(const struct operation *operation) {
         if (operation->kind == OPERATION_WRITE && at % 2 == 0)
             (void)!pwrite(operation->fd, operation->data, operation->size / 2,
                           (off_t)operation->offset);
+        coverage_dump();
         _exit(CUT_OFF);
     }
     return fault_at % 2 == 0 ? EIO : ENOSPC;
@@ -101,7 +103,9 @@ static int in_child(int (*body)(const void *argument), const void *argument, boo
         if (quiet)
             dup2(open(said, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
         log_level_set(LOG_ERROR);
-        _exit(body(argument));
+        int result = body(argument);
+        coverage_dump();
+        _exit(result);
     }
     int result;
     assert_int_equal(waitpid(child, &result, 0), child);
@@ -197,6 +201,7 @@ static int run_and_crash(const void *argument) {
     if (runner == NULL)
         abort();
     run_steps(sql_session_open(runner), argument);
+    coverage_dump();
     _exit(CUT_OFF);
 }
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coverage.h"
 #include "world.h"
 
 enum { PATIENCE_S = 120 };
@@ -54,6 +55,7 @@ static struct world_report run_seed(const struct world_options *options) {
         world_run(options, &report);
         fflush(stdout);
         (void)!write(ends[1], &report, sizeof report);
+        coverage_dump();
         _exit(0);
     }
     close(ends[1]);

@@ -27,6 +27,7 @@
 
 #include "base/base_hash.h"
 #include "base/base_memory.h"
+#include "coverage.h"
 #include "runtime/backend.h"
 #include "stage.h"
 
@@ -273,6 +274,7 @@ static _Noreturn void end_fork(enum verdict verdict) {
     said->verdict = verdict;
     memcpy(said->failure, stage->failure, sizeof stage->failure);
     fflush(stdout);
+    coverage_dump();
     _exit(0);
 }
 
@@ -513,6 +515,7 @@ static bool record_states(void) {
             printf("%s: %s\n", run.scenario->name, stage->failure);
         memcpy(shared, states, sizeof states);
         fflush(stdout);
+        coverage_dump();
         _exit(stage->failure[0] != '\0');
     }
     int status = 0;
