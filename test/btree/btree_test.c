@@ -577,6 +577,100 @@ static void the_node_format_is_as_committed(void **state) {
     assert_string_equal(node_check(node, &slot), "wrong key head");
 }
 
+/* ---- what node_check finds ---- */
+
+static struct node small_node(uint8_t *bytes, size_t size, unsigned level) {
+    struct node node = {bytes, (uint32_t)size};
+    struct slice upper = slice_of_text("applz");
+    memset(bytes, 0, size);
+    node_init(node, level, slice_of_text("appl"), &upper);
+    for (unsigned i = 0; i < 12; i++) {
+        char key[8];
+        int key_size = snprintf(key, sizeof key, "appl%s%c", i == 0 ? "a" : "e", 'a' + i);
+        struct slice value = slice_of(&i, sizeof i);
+        struct slice child = slice_of("12345678", NODE_CHILD_SIZE);
+        assert_true(
+            node_insert(node, i, slice_of(key, (size_t)key_size), level > 0 ? child : value));
+    }
+    return node;
+}
+
+static void a_broken_node_is_told_by_what_is_broken(void **state) {
+    static const struct {
+        unsigned level, at;
+        uint16_t value;
+        const char *problem;
+    } cases[] = {
+        {0, 0, 0x00B8, "not a tree node"},
+        {0, 26, 1, "reserved bytes are not zero"},
+        {0, 10, 500, "fences larger than the page"},
+        {0, 4, 40, "slots and records overlap"},
+        {0, 4, 511, "slots and records overlap"},
+        {0, 2, 60, "slots and records overlap"},
+        {0, 8, 3, "wrong prefix"},
+        {0, 32 + 4, 20, "record outside the heap"},
+        {0, 32 + 4, 511, "record outside the heap"},
+        {0, 32 + 6, 400, "record outside the heap"},
+        {0, 32 + 8, 7, "wrong key head"},
+        {0, 6, 9, "space does not add up"},
+        {1, 32 + 24 + 6, 1, NULL}, /* any, but one */
+    };
+    uint8_t bytes[512];
+    unsigned slot;
+    for (unsigned level = 0; level < 2; level++)
+        assert_null(node_check(small_node(bytes, sizeof bytes, level), &slot));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct node node = small_node(bytes, sizeof bytes, cases[i].level);
+        put_le16(bytes + cases[i].at, cases[i].value);
+        const char *problem = node_check(node, &slot);
+        assert_non_null(problem);
+        if (cases[i].problem != NULL)
+            assert_string_equal(problem, cases[i].problem);
+    }
+    /* A child pointer that is shorter; fences and keys in a wrong order. */
+    struct node node = small_node(bytes, sizeof bytes, 1);
+    uint8_t *record = node_record(node, 5);
+    put_le16(record, NODE_CHILD_SIZE - 1);
+    assert_string_equal(node_check(node, &slot), "child pointer of a wrong size");
+    node = small_node(bytes, sizeof bytes, 0);
+    uint8_t kept[NODE_SLOT_SIZE];
+    memcpy(kept, node_slot(node, 3), sizeof kept);
+    memcpy(node_slot(node, 3), node_slot(node, 4), sizeof kept);
+    memcpy(node_slot(node, 4), kept, sizeof kept);
+    assert_string_equal(node_check(node, &slot), "keys out of order");
+    node = small_node(bytes, sizeof bytes, 0);
+    bytes[sizeof bytes - 4 - 1] = 'a'; /* upper: "appla" */
+    assert_string_equal(node_check(node, &slot), "key at or above the upper fence");
+    bytes[sizeof bytes - 1] = 'z'; /* lower: "appz" */
+    assert_string_equal(node_check(node, &slot), "fences out of order");
+}
+
+/* A flipped bit of header or slots is found, or every entry reads as before. */
+static void flipped_bits_of_a_node_are_found_or_harmless(void **state) {
+    uint8_t sound[512], bytes[512];
+    small_node(sound, sizeof sound, 0);
+    struct node before = {sound, sizeof sound};
+    unsigned found = 0, harmless = 0, slot;
+    for (unsigned bit = 0; bit < (NODE_HEADER_SIZE + 12 * NODE_SLOT_SIZE) * 8; bit++) {
+        struct node node = {bytes, sizeof bytes};
+        memcpy(bytes, sound, sizeof bytes);
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        if (node_check(node, &slot) != NULL) {
+            found++;
+            continue;
+        }
+        harmless++;
+        assert_int_equal(node_count(node), node_count(before));
+        for (unsigned i = 0; i < node_count(node); i++) {
+            assert_true(slice_equal(node_key_rest(node, i), node_key_rest(before, i)));
+            assert_true(node_level(node) > 0 ||
+                        slice_equal(node_value(node, i), node_value(before, i)));
+        }
+    }
+    /* Level and appends are hints, so is the count of the tree's entries. */
+    assert_true(found > 0 && harmless <= 8 + 8 + 64);
+}
+
 int main(int argument_count, char **arguments) {
     if (argument_count > 1)
         cmocka_set_test_filter(arguments[1]);
@@ -587,6 +681,8 @@ int main(int argument_count, char **arguments) {
         cmocka_unit_test(loading_packs_leaves_and_estimates_are_near),
         cmocka_unit_test(entries_beyond_the_limits_are_refused),
         cmocka_unit_test(the_node_format_is_as_committed),
+        cmocka_unit_test(a_broken_node_is_told_by_what_is_broken),
+        cmocka_unit_test(flipped_bits_of_a_node_are_found_or_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "journal_fixture.h"
 
+#include "base/base_bytes.h"
+#include "base/base_hash.h"
 #include "base/base_memory.h"
 
 enum { SEGMENT = 256 << 10 };
@@ -521,11 +523,118 @@ static void segment_header_has_its_golden_bytes(void **state) {
                      JOURNAL_HEADER_DAMAGED);
 }
 
+/* ---- what decoders refuse though the checksum is right ---- */
+
+static void header_seal(uint8_t *block) {
+    put_le32(block + 12, 0);
+    put_le32(block + 12, crc32c(0, block, JOURNAL_BLOCK_SIZE));
+}
+
+static void every_field_of_a_segment_header_is_looked_at(void **state) {
+    static const struct {
+        unsigned at, size;
+        uint64_t value;
+        enum journal_header_result result;
+    } cases[] = {
+        {0, 1, 'X', JOURNAL_HEADER_DAMAGED},   {8, 4, 99, JOURNAL_HEADER_VERSION_UNKNOWN},
+        {24, 8, 0, JOURNAL_HEADER_DAMAGED},    {24, 8, 9, JOURNAL_HEADER_VALID},
+        {32, 8, 4097, JOURNAL_HEADER_DAMAGED}, {40, 8, 0, JOURNAL_HEADER_DAMAGED},
+        {48, 8, 0, JOURNAL_HEADER_DAMAGED},    {56, 8, 0, JOURNAL_HEADER_VALID},
+        {64, 1, 2, JOURNAL_HEADER_DAMAGED},    {64, 1, 0, JOURNAL_HEADER_VALID},
+        {65, 1, 1, JOURNAL_HEADER_DAMAGED},    {4095, 1, 1, JOURNAL_HEADER_DAMAGED},
+    };
+    struct journal_segment_header header = {.database_id = 7,
+                                            .sequence = 3,
+                                            .size = 64 << 20,
+                                            .first_number = 41,
+                                            .first_frame = 17,
+                                            .previous_hash = 5,
+                                            .continues = true};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t block[JOURNAL_BLOCK_SIZE];
+        struct journal_segment_header decoded = {0};
+        uint32_t version = 0;
+        journal_segment_header_encode(&header, block);
+        for (unsigned b = 0; b < cases[i].size; b++)
+            block[cases[i].at + b] = (uint8_t)(cases[i].value >> 8 * b);
+        enum journal_header_result unsealed =
+            journal_segment_header_decode(block, &decoded, &version);
+        header_seal(block);
+        assert_int_equal(journal_segment_header_decode(block, &decoded, &version), cases[i].result);
+        assert_int_equal(unsealed, JOURNAL_HEADER_DAMAGED);
+    }
+}
+
+static void every_field_of_a_frame_is_looked_at(void **state) {
+    static const struct {
+        unsigned at, size;
+        uint64_t value;
+        bool valid;
+    } cases[] = {
+        {0, 1, 'X', false},     {40, 4, 0, false},      {40, 4, 2, true},      {44, 4, 0, false},
+        {44, 4, 9000, false},   {44, 4, 6, false},      {48, 1, 0, false},     {48, 1, 3, false},
+        {48, 2, 0x0102, false}, {48, 2, 0x0301, false}, {49, 1, 1, false},     {50, 1, 1, false},
+        {63, 1, 1, false},      {8, 8, 77, true},       {64 + 7, 1, 1, false}, {64, 1, 0xFF, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t frame[JOURNAL_BLOCK_SIZE] = {0};
+        uint64_t hash;
+        struct journal_frame_header header = {.segment = 2,
+                                              .frame = 3,
+                                              .first_number = 4,
+                                              .record_count = 1,
+                                              .payload_size = 7,
+                                              .kind = JOURNAL_FRAME_RECORDS};
+        struct journal_frame_header decoded;
+        memset(frame + 64, 1, 7);
+        journal_frame_encode(&header, 0xABCD, frame, &hash);
+        assert_true(journal_frame_decode(frame, sizeof frame, 0xABCD, &decoded, &hash));
+        for (unsigned b = 0; b < cases[i].size; b++)
+            frame[cases[i].at + b] = (uint8_t)(cases[i].value >> 8 * b);
+        uint32_t payload = get_le32(frame + 44) < 4000 ? get_le32(frame + 44) : 7;
+        put_le32(frame + 4, crc32c((uint32_t)hash_u64(0xABCD), frame + 8,
+                                   JOURNAL_FRAME_HEADER_SIZE - 8 + payload));
+        if (journal_frame_decode(frame, sizeof frame, 0xABCD, &decoded, &hash) != cases[i].valid)
+            fail_msg("case %zu", i);
+    }
+}
+
+static enum status options_body(struct fiber *f, void *argument) {
+    char path[2048], long_path[5000];
+    memset(long_path, 'x', sizeof long_path - 1);
+    long_path[sizeof long_path - 1] = '\0';
+    snprintf(path, sizeof path, "%s/journal", fixture_root);
+    struct {
+        const char *directory;
+        uint64_t segment_size;
+        enum status status;
+    } cases[] = {{long_path, 0, STATUS_NAME_TOO_LONG},
+                 {path, 100, STATUS_INVALID_PARAMETER_VALUE},
+                 {path, (256 << 10) + 1, STATUS_INVALID_PARAMETER_VALUE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct journal *journal = NULL;
+        struct journal_options options = {.directory = cases[i].directory,
+                                          .database_id = 1,
+                                          .segment_size = cases[i].segment_size};
+        assert_int_equal(journal_open(f, &options, NULL, &journal), cases[i].status);
+        assert_null(journal);
+        error_clear();
+    }
+    return STATUS_OK;
+}
+
+static void options_are_looked_at(void **state) {
+    fixture_run(options_body, 1, RUNTIME_BACKEND_AUTO);
+}
+
 int main(void) {
     setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failure on a fiber cannot jump out of it */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frame_has_its_golden_bytes),
         cmocka_unit_test(segment_header_has_its_golden_bytes),
+        cmocka_unit_test(every_field_of_a_segment_header_is_looked_at),
+        cmocka_unit_test(every_field_of_a_frame_is_looked_at),
+        cmocka_unit_test(options_are_looked_at),
         cmocka_unit_test(records_come_back_in_order),
         cmocka_unit_test(records_come_back_in_order_posix),
         cmocka_unit_test(large_record_given_up_never_existed),
