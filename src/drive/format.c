@@ -161,12 +161,31 @@ bool entry_decode(const struct geometry *geometry, const uint8_t *base, uint64_t
 }
 
 bool entry_good(const struct geometry *geometry, const uint8_t *base, const struct entry *entry) {
-    if (geometry->format == 1)
-        return crc32_zlib(0, entry->value.data, entry->value.size) == entry->checksum;
-    uint32_t checksum =
-        header_checksum(geometry, entry->start, base + entry->start, entry->key.size);
-    if (checksum != entry->header_checksum)
-        return false;
-    uint64_t from = entry->start + FORMAT_ENTRY_HEADER_SIZE + entry->key.size;
-    return crc32c(checksum, base + from, (size_t)(entry->end - from)) == entry->checksum;
+    return entry_good_in_pieces(geometry, base, entry, UINT64_MAX, NULL, NULL);
+}
+
+bool entry_good_in_pieces(const struct geometry *geometry, const uint8_t *base,
+                          const struct entry *entry, uint64_t piece,
+                          void (*seen)(void *context, uint64_t offset, uint64_t size),
+                          void *context) {
+    bool chained = geometry->format == 1;
+    uint64_t at = entry->start, end = entry->end;
+    uint32_t checksum = 0;
+    if (chained) {
+        end -= FORMAT_CHAIN_TRAILER_SIZE;
+    } else {
+        checksum = header_checksum(geometry, entry->start, base + entry->start, entry->key.size);
+        if (checksum != entry->header_checksum)
+            return false;
+        at += FORMAT_ENTRY_HEADER_SIZE + entry->key.size;
+    }
+    while (at < end) {
+        size_t size = (size_t)(end - at < piece ? end - at : piece);
+        checksum =
+            chained ? crc32_zlib(checksum, base + at, size) : crc32c(checksum, base + at, size);
+        if (seen != NULL)
+            seen(context, at, size);
+        at += size;
+    }
+    return checksum == entry->checksum;
 }

@@ -112,6 +112,11 @@ bool entry_header_good(const struct geometry *geometry, const uint8_t *base,
                        const struct entry *entry);
 /* Is every byte as it was written? */
 bool entry_good(const struct geometry *geometry, const uint8_t *base, const struct entry *entry);
+/* The same, `piece` bytes at a time; `seen` is told which were read. */
+bool entry_good_in_pieces(const struct geometry *geometry, const uint8_t *base,
+                          const struct entry *entry, uint64_t piece,
+                          void (*seen)(void *context, uint64_t offset, uint64_t size),
+                          void *context);
 
 /* Where things will lie: the value's offset and the entry's end, of an entry that starts there. */
 static inline uint64_t entry_value_offset(const struct geometry *geometry, uint64_t start,

@@ -7,8 +7,6 @@
 
 /* Fewer entries than this are walked faster than a second file is looked after. */
 enum { SNAPSHOT_ENTRIES_MIN = 10000, SNAPSHOT_LAG = 64 };
-/* At most so much of what nobody vouches for is read at opening. */
-enum { TAIL_CHECK_MAX = 64 << 20 };
 
 /* ---- what is in the file --------------------------------------------------------------------- */
 
@@ -67,18 +65,7 @@ static enum status begin_recovery(struct drive *drive, struct recovery *recovery
 /* Where the part begins that must be verified because nobody vouches for it. */
 static uint64_t unsure_from(const struct recovery *recovery) {
     uint64_t from = recovery->sealed > recovery->from ? recovery->sealed : recovery->from;
-    uint64_t end = recovery->figures.end;
-    if (end - from <= TAIL_CHECK_MAX)
-        return from;
-    uint64_t at = end - TAIL_CHECK_MAX; /* the batch after the next entry that ends one */
-    struct entry entry;
-    at = recover__next_entry(recovery->geometry, recovery->base, at, end);
-    while (at < end && entry_decode(recovery->geometry, recovery->base, end, at, &entry)) {
-        at = entry.end;
-        if (entry.flags & ENTRY_ENDS_BATCH)
-            return at < end ? at : from;
-    }
-    return from;
+    return recovery->tail_from > from ? recovery->tail_from : from;
 }
 
 static enum status recover(struct drive *drive, struct recovery *recovery, uint64_t size) {
@@ -86,10 +73,11 @@ static enum status recover(struct drive *drive, struct recovery *recovery, uint6
         TRY(begin_recovery(drive, recovery, limit));
         TRY(read_entries(recovery, limit));
         uint64_t end = recovery->figures.end;
-        uint64_t sound = recovery->geometry->format == 1
-                             ? end
-                             : recover__first_bad_batch(recovery, unsure_from(recovery));
-        if (sound == end)
+        if (recovery->geometry->format == 1)
+            break;
+        uint64_t sound = end < limit ? end /* again, now that the end is known: tail_from */
+                                     : recover__first_bad_batch(recovery, unsure_from(recovery));
+        if (sound == limit)
             break;
         limit = sound;
     }

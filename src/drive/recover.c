@@ -4,6 +4,11 @@
  */
 #include "drive/store.h"
 
+enum {
+    TAIL_CHECK_MAX = 64 << 20, /* so much of what nobody vouches for is read at opening */
+    CHECK_PIECE = 8 << 20,
+};
+
 void recover__damage(struct drive *drive, uint64_t from, uint64_t to) {
     struct drive_recovery *recovery = &drive->recovery;
     if (recovery->damage_count < DRIVE_DAMAGE_MAX)
@@ -128,6 +133,8 @@ enum status recover__entries(struct recovery *recovery, uint64_t size) {
         at = entry.end;
         if (entry.flags & ENTRY_ENDS_BATCH) {
             TRY(take_range(recovery, batch, at));
+            if (recovery->tail_from + TAIL_CHECK_MAX < size)
+                recovery->tail_from = batch;
             batch = at;
             recovery->batches_unsealed += entry.kind != ENTRY_SEAL;
         }
@@ -135,12 +142,24 @@ enum status recover__entries(struct recovery *recovery, uint64_t size) {
     return STATUS_OK;
 }
 
-uint64_t recover__first_bad_batch(const struct recovery *recovery, uint64_t from) {
+static void let_go(void *context, uint64_t offset, uint64_t size) {
+    const struct recovery *recovery = context;
+    plain_advise(recovery->base, offset, size, PLAIN_DROP);
+}
+
+/* With --memory a large entry does not stay in it. */
+static bool is_good(struct recovery *recovery, const struct entry *entry) {
+    bool large = recovery->drive->options.memory != 0 && entry->end - entry->start > CHECK_PIECE;
+    return entry_good_in_pieces(recovery->geometry, recovery->base, entry, CHECK_PIECE,
+                                large ? let_go : NULL, recovery);
+}
+
+uint64_t recover__first_bad_batch(struct recovery *recovery, uint64_t from) {
     uint64_t end = recovery->figures.end, batch = from, at = from;
     struct entry entry;
     while (at < end) {
         if (!entry_decode(recovery->geometry, recovery->base, end, at, &entry) ||
-            !entry_good(recovery->geometry, recovery->base, &entry))
+            !is_good(recovery, &entry))
             return batch;
         at = entry.end;
         if (entry.flags & ENTRY_ENDS_BATCH)

@@ -176,7 +176,8 @@ struct recovery {
     uint64_t from;       /* complete up to here (a snapshot) */
     struct table *table; /* grows */
     struct figures figures;
-    uint64_t sealed; /* place of the last sealed entry seen */
+    uint64_t sealed;    /* place of the last sealed entry seen */
+    uint64_t tail_from; /* the first batch in the last TAIL_CHECK_MAX bytes, or the last one */
     uint64_t batches_unsealed;
     uint64_t clean_end;
     uint64_t walked;
@@ -187,7 +188,7 @@ struct recovery {
 enum status recover__entries(struct recovery *recovery, uint64_t size) MUST_USE;
 enum status recover__chain(struct recovery *recovery, uint64_t size) MUST_USE;
 /* Format 2: the first batch in from .. figures.end that fails its checksums, or figures.end. */
-uint64_t recover__first_bad_batch(const struct recovery *recovery, uint64_t from);
+uint64_t recover__first_bad_batch(struct recovery *recovery, uint64_t from);
 /* Take one entry into the index, newest so far. */
 enum status recover__take(struct recovery *recovery, const struct entry *entry) MUST_USE;
 void recover__damage(struct drive *drive, uint64_t from, uint64_t to);

@@ -42,11 +42,15 @@ static bool go_on(struct verify *v, unsigned index, uint64_t size) {
     return !atomic_load(&v->stopped);
 }
 
-static bool check_entry(const struct verify *v, const struct entry *entry) {
-    bool good = entry_good(view_geometry(v->view), v->view->mapping->base, entry);
-    if (v->memory != 0 && entry->end - entry->start > v->memory)
-        plain_advise(v->view->mapping->base, entry->start, entry->end - entry->start, PLAIN_DROP);
-    return good;
+static void let_go(void *context, uint64_t offset, uint64_t size) {
+    const struct verify *v = context;
+    plain_advise(v->view->mapping->base, offset, size, PLAIN_DROP);
+}
+
+static bool check_entry(struct verify *v, const struct entry *entry) {
+    bool large = v->memory != 0 && entry->end - entry->start > TICK_BYTES;
+    return entry_good_in_pieces(view_geometry(v->view), v->view->mapping->base, entry, TICK_BYTES,
+                                large ? let_go : NULL, v);
 }
 
 static enum status verify_plain(struct verify *v, struct part *part, unsigned index) {

@@ -52,8 +52,11 @@ enum status drive_run_delete(struct drive_command *command) {
         items[i] =
             (struct drive_item){.key = slice_of_text(command->operands[i + 1]), .is_delete = true};
     enum status status = drive_batch(drive, items, count, command->durability);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         deleted += items[i].existed;
+        if (status == STATUS_OK && !items[i].existed)
+            fprintf(stderr, "satori: there is no key \"%s\"\n", command->operands[i + 1]);
+    }
     memory_free(items);
     status = drive_command_finish(drive, status);
     if (status == STATUS_OK && command->json)
