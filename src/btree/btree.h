@@ -104,11 +104,22 @@ enum status btree_cursor_value(struct fiber *f, struct btree_cursor *cursor, boo
                                struct slice *value_out) MUST_USE;
 
 /* The fast path of scans: hand out the rest of the current leaf at once, from the cursor's entry
-   forward, at most `count_max`; values point into the pinned leaf, keys are written whole into
-   `key_bytes` (key_stride bytes each, for trees whose keys are of that fixed size; pass stride 0
-   to skip keys). The cursor then stands on the entry after them (or off the end), keeping the old
-   leaf pinned in *pin until btree_unpin: slices stay valid until then, provided no suspension
-   lets somebody change the leaf, so consume or copy before suspending. */
+   forward, at most `count_max`. The cursor then stands on the entry after them (or off the end),
+   keeping the old leaf pinned in *pin until btree_unpin. */
+struct btree_run {
+    uint32_t first, count; /* entries of the leaf */
+    uint32_t leaf_count;   /* all of them */
+};
+enum status btree_cursor_take_run(struct fiber *f, struct btree_cursor *cursor, size_t count_max,
+                                  struct btree_run *run_out, struct btree_pin *pin) MUST_USE;
+/* Entries first .. first + count of a leaf that is pinned and was not changed since: values
+   (`values_out` NULL: none) point into it, keys are written whole into `key_bytes` (key_stride
+   bytes each, for trees whose keys are of that fixed size; 0: none). DATA_CORRUPTED. */
+enum status btree_leaf_entries(const struct btree *tree, const struct btree_pin *pin,
+                               uint32_t first, uint32_t count, struct slice *values_out,
+                               uint8_t *key_bytes, size_t key_stride) MUST_USE;
+/* Both at once. Slices stay valid until btree_unpin, provided no suspension lets somebody change
+   the leaf, so consume or copy before suspending. */
 enum status btree_cursor_take(struct fiber *f, struct btree_cursor *cursor, size_t count_max,
                               struct slice *values_out, uint8_t *key_bytes, size_t key_stride,
                               size_t *count_out, struct btree_pin *pin) MUST_USE;

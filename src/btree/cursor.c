@@ -264,38 +264,40 @@ static void copy_short_key(struct node node, unsigned slot, uint64_t prefix, uns
 
 /* Records lie in no order and are mostly not in the cache: they are asked for some entries ahead,
    and keys are taken from the slots where that is possible. */
-static enum status copy_entries(const struct btree *tree, struct node node, struct page_id page,
-                                unsigned first, size_t count, struct slice *values_out,
-                                uint8_t *key_bytes, size_t stride) {
+enum status btree_leaf_entries(const struct btree *tree, const struct btree_pin *pin,
+                               uint32_t first, uint32_t count, struct slice *values_out,
+                               uint8_t *key_bytes, size_t stride) {
+    struct node node = page_node(pin->page);
+    ASSERT(first + count <= node_count(node));
     uint8_t start[8] = {0};
     unsigned prefix_size = node_prefix_size(node);
     bool is_short = stride == 8 && prefix_size <= 8 && prefix_size >= 4;
     if (is_short)
         memcpy(start, node_prefix(node).data, prefix_size);
     uint64_t prefix = get_be64(start);
-    for (size_t i = 0; i < count; i++) {
-        unsigned slot = first + (unsigned)i;
-        if (i + ENTRIES_AHEAD < count) {
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned slot = first + i;
+        if (values_out != NULL && i + ENTRIES_AHEAD < count) {
             const uint8_t *record = node_record(node, slot + ENTRIES_AHEAD);
             __builtin_prefetch(record);
             __builtin_prefetch(record + 64);
         }
         if (stride > 0 && node_key_size(node, slot) != stride)
-            return tree__damaged(tree, page, slot, "key of an unexpected size");
+            return tree__damaged(tree, pin->page->id, slot, "key of an unexpected size");
         if (is_short)
             copy_short_key(node, slot, prefix, prefix_size * 8, key_bytes + i * stride);
         else if (stride > 0)
             node_key_copy(node, slot, key_bytes + i * stride);
-        values_out[i] = node_value(node, slot);
+        if (values_out != NULL)
+            values_out[i] = node_value(node, slot);
     }
     return STATUS_OK;
 }
 
-enum status btree_cursor_take(struct fiber *f, struct btree_cursor *cursor, size_t count_max,
-                              struct slice *values_out, uint8_t *key_bytes, size_t key_stride,
-                              size_t *count_out, struct btree_pin *pin) {
+enum status btree_cursor_take_run(struct fiber *f, struct btree_cursor *cursor, size_t count_max,
+                                  struct btree_run *run_out, struct btree_pin *pin) {
     struct btree *tree = cursor->tree;
-    *count_out = 0;
+    *run_out = (struct btree_run){0};
     *pin = (struct btree_pin){0};
     for (;;) {
         if (!cursor->positioned || count_max == 0)
@@ -326,16 +328,31 @@ enum status btree_cursor_take(struct fiber *f, struct btree_cursor *cursor, size
         } else {
             count = count_max;
         }
-        enum status status =
-            copy_entries(tree, node, leaf->id, first, count, values_out, key_bytes, key_stride);
-        if (status == STATUS_OK)
-            status = stand_on(cursor, next);
+        enum status status = stand_on(cursor, next);
         if (status != STATUS_OK) {
             pager_unpin(tree->pager, leaf);
             return status;
         }
-        *count_out = count;
+        *run_out = (struct btree_run){first, (uint32_t)count, node_count(node)};
         *pin = (struct btree_pin){tree->pager, leaf};
         return STATUS_OK;
     }
+}
+
+enum status btree_cursor_take(struct fiber *f, struct btree_cursor *cursor, size_t count_max,
+                              struct slice *values_out, uint8_t *key_bytes, size_t key_stride,
+                              size_t *count_out, struct btree_pin *pin) {
+    struct btree_run run;
+    *count_out = 0;
+    TRY(btree_cursor_take_run(f, cursor, count_max, &run, pin));
+    if (run.count == 0)
+        return STATUS_OK;
+    enum status status = btree_leaf_entries(cursor->tree, pin, run.first, run.count, values_out,
+                                            key_bytes, key_stride);
+    if (status != STATUS_OK) {
+        btree_unpin(pin);
+        return status;
+    }
+    *count_out = run.count;
+    return STATUS_OK;
 }

@@ -84,14 +84,15 @@ static uint64_t shared_part(const struct budget_share *share, uint64_t bytes) {
     return bytes > share->guaranteed ? bytes - share->guaranteed : 0;
 }
 
-bool budget_take(struct budget_share *share, uint64_t size) {
+/* `wish`: being refused is told to those who have more than their share. */
+static bool take(struct budget_share *share, uint64_t size, bool wish) {
     struct page_budget *budget = share->budget;
     uint64_t more = shared_part(share, share->bytes + size) - shared_part(share, share->bytes);
     if (more > 0) {
         uint64_t before = atomic_fetch_add(&budget->shared_used, more);
         if (before + more > budget->shared_max) {
             atomic_fetch_sub(&budget->shared_used, more);
-            if (share->bytes + size <= budget->fair_share &&
+            if (wish && share->bytes + size <= budget->fair_share &&
                 atomic_load_explicit(&budget->wanted, memory_order_relaxed) < budget->fair_share)
                 atomic_fetch_add(&budget->wanted, size);
             return false;
@@ -100,6 +101,14 @@ bool budget_take(struct budget_share *share, uint64_t size) {
     share->bytes += size;
     atomic_fetch_add(&budget->used, size);
     return true;
+}
+
+bool budget_take(struct budget_share *share, uint64_t size) {
+    return take(share, size, true);
+}
+
+bool budget_take_spare(struct budget_share *share, uint64_t size) {
+    return take(share, size, false);
 }
 
 /* Count down what starving pagers want; it is a wish, so being inexact is fine. */
@@ -151,8 +160,8 @@ static void stack_push(struct page_budget *budget, _Atomic uint64_t *stack, cons
     } while (!atomic_compare_exchange_weak(stack, &head, changed));
 }
 
-/* A frame of another size; free blocks make room for it. */
-static uint8_t *frame_map(struct page_budget *budget, uint32_t size) {
+/* Memory of another size is about to be taken: free blocks make room for it. */
+static void make_room(struct page_budget *budget, uint32_t size) {
     uint64_t resident = atomic_fetch_add(&budget->resident, size) + size;
     while (resident > budget->size_max) {
         uint8_t *block = stack_pop(budget, &budget->free_head);
@@ -162,6 +171,11 @@ static uint8_t *frame_map(struct page_budget *budget, uint32_t size) {
         stack_push(budget, &budget->discarded_head, block);
         resident = atomic_fetch_sub(&budget->resident, PAGE_SIZE) - PAGE_SIZE;
     }
+}
+
+/* A frame of another size. */
+static uint8_t *frame_map(struct page_budget *budget, uint32_t size) {
+    make_room(budget, size);
     uint8_t *frame = memory_alloc_pages(size);
     if (frame == NULL)
         atomic_fetch_sub(&budget->resident, size);
@@ -195,5 +209,18 @@ void budget_block_free(struct page_budget *budget, uint8_t *block, uint32_t size
         return;
     }
     memory_free_pages(block, size);
+    atomic_fetch_sub(&budget->resident, size);
+}
+
+void *budget_heap_alloc(struct page_budget *budget, uint32_t size) {
+    make_room(budget, size);
+    void *block = memory_alloc_aligned(64, size);
+    if (block == NULL)
+        atomic_fetch_sub(&budget->resident, size);
+    return block;
+}
+
+void budget_heap_free(struct page_budget *budget, void *block, uint32_t size) {
+    memory_free(block);
     atomic_fetch_sub(&budget->resident, size);
 }

@@ -14,6 +14,8 @@ struct budget_share {
 void budget_share_init(struct budget_share *share, struct page_budget *budget);
 /* False when the budget is spent. */
 bool budget_take(struct budget_share *share, uint64_t size);
+/* The same for what can be done without: a refusal is no sign of starving. */
+bool budget_take_spare(struct budget_share *share, uint64_t size);
 void budget_give(struct budget_share *share, uint64_t size);
 uint64_t budget_size_max(const struct page_budget *budget);
 /* Is somebody below its fair share starving while we hold more than ours? */
@@ -22,5 +24,8 @@ bool budget_must_yield(const struct budget_share *share);
 /* Memory for bytes taken, aligned to 4 KiB; NULL when the heap is empty. */
 uint8_t *budget_block_alloc(struct page_budget *budget, uint32_t size);
 void budget_block_free(struct page_budget *budget, uint8_t *block, uint32_t size);
+/* The same of any size, from the heap, aligned to 64. */
+void *budget_heap_alloc(struct page_budget *budget, uint32_t size);
+void budget_heap_free(struct page_budget *budget, void *block, uint32_t size);
 
 #endif

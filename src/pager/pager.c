@@ -62,6 +62,7 @@ static struct pager *pager_new(const struct pager_options *options) {
     list_init(&pager->chunks_once);
     list_init(&pager->chunks_again);
     list_init(&pager->cut);
+    list_init(&pager->companions);
     size_t size = strlen(options->directory) + sizeof "/pages";
     pager->path_pages = memory_alloc(size);
     if (pager->path_pages == NULL) {
@@ -352,6 +353,9 @@ static void leave_ghost(struct pager *pager, struct frame *frame) {
 void pager_modify(struct pager *pager, struct page *page) {
     struct frame *frame = (struct frame *)page;
     ASSERT(frame->pins > 0 && !frame->orphan && !frame->reading);
+    page->scanned = false;
+    if (__builtin_expect(page->accompanied, 0))
+        companion__drop(pager, frame);
     if (!frame->dirty)
         pool__set_dirty(pager, frame, false);
     else if (__builtin_expect(frame->cut, 0))
@@ -474,5 +478,6 @@ void pager_statistics(const struct pager *pager, struct pager_statistics *statis
         .hits = pager->hits,
         .evictions = pager->evictions,
         .checkpoints = pager->checkpoints,
+        .bytes_companions = pager->companion_bytes,
     };
 }

@@ -66,7 +66,9 @@ struct page {
     uint8_t *data;
     uint32_t size;
     bool temporary;
-    bool proven; /* the user's; false whenever the pager has filled or zeroed data */
+    bool proven;      /* the user's; false whenever the pager has filled or zeroed data */
+    bool scanned;     /* the user's; false then and after each pager_modify */
+    bool accompanied; /* the pager's: there is a companion */
     struct page_id id;
     /* pager-private fields follow in the frame */
 };
@@ -111,6 +113,19 @@ bool pager_room_ready(const struct pager *pager, uint64_t bytes);
 enum status pager_room_make(struct fiber *f, struct pager *pager, uint64_t bytes) MUST_USE;
 /* Does the reserve hold so many already? pager_reserve then would not suspend. */
 bool pager_reserve_ready(const struct pager *pager, unsigned count);
+
+/* ---- companions ------------------------------------------------------------------------- */
+
+/* A companion is memory beside a page that is in memory, for what its user has found out from the
+   page's content and can find out again. It goes when the page is modified, freed or evicted, and
+   before anything else goes when the budget is wanted for pages: so a look at it is good until the
+   next suspension or pager_modify. It counts against the budget, but takes only what is spare. */
+
+/* NULL: there is none. */
+void *pager_companion(const struct page *page);
+/* Make one of `size` bytes (aligned to 64, not zeroed), instead of the one there was; NULL when
+   there is no memory to spare. The page is pinned. Never suspends. */
+void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size);
 
 /* Roots: the directory of trees, published with the checkpoint. {0} when the tree is empty. */
 struct page_id pager_root(const struct pager *pager, struct tree_id tree);
@@ -160,6 +175,7 @@ bool pager_checkpoint_wanted(const struct pager *pager);
 struct pager_statistics {
     uint64_t pages_durable, pages_temporary, bytes_file, bytes_free, frames, frames_dirty;
     uint64_t reads, writes, hits, evictions, checkpoints;
+    uint64_t bytes_companions; /* of the budget */
 };
 void pager_statistics(const struct pager *pager, struct pager_statistics *statistics_out);
 

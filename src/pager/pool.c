@@ -61,6 +61,8 @@ struct frame *pool__try_new(struct pager *pager, uint32_t size) {
 
 void pool__delete(struct pager *pager, struct frame *frame) {
     ASSERT(frame->pins == 0 && !frame->dirty && !frame->reading && !frame->writing);
+    if (frame->page.accompanied)
+        companion__drop(pager, frame);
     uint32_t size = frame->size;
     budget_block_free(pager->share.budget, frame->block, size);
     memory_free(frame);
@@ -74,6 +76,8 @@ void pool__release(struct pager *pager, struct frame *frame) {
         pool__delete(pager, frame);
         return;
     }
+    if (frame->page.accompanied)
+        companion__drop(pager, frame);
     frame->referenced = frame->orphan = false;
     frame->extent = 0;
     frame->ghost = NULL;
@@ -88,7 +92,8 @@ void pool__install(struct pager *pager, struct frame *frame, struct page_id id) 
     ASSERT(frame->pins == 0 && pager->frame_count < pager->frame_capacity);
     frame->page.id = id;
     frame->page.temporary = page_is_temporary(id);
-    frame->page.proven = false;
+    frame->page.proven = frame->page.scanned = false;
+    ASSERT(!frame->page.accompanied);
     frame->pins = 1;
     frame->referenced = true;
     frame->clock_index = (uint32_t)pager->frame_count;
@@ -235,6 +240,8 @@ static bool evict_by_clock(struct pager *pager) {
 }
 
 bool pool__evict_one(struct pager *pager) {
+    if (companion__drop_one(pager))
+        return true;
     if (pager->chunk_bytes > pager->share.bytes / 4) {
         struct frame *frame = hand_next(pager);
         if (!frame->chunk && is_cold(frame) && !frame->dirty) {

@@ -65,6 +65,9 @@ struct frame {
     struct list chunk_link; /* of a chunk: in chunks_once or chunks_again (pool.c) */
     uint64_t chunk_used;    /* chunk_read when it was last asked for */
     bool chunk;
+    void *companion; /* companion.c */
+    uint32_t companion_size;
+    struct list companion_link; /* in companions, while there is one */
 };
 
 struct batch_item {
@@ -110,6 +113,8 @@ struct pager {
     size_t frame_total; /* with orphans and the reserve; the clock has room for all */
     struct list chunks_once, chunks_again; /* clean ones are evicted by the rule in pool.c */
     uint64_t chunk_bytes, chunk_read;      /* held now; bytes read or made, ever */
+    struct list companions;                /* frames that have one, the oldest first */
+    uint64_t companion_bytes;
     struct frame *reserve[RESERVE_MAX];
     unsigned reserve_count, reserve_keep;
     unsigned patience; /* pager_patience_begin */
@@ -179,6 +184,12 @@ void pool__wake(struct pager *pager);
 unsigned pool__cold_dirty(struct pager *pager, struct frame **frames_out);
 /* Evict one clean cold frame of any size and give its memory back; false if there is none. */
 bool pool__evict_one(struct pager *pager);
+
+/* ---- companion.c ---- */
+
+void companion__drop(struct pager *pager, struct frame *frame);
+/* The oldest one; false if there is none. */
+bool companion__drop_one(struct pager *pager);
 
 /* ---- flush.c: writing ---- */
 

@@ -91,7 +91,8 @@ struct block_scan {
     uint64_t range;
     struct txn_large header_large;
     struct block_header header;
-    uint64_t *mask; /* by place in the range: rows that newer ones hide */
+    uint64_t *mask;  /* by position in the block: rows that newer ones hide; NULL: none so far */
+    uint32_t *ranks; /* with a mask, of a block with a bitmap: rows before each of its words */
     bool masked;
     uint32_t position, batch_rows;
     struct arena arena; /* of the current block */
@@ -103,8 +104,9 @@ enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t l
 void block_scan_close(struct fiber *f, struct block_scan *scan);
 /* Go to the next block; scan->open false at the end. */
 enum status block_scan_next(struct fiber *f, struct block_scan *scan) MUST_USE;
-/* A newer row hides the one at this place. */
-void block_scan_hide(struct block_scan *scan, uint32_t place);
+/* Newer rows first + rows[i] of the block's range hide those in the block. */
+void block_scan_hide(struct block_scan *scan, struct row_id first, const uint32_t *rows,
+                     uint32_t count);
 
 /* The next rows of the current block that are not hidden and pass tests and filters (`selection`
    has room for VECTOR_SIZE). *count_out: rows of the vectors, 0 at the block's end. The first

@@ -140,19 +140,54 @@ enum status block_scan_next(struct fiber *f, struct block_scan *scan) {
 
 /* ---- hidden rows ------------------------------------------------------------------------- */
 
-void block_scan_hide(struct block_scan *scan, uint32_t place) {
-    ASSERT(scan->open && place < BLOCK_ROWS_MAX);
-    uint32_t position;
-    if (!block_position(&scan->header, place, &position))
-        return;
-    if (scan->mask == NULL) {
-        scan->mask = arena_alloc(&scan->arena, BLOCK_BITMAP_SIZE);
-        if (scan->mask == NULL)
-            return; /* arena_status says so before rows are given out */
-        memset(scan->mask, 0, BLOCK_BITMAP_SIZE);
+/* Have the mask, and what it takes to get from places to positions. False: no memory, which
+   arena_status says before rows are given out. */
+static bool mask_begin(struct block_scan *scan) {
+    const uint8_t *bitmap = scan->header.bitmap;
+    if (scan->mask != NULL)
+        return true;
+    uint64_t *mask = arena_alloc_zeroed(&scan->arena, BLOCK_BITMAP_SIZE);
+    scan->ranks = NULL;
+    if (mask != NULL && bitmap != NULL) {
+        scan->ranks = arena_alloc(&scan->arena, BLOCK_WORDS * sizeof *scan->ranks);
+        uint32_t rank = 0;
+        for (uint32_t word = 0; word < BLOCK_WORDS && scan->ranks != NULL; word++) {
+            scan->ranks[word] = rank;
+            rank += (uint32_t)__builtin_popcountll(get_le64(bitmap + word * 8));
+        }
     }
-    scan->mask[position / 64] |= 1ull << (position % 64);
-    scan->masked = true;
+    if (mask == NULL || (bitmap != NULL && scan->ranks == NULL))
+        return false;
+    scan->mask = mask;
+    return true;
+}
+
+/* As block_position, which counts from the bitmap's beginning each time. */
+static bool position_of(const struct block_scan *scan, uint32_t place, uint32_t *position_out) {
+    if (scan->header.bitmap == NULL) {
+        *position_out = place - scan->header.first; /* wraps below the first */
+        return *position_out < scan->header.rows;
+    }
+    uint64_t word = get_le64(scan->header.bitmap + place / 64 * 8);
+    *position_out =
+        scan->ranks[place / 64] + (uint32_t)__builtin_popcountll(word & ((1ull << place % 64) - 1));
+    return (word >> place % 64 & 1) != 0;
+}
+
+void block_scan_hide(struct block_scan *scan, struct row_id first, const uint32_t *rows,
+                     uint32_t count) {
+    ASSERT(scan->open);
+    if (!mask_begin(scan))
+        return;
+    uint64_t *mask = scan->mask;
+    for (uint32_t i = 0; i < count; i++) {
+        struct row_id row = {first.value + rows[i]};
+        uint32_t position;
+        if (!position_of(scan, block_place(row), &position))
+            continue;
+        mask[position / 64] |= 1ull << (position % 64);
+        scan->masked = true;
+    }
 }
 
 /* ---- rows --------------------------------------------------------------------------------- */

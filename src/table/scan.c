@@ -159,6 +159,7 @@ static enum status prepare(struct fiber *f, struct table_scan *scan,
     if (scan->index == NULL) {
         TRY(blocks_prepare(scan, options));
         TRY(scan__hot_tests_prepare(scan, options));
+        TRY(scan__leaf_prepare(scan));
     }
     TRY(arena_status(arena));
     return open_cursor(f, scan, options);
@@ -213,6 +214,8 @@ void table_scan_close(struct fiber *f, struct table_scan *scan) {
         block_scan_close(f, &scan->blocks);
     memory_free(scan->long_rows);
     buffer_release(&scan->keys);
+    if (scan->builder != NULL)
+        arena_release(&scan->builder->scratch);
     arena_release(&scan->rows);
     arena_release(&scan->arena);
     memory_free(scan);
@@ -296,6 +299,7 @@ static enum status long_row_note(struct table_scan *scan, struct row_id row) {
 
 /* From the entries to the rows that count, into row_bytes and addresses. */
 static enum status entries_sift(struct table_scan *scan, size_t *count, bool *has_outside_out) {
+    static const uint32_t no_distance = 0;
     uint16_t partition = (uint16_t)partition_number(scan->partition);
     size_t kept = 0;
     for (size_t i = 0; i < *count; i++) {
@@ -305,7 +309,7 @@ static enum status entries_sift(struct table_scan *scan, size_t *count, bool *ha
         if (scan->phase == SCAN_OVER) {
             if (stored.generation < scan->blocks.header.generation)
                 continue; /* a leftover: the block has it, or has it no more */
-            block_scan_hide(&scan->blocks, block_place(row));
+            block_scan_hide(&scan->blocks, row, &no_distance, 1);
         }
         scan->fresh_count++;
         bool skip = stored.deleted;
@@ -342,9 +346,17 @@ static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
    run. Its pointer and all that follows must be copied first, for reading it suspends. */
 static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t count_max) {
     size_t count;
-    TRY(txn_cursor_next(f, scan->cursor, scan->entries, count_max, &count));
+    struct txn_leaf leaf;
+    TRY(txn_cursor_next_run(f, scan->cursor, scan->entries, count_max, &leaf, &count));
     if (count == 0)
         return hot_rows_end(f, scan);
+    if (leaf.page != NULL) {
+        bool done;
+        TRY(scan__leaf_portion(scan, &leaf, &done));
+        if (done)
+            return STATUS_OK;
+        TRY(txn_leaf_entries(&leaf, scan->entries));
+    }
     bool has_outside = false;
     TRY(entries_sift(scan, &count, &has_outside));
     if (count > 0 && !has_outside)

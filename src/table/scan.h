@@ -3,6 +3,7 @@
 #define SCAN_H
 
 #include "table/block.h"
+#include "table/leaf_columns.h"
 
 enum {
     SCAN_ROWS_MAX = 256,   /* rows taken from a cursor at once */
@@ -62,7 +63,13 @@ struct table_scan {
     struct row_id *row_ids; /* VECTOR_SIZE; for addresses of a block's rows */
     struct hot_test *hot_tests;
     size_t hot_test_count;
-    bool skip_long; /* rows with values outside are noted, not given out */
+    /* columns beside leaves */
+    uint16_t *leaf_wanted; /* of the tests, then the decoded ones; NULL: not asked for */
+    uint32_t leaf_wanted_count;
+    uint32_t *leaf_guesses; /* for each test and each decoded column: where it was last */
+    struct leaf_builder *builder;
+    uint16_t *leaf_rows; /* SCAN_ROWS_MAX: entries of a run that count */
+    bool skip_long;      /* rows with values outside are noted, not given out */
     struct row_id *long_rows;
     size_t long_count, long_capacity;
     uint64_t fresh_count; /* hot rows (deleted ones too) that are newer than their block */
@@ -89,6 +96,12 @@ enum status scan__hot_tests_prepare(struct table_scan *scan,
 /* Drop those of row_bytes[0 .. *count) that fail a test, with their addresses. No row is outside.
  */
 enum status scan__hot_tests_run(struct table_scan *scan, size_t *count) MUST_USE;
+/* After the tests are prepared. */
+enum status scan__leaf_prepare(struct table_scan *scan) MUST_USE;
+/* The rows of a run into the batch from the columns beside its leaf. *done_out false: there are
+   none that would do, and nothing happened. Does not suspend. */
+enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *leaf, bool *done_out)
+    MUST_USE;
 /* The next portion of an index scan into the batch. */
 enum status scan__index_next(struct fiber *f, struct table_scan *scan) MUST_USE;
 

@@ -41,6 +41,9 @@ struct txn_cursor {
     uint8_t stride_keys[STEP_MAX * STRIDE_MAX];
     struct slice keys[STEP_MAX];
     size_t gathered;
+    /* of a leaf taken at once: which entries; only the first key and the last are there at first */
+    struct btree_run run;
+    bool filled;
     /* merged and not yet handed out */
     struct merged *ready;
     size_t ready_count, ready_next, ready_capacity;
@@ -131,19 +134,45 @@ static enum status base_begin(struct fiber *f, struct txn_cursor *cursor) {
 
 /* ---- gathering from the base --------------------------------------------------------------- */
 
-/* The rest of a leaf at once, values where they lie. */
+static enum status fill_key(struct txn_cursor *cursor, size_t i) {
+    size_t stride = cursor->range.key_stride;
+    uint8_t *bytes = cursor->stride_keys + i * stride;
+    cursor->keys[i] = slice_of(bytes, stride);
+    return btree_leaf_entries(&cursor->tree->base, &cursor->pin, cursor->run.first + (uint32_t)i, 1,
+                              NULL, bytes, stride);
+}
+
+/* The rest of a leaf at once, values where they lie. What suspends comes first: nothing moves
+   between here and fill. */
 static enum status gather_leaf(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
-    size_t stride = cursor->range.key_stride, count;
-    TRY(btree_cursor_take(f, &cursor->base, count_max, cursor->values, cursor->stride_keys, stride,
-                          &count, &cursor->pin));
-    cursor->pinned = true;
-    for (size_t i = 0; i < count; i++)
-        cursor->keys[i] = slice_of(cursor->stride_keys + i * stride, stride);
-    size_t all = count;
-    while (count > 0 && above_upper(&cursor->range, cursor->keys[count - 1]))
-        count--;
-    cursor->base_done = count < all || !cursor->base.positioned;
+    TRY(btree_cursor_take_run(f, &cursor->base, count_max, &cursor->run, &cursor->pin));
+    cursor->pinned = cursor->run.count > 0;
+    size_t count = cursor->run.count;
+    cursor->filled = false;
+    for (; count > 0; count--) {
+        TRY(fill_key(cursor, count - 1));
+        if (!above_upper(&cursor->range, cursor->keys[count - 1]))
+            break;
+    }
+    if (count > 1)
+        TRY(fill_key(cursor, 0));
+    cursor->base_done = count < cursor->run.count || !cursor->base.positioned;
+    cursor->run.count = (uint32_t)count;
     cursor->gathered = count;
+    return STATUS_OK;
+}
+
+/* All keys and values of the leaf's run. */
+static enum status fill(struct txn_cursor *cursor) {
+    size_t stride = cursor->range.key_stride;
+    if (cursor->filled)
+        return STATUS_OK;
+    TRY(btree_leaf_entries(&cursor->tree->base, &cursor->pin, cursor->run.first,
+                           (uint32_t)cursor->gathered, cursor->values, cursor->stride_keys,
+                           stride));
+    for (size_t i = 0; i < cursor->gathered; i++)
+        cursor->keys[i] = slice_of(cursor->stride_keys + i * stride, stride);
+    cursor->filled = true;
     return STATUS_OK;
 }
 
@@ -178,6 +207,7 @@ static enum status gather(struct fiber *f, struct txn_cursor *cursor, size_t cou
     unpin(cursor);
     arena_reset(&cursor->arena);
     cursor->gathered = 0;
+    cursor->filled = true;
     if (!cursor->base_begun)
         TRY(base_begin(f, cursor));
     if (cursor->base_done || !cursor->base.positioned) {
@@ -328,6 +358,8 @@ static bool runs_touch(const struct txn_cursor *cursor) {
         uint64_t a = get_be64(cursor->keys[0].data), b = get_be64(cursor->keys[count - 1].data);
         return history__runs_touch(tree, snapshot, a < b ? a : b, a < b ? b : a);
     }
+    if (cursor->range.key_stride > 0) /* runs are of keys of 8 bytes */
+        return false;
     for (size_t i = 0; i < count; i++) {
         if (cursor->keys[i].size != 8)
             continue;
@@ -350,12 +382,14 @@ static bool may_suspend(const struct txn_cursor *cursor, const struct transactio
     return part != NULL && (part->own.spilled || part->staged.spilled);
 }
 
-static void copy_gathered(struct txn_cursor *cursor) {
+static enum status copy_gathered(struct txn_cursor *cursor) {
     if (!cursor->pinned)
-        return;
+        return STATUS_OK;
+    TRY(fill(cursor));
     for (size_t i = 0; i < cursor->gathered; i++)
         cursor->values[i] = arena_copy_slice(&cursor->arena, cursor->values[i]);
     unpin(cursor);
+    return STATUS_OK;
 }
 
 /* Do history or own writes have anything in the interval? */
@@ -380,7 +414,7 @@ static enum status step_is_dirty(struct fiber *f, struct txn_cursor *cursor,
     if (part != NULL && cursor->range.newest)
         TRY(layer_clip(f, cursor, &part->staged, 0, interval, dirty_out, &clipped));
     if (clipped)
-        copy_gathered(cursor);
+        TRY(copy_gathered(cursor));
     return clipped ? base_clip(f, cursor, interval) : STATUS_OK;
 }
 
@@ -499,6 +533,7 @@ static enum status step_merge(struct fiber *f, struct txn_cursor *cursor,
                               struct transaction_part *part, const struct interval *interval,
                               size_t count_max) {
     struct entry_list view;
+    TRY(fill(cursor));
     cursor->ready_count = 0;
     TRY(base_list(cursor, &view));
     if (!cursor->range.newest && cursor->tree->changed_newest > cursor->transaction->snapshot)
@@ -523,6 +558,11 @@ static enum status step_merge(struct fiber *f, struct txn_cursor *cursor,
     return arena_status(&cursor->arena);
 }
 
+static void hand_out(const struct txn_cursor *cursor, struct txn_entry *entries) {
+    for (size_t i = 0; i < cursor->gathered; i++)
+        entries[i] = (struct txn_entry){cursor->keys[i], cursor->values[i]};
+}
+
 /* ---- steps --------------------------------------------------------------------------------- */
 
 static void edge_remember(struct txn_cursor *cursor, const struct interval *interval) {
@@ -545,7 +585,7 @@ static enum status step(struct fiber *f, struct txn_cursor *cursor, size_t count
         transaction__depend(cursor->transaction, cursor->tree->changed_newest);
     struct interval interval = interval_of(cursor);
     if (may_suspend(cursor, part))
-        copy_gathered(cursor);
+        TRY(copy_gathered(cursor));
     bool dirty;
     TRY(step_is_dirty(f, cursor, part, &interval, &dirty));
     *direct_out = !dirty;
@@ -557,10 +597,12 @@ static enum status step(struct fiber *f, struct txn_cursor *cursor, size_t count
     return STATUS_OK;
 }
 
-enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct txn_entry *entries,
-                            size_t count_max, size_t *count_out) {
+enum status txn_cursor_next_run(struct fiber *f, struct txn_cursor *cursor,
+                                struct txn_entry *entries, size_t count_max, struct txn_leaf *leaf,
+                                size_t *count_out) {
     ASSERT(count_max > 0);
     size_t count = 0;
+    *leaf = (struct txn_leaf){0};
     while (count == 0) {
         while (cursor->ready_next < cursor->ready_count && count < count_max)
             entries[count++] = cursor->ready[cursor->ready_next++].entry;
@@ -569,12 +611,52 @@ enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct t
         bool direct;
         TRY(fiber_check(f)); /* before the step: what it hands out must not be suspended upon */
         TRY(step(f, cursor, count_max, &direct));
-        if (direct) {
-            count = cursor->gathered;
-            for (size_t i = 0; i < count; i++)
-                entries[i] = (struct txn_entry){cursor->keys[i], cursor->values[i]};
-        }
+        if (!direct)
+            continue;
+        count = cursor->gathered;
+        if (!cursor->filled && count > 0)
+            *leaf = (struct txn_leaf){cursor, cursor->pin.page, cursor->run.first, (uint32_t)count,
+                                      cursor->run.leaf_count};
+        else
+            hand_out(cursor, entries);
     }
     *count_out = count;
     return STATUS_OK;
+}
+
+enum status txn_leaf_entries(const struct txn_leaf *leaf, struct txn_entry *entries) {
+    struct txn_cursor *cursor = leaf->cursor;
+    ASSERT(cursor->pinned && cursor->pin.page == leaf->page);
+    TRY(fill(cursor));
+    hand_out(cursor, entries);
+    return STATUS_OK;
+}
+
+enum status txn_leaf_range(const struct txn_leaf *leaf, uint32_t first, uint32_t count,
+                           struct slice *values_out, uint8_t *key_bytes) {
+    const struct txn_cursor *cursor = leaf->cursor;
+    ASSERT(cursor->pinned && cursor->pin.page == leaf->page);
+    return btree_leaf_entries(&cursor->tree->base, &cursor->pin, first, count, values_out,
+                              key_bytes, key_bytes == NULL ? 0 : cursor->range.key_stride);
+}
+
+bool txn_leaf_scanned(const struct txn_leaf *leaf) {
+    bool scanned = leaf->page->scanned;
+    leaf->page->scanned = true;
+    return scanned;
+}
+
+void *txn_leaf_companion(const struct txn_leaf *leaf) {
+    return pager_companion(leaf->page);
+}
+
+void *txn_leaf_companion_make(const struct txn_leaf *leaf, uint32_t size) {
+    return pager_companion_make(leaf->cursor->pin.pager, leaf->page, size);
+}
+
+enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct txn_entry *entries,
+                            size_t count_max, size_t *count_out) {
+    struct txn_leaf leaf;
+    TRY(txn_cursor_next_run(f, cursor, entries, count_max, &leaf, count_out));
+    return leaf.page == NULL ? STATUS_OK : txn_leaf_entries(&leaf, entries);
 }

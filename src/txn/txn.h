@@ -203,6 +203,31 @@ enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct t
                             size_t count_max, size_t *count_out) MUST_USE;
 void txn_cursor_close(struct fiber *f, struct txn_cursor *cursor);
 
+/* The same for a scan that may know a leaf of the tree already (ranges with key_stride). Entries
+   that nothing newer touches are told as a run of a leaf instead: leaf->page is set and `entries`
+   are not. All that is said of them is valid as long as entries would be. */
+struct page;
+struct txn_leaf {
+    struct txn_cursor *cursor;
+    struct page *page;     /* NULL: no such run */
+    uint32_t first, count; /* entries of the leaf */
+    uint32_t leaf_count;   /* all of them */
+};
+enum status txn_cursor_next_run(struct fiber *f, struct txn_cursor *cursor,
+                                struct txn_entry *entries, size_t count_max, struct txn_leaf *leaf,
+                                size_t *count_out) MUST_USE;
+/* The run's entries (leaf->count). */
+enum status txn_leaf_entries(const struct txn_leaf *leaf, struct txn_entry *entries) MUST_USE;
+/* Any entries of the leaf, outside of the run, too: then they may be newer than the snapshot.
+   Either output may be NULL; keys have key_stride bytes. */
+enum status txn_leaf_range(const struct txn_leaf *leaf, uint32_t first, uint32_t count,
+                           struct slice *values_out, uint8_t *key_bytes) MUST_USE;
+/* Was this asked before, since the leaf was last changed? */
+bool txn_leaf_scanned(const struct txn_leaf *leaf);
+/* The leaf's companion (pager.h): it tells of all of the leaf as it is now. */
+void *txn_leaf_companion(const struct txn_leaf *leaf);
+void *txn_leaf_companion_make(const struct txn_leaf *leaf, uint32_t size);
+
 /* ---- writing: inside partition_call ---------------------------------------------------- */
 
 /* Longer ones are LIMIT_EXCEEDED: a version in history needs room beside its key for more. */

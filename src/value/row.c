@@ -345,6 +345,10 @@ enum status row_decode_column(const struct row_schema *schema, struct slice row,
     return decode_column(schema, &parts, column, value_out, presence_out, external_out);
 }
 
+bool row_has_external(struct slice row) {
+    return row.size >= ROW_HEADER_SIZE && (row.data[3] & ROW_FLAG_EXTERNAL) != 0;
+}
+
 enum status row_decode(const struct row_schema *schema, struct slice row, struct value *values_out,
                        struct row_external *externals_out) {
     struct row_parts parts;

@@ -116,6 +116,8 @@ enum status row_externals(const struct row_schema *schema, struct slice row,
                           struct row_external *externals_out, uint32_t capacity,
                           uint32_t *count_out) MUST_USE;
 
+/* Is some value of the row kept outside? */
+bool row_has_external(struct slice row);
 /* Columns that the row stores. */
 enum status row_stored_columns(const struct row_schema *schema, struct slice row,
                                uint32_t *count_out) MUST_USE;

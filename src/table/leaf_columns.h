@@ -1,0 +1,80 @@
+/*
+ * Columns beside a hot leaf (private to the room).
+ *
+ * Hot rows lie in their leaf as rows: a point read, an update and the journal want one whole. A
+ * scan wants a few columns of all of them, and pays for bytes it does not look at and for finding
+ * the ones it does. So the second scan that meets a leaf unchanged keeps what it decodes, column by
+ * column, in the leaf's companion (txn.h), which goes with the first change of the leaf:
+ *
+ *     +--------+-----------------+---------+--------------+--------------+---
+ *     | header | row ids, less   | deleted | column a,    | column b, ...
+ *     |        | the first one's | (bits)  | by entry     |
+ *     +--------+-----------------+---------+--------------+--------------+---
+ *
+ * Only values of fixed size are kept, and strings short enough to lie within a struct string; a
+ * column with a null or a longer string in the leaf is noted as unfit and read from the rows that
+ * are left after the tests. A leaf with rows that are stored otherwise (outside, with long values)
+ * is unfit as a whole. The columns say nothing that the leaf does not say: which version of a row a
+ * snapshot sees is decided above, for each run of entries, as it is for the leaf itself.
+ */
+#ifndef LEAF_COLUMNS_H
+#define LEAF_COLUMNS_H
+
+#include "table/rows.h"
+
+enum { LEAF_COLUMNS_MAX = 24 };
+
+struct leaf_column {
+    uint16_t column; /* counted from 0 */
+    uint8_t width;   /* bytes of a value, as in a vector */
+    bool fit;
+    uint32_t offset; /* from the beginning of the companion */
+};
+
+struct leaf_columns {
+    bool fit;
+    bool has_deleted;
+    uint16_t column_count;
+    uint32_t count;          /* entries of the leaf */
+    uint64_t generation_min; /* of all of them */
+    uint64_t first_row;
+    struct leaf_column columns[LEAF_COLUMNS_MAX];
+    /* uint32_t rows[count]; uint64_t deleted[(count + 63) / 64]; then the columns, each aligned to
+     * 16 */
+};
+
+/* What making one needs: big, so made when first wanted. Lives in an arena. */
+struct leaf_builder {
+    const struct table *table;
+    struct slice values[VECTOR_SIZE], rows[VECTOR_SIZE];
+    uint8_t keys[VECTOR_SIZE * ROW_KEY_SIZE];
+    uint16_t live[VECTOR_SIZE]; /* entries that are no deleted rows */
+    uint32_t live_count;
+    struct vector vectors[PHYSICAL_COUNT]; /* one of each form, in `arena` when first needed */
+    struct arena *arena;
+    struct arena scratch;
+};
+
+static inline const uint32_t *leaf_columns_rows(const struct leaf_columns *columns) {
+    return (const uint32_t *)(columns + 1);
+}
+static inline const uint64_t *leaf_columns_deleted(const struct leaf_columns *columns) {
+    return (const uint64_t *)(columns + 1) + (columns->count + 1) / 2;
+}
+static inline const void *leaf_column_values(const struct leaf_columns *columns,
+                                             const struct leaf_column *column) {
+    return (const uint8_t *)columns + column->offset;
+}
+/* NULL: it is not there (an unfit one is). `guess`: where it may be. */
+const struct leaf_column *leaf_columns_find(const struct leaf_columns *columns, uint16_t column,
+                                            uint32_t *guess);
+
+/* The columns of the leaf, with these among them: those that are there, or else made. NULL: they
+   are not, since there is no memory to spare or the leaf is new to scans. *builder NULL at first;
+   the caller releases its scratch. */
+enum status leaf_columns_get(const struct table *table, const struct txn_leaf *leaf,
+                             const uint16_t *wanted, uint32_t wanted_count, struct arena *arena,
+                             struct leaf_builder **builder, const struct leaf_columns **columns_out)
+    MUST_USE;
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * A run of hot rows from the columns beside their leaf: hide what they replace in the block, test,
+ * and gather the values of those that are left. Columns that the leaf's do not have are decoded
+ * from the bytes of just those rows.
+ */
+#include <string.h>
+
+#include "table/scan.h"
+
+static void want(struct table_scan *scan, uint16_t column) {
+    for (uint32_t i = 0; i < scan->leaf_wanted_count; i++)
+        if (scan->leaf_wanted[i] == column)
+            return;
+    scan->leaf_wanted[scan->leaf_wanted_count++] = column;
+}
+
+enum status scan__leaf_prepare(struct table_scan *scan) {
+    size_t count = scan->hot_test_count + scan->decoded_count;
+    TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_wanted, &scan->leaf_wanted));
+    TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_guesses, &scan->leaf_guesses));
+    TRY(arena__array(&scan->arena, SCAN_ROWS_MAX, sizeof *scan->leaf_rows, &scan->leaf_rows));
+    memset(scan->leaf_guesses, 0, count * sizeof *scan->leaf_guesses);
+    for (uint32_t i = 0; i < scan->hot_test_count; i++)
+        want(scan, scan->hot_tests[i].column);
+    for (uint32_t i = 0; i < scan->decoded_count; i++)
+        want(scan, scan->decoded_columns[i]);
+    if (scan->leaf_wanted_count > LEAF_COLUMNS_MAX)
+        scan->leaf_wanted = NULL;
+    return STATUS_OK;
+}
+
+/* ---- which rows -------------------------------------------------------------------------- */
+
+/* Those that are not deleted, as entries of the leaf. */
+static uint32_t live_rows(const struct leaf_columns *columns, const struct txn_leaf *leaf,
+                          uint16_t *rows) {
+    const uint64_t *deleted = leaf_columns_deleted(columns);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < leaf->count; i++) {
+        uint32_t entry = leaf->first + i;
+        rows[kept] = (uint16_t)entry;
+        kept += (deleted[entry / 64] >> entry % 64 & 1) == 0;
+    }
+    return kept;
+}
+
+/* No branch, for it could not be foretold. */
+#define KEEP(type)                                                                                 \
+    do {                                                                                           \
+        const type *numbers = leaf_column_values(columns, column);                                 \
+        for (uint32_t i = 0; i < count; i++) {                                                     \
+            uint16_t entry = from[i];                                                              \
+            rows[kept] = entry;                                                                    \
+            kept += (numbers[entry] >= test->low) & (numbers[entry] <= test->high);                \
+        }                                                                                          \
+    } while (0)
+
+static uint32_t keep_passing(const struct leaf_columns *columns, const struct leaf_column *column,
+                             const struct hot_test *test, const uint16_t *from, uint32_t count,
+                             uint16_t *rows) {
+    uint32_t kept = 0;
+    switch (column->width) {
+    case 2:
+        KEEP(int16_t);
+        break;
+    case 4:
+        KEEP(int32_t);
+        break;
+    default:
+        KEEP(int64_t);
+    }
+    return kept;
+}
+
+/* Entries that are rows and pass the tests that can be made here, in order. The result is `rows`
+   or, with all of them left, a part of vector_identity. */
+static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_columns *columns,
+                                   const struct txn_leaf *leaf, uint32_t *count) {
+    const uint16_t *rows = vector_identity + leaf->first;
+    *count = leaf->count;
+    if (columns->has_deleted) {
+        *count = live_rows(columns, leaf, scan->leaf_rows);
+        rows = scan->leaf_rows;
+    }
+    for (uint32_t i = 0; i<scan->hot_test_count && * count> 0; i++) {
+        const struct hot_test *test = &scan->hot_tests[i];
+        const struct leaf_column *column =
+            leaf_columns_find(columns, test->column, &scan->leaf_guesses[i]);
+        if (!column->fit)
+            continue;
+        *count = keep_passing(columns, column, test, rows, *count, scan->leaf_rows);
+        rows = scan->leaf_rows;
+    }
+    return rows;
+}
+
+/* ---- their values ------------------------------------------------------------------------ */
+
+#define GATHER(type)                                                                               \
+    do {                                                                                           \
+        const type *from = leaf_column_values(columns, column);                                    \
+        type *to = (type *)vector->data + first;                                                   \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            to[i] = from[rows[i]];                                                                 \
+    } while (0)
+
+static void gather(const struct leaf_columns *columns, const struct leaf_column *column,
+                   const uint16_t *rows, uint32_t count, struct vector *vector, uint32_t first) {
+    ASSERT(column->width == physical_size(vector->physical));
+    if (vector->validity != NULL)
+        for (uint32_t i = 0; i < count; i++)
+            validity_set(vector->validity, first + i);
+    if (rows[count - 1] - rows[0] == (int)count - 1) { /* one after the other */
+        memcpy((uint8_t *)vector->data + (size_t)first * column->width,
+               (const uint8_t *)leaf_column_values(columns, column) +
+                   (size_t)rows[0] * column->width,
+               (size_t)count * column->width);
+        return;
+    }
+    switch (column->width) {
+    case 1:
+        GATHER(uint8_t);
+        break;
+    case 2:
+        GATHER(uint16_t);
+        break;
+    case 4:
+        GATHER(uint32_t);
+        break;
+    case 8:
+        GATHER(uint64_t);
+        break;
+    default:
+        GATHER(struct uuid); /* any 16 bytes */
+    }
+}
+
+/* The bytes of the rows into row_bytes. */
+static enum status fetch_rows(struct table_scan *scan, const struct txn_leaf *leaf,
+                              const uint16_t *rows, uint32_t count) {
+    TRY(txn_leaf_entries(leaf, scan->entries));
+    for (uint32_t i = 0; i < count; i++) {
+        struct row_stored stored;
+        TRY(row__stored(scan->table, scan->entries[rows[i] - leaf->first].value, &stored));
+        scan->row_bytes[i] = stored.row;
+    }
+    return STATUS_OK;
+}
+
+/* A column that the leaf's do not have, from row_bytes. */
+static enum status decode_unfit(struct table_scan *scan, uint32_t count, uint32_t at) {
+    struct row_decode_options options = {
+        .columns = &scan->decoded_columns[at],
+        .column_count = 1,
+        .target_row = scan->batch.row_count,
+        .arena = &scan->rows,
+        .copy_strings = true,
+    };
+    return row_decode_batch(&scan->table->row_schema, scan->row_bytes, count, &options,
+                            &scan->decoded[at]);
+}
+
+static enum status give_out(struct table_scan *scan, const struct leaf_columns *columns,
+                            const struct txn_leaf *leaf, const uint16_t *rows, uint32_t count) {
+    uint32_t first = scan->batch.row_count;
+    bool fetched = false;
+    ASSERT(first + count <= VECTOR_SIZE);
+    for (uint32_t i = 0; i < scan->decoded_count; i++) {
+        const struct leaf_column *column = leaf_columns_find(
+            columns, scan->decoded_columns[i], &scan->leaf_guesses[scan->hot_test_count + i]);
+        if (column->fit) {
+            gather(columns, column, rows, count, &scan->decoded[i], first);
+            continue;
+        }
+        if (!fetched)
+            TRY(fetch_rows(scan, leaf, rows, count));
+        fetched = true;
+        TRY(decode_unfit(scan, count, i));
+    }
+    if (scan->address.data != NULL) {
+        int64_t *packed = scan->address.data;
+        uint16_t partition = (uint16_t)partition_number(scan->partition);
+        const uint32_t *distances = leaf_columns_rows(columns);
+        for (uint32_t i = 0; i < count; i++)
+            packed[first + i] = row_address_pack(
+                (struct row_address){partition, {columns->first_row + distances[rows[i]]}});
+    }
+    scan->batch.row_count = first + count;
+    return STATUS_OK;
+}
+
+enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *leaf,
+                               bool *done_out) {
+    const struct leaf_columns *columns;
+    *done_out = false;
+    if (scan->leaf_wanted == NULL || scan->skip_long || leaf->leaf_count > VECTOR_SIZE)
+        return STATUS_OK;
+    TRY(leaf_columns_get(scan->table, leaf, scan->leaf_wanted, scan->leaf_wanted_count,
+                         &scan->arena, &scan->builder, &columns));
+    if (columns == NULL || !columns->fit)
+        return STATUS_OK;
+    if (scan->phase == SCAN_OVER) {
+        if (columns->generation_min < scan->blocks.header.generation)
+            return STATUS_OK; /* there are leftovers among them */
+        block_scan_hide(&scan->blocks, (struct row_id){columns->first_row},
+                        leaf_columns_rows(columns) + leaf->first, leaf->count);
+    }
+    scan->fresh_count += leaf->count;
+    uint32_t count;
+    const uint16_t *rows = choose_rows(scan, columns, leaf, &count);
+    *done_out = true;
+    return count == 0 ? STATUS_OK : give_out(scan, columns, leaf, rows, count);
+}
