@@ -76,6 +76,8 @@ struct btree_cursor {
     struct btree *tree;
     struct page *leaf; /* pinned while positioned */
     uint16_t slot;
+    uint16_t parent_slot;  /* where the parent has the leaf */
+    struct page_id parent; /* as of change_count; {0}: not known */
     bool positioned;
     uint64_t change_count;
     uint8_t *key; /* the whole key under the cursor, heap buffer */

@@ -1,6 +1,7 @@
 /*
  * Cursors. There are no pointers between leaves: the neighbour is found by descending to the
- * leaf's fence, some hundred nanoseconds for a few hundred entries.
+ * leaf's fence, some hundred nanoseconds for a few hundred entries; or, as long as the tree does
+ * not change, from the parent.
  *
  * A cursor keeps the whole key it stands on. While the tree has not changed since, slot and pinned
  * leaf are good; otherwise the key is looked up again.
@@ -33,6 +34,8 @@ void btree_cursor_release(struct btree_cursor *cursor) {
 struct place {
     struct page *leaf; /* NULL: off the end */
     unsigned slot;
+    struct page_id parent; /* {0}: not known */
+    unsigned parent_slot;
 };
 
 /* First entry at or behind (`after`: behind) the key. Not suspended since when it returns. */
@@ -63,7 +66,12 @@ static enum status find_forward(struct fiber *f, struct btree *tree, struct slic
         if (equal && after)
             slot++;
         if (slot < node_count(node)) {
-            *place_out = (struct place){leaf, slot};
+            *place_out = (struct place){.leaf = leaf, .slot = slot};
+            if (path.depth > 1) {
+                const struct step *above = &path.steps[path.depth - 2];
+                place_out->parent = above->page->id;
+                place_out->parent_slot = above->slot;
+            }
             return STATUS_OK;
         }
         if (!node_has_upper(node))
@@ -115,7 +123,7 @@ static enum status find_backward(struct fiber *f, struct btree *tree, struct sli
         unsigned count =
             mode == DESCEND_LAST ? node_count(node) : count_below(node, target, exact && at_too);
         if (count > 0) {
-            *place_out = (struct place){leaf, count - 1};
+            *place_out = (struct place){.leaf = leaf, .slot = count - 1};
             return STATUS_OK;
         }
         struct slice lower = node_lower(node);
@@ -153,6 +161,8 @@ static enum status stand_on(struct btree_cursor *cursor, struct place place) {
     }
     TRY(remember_key(cursor, page_node(place.leaf), place.slot));
     cursor->slot = (uint16_t)place.slot;
+    cursor->parent = place.parent;
+    cursor->parent_slot = (uint16_t)place.parent_slot;
     cursor->change_count = cursor->tree->change_count;
     cursor->positioned = true;
     return STATUS_OK;
@@ -185,11 +195,34 @@ static bool is_current(const struct btree_cursor *cursor) {
     return cursor->leaf != NULL && cursor->change_count == cursor->tree->change_count;
 }
 
+static struct place place_in_leaf(const struct btree_cursor *cursor, unsigned slot) {
+    return (struct place){cursor->leaf, slot, cursor->parent, cursor->parent_slot};
+}
+
+/* The leaf behind the cursor's, by way of the parent; false: not known so, or not in memory. */
+static bool next_leaf(const struct btree_cursor *cursor, struct place *place_out) {
+    struct btree *tree = cursor->tree;
+    struct page *parent = NULL;
+    if (is_current(cursor) && cursor->parent.value != 0)
+        parent = pager_peek(tree->pager, cursor->parent);
+    if (parent == NULL || cursor->parent_slot + 1u >= node_count(page_node(parent)))
+        return false;
+    unsigned slot = cursor->parent_slot + 1u;
+    struct page *leaf = pager_peek(tree->pager, node_child(page_node(parent), slot));
+    if (leaf == NULL)
+        return false;
+    struct node node = page_node(leaf);
+    if (!node_plausible(node) || node_level(node) != 0 || node_count(node) == 0)
+        return false;
+    *place_out = (struct place){leaf, 0, cursor->parent, slot};
+    return true;
+}
+
 enum status btree_cursor_next(struct fiber *f, struct btree_cursor *cursor) {
     struct place place;
     ASSERT(cursor->positioned);
     if (is_current(cursor) && cursor->slot + 1u < node_count(page_node(cursor->leaf)))
-        place = (struct place){cursor->leaf, cursor->slot + 1u};
+        place = place_in_leaf(cursor, cursor->slot + 1u);
     else
         TRY(find_forward(f, cursor->tree, btree_cursor_key(cursor), true, &place));
     return stand_on(cursor, place);
@@ -199,7 +232,7 @@ enum status btree_cursor_previous(struct fiber *f, struct btree_cursor *cursor) 
     struct place place;
     ASSERT(cursor->positioned);
     if (is_current(cursor) && cursor->slot > 0)
-        place = (struct place){cursor->leaf, cursor->slot - 1u};
+        place = place_in_leaf(cursor, cursor->slot - 1u);
     else
         TRY(find_backward(f, cursor->tree, btree_cursor_key(cursor), false, false, &place));
     return stand_on(cursor, place);
@@ -234,6 +267,7 @@ static enum status find_again(struct fiber *f, struct btree_cursor *cursor, bool
     unpin_leaf(cursor);
     cursor->leaf = leaf;
     cursor->slot = (uint16_t)slot;
+    cursor->parent = (struct page_id){0};
     cursor->change_count = cursor->tree->change_count;
     return STATUS_OK;
 }
@@ -309,9 +343,10 @@ enum status btree_cursor_take_run(struct fiber *f, struct btree_cursor *cursor, 
         struct node node = page_node(leaf);
         unsigned first = cursor->slot;
         size_t count = node_count(node) - first;
-        struct place next = {leaf, first + (unsigned)count_max};
+        struct place next = place_in_leaf(cursor, first + (unsigned)count_max);
         pager_pin(leaf);
-        if (count <= count_max) { /* the next leaf is found before anything is handed out */
+        if (count <= count_max && !next_leaf(cursor, &next)) {
+            /* the next leaf is found before anything is handed out */
             uint8_t fence[BTREE_KEY_SIZE_MAX];
             struct slice upper = node_has_upper(node) ? node_upper(node) : SLICE_EMPTY;
             if (upper.size > 0)
@@ -325,9 +360,9 @@ enum status btree_cursor_take_run(struct fiber *f, struct btree_cursor *cursor, 
                 TRY(status);
                 continue;
             }
-        } else {
-            count = count_max;
         }
+        if (count > count_max)
+            count = count_max;
         enum status status = stand_on(cursor, next);
         if (status != STATUS_OK) {
             pager_unpin(tree->pager, leaf);

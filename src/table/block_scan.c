@@ -180,6 +180,18 @@ void block_scan_hide(struct block_scan *scan, struct row_id first, const uint32_
     if (!mask_begin(scan))
         return;
     uint64_t *mask = scan->mask;
+    if (scan->header.bitmap == NULL && count > 1) { /* no branch and no call */
+        uint32_t begin = (uint32_t)first.value - scan->header.first, size = scan->header.rows;
+        uint64_t any = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t position = block_place((struct row_id){begin + rows[i]});
+            uint64_t bit = (uint64_t)(position < size) << position % 64;
+            mask[position / 64] |= bit;
+            any |= bit;
+        }
+        scan->masked |= any != 0;
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct row_id row = {first.value + rows[i]};
         uint32_t position;

@@ -5,6 +5,14 @@
  */
 #include "table/scan.h"
 
+/* The test that the column has already. */
+static struct hot_test *test_of(struct table_scan *scan, uint16_t column) {
+    for (size_t i = 0; i < scan->hot_test_count; i++)
+        if (scan->hot_tests[i].column == column)
+            return &scan->hot_tests[i];
+    return NULL;
+}
+
 enum status scan__hot_tests_prepare(struct table_scan *scan,
                                     const struct table_scan_options *options) {
     TRY(arena__array(&scan->arena, options->test_count, sizeof *scan->hot_tests, &scan->hot_tests));
@@ -14,6 +22,12 @@ enum status scan__hot_tests_prepare(struct table_scan *scan,
         struct hot_test test = {.column = column};
         if (!column_test_range(type, &options->tests[i].test, &test.low, &test.high))
             continue;
+        struct hot_test *same = test_of(scan, column);
+        if (same != NULL) { /* both ranges: what they have in common */
+            same->low = test.low > same->low ? test.low : same->low;
+            same->high = test.high < same->high ? test.high : same->high;
+            continue;
+        }
         vector_init(&test.values, type, &scan->arena);
         scan->hot_tests[scan->hot_test_count++] = test;
     }
@@ -24,10 +38,11 @@ enum status scan__hot_tests_prepare(struct table_scan *scan,
 #define KEEP(type)                                                                                 \
     do {                                                                                           \
         const type *numbers = test->values.data;                                                   \
+        const int64_t low = test->low, high = test->high;                                          \
         for (size_t i = 0; i < count; i++) {                                                       \
             scan->row_bytes[kept] = scan->row_bytes[i];                                            \
             scan->addresses[kept] = scan->addresses[i];                                            \
-            kept += (numbers[i] >= test->low) & (numbers[i] <= test->high) &                       \
+            kept += (numbers[i] >= low) & (numbers[i] <= high) &                                   \
                     (valid == NULL || validity_get(valid, (uint32_t)i));                           \
         }                                                                                          \
     } while (0)

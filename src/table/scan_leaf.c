@@ -48,10 +48,11 @@ static uint32_t live_rows(const struct leaf_columns *columns, const struct txn_l
 #define KEEP(type)                                                                                 \
     do {                                                                                           \
         const type *numbers = leaf_column_values(columns, column);                                 \
+        const int64_t low = test->low, high = test->high;                                          \
         for (uint32_t i = 0; i < count; i++) {                                                     \
             uint16_t entry = from[i];                                                              \
             rows[kept] = entry;                                                                    \
-            kept += (numbers[entry] >= test->low) & (numbers[entry] <= test->high);                \
+            kept += (numbers[entry] >= low) & (numbers[entry] <= high);                            \
         }                                                                                          \
     } while (0)
 
