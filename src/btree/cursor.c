@@ -214,6 +214,10 @@ static bool next_leaf(const struct btree_cursor *cursor, struct place *place_out
     struct node node = page_node(leaf);
     if (!node_plausible(node) || node_level(node) != 0 || node_count(node) == 0)
         return false;
+    if (slot + 2 < node_count(page_node(parent))) { /* those to come */
+        pager_prefetch_data(tree->pager, node_child(page_node(parent), slot + 1));
+        pager_prefetch(tree->pager, node_child(page_node(parent), slot + 2));
+    }
     *place_out = (struct place){leaf, 0, cursor->parent, slot};
     return true;
 }

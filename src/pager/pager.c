@@ -307,6 +307,31 @@ struct page *pager_fetch_cached(struct pager *pager, struct page_id id) {
     return &frame->page;
 }
 
+static const struct frame *frame_of(const struct pager *pager, struct page_id id) {
+    const struct page_map *map = page_is_temporary(id) ? &pager->temporary : &pager->durable;
+    uint64_t index = page_index(id);
+    if (index >= map->index_next || index == 0)
+        return NULL;
+    uint64_t entry = *page_map_entry(map, index);
+    return (entry & MAP_TAG_MASK) == MAP_FRAME ? entry_frame(entry) : NULL;
+}
+
+void pager_prefetch(const struct pager *pager, struct page_id id) {
+    const struct frame *frame = frame_of(pager, id);
+    if (frame == NULL)
+        return;
+    __builtin_prefetch(frame);
+    __builtin_prefetch(&frame->companion);
+}
+
+void pager_prefetch_data(const struct pager *pager, struct page_id id) {
+    const struct frame *frame = frame_of(pager, id);
+    if (frame == NULL)
+        return;
+    __builtin_prefetch(frame->page.data);
+    __builtin_prefetch(frame->page.data + frame->page.size - 1);
+}
+
 void pager_pin(struct page *page) {
     ((struct frame *)page)->pins++;
 }

@@ -200,6 +200,7 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
                          &scan->arena, &scan->builder, &columns));
     if (columns == NULL || !columns->fit)
         return STATUS_OK;
+    txn_leaf_prefetch_next(leaf);
     if (scan->phase == SCAN_OVER) {
         if (columns->generation_min < scan->blocks.header.generation)
             return STATUS_OK; /* there are leftovers among them */

@@ -650,6 +650,12 @@ void *txn_leaf_companion(const struct txn_leaf *leaf) {
     return pager_companion(leaf->page);
 }
 
+void txn_leaf_prefetch_next(const struct txn_leaf *leaf) {
+    const struct btree_cursor *base = &leaf->cursor->base;
+    if (base->positioned && base->leaf != NULL && base->leaf != leaf->page)
+        pager_companion_prefetch(base->leaf);
+}
+
 void *txn_leaf_companion_make(const struct txn_leaf *leaf, uint32_t size) {
     return pager_companion_make(leaf->cursor->pin.pager, leaf->page, size);
 }
