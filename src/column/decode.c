@@ -213,6 +213,12 @@ enum status column_decode_rows(struct column_reader *reader, uint32_t first, uin
     }
     uint8_t *data = vector->data;
     size_t value_size = physical_size(reader->physical);
+    if (reader->encoding == COLUMN_PACKED && reader->nulls == 0 && value_size <= 8 &&
+        reader->physical != PHYSICAL_NUMERIC && reader->physical != PHYSICAL_BOOL) {
+        stream_read_rows(&reader->stream, first, selection, selected, (unsigned)value_size, data);
+        vector->validity = NULL;
+        return STATUS_OK;
+    }
     bool any_null = false;
     memset(vector->own_validity, 0xFF, VALIDITY_WORDS * sizeof(uint64_t));
     for (uint32_t i = 0; i < selected; i++) {

@@ -218,10 +218,7 @@ bool column_filter_is_dense(const struct column_filter *filter) {
 }
 
 uint32_t column_mask_count(const uint64_t *mask, uint32_t count) {
-    uint32_t rows = 0;
-    for (uint32_t i = 0; i < (count + 63) / 64; i++)
-        rows += (uint32_t)__builtin_popcountll(mask[i]);
-    return rows;
+    return kernels()->count(mask, (count + 63) / 64);
 }
 
 uint32_t column_mask_select(const uint64_t *mask, uint32_t count, uint16_t *result) {

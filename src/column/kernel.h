@@ -54,6 +54,8 @@ struct kernels {
     void (*image_double)(const double *in, uint32_t count, int64_t *out);
     /* ALP: out[i] = (double)in[i] * factor * fraction; */
     void (*decimal)(const int64_t *in, uint32_t count, double factor, double fraction, double *out);
+    /* Bits set in `words` words. */
+    uint32_t (*count)(const uint64_t *mask, uint32_t words);
     /* Ascending numbers of the bits set in `words` words. */
     uint32_t (*select)(const uint64_t *mask, uint32_t words, uint16_t *out);
     /* out[i] = entries[codes[i]], for entries of 1 << n bytes. */

@@ -244,6 +244,13 @@ ALWAYS uint32_t select_word(uint64_t bits, uint32_t first, uint16_t *out) {
     return count;
 }
 
+static uint32_t count_bits(const uint64_t *mask, uint32_t words) {
+    uint32_t count = 0;
+    for (uint32_t word = 0; word < words; word++)
+        count += (uint32_t)__builtin_popcountll(mask[word]);
+    return count;
+}
+
 static uint32_t select_bits(const uint64_t *mask, uint32_t words, uint16_t *out) {
     uint32_t count = 0;
     for (uint32_t word = 0; word + 1 < words; word++) {
@@ -315,6 +322,7 @@ const struct kernels KERNELS = {
     .sum32 = sum32,
     .image_double = image_double,
     .decimal = decimal,
+    .count = count_bits,
     .select = select_bits,
     .gather = {gather8, gather16, gather32, gather64},
 };

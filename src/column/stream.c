@@ -467,6 +467,41 @@ int64_t stream_get(const struct column_packed *stream, uint32_t row) {
     return (int64_t)value;
 }
 
+#define SCATTER(form)                                                                              \
+    do {                                                                                           \
+        for (uint32_t i = 0; i < count; i++) {                                                     \
+            uint32_t row = first + rows[i];                                                        \
+            if (packed && row - begin >= block.count) {                                            \
+                block = block_at(stream, row / CHUNK_BLOCK_ROWS);                                  \
+                begin = row / CHUNK_BLOCK_ROWS * CHUNK_BLOCK_ROWS;                                 \
+            }                                                                                      \
+            ((form *)out)[rows[i]] = packed                                                        \
+                                         ? (form)(block.base + packed_number(&block, row - begin)) \
+                                         : (form)stream_get(stream, row);                          \
+        }                                                                                          \
+    } while (0)
+
+void stream_read_rows(const struct column_packed *stream, uint32_t first, const uint16_t *rows,
+                      uint32_t count, unsigned size, void *out) {
+    const bool packed = stream->kind == STREAM_PACKED;
+    struct block block = {0};
+    uint32_t begin = 0;
+    switch (size) {
+    case 1:
+        SCATTER(uint8_t);
+        break;
+    case 2:
+        SCATTER(uint16_t);
+        break;
+    case 4:
+        SCATTER(uint32_t);
+        break;
+    default:
+        ASSERT(size == 8);
+        SCATTER(uint64_t);
+    }
+}
+
 /* ---- ranges -------------------------------------------------------------------------------- */
 
 static void fill_mask(bool set, uint32_t count, uint64_t *mask) {

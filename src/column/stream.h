@@ -20,6 +20,9 @@ void stream_open_again(struct column_packed *stream, struct slice bytes, uint32_
 void stream_read(const struct column_packed *stream, uint32_t first, uint32_t count, unsigned size,
                  void *out);
 int64_t stream_get(const struct column_packed *stream, uint32_t row);
+/* The same of integers first + rows[i], each to place rows[i] of `out`; 1 to 8 bytes each. */
+void stream_read_rows(const struct column_packed *stream, uint32_t first, const uint16_t *rows,
+                      uint32_t count, unsigned size, void *out);
 /* Bit i of mask says whether integer first + i is in low .. high. (count + 63) / 64 words. */
 void stream_range(const struct column_packed *stream, uint32_t first, uint32_t count, int64_t low,
                   int64_t high, uint64_t *mask);

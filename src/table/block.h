@@ -105,7 +105,7 @@ void block_scan_close(struct fiber *f, struct block_scan *scan);
 /* Go to the next block; scan->open false at the end. */
 enum status block_scan_next(struct fiber *f, struct block_scan *scan) MUST_USE;
 /* Newer rows first + rows[i] of the block's range hide those in the block. */
-void block_scan_hide(struct block_scan *scan, struct row_id first, const uint32_t *rows,
+void block_scan_hide(struct block_scan *scan, struct row_id first, const uint16_t *rows,
                      uint32_t count);
 
 /* The next rows of the current block that are not hidden and pass tests and filters (`selection`

@@ -174,7 +174,7 @@ static bool position_of(const struct block_scan *scan, uint32_t place, uint32_t 
     return (word >> place % 64 & 1) != 0;
 }
 
-void block_scan_hide(struct block_scan *scan, struct row_id first, const uint32_t *rows,
+void block_scan_hide(struct block_scan *scan, struct row_id first, const uint16_t *rows,
                      uint32_t count) {
     ASSERT(scan->open);
     if (!mask_begin(scan))

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { VALUE_SIZE_MAX = 16 };
+
 const struct leaf_column *leaf_columns_find(const struct leaf_columns *columns, uint16_t column,
                                             uint32_t *guess) {
     if (*guess < columns->column_count && columns->columns[*guess].column == column)
@@ -35,7 +37,7 @@ static bool is_ordinary(const struct row_stored *stored) {
 /* Row ids, generations and which rows are deleted; the bytes of the others into builder->rows.
  *fit_out false: there is a row that is stored otherwise, or far from the first one. */
 static enum status sift(struct leaf_builder *builder, struct leaf_columns *columns,
-                        uint32_t *rows_out, uint64_t *deleted_out, bool *fit_out) {
+                        uint16_t *rows_out, uint64_t *deleted_out, bool *fit_out) {
     columns->first_row = get_be64(builder->keys);
     columns->generation_min = UINT64_MAX;
     memset(deleted_out, 0, ((size_t)columns->count + 63) / 64 * sizeof *deleted_out);
@@ -45,8 +47,8 @@ static enum status sift(struct leaf_builder *builder, struct leaf_columns *colum
         uint64_t distance = get_be64(builder->keys + (size_t)i * ROW_KEY_SIZE) - columns->first_row;
         struct row_stored stored;
         TRY(row__stored(builder->table, builder->values[i], &stored));
-        rows_out[i] = (uint32_t)distance;
-        *fit_out &= is_ordinary(&stored) && distance <= UINT32_MAX;
+        rows_out[i] = (uint16_t)distance;
+        *fit_out &= is_ordinary(&stored) && distance <= UINT16_MAX;
         if (stored.generation < columns->generation_min)
             columns->generation_min = stored.generation;
         if (stored.deleted) {
@@ -72,112 +74,174 @@ static struct vector *vector_of(struct leaf_builder *builder, uint16_t column) {
     return vector;
 }
 
-/* Can the column's type be kept at all? */
-static bool is_keepable(const struct table *table, uint16_t column) {
-    return type_physical(table->columns[column].type) != PHYSICAL_NUMERIC;
+/* A string of up to 7 bytes as a number. */
+static uint64_t string_number(const struct string *string) {
+    uint64_t bytes;
+    memcpy(&bytes, string->bytes, sizeof bytes);
+    return bytes << 8 | string->size;
 }
 
-static bool has_long_string(const struct vector *vector, uint32_t count) {
-    const struct string *strings = vector->data;
+/* The vector's integers, or strings as such. */
+static uint64_t number_at(const struct vector *vector, uint32_t i) {
+    switch (vector->physical) {
+    case PHYSICAL_INT16:
+        return (uint64_t)((const int16_t *)vector->data)[i];
+    case PHYSICAL_INT32:
+        return (uint64_t)((const int32_t *)vector->data)[i];
+    case PHYSICAL_INT64:
+        return (uint64_t)((const int64_t *)vector->data)[i];
+    default:
+        return string_number((const struct string *)vector->data + i);
+    }
+}
+
+static bool has_null(const struct vector *vector, uint32_t count) {
     bool found = false;
-    for (uint32_t i = 0; i < count; i++)
-        found |= strings[i].size > STRING_INLINE_SIZE;
+    for (uint32_t i = 0; vector->validity != NULL && i < count; i++)
+        found |= !validity_get(vector->validity, i);
     return found;
 }
 
-/* Values of the live rows to their entries' places; those of deleted rows are zero. */
-static void spread(const struct leaf_builder *builder, const struct vector *vector, uint32_t count,
-                   uint32_t width, uint8_t *to) {
-    const uint8_t *from = vector->data;
-    if (builder->live_count == count) {
-        memcpy(to, from, (size_t)count * width);
-        return;
+static uint32_t longest_string(const struct vector *vector, uint32_t count) {
+    const struct string *strings = vector->data;
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < count; i++)
+        longest = strings[i].size > longest ? strings[i].size : longest;
+    return longest;
+}
+
+static enum leaf_form form_of(const struct vector *vector, uint32_t count) {
+    if (vector->physical == PHYSICAL_NUMERIC || has_null(vector, count))
+        return LEAF_UNFIT;
+    if (vector->physical == PHYSICAL_STRING) {
+        uint32_t longest = longest_string(vector, count);
+        return longest > STRING_INLINE_SIZE ? LEAF_UNFIT : longest > 7 ? LEAF_RAW : LEAF_STRING;
     }
-    memset(to, 0, (size_t)count * width);
+    return vector->physical == PHYSICAL_INT16 || vector->physical == PHYSICAL_INT32 ||
+                   vector->physical == PHYSICAL_INT64
+               ? LEAF_NUMBER
+               : LEAF_RAW;
+}
+
+static uint8_t width_for(uint64_t span) {
+    return span <= UINT8_MAX ? 1 : span <= UINT16_MAX ? 2 : span <= UINT32_MAX ? 4 : 8;
+}
+
+static void number_put(void *to, uint32_t at, uint32_t width, uint64_t number) {
+    switch (width) {
+    case 1:
+        ((uint8_t *)to)[at] = (uint8_t)number;
+        break;
+    case 2:
+        ((uint16_t *)to)[at] = (uint16_t)number;
+        break;
+    case 4:
+        ((uint32_t *)to)[at] = (uint32_t)number;
+        break;
+    default:
+        ((uint64_t *)to)[at] = number;
+    }
+}
+
+/* Numbers of live rows to their entries' places; deleted ones have 0. */
+static void numbers_keep(struct leaf_builder *builder, const struct vector *vector,
+                         struct leaf_column *column, uint8_t *to) {
+    uint64_t *numbers = builder->numbers;
+    int64_t least = INT64_MAX, greatest = INT64_MIN;
+    for (uint32_t i = 0; i < builder->live_count; i++) {
+        int64_t number = (int64_t)number_at(vector, i);
+        numbers[i] = (uint64_t)number;
+        least = number < least ? number : least;
+        greatest = number > greatest ? number : greatest;
+    }
+    column->base = (uint64_t)least;
+    column->width = width_for((uint64_t)greatest - (uint64_t)least);
+    for (uint32_t i = 0; i < builder->live_count; i++) {
+        number_put(to, builder->live[i], column->width, numbers[i] - column->base);
+    }
+}
+
+static void raw_keep(const struct leaf_builder *builder, const struct vector *vector,
+                     struct leaf_column *column, uint8_t *to) {
+    const uint8_t *from = vector->data;
+    column->width = (uint8_t)physical_size(vector->physical);
     for (uint32_t i = 0; i < builder->live_count; i++)
-        memcpy(to + (size_t)builder->live[i] * width, from + (size_t)i * width, width);
+        memcpy(to + (size_t)builder->live[i] * column->width, from + (size_t)i * column->width,
+               column->width);
 }
-
-static enum status column_make(struct leaf_builder *builder, const struct leaf_columns *columns,
-                               struct leaf_column *column, uint8_t *to) {
-    struct vector *vector = vector_of(builder, column->column);
-    struct row_decode_options options = {
-        .columns = &column->column, .column_count = 1, .arena = &builder->scratch};
-    TRY(arena_status(builder->arena));
-    TRY(row_decode_batch(&builder->table->row_schema, builder->rows, builder->live_count, &options,
-                         vector));
-    column->fit = true;
-    for (uint32_t i = 0; vector->validity != NULL && i < builder->live_count; i++)
-        column->fit &= validity_get(vector->validity, i);
-    if (vector->physical == PHYSICAL_STRING)
-        column->fit &= !has_long_string(vector, builder->live_count);
-    if (column->fit)
-        spread(builder, vector, columns->count, column->width, to);
-    return STATUS_OK;
-}
-
-/* ---- making ------------------------------------------------------------------------------ */
 
 static size_t aligned(size_t size) {
     return (size + 15) & ~(size_t)15;
 }
 
-static void column_add(const struct table *table, struct leaf_columns *plan, uint16_t column,
-                       size_t *size) {
+/* Decode the column and keep it at `*size` bytes from the beginning. */
+static enum status column_keep(struct leaf_builder *builder, struct leaf_columns *columns,
+                               struct leaf_column *column, size_t *size) {
+    struct vector *vector = vector_of(builder, column->column);
+    struct row_decode_options options = {
+        .columns = &column->column, .column_count = 1, .arena = &builder->scratch};
+    uint8_t *to = (uint8_t *)columns + *size;
+    TRY(arena_status(builder->arena));
+    TRY(row_decode_batch(&builder->table->row_schema, builder->rows, builder->live_count, &options,
+                         vector));
+    column->form = (uint8_t)form_of(vector, builder->live_count);
+    column->offset = (uint32_t)*size;
+    if (column->form == LEAF_UNFIT)
+        return STATUS_OK;
+    memset(to, 0, (size_t)columns->count * VALUE_SIZE_MAX);
+    if (column->form == LEAF_RAW)
+        raw_keep(builder, vector, column, to);
+    else
+        numbers_keep(builder, vector, column, to);
+    *size += aligned((size_t)columns->count * column->width);
+    return STATUS_OK;
+}
+
+/* ---- making ------------------------------------------------------------------------------ */
+
+static void column_add(struct leaf_columns *plan, uint16_t column) {
     uint32_t guess = 0;
     if (leaf_columns_find(plan, column, &guess) != NULL)
         return;
     ASSERT(plan->column_count < LEAF_COLUMNS_MAX);
-    uint32_t width = (uint32_t)physical_size(type_physical(table->columns[column].type));
-    plan->columns[plan->column_count++] =
-        (struct leaf_column){.column = column, .width = (uint8_t)width, .offset = (uint32_t)*size};
-    if (is_keepable(table, column))
-        *size += aligned((size_t)width * plan->count);
+    plan->columns[plan->column_count++] = (struct leaf_column){.column = column};
 }
 
-/* The header with the columns there are to be: the wanted ones and, if all fit, those that were
-   kept for others. Returns the size of it all. */
-static size_t plan_make(const struct table *table, const struct leaf_columns *before,
-                        const uint16_t *wanted, uint32_t wanted_count, struct leaf_columns *plan) {
-    size_t size = aligned(sizeof *plan + ((size_t)plan->count + 1) / 2 * 8 +
-                          ((size_t)plan->count + 63) / 64 * 8);
+/* The columns there are to be: the wanted ones and, if all fit, those that were kept for others. */
+static void plan_make(const struct table *table, const struct leaf_columns *before,
+                      const uint16_t *wanted, uint32_t wanted_count, struct leaf_columns *plan) {
     for (uint32_t i = 0; i < wanted_count; i++)
-        column_add(table, plan, wanted[i], &size);
+        column_add(plan, wanted[i]);
     if (before == NULL || plan->column_count + before->column_count > LEAF_COLUMNS_MAX)
-        return size;
+        return;
     for (uint32_t i = 0; i < before->column_count; i++)
-        column_add(table, plan, before->columns[i].column, &size);
-    return size;
+        if (!table->columns[before->columns[i].column].dropped)
+            column_add(plan, before->columns[i].column);
 }
 
-static enum status columns_fill(struct leaf_builder *builder, struct leaf_columns *columns) {
-    uint8_t *start = (uint8_t *)columns;
-    uint32_t *rows = (uint32_t *)(columns + 1);
-    uint64_t *deleted = (uint64_t *)(columns + 1) + (columns->count + 1) / 2;
-    bool fit;
-    TRY(sift(builder, columns, rows, deleted, &fit));
-    for (uint32_t i = 0; i < columns->column_count && fit; i++) {
-        struct leaf_column *column = &columns->columns[i];
-        if (is_keepable(builder->table, column->column))
-            TRY(column_make(builder, columns, column, start + column->offset));
-    }
-    columns->fit = fit;
-    return STATUS_OK;
-}
-
+/* All of it in the scratch arena. */
 static enum status columns_make(struct leaf_builder *builder, const struct txn_leaf *leaf,
-                                const uint16_t *wanted, uint32_t wanted_count,
-                                const struct leaf_columns **columns_out) {
-    struct leaf_columns plan = {.count = leaf->leaf_count};
-    size_t size = plan_make(builder->table, txn_leaf_companion(leaf), wanted, wanted_count, &plan);
-    struct leaf_columns *columns = txn_leaf_companion_make(leaf, (uint32_t)size);
-    if (columns == NULL)
-        return STATUS_OK;
-    *columns = plan; /* not fit until it is filled */
+                                const struct leaf_columns *plan, struct leaf_columns **made_out,
+                                size_t *size_out) {
+    size_t deleted_size = ((size_t)plan->count + 63) / 64 * sizeof(uint64_t);
+    size_t size = aligned(sizeof *plan + deleted_size + plan->count * sizeof(uint16_t));
     arena_reset(&builder->scratch);
+    struct leaf_columns *columns =
+        arena_alloc(&builder->scratch,
+                    size + plan->column_count * aligned((size_t)plan->count * VALUE_SIZE_MAX));
+    if (columns == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    *columns = *plan;
+    uint8_t *behind = (uint8_t *)(columns + 1);
     TRY(txn_leaf_range(leaf, 0, leaf->leaf_count, builder->values, builder->keys));
-    TRY(columns_fill(builder, columns));
-    *columns_out = columns;
+    bool fit;
+    TRY(sift(builder, columns, (uint16_t *)(void *)(behind + deleted_size),
+             (uint64_t *)(void *)behind, &fit));
+    for (uint32_t i = 0; i < columns->column_count && fit; i++)
+        TRY(column_keep(builder, columns, &columns->columns[i], &size));
+    columns->fit = fit;
+    *made_out = columns;
+    *size_out = fit ? size : sizeof *columns;
     return STATUS_OK;
 }
 
@@ -199,5 +263,13 @@ enum status leaf_columns_get(const struct table *table, const struct txn_leaf *l
         (*builder)->table = table;
         (*builder)->arena = arena;
     }
-    return columns_make(*builder, leaf, wanted, wanted_count, columns_out);
+    struct leaf_columns plan = {.count = leaf->leaf_count}, *made = NULL;
+    size_t size = 0;
+    plan_make(table, columns, wanted, wanted_count, &plan);
+    TRY(columns_make(*builder, leaf, &plan, &made, &size));
+    void *companion = txn_leaf_companion_make(leaf, (uint32_t)size);
+    if (companion != NULL)
+        memcpy(companion, made, size);
+    *columns_out = companion;
+    return STATUS_OK;
 }

@@ -6,16 +6,18 @@
  * the ones it does. So the second scan that meets a leaf unchanged keeps what it decodes, column by
  * column, in the leaf's companion (txn.h), which goes with the first change of the leaf:
  *
- *     +--------+-----------------+---------+--------------+--------------+---
- *     | header | row ids, less   | deleted | column a,    | column b, ...
- *     |        | the first one's | (bits)  | by entry     |
- *     +--------+-----------------+---------+--------------+--------------+---
+ *     +--------+---------+-----------------+--------------+--------------+---
+ *     | header | deleted | row ids, less   | column a,    | column b, ...
+ *     |        | (bits)  | the first one's | by entry     |
+ *     +--------+---------+-----------------+--------------+--------------+---
  *
- * Only values of fixed size are kept, and strings short enough to lie within a struct string; a
- * column with a null or a longer string in the leaf is noted as unfit and read from the rows that
- * are left after the tests. A leaf with rows that are stored otherwise (outside, with long values)
- * is unfit as a whole. The columns say nothing that the leaf does not say: which version of a row a
- * snapshot sees is decided above, for each run of entries, as it is for the leaf itself.
+ * A column of integers is kept as unsigned numbers of 1, 2, 4 or 8 bytes, less the least of the
+ * leaf; short strings are made integers; other values of fixed size lie there as in a vector. A
+ * column with a null or with a string that is no part of struct string is noted as unfit, and read
+ * from those rows that are left after the tests. A leaf with rows that are stored otherwise
+ * (outside, with long values) is unfit as a whole. The columns say nothing that the leaf does not
+ * say: which version of a row a snapshot sees is decided above, for each run of entries, as it is
+ * for the leaf itself.
  */
 #ifndef LEAF_COLUMNS_H
 #define LEAF_COLUMNS_H
@@ -24,11 +26,19 @@
 
 enum { LEAF_COLUMNS_MAX = 24 };
 
+enum leaf_form {
+    LEAF_UNFIT,
+    LEAF_RAW,    /* as in a vector */
+    LEAF_NUMBER, /* base + stored number */
+    LEAF_STRING, /* the same; the number is size + 256 * bytes (little-endian), of up to 7 bytes */
+};
+
 struct leaf_column {
     uint16_t column; /* counted from 0 */
-    uint8_t width;   /* bytes of a value, as in a vector */
-    bool fit;
+    uint8_t form;
+    uint8_t width;   /* bytes of a stored value */
     uint32_t offset; /* from the beginning of the companion */
+    uint64_t base;
 };
 
 struct leaf_columns {
@@ -39,8 +49,8 @@ struct leaf_columns {
     uint64_t generation_min; /* of all of them */
     uint64_t first_row;
     struct leaf_column columns[LEAF_COLUMNS_MAX];
-    /* uint32_t rows[count]; uint64_t deleted[(count + 63) / 64]; then the columns, each aligned to
-     * 16 */
+    /* uint64_t deleted[(count + 63) / 64]; uint16_t rows[count]; then the columns, each aligned to
+       16 */
 };
 
 /* What making one needs: big, so made when first wanted. Lives in an arena. */
@@ -50,16 +60,17 @@ struct leaf_builder {
     uint8_t keys[VECTOR_SIZE * ROW_KEY_SIZE];
     uint16_t live[VECTOR_SIZE]; /* entries that are no deleted rows */
     uint32_t live_count;
+    uint64_t numbers[VECTOR_SIZE];
     struct vector vectors[PHYSICAL_COUNT]; /* one of each form, in `arena` when first needed */
     struct arena *arena;
     struct arena scratch;
 };
 
-static inline const uint32_t *leaf_columns_rows(const struct leaf_columns *columns) {
-    return (const uint32_t *)(columns + 1);
-}
 static inline const uint64_t *leaf_columns_deleted(const struct leaf_columns *columns) {
-    return (const uint64_t *)(columns + 1) + (columns->count + 1) / 2;
+    return (const uint64_t *)(columns + 1);
+}
+static inline const uint16_t *leaf_columns_rows(const struct leaf_columns *columns) {
+    return (const uint16_t *)(leaf_columns_deleted(columns) + (columns->count + 63) / 64);
 }
 static inline const void *leaf_column_values(const struct leaf_columns *columns,
                                              const struct leaf_column *column) {

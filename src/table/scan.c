@@ -299,7 +299,7 @@ static enum status long_row_note(struct table_scan *scan, struct row_id row) {
 
 /* From the entries to the rows that count, into row_bytes and addresses. */
 static enum status entries_sift(struct table_scan *scan, size_t *count, bool *has_outside_out) {
-    static const uint32_t no_distance = 0;
+    static const uint16_t no_distance = 0;
     uint16_t partition = (uint16_t)partition_number(scan->partition);
     size_t kept = 0;
     for (size_t i = 0; i < *count; i++) {

@@ -48,27 +48,35 @@ static uint32_t live_rows(const struct leaf_columns *columns, const struct txn_l
 #define KEEP(type)                                                                                 \
     do {                                                                                           \
         const type *numbers = leaf_column_values(columns, column);                                 \
-        const int64_t low = test->low, high = test->high;                                          \
         for (uint32_t i = 0; i < count; i++) {                                                     \
             uint16_t entry = from[i];                                                              \
             rows[kept] = entry;                                                                    \
-            kept += (numbers[entry] >= low) & (numbers[entry] <= high);                            \
+            kept += (uint64_t)numbers[entry] - low <= span;                                        \
         }                                                                                          \
     } while (0)
 
+/* Stored numbers are compared with the limits less the base. */
 static uint32_t keep_passing(const struct leaf_columns *columns, const struct leaf_column *column,
                              const struct hot_test *test, const uint16_t *from, uint32_t count,
                              uint16_t *rows) {
+    int64_t base = (int64_t)column->base;
+    if (test->low > test->high || test->high < base)
+        return 0;
+    uint64_t low = test->low <= base ? 0 : (uint64_t)test->low - column->base;
+    uint64_t span = (uint64_t)test->high - column->base - low;
     uint32_t kept = 0;
     switch (column->width) {
+    case 1:
+        KEEP(uint8_t);
+        break;
     case 2:
-        KEEP(int16_t);
+        KEEP(uint16_t);
         break;
     case 4:
-        KEEP(int32_t);
+        KEEP(uint32_t);
         break;
     default:
-        KEEP(int64_t);
+        KEEP(uint64_t);
     }
     return kept;
 }
@@ -87,7 +95,7 @@ static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_co
         const struct hot_test *test = &scan->hot_tests[i];
         const struct leaf_column *column =
             leaf_columns_find(columns, test->column, &scan->leaf_guesses[i]);
-        if (!column->fit)
+        if (column->form != LEAF_NUMBER)
             continue;
         *count = keep_passing(columns, column, test, rows, *count, scan->leaf_rows);
         rows = scan->leaf_rows;
@@ -97,42 +105,78 @@ static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_co
 
 /* ---- their values ------------------------------------------------------------------------ */
 
-#define GATHER(type)                                                                               \
+/* From stored numbers to a vector's values, `make` of each. */
+#define GATHER_FROM(stored, type, make)                                                            \
     do {                                                                                           \
-        const type *from = leaf_column_values(columns, column);                                    \
+        const stored *from = leaf_column_values(columns, column);                                  \
         type *to = (type *)vector->data + first;                                                   \
-        for (uint32_t i = 0; i < count; i++)                                                       \
-            to[i] = from[rows[i]];                                                                 \
+        if (run) {                                                                                 \
+            from += rows[0];                                                                       \
+            for (uint32_t i = 0; i < count; i++)                                                   \
+                to[i] = make(base + from[i]);                                                      \
+        } else {                                                                                   \
+            for (uint32_t i = 0; i < count; i++)                                                   \
+                to[i] = make(base + from[rows[i]]);                                                \
+        }                                                                                          \
     } while (0)
+
+#define GATHER(type, make)                                                                         \
+    switch (column->width) {                                                                       \
+    case 1:                                                                                        \
+        GATHER_FROM(uint8_t, type, make);                                                          \
+        break;                                                                                     \
+    case 2:                                                                                        \
+        GATHER_FROM(uint16_t, type, make);                                                         \
+        break;                                                                                     \
+    case 4:                                                                                        \
+        GATHER_FROM(uint32_t, type, make);                                                         \
+        break;                                                                                     \
+    default:                                                                                       \
+        GATHER_FROM(uint64_t, type, make);                                                         \
+    }
+
+static struct string string_of_number(uint64_t number) {
+    uint64_t words[2] = {(number & 0xFF) | (number >> 8) << 32, number >> 40};
+    struct string string;
+    memcpy(&string, words, sizeof string);
+    return string;
+}
+
+static void gather_raw(const struct leaf_columns *columns, const struct leaf_column *column,
+                       const uint16_t *rows, uint32_t count, struct vector *vector,
+                       uint32_t first) {
+    const uint8_t *from = leaf_column_values(columns, column);
+    uint32_t width = column->width;
+    uint8_t *to = (uint8_t *)vector->data + (size_t)first * width;
+    ASSERT(width == physical_size(vector->physical));
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(to + (size_t)i * width, from + (size_t)rows[i] * width, width);
+}
 
 static void gather(const struct leaf_columns *columns, const struct leaf_column *column,
                    const uint16_t *rows, uint32_t count, struct vector *vector, uint32_t first) {
-    ASSERT(column->width == physical_size(vector->physical));
+    const uint64_t base = column->base;
+    const bool run = rows[count - 1] - rows[0] == (int)count - 1; /* one after the other */
     if (vector->validity != NULL)
         for (uint32_t i = 0; i < count; i++)
             validity_set(vector->validity, first + i);
-    if (rows[count - 1] - rows[0] == (int)count - 1) { /* one after the other */
-        memcpy((uint8_t *)vector->data + (size_t)first * column->width,
-               (const uint8_t *)leaf_column_values(columns, column) +
-                   (size_t)rows[0] * column->width,
-               (size_t)count * column->width);
+    if (column->form == LEAF_RAW) {
+        gather_raw(columns, column, rows, count, vector, first);
         return;
     }
-    switch (column->width) {
-    case 1:
-        GATHER(uint8_t);
+    switch (vector->physical) {
+    case PHYSICAL_INT16:
+        GATHER(int16_t, (int16_t));
         break;
-    case 2:
-        GATHER(uint16_t);
+    case PHYSICAL_INT32:
+        GATHER(int32_t, (int32_t));
         break;
-    case 4:
-        GATHER(uint32_t);
-        break;
-    case 8:
-        GATHER(uint64_t);
+    case PHYSICAL_INT64:
+        GATHER(int64_t, (int64_t));
         break;
     default:
-        GATHER(struct uuid); /* any 16 bytes */
+        ASSERT(vector->physical == PHYSICAL_STRING);
+        GATHER(struct string, string_of_number);
     }
 }
 
@@ -169,7 +213,7 @@ static enum status give_out(struct table_scan *scan, const struct leaf_columns *
     for (uint32_t i = 0; i < scan->decoded_count; i++) {
         const struct leaf_column *column = leaf_columns_find(
             columns, scan->decoded_columns[i], &scan->leaf_guesses[scan->hot_test_count + i]);
-        if (column->fit) {
+        if (column->form != LEAF_UNFIT) {
             gather(columns, column, rows, count, &scan->decoded[i], first);
             continue;
         }
@@ -181,7 +225,7 @@ static enum status give_out(struct table_scan *scan, const struct leaf_columns *
     if (scan->address.data != NULL) {
         int64_t *packed = scan->address.data;
         uint16_t partition = (uint16_t)partition_number(scan->partition);
-        const uint32_t *distances = leaf_columns_rows(columns);
+        const uint16_t *distances = leaf_columns_rows(columns);
         for (uint32_t i = 0; i < count; i++)
             packed[first + i] = row_address_pack(
                 (struct row_address){partition, {columns->first_row + distances[rows[i]]}});
