@@ -218,6 +218,7 @@ static bool next_leaf(const struct btree_cursor *cursor, struct place *place_out
         pager_prefetch_data(tree->pager, node_child(page_node(parent), slot + 1));
         pager_prefetch(tree->pager, node_child(page_node(parent), slot + 2));
     }
+    __builtin_prefetch(node_slot(node, node_count(node) - 1));
     *place_out = (struct place){leaf, 0, cursor->parent, slot};
     return true;
 }

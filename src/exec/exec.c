@@ -250,6 +250,16 @@ void exec__count_removed(struct operator_state *self, uint64_t rows) {
         node->removed_rows += rows;
 }
 
+void exec__count_scanned(struct operator_state *self, const struct table_scan_figures *scanned) {
+    struct explain_node_statistics *node = figures(self);
+    if (node == NULL)
+        return;
+    node->blocks += scanned->blocks;
+    node->blocks_skipped += scanned->blocks_skipped;
+    node->block_bytes += scanned->block_bytes;
+    node->hot_rows += scanned->hot_rows;
+}
+
 void exec__note_refused_index(struct operator_state *self, uint64_t entries) {
     struct explain_node_statistics *node = figures(self);
     if (node != NULL)

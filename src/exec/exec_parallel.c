@@ -213,6 +213,10 @@ static void add_figures(const struct execution *to, const struct execution *from
         sum->rows += one->rows;
         sum->batches += one->batches;
         sum->removed_rows += one->removed_rows;
+        sum->blocks += one->blocks;
+        sum->blocks_skipped += one->blocks_skipped;
+        sum->block_bytes += one->block_bytes;
+        sum->hot_rows += one->hot_rows;
         if (sum->start_ns == 0 || one->start_ns < sum->start_ns)
             sum->start_ns = one->start_ns;
         sum->total_ns += one->total_ns;

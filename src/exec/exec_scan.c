@@ -48,6 +48,7 @@ struct scan_step {
     struct scan_operator *self;
     struct stream *stream;
     struct batch *batch;
+    struct table_scan_figures figures; /* when closed */
 };
 
 static enum status step_open(struct fiber *f, struct partition *partition, void *argument) {
@@ -79,6 +80,7 @@ static enum status step_next(struct fiber *f, struct partition *partition, void 
 
 static enum status step_close(struct fiber *f, struct partition *partition, void *argument) {
     struct scan_step *step = argument;
+    table_scan_figures(step->stream->scan, &step->figures);
     table_scan_close(f, step->stream->scan);
     step->stream->scan = NULL;
     return STATUS_OK;
@@ -100,6 +102,8 @@ static void stream_close(struct fiber *f, struct scan_operator *self, struct str
             partition_call(f, self->context.store, stream->partition, step_close, &step);
         fiber_unshield(f);
         ASSERT(status == STATUS_OK);
+        if (self->options.index == NULL)
+            exec__count_scanned(&self->base, &step.figures);
     }
     arena_release(&stream->arena);
 }

@@ -156,6 +156,8 @@ void exec__note_memory(struct operator_state *self, uint64_t bytes);
    lent so far; the statement returns it in the end. */
 bool exec__may_hold(const struct execution *execution, uint64_t bytes, uint64_t *borrowed);
 void exec__count_removed(struct operator_state *self, uint64_t rows);
+struct table_scan_figures;
+void exec__count_scanned(struct operator_state *self, const struct table_scan_figures *figures);
 void exec__count_spilled(struct operator_state *self, uint64_t bytes);
 /* All rows are read instead of so many through the index. */
 void exec__note_refused_index(struct operator_state *self, uint64_t entries);

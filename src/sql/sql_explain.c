@@ -265,6 +265,14 @@ static void node_details(struct explainer *e, const struct plan_node *node, int 
         line_start(e, indent, "Rows Removed by Filter");
         buffer_append_format(e->buffer, "%llu\n", (unsigned long long)figures->removed_rows);
     }
+    if (figures->blocks > 0) {
+        line_start(e, indent, "Column Blocks");
+        buffer_append_format(e->buffer, "%llu  Skipped: %llu  Read: %llukB  Hot Rows: %llu\n",
+                             (unsigned long long)figures->blocks,
+                             (unsigned long long)figures->blocks_skipped,
+                             (unsigned long long)((figures->block_bytes + 1023) / 1024),
+                             (unsigned long long)figures->hot_rows);
+    }
     if (figures->batches > 0) {
         line_start(e, indent, "Batches");
         buffer_append_format(e->buffer, "%llu", (unsigned long long)figures->batches);

@@ -96,7 +96,8 @@ struct block_scan {
     bool masked;
     uint32_t position, batch_rows;
     struct arena arena; /* of the current block */
-    uint64_t blocks_read, blocks_skipped;
+    bool looked; /* at values of this block */
+    uint64_t blocks_read, blocks_looked, bytes_read;
 };
 
 /* columns, tests and filters are set by the caller. `lower`: the first range of interest. */
@@ -104,9 +105,12 @@ enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t l
 void block_scan_close(struct fiber *f, struct block_scan *scan);
 /* Go to the next block; scan->open false at the end. */
 enum status block_scan_next(struct fiber *f, struct block_scan *scan) MUST_USE;
-/* Newer rows first + rows[i] of the block's range hide those in the block. */
-void block_scan_hide(struct block_scan *scan, struct row_id first, const uint16_t *rows,
-                     uint32_t count);
+/* Blocks left behind without a look at their values. */
+static inline uint64_t block_scan_skipped(const struct block_scan *scan) {
+    return scan->blocks_read - scan->blocks_looked;
+}
+/* Newer rows at these places of the range hide those in the block. */
+void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t count);
 
 /* The next rows of the current block that are not hidden and pass tests and filters (`selection`
    has room for VECTOR_SIZE). *count_out: rows of the vectors, 0 at the block's end. The first

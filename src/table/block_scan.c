@@ -34,7 +34,7 @@ static void block_leave(struct block_scan *scan) {
         txn_release_large(scan->partition, &scan->header_large);
     scan->open = false;
     scan->mask = NULL;
-    scan->masked = false;
+    scan->masked = scan->looked = false;
     arena_reset(&scan->arena);
 }
 
@@ -174,17 +174,16 @@ static bool position_of(const struct block_scan *scan, uint32_t place, uint32_t 
     return (word >> place % 64 & 1) != 0;
 }
 
-void block_scan_hide(struct block_scan *scan, struct row_id first, const uint16_t *rows,
-                     uint32_t count) {
+void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t count) {
     ASSERT(scan->open);
     if (!mask_begin(scan))
         return;
     uint64_t *mask = scan->mask;
     if (scan->header.bitmap == NULL && count > 1) { /* no branch and no call */
-        uint32_t begin = (uint32_t)first.value - scan->header.first, size = scan->header.rows;
+        uint32_t begin = scan->header.first, size = scan->header.rows;
         uint64_t any = 0;
         for (uint32_t i = 0; i < count; i++) {
-            uint32_t position = block_place((struct row_id){begin + rows[i]});
+            uint16_t position = (uint16_t)(places[i] - begin); /* wraps below the first */
             uint64_t bit = (uint64_t)(position < size) << position % 64;
             mask[position / 64] |= bit;
             any |= bit;
@@ -193,9 +192,8 @@ void block_scan_hide(struct block_scan *scan, struct row_id first, const uint16_
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        struct row_id row = {first.value + rows[i]};
         uint32_t position;
-        if (!position_of(scan, block_place(row), &position))
+        if (!position_of(scan, places[i], &position))
             continue;
         mask[position / 64] |= 1ull << (position % 64);
         scan->masked = true;
@@ -224,6 +222,7 @@ static enum status column_open_at(struct fiber *f, struct block_scan *scan,
         return damaged(scan, column, "lacks a piece");
     TRY(txn_open_large(f, scan->partition, column->pieces[piece], &column->arena, &column->large));
     column->piece = piece;
+    scan->bytes_read += column->large.bytes.size;
     uint32_t first = piece * column->at.piece_rows, rows = scan->header.rows - first;
     TRY(column_open(column->large.bytes, scan->table->columns[column->number - 1].type,
                     COLUMN_OPEN_TRUSTED, &column->arena, &column->reader));
@@ -273,6 +272,12 @@ static void select_left(struct block_rows *rows, const uint64_t *mask, uint32_t 
     rows->selected = rows->all ? left : column_mask_select(mask, rows->count, rows->selection);
 }
 
+/* Values of this block matter. */
+static void look(struct block_scan *scan) {
+    scan->blocks_looked += !scan->looked;
+    scan->looked = true;
+}
+
 /* Of rows->count rows from rows->first on, those that pass the tests and are not hidden. As long as
    many are left, tests are made on all of them and give bits. */
 static enum status run_tests(struct fiber *f, struct block_scan *scan, struct block_rows *rows,
@@ -300,6 +305,7 @@ static enum status run_tests(struct fiber *f, struct block_scan *scan, struct bl
             rows->all = false;
             return STATUS_OK;
         }
+        look(scan);
         if (by_bits && column_filter_is_dense(&test->filter) &&
             left >= rows->count / COLUMN_SPARSE) {
             uint32_t first = rows->first % scan->columns[test->column].at.piece_rows;
@@ -360,6 +366,7 @@ static enum status run_filter(struct fiber *f, struct block_scan *scan,
                               struct arena *arena) {
     struct block_scan_column *column = &scan->columns[filter->column];
     struct vector *vector = &rows->vectors[filter->column];
+    look(scan);
     if (!column->decoded)
         TRY(decode(f, scan, column, rows, vector, arena));
     column->decoded = true;
@@ -391,6 +398,7 @@ enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct are
             break;
         TRY(fiber_check(f));
     }
+    look(scan); /* they are given out */
     for (uint32_t i = 0; i < rows->vector_count; i++)
         if (!scan->columns[i].decoded)
             TRY(decode(f, scan, &scan->columns[i], rows, &rows->vectors[i], arena));

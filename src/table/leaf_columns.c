@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "table/block_format.h"
+
 enum { VALUE_SIZE_MAX = 16 };
 
 const struct leaf_column *leaf_columns_find(const struct leaf_columns *columns, uint16_t column,
@@ -37,18 +39,19 @@ static bool is_ordinary(const struct row_stored *stored) {
 /* Row ids, generations and which rows are deleted; the bytes of the others into builder->rows.
  *fit_out false: there is a row that is stored otherwise, or far from the first one. */
 static enum status sift(struct leaf_builder *builder, struct leaf_columns *columns,
-                        uint16_t *rows_out, uint64_t *deleted_out, bool *fit_out) {
+                        uint16_t *places_out, uint64_t *deleted_out, bool *fit_out) {
     columns->first_row = get_be64(builder->keys);
     columns->generation_min = UINT64_MAX;
     memset(deleted_out, 0, ((size_t)columns->count + 63) / 64 * sizeof *deleted_out);
     builder->live_count = 0;
     *fit_out = true;
     for (uint32_t i = 0; i < columns->count; i++) {
-        uint64_t distance = get_be64(builder->keys + (size_t)i * ROW_KEY_SIZE) - columns->first_row;
+        struct row_id row = {get_be64(builder->keys + (size_t)i * ROW_KEY_SIZE)};
         struct row_stored stored;
         TRY(row__stored(builder->table, builder->values[i], &stored));
-        rows_out[i] = (uint16_t)distance;
-        *fit_out &= is_ordinary(&stored) && distance <= UINT16_MAX;
+        places_out[i] = (uint16_t)block_place(row);
+        columns->far = row.value - columns->first_row >= BLOCK_ROWS_MAX;
+        *fit_out &= is_ordinary(&stored);
         if (stored.generation < columns->generation_min)
             columns->generation_min = stored.generation;
         if (stored.deleted) {

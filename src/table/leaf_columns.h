@@ -7,8 +7,8 @@
  * column, in the leaf's companion (txn.h), which goes with the first change of the leaf:
  *
  *     +--------+---------+-----------------+--------------+--------------+---
- *     | header | deleted | row ids, less   | column a,    | column b, ...
- *     |        | (bits)  | the first one's | by entry     |
+ *     | header | deleted | row ids, the    | column a,    | column b, ...
+ *     |        | (bits)  | low 16 bits     | by entry     |
  *     +--------+---------+-----------------+--------------+--------------+---
  *
  * A column of integers is kept as unsigned numbers of 1, 2, 4 or 8 bytes, less the least of the
@@ -44,13 +44,14 @@ struct leaf_column {
 struct leaf_columns {
     bool fit;
     bool has_deleted;
+    bool far; /* the last row is 65,536 or more behind the first */
     uint16_t column_count;
     uint32_t count;          /* entries of the leaf */
     uint64_t generation_min; /* of all of them */
     uint64_t first_row;
     struct leaf_column columns[LEAF_COLUMNS_MAX];
-    /* uint64_t deleted[(count + 63) / 64]; uint16_t rows[count]; then the columns, each aligned to
-       16 */
+    /* uint64_t deleted[(count + 63) / 64]; uint16_t places[count]; then the columns, each aligned
+       to 16 */
 };
 
 /* What making one needs: big, so made when first wanted. Lives in an arena. */
@@ -69,7 +70,8 @@ struct leaf_builder {
 static inline const uint64_t *leaf_columns_deleted(const struct leaf_columns *columns) {
     return (const uint64_t *)(columns + 1);
 }
-static inline const uint16_t *leaf_columns_rows(const struct leaf_columns *columns) {
+/* Where the rows are in their ranges (block_format.h). */
+static inline const uint16_t *leaf_columns_places(const struct leaf_columns *columns) {
     return (const uint16_t *)(leaf_columns_deleted(columns) + (columns->count + 63) / 64);
 }
 static inline const void *leaf_column_values(const struct leaf_columns *columns,

@@ -221,6 +221,15 @@ void table_scan_close(struct fiber *f, struct table_scan *scan) {
     memory_free(scan);
 }
 
+void table_scan_figures(const struct table_scan *scan, struct table_scan_figures *figures_out) {
+    *figures_out = (struct table_scan_figures){
+        .blocks = scan->blocks.blocks_read,
+        .blocks_skipped = block_scan_skipped(&scan->blocks),
+        .block_bytes = scan->blocks.bytes_read,
+        .hot_rows = scan->fresh_count,
+    };
+}
+
 /* ---- decoding ------------------------------------------------------------------------- */
 
 /* Fetch the long values that the decoder met; they are null in the vectors until then. */
@@ -299,7 +308,6 @@ static enum status long_row_note(struct table_scan *scan, struct row_id row) {
 
 /* From the entries to the rows that count, into row_bytes and addresses. */
 static enum status entries_sift(struct table_scan *scan, size_t *count, bool *has_outside_out) {
-    static const uint16_t no_distance = 0;
     uint16_t partition = (uint16_t)partition_number(scan->partition);
     size_t kept = 0;
     for (size_t i = 0; i < *count; i++) {
@@ -309,7 +317,8 @@ static enum status entries_sift(struct table_scan *scan, size_t *count, bool *ha
         if (scan->phase == SCAN_OVER) {
             if (stored.generation < scan->blocks.header.generation)
                 continue; /* a leftover: the block has it, or has it no more */
-            block_scan_hide(&scan->blocks, row, &no_distance, 1);
+            uint16_t place = (uint16_t)block_place(row);
+            block_scan_hide(&scan->blocks, &place, 1);
         }
         scan->fresh_count++;
         bool skip = stored.deleted;

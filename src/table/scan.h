@@ -63,6 +63,7 @@ struct table_scan {
     struct row_id *row_ids; /* VECTOR_SIZE; for addresses of a block's rows */
     struct hot_test *hot_tests;
     size_t hot_test_count;
+    uint64_t beside_count; /* hot rows found in columns beside their leaves */
     /* columns beside leaves */
     uint16_t *leaf_wanted; /* of the tests, then the decoded ones; NULL: not asked for */
     uint32_t leaf_wanted_count;

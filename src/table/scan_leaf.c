@@ -225,10 +225,12 @@ static enum status give_out(struct table_scan *scan, const struct leaf_columns *
     if (scan->address.data != NULL) {
         int64_t *packed = scan->address.data;
         uint16_t partition = (uint16_t)partition_number(scan->partition);
-        const uint16_t *distances = leaf_columns_rows(columns);
-        for (uint32_t i = 0; i < count; i++)
-            packed[first + i] = row_address_pack(
-                (struct row_address){partition, {columns->first_row + distances[rows[i]]}});
+        const uint16_t *places = leaf_columns_places(columns);
+        uint64_t begin = columns->far ? block_first_row(scan->blocks.range) : columns->first_row;
+        for (uint32_t i = 0; i < count; i++) {
+            struct row_id row = {begin + (uint16_t)(places[rows[i]] - begin)};
+            packed[first + i] = row_address_pack((struct row_address){partition, row});
+        }
     }
     scan->batch.row_count = first + count;
     return STATUS_OK;
@@ -248,10 +250,12 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
     if (scan->phase == SCAN_OVER) {
         if (columns->generation_min < scan->blocks.header.generation)
             return STATUS_OK; /* there are leftovers among them */
-        block_scan_hide(&scan->blocks, (struct row_id){columns->first_row},
-                        leaf_columns_rows(columns) + leaf->first, leaf->count);
+        block_scan_hide(&scan->blocks, leaf_columns_places(columns) + leaf->first, leaf->count);
+    } else if (columns->far && scan->address.data != NULL) {
+        return STATUS_OK; /* their ranges are not kept */
     }
     scan->fresh_count += leaf->count;
+    scan->beside_count += leaf->count;
     uint32_t count;
     const uint16_t *rows = choose_rows(scan, columns, leaf, &count);
     *done_out = true;

@@ -165,6 +165,14 @@ enum status table_scan_open(struct fiber *f, const struct table_context *context
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out)
     MUST_USE;
 void table_scan_close(struct fiber *f, struct table_scan *scan);
+/* What a scan without an index has done so far. */
+struct table_scan_figures {
+    uint64_t blocks;         /* cold blocks met */
+    uint64_t blocks_skipped; /* those of them whose least and greatest values said enough */
+    uint64_t block_bytes;    /* chunks opened, in memory or not */
+    uint64_t hot_rows;       /* newest versions outside of blocks, deleted ones too */
+};
+void table_scan_figures(const struct table_scan *scan, struct table_scan_figures *figures_out);
 
 /* The partitions an index scan has to visit: one when the partition column is bound by equality. */
 uint64_t table_scan_partitions(const struct store *store, const struct table *table,
