@@ -406,8 +406,82 @@ static void columns_beside_leaves_agree_with_a_naive_table(void **state) {
     fixture_run(model_body);
 }
 
+/* ---- ids far apart ----------------------------------------------------------------------- */
+
+static void insert_ids(struct fiber *f, struct bench *bench, int first, int count) {
+    struct work work;
+    work_begin(f, &work, &bench->database);
+    for (int id = first; id < first + count; id++) {
+        bench->now.seeds[id] = new_seed(bench);
+        change_row(f, &work, id, bench->now.seeds[id]);
+    }
+    work_commit(f, &work);
+}
+
+/* Rows that go to blocks of their own, with ranges of their own. */
+static void bulk_ids(struct fiber *f, struct bench *bench, int first, int count) {
+    static uint8_t bytes[VECTOR_SIZE][COLUMNS][64];
+    struct work work;
+    struct arena arena = {0};
+    struct batch batch;
+    struct type types[COLUMNS];
+    struct table_bulk *bulk;
+    for (unsigned c = 0; c < COLUMNS; c++)
+        types[c] = specs[c].type;
+    batch_init(&batch, types, COLUMNS, &arena);
+    for (int i = 0; i < count; i++) {
+        struct value values[COLUMNS];
+        bench->now.seeds[first + i] = new_seed(bench);
+        row_values(first + i, bench->now.seeds[first + i], bytes[i], values);
+        for (unsigned c = 0; c < COLUMNS; c++)
+            if (values[c].is_null)
+                vector_set_null(&batch.vectors[c], (uint32_t)i);
+            else
+                vector_set(&batch.vectors[c], (uint32_t)i, &values[c], &arena);
+    }
+    batch_set_count(&batch, (uint32_t)count);
+    work_begin(f, &work, &bench->database);
+    assert_ok(table_bulk_open(f, &work.context, find_table(&work, "t"), &bulk));
+    assert_ok(table_bulk_insert(f, bulk, &batch));
+    assert_ok(table_bulk_finish(f, bulk));
+    table_bulk_close(bulk);
+    work_commit(f, &work);
+    arena_release(&arena);
+}
+
+/* One leaf with rows before, over and behind blocks. */
+static enum status far_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    struct work work;
+    random_seed(&bench->random, 3);
+    database_open(f, &bench->database, true);
+    work_begin(f, &work, &bench->database);
+    make_table(f, &work, "t", specs, COLUMNS);
+    make_index(f, &work, "t", 'p', (int[]){1, 0});
+    work_commit(f, &work);
+    for (int part = 0; part < 3; part++) {
+        insert_ids(f, bench, part * 200, 40);
+        bulk_ids(f, bench, part * 200 + 50, 100);
+    }
+    insert_ids(f, bench, 60, 20);
+    insert_ids(f, bench, 260, 20);
+    work_begin(f, &work, &bench->database);
+    for (unsigned i = 0; i < 60; i++)
+        scan_once(f, bench, &work, &bench->now);
+    work_rollback(f, &work);
+    assert_true(bench->beside > 0);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void a_leaf_may_hold_rows_of_many_ranges(void **state) {
+    fixture_run(far_body);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_leaf_may_hold_rows_of_many_ranges),
         cmocka_unit_test(columns_beside_leaves_agree_with_a_naive_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
