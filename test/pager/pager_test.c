@@ -418,6 +418,80 @@ static void a_long_manifest_is_written_anew(void **state) {
     run_on_stand(4 << 20, 0, rewrite);
 }
 
+/* ---- companions -------------------------------------------------------------------------- */
+
+static uint64_t companion_bytes(const struct stand *stand) {
+    struct pager_statistics statistics;
+    pager_statistics(stand->pager, &statistics);
+    return statistics.bytes_companions;
+}
+
+/* A companion goes with the content: at a change, with the page, and for another one. */
+static enum status companion_life(struct fiber *f, struct stand *stand) {
+    struct page_id id;
+    struct page *page;
+    TRY(stand_new_page(f, stand, PAGE_SIZE, 7, &id));
+    TRY(pager_fetch(f, stand->pager, id, &page));
+    CHECK(pager_companion(page) == NULL && companion_bytes(stand) == 0);
+    uint8_t *bytes = pager_companion_make(stand->pager, page, 1000);
+    CHECK(bytes != NULL && pager_companion(page) == bytes && companion_bytes(stand) == 1000);
+    memset(bytes, 1, 1000);
+    page->scanned = true;
+    pager_companion_prefetch(page);
+    TRY(stand_checkpoint(f, stand, 1)); /* writing is no change */
+    CHECK(pager_companion(page) == bytes && page->scanned);
+    pager_modify(stand->pager, page);
+    CHECK(pager_companion(page) == NULL && companion_bytes(stand) == 0 && !page->scanned);
+    bytes = pager_companion_make(stand->pager, page, 5000);
+    bytes = pager_companion_make(stand->pager, page, 300);
+    CHECK(bytes != NULL && companion_bytes(stand) == 300);
+    pager_free(stand->pager, id);
+    CHECK(pager_companion(page) == bytes); /* the page is pinned still */
+    pager_unpin(stand->pager, page);
+    CHECK(companion_bytes(stand) == 0);
+    return STATUS_OK;
+}
+
+static void a_companion_goes_with_the_content(void **state) {
+    run_on_stand(4 << 20, 0, companion_life);
+}
+
+/* Companions take what is spare, and give it back for pages: a pool full of them holds as many
+   pages as one without. */
+static enum status companions_yield(struct fiber *f, struct stand *stand) {
+    enum { PAGES = 40, BYTES = 100000 };
+    struct page_id ids[PAGES];
+    struct page *page;
+    unsigned made = 0;
+    for (unsigned i = 0; i < PAGES; i++) {
+        TRY(stand_new_page(f, stand, PAGE_SIZE, i, &ids[i]));
+        TRY(pager_fetch(f, stand->pager, ids[i], &page));
+        made += pager_companion_make(stand->pager, page, BYTES) != NULL;
+        CHECK(page_budget_used(stand->budget) <= stand->memory);
+        pager_unpin(stand->pager, page);
+    }
+    CHECK(made > 5 && companion_bytes(stand) > 0 && companion_bytes(stand) % BYTES == 0);
+    struct page *pinned[PAGES];
+    for (unsigned i = 0; i < PAGES; i++)
+        TRY(pager_fetch(f, stand->pager, ids[i], &pinned[i]));
+    for (unsigned i = 0; i < PAGES; i++) {
+        CHECK(get_le64(pinned[i]->data) == i);
+        pager_unpin(stand->pager, pinned[i]);
+    }
+    while (companion_bytes(stand) > 0) { /* each new page costs one in the end */
+        struct page_id id;
+        TRY(stand_new_page(f, stand, PAGE_SIZE, 1, &id));
+        CHECK(page_budget_used(stand->budget) <= stand->memory);
+    }
+    for (unsigned i = 0; i < PAGES; i++)
+        TRY(stand_expect_page(f, stand, ids[i], i));
+    return STATUS_OK;
+}
+
+static void companions_give_way_to_pages(void **state) {
+    run_on_stand(2 << 20, 0, companions_yield);
+}
+
 /* Every allocation of a short life fails once: an error, and nothing leaks or is torn. */
 static enum status failing_memory(struct fiber *f, struct stand *stand) {
     for (uint64_t nth = 1; nth < 200; nth++) {
@@ -462,6 +536,8 @@ int main(int argument_count, char **arguments) {
         cmocka_unit_test(a_torn_tail_of_the_manifest_is_ignored),
         cmocka_unit_test(a_long_manifest_is_written_anew),
         cmocka_unit_test(running_out_of_heap_is_an_error_only),
+        cmocka_unit_test(a_companion_goes_with_the_content),
+        cmocka_unit_test(companions_give_way_to_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

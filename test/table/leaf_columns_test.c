@@ -35,6 +35,7 @@ struct bench {
     struct work snapshots[SNAPSHOTS];
     struct model seen[SNAPSHOTS];
     bool held[SNAPSHOTS];
+    uint64_t id_limit; /* of rows that are fetched by their addresses */
     uint64_t scans, hot_rows, beside, freezes;
 };
 
@@ -218,7 +219,7 @@ static void make_question(struct bench *bench, struct question *question,
 static void fetch_some(struct fiber *f, struct bench *bench, struct question *question) {
     static const int16_t number = 1;
     for (unsigned i = 0; i < FETCHES; i++) {
-        int id = (int)random_below(&bench->random, ROWS);
+        int id = (int)random_below(&bench->random, bench->id_limit);
         struct value value;
         bool found;
         if (!question->seen[id] || question->addresses[id] == -1)
@@ -367,6 +368,7 @@ static void table_make(struct fiber *f, struct bench *bench) {
 static enum status model_body(struct fiber *f, void *argument) {
     struct bench *bench = calloc(1, sizeof *bench);
     random_seed(&bench->random, 97);
+    bench->id_limit = ROWS;
     database_open(f, &bench->database, true);
     table_make(f, bench);
     for (int round = 0; round < 700; round++) {
@@ -449,27 +451,36 @@ static void bulk_ids(struct fiber *f, struct bench *bench, int first, int count)
     arena_release(&arena);
 }
 
-/* One leaf with rows before, over and behind blocks. */
+static void scan_now(struct fiber *f, struct bench *bench) {
+    struct work work;
+    work_begin(f, &work, &bench->database);
+    for (unsigned i = 0; i < 60; i++)
+        scan_once(f, bench, &work, &bench->now);
+    work_rollback(f, &work);
+}
+
+/* One leaf with rows over two blocks, then with rows before and behind them, too. */
 static enum status far_body(struct fiber *f, void *argument) {
     struct bench *bench = calloc(1, sizeof *bench);
     struct work work;
     random_seed(&bench->random, 3);
+    bench->id_limit = 600;
     database_open(f, &bench->database, true);
     work_begin(f, &work, &bench->database);
     make_table(f, &work, "t", specs, COLUMNS);
     make_index(f, &work, "t", 'p', (int[]){1, 0});
     work_commit(f, &work);
-    for (int part = 0; part < 3; part++) {
+    bulk_ids(f, bench, 0, 100);
+    bulk_ids(f, bench, 100, 100);
+    insert_ids(f, bench, 0, 200); /* over the blocks: they are there already */
+    scan_now(f, bench);
+    assert_true(bench->beside > 0);
+    for (int part = 1; part < 3; part++) {
         insert_ids(f, bench, part * 200, 40);
         bulk_ids(f, bench, part * 200 + 50, 100);
     }
-    insert_ids(f, bench, 60, 20);
     insert_ids(f, bench, 260, 20);
-    work_begin(f, &work, &bench->database);
-    for (unsigned i = 0; i < 60; i++)
-        scan_once(f, bench, &work, &bench->now);
-    work_rollback(f, &work);
-    assert_true(bench->beside > 0);
+    scan_now(f, bench);
     database_close(f, &bench->database);
     free(bench);
     return STATUS_OK;
