@@ -83,6 +83,7 @@ static void expect_mask(const uint64_t *mask, uint32_t count, const bool *wanted
             assert_int_equal(rows[next++], i);
     }
     assert_int_equal(selected, next);
+    assert_int_equal(set->count(mask, (count + 63) / 64), next);
 }
 
 static void ranges_are_tested(void) {

@@ -421,6 +421,37 @@ static void every_conjunct_is_tested_in_the_scan(void **state) {
     sql_runner_close(runner);
 }
 
+/* Of a scan EXPLAIN ANALYZE tells blocks, how many of them needed no look at their values, and the
+   rows beside them. The second and third time the hot rows come from the columns beside their
+   leaves; a change in between is seen. */
+static void a_plan_tells_blocks_and_hot_rows(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s, "create table t(a int primary key, b int, c text) with (freeze = off)",
+               "CREATE TABLE\n");
+    assert_sql(s, "insert into t select x, x % 100, 'x' from generate_series(1, 10000) x",
+               "INSERT 0 10000\n");
+    assert_null(strstr(sql_run(s, "explain analyze select sum(b) from t"), "Blocks"));
+    assert_sql(s, "vacuum (freeze) t", "VACUUM\n");
+    const char *plan = sql_run(s, "explain analyze select sum(b) from t");
+    assert_non_null(strstr(plan, "Skipped: 0  Read: "));
+    assert_non_null(strstr(plan, "kB  Hot Rows: 0\n"));
+    assert_sql(s, "update t set b = b + 1000 where a % 10 = 0", "UPDATE 1000\n");
+    assert_sql(s, "delete from t where a % 100 = 1", "DELETE 100\n");
+    for (int round = 0; round < 3; round++) {
+        plan = sql_run(s, "explain analyze select sum(b) from t where b >= 0");
+        assert_non_null(strstr(plan, "kB  Hot Rows: 1100\n"));
+        plan = sql_run(s, "explain analyze select sum(b) from t where b > 500 and c = 'x'");
+        assert_null(strstr(plan, "Skipped: 0 "));
+        assert_non_null(strstr(plan, "kB  Hot Rows: 1100\n"));
+        assert_sql(s, "select count(*), sum(b), min(c), max(b) from t where b > 500",
+                   round < 2 ? "1000|1045000|x|1090\n" : "1000|1045001|x|1091\n");
+        if (round == 1)
+            assert_sql(s, "update t set b = b + 1 where a = 90", "UPDATE 1\n");
+    }
+    sql_runner_close(runner);
+}
+
 /* Rows that came since ANALYZE, or a parameter: when a range holds more than an index is good for,
    all rows are read. */
 static void ranges_are_measured_before_an_index_is_used(void **state) {
@@ -631,6 +662,7 @@ int main(void) {
         cmocka_unit_test(ranges_are_measured_before_an_index_is_used),
         cmocka_unit_test(a_refused_index_is_read_by_all_cores),
         cmocka_unit_test(every_conjunct_is_tested_in_the_scan),
+        cmocka_unit_test(a_plan_tells_blocks_and_hot_rows),
         cmocka_unit_test(conditions_on_stored_columns_are_exact),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
         cmocka_unit_test(filters_know_the_groups_of_constant_keys),
