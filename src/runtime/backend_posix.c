@@ -13,6 +13,7 @@
  * inbox before its ring, and the inbox is drained after the read.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -190,10 +191,14 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int64_t dea
         if (left > 0)
             timeout = (struct timespec){left / 1000000000, left % 1000000000};
     }
-    long count = syscall(SYS_epoll_pwait2, epoll_fd, events, EVENTS_MAX, for_ever ? NULL : &timeout,
-                         NULL, (size_t)0);
-    if (count >= 0 || errno != ENOSYS)
-        return (int)count;
+    static _Atomic bool unknown; /* to an old kernel, or to valgrind */
+    if (!atomic_load_explicit(&unknown, memory_order_relaxed)) {
+        long count = syscall(SYS_epoll_pwait2, epoll_fd, events, EVENTS_MAX,
+                             for_ever ? NULL : &timeout, NULL, (size_t)0);
+        if (count >= 0 || errno != ENOSYS)
+            return (int)count;
+        atomic_store_explicit(&unknown, true, memory_order_relaxed);
+    }
     int64_t ms = (int64_t)timeout.tv_sec * 1000 + (timeout.tv_nsec + 999999) / 1000000;
     return epoll_wait(epoll_fd, events, EVENTS_MAX,
                       for_ever       ? -1

@@ -1,4 +1,4 @@
-/* Telling AddressSanitizer and ThreadSanitizer about stacks. Nothing without them. */
+/* Telling AddressSanitizer, ThreadSanitizer and valgrind about stacks. Nothing without them. */
 #ifndef SANITIZER_H
 #define SANITIZER_H
 
@@ -15,6 +15,18 @@
 #if __has_feature(thread_sanitizer)
 #define WITH_TSAN 1
 #endif
+#endif
+
+/* A few instructions that do nothing when valgrind does not run the program. Without its header at
+   build time it takes a switch of stacks for a wild stack pointer. */
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#define STACK_REGISTER(low, size) (void)VALGRIND_STACK_REGISTER((low), (uint8_t *)(low) + (size))
+#endif
+#endif
+#ifndef STACK_REGISTER
+#define STACK_REGISTER(low, size) (void)(low)
 #endif
 
 #ifdef WITH_ASAN

@@ -64,6 +64,7 @@ static enum status add_slab(struct core *c) {
     /* Put them on the list so that the lowest comes first. */
     for (size_t i = count; i-- > 0;) {
         uint8_t *low = base + i * runtime->stack_size;
+        STACK_REGISTER(low, runtime->stack_size);
         uint32_t slot = (uint32_t)(c->slot_count + i);
         size_t colour = slot % COLOURS * COLOUR_SIZE;
         uintptr_t place = (uintptr_t)low + runtime->stack_size - colour - sizeof(struct fiber);
@@ -168,6 +169,7 @@ static void *large_stack(struct core *c) {
             munmap(base, LARGE_STACK_SIZE);
             return NULL;
         }
+        STACK_REGISTER(base, LARGE_STACK_SIZE);
         c->large_stack = base;
     }
     return c->large_stack;
