@@ -63,6 +63,10 @@ int check_main(int argc, char **argv) {
     }
     if (call.found.findings > 0) {
         printf("%llu findings in %s\n", (unsigned long long)call.found.findings, operands[0]);
+        printf("What to do: where only indexes are named, REINDEX TABLE makes them anew. For "
+               "damaged tables\nrestore a copy, or save what can be read with: satori salvage %s "
+               "OUT\n",
+               operands[0]);
         return 1;
     }
     printf("%s is sound: %llu tables checked\n", operands[0],

@@ -6,8 +6,12 @@
 #include "table/catalog_private.h"
 #include "table/scan.h"
 
+#include "base/base_hash.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+
+enum { TOLD_MAX = 256 };
 
 struct table_check {
     struct table_context context;
@@ -17,6 +21,8 @@ struct table_check {
     uint64_t damage;
     struct arena arena;         /* of one row */
     uint64_t range, generation; /* of the block over the rows checked last */
+    uint64_t told[TOLD_MAX];    /* hashes of messages: a damaged page is told of once */
+    size_t told_count;
 };
 
 static void finding(struct table_check *check, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -30,13 +36,43 @@ static void finding(struct table_check *check, const char *format, ...) {
     check->report(check->report_context, line);
 }
 
+static bool is_damage(enum status status) {
+    return status == STATUS_DATA_CORRUPTED || status == STATUS_INDEX_CORRUPTED;
+}
+
+/* Has this been said? All rows of a damaged page would say the same. */
+static bool told_before(struct table_check *check) {
+    uint64_t hash = hash_bytes(error_current()->message, strlen(error_current()->message));
+    for (size_t i = 0; i < check->told_count; i++)
+        if (check->told[i] == hash)
+            return true;
+    if (check->told_count < TOLD_MAX)
+        check->told[check->told_count++] = hash;
+    return false;
+}
+
 /* Damage is reported and the check goes on; other failures end it. */
 static enum status absorb(struct table_check *check, enum status status, const char *what,
                           unsigned partition, struct row_id row) {
-    if (status != STATUS_DATA_CORRUPTED && status != STATUS_INDEX_CORRUPTED)
+    if (!is_damage(status))
         return status;
+    if (told_before(check)) {
+        error_clear();
+        return STATUS_OK;
+    }
     finding(check, "table %s, partition %u, row %llu: %s: %s", check->table->name, partition,
             (unsigned long long)row.value, what, error_current()->message);
+    error_clear();
+    return STATUS_OK;
+}
+
+/* The same of a part of the table that could not be looked at to its end. */
+static enum status absorb_part(struct table_check *check, enum status status, const char *what,
+                               unsigned partition) {
+    if (!is_damage(status))
+        return status;
+    finding(check, "table %s, partition %u: %s cannot be checked to the end: %s",
+            check->table->name, partition, what, error_current()->message);
     error_clear();
     return STATUS_OK;
 }
@@ -405,14 +441,19 @@ static enum status check_pieces(struct fiber *f, struct table_check *check,
 
 static enum status check_here(struct fiber *f, struct partition *partition, void *argument) {
     struct table_check *check = argument;
-    TRY(check_rows(f, check, partition));
+    unsigned number = partition_number(partition);
+    TRY(absorb_part(check, check_rows(f, check, partition), "rows", number));
     if (!check->table->is_system) {
-        TRY(check_chunks(f, check, partition));
+        TRY(absorb_part(check, check_chunks(f, check, partition), "blocks", number));
         TRY(check_cold_rows(f, check, partition));
     }
-    TRY(check_pieces(f, check, partition));
-    for (unsigned i = 0; i < check->table->index_count; i++)
-        TRY(check_index(f, check, partition, check->table->indexes[i]));
+    TRY(absorb_part(check, check_pieces(f, check, partition), "long values", number));
+    for (unsigned i = 0; i < check->table->index_count; i++) {
+        char what[NAME_SIZE_MAX + 8];
+        snprintf(what, sizeof what, "index %s", check->table->indexes[i]->name);
+        TRY(absorb_part(check, check_index(f, check, partition, check->table->indexes[i]), what,
+                        number));
+    }
     return STATUS_OK;
 }
 

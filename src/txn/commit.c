@@ -236,8 +236,8 @@ static enum status change_apply(struct fiber *f, struct partition *partition, st
     return history__change(f, partition, tree, number, &change);
 }
 
-/* What is in the journal has to be applied: wait for the little memory that a tree's handle takes
-   rather than stop. */
+/* What is in the journal has to be applied: wait for the little memory that a tree's handle or a
+   cursor takes rather than stop. */
 static enum status tree_for_apply(struct fiber *f, struct partition *partition, struct tree_id id,
                                   struct tree **tree_out) {
     enum status status;
@@ -249,12 +249,25 @@ static enum status tree_for_apply(struct fiber *f, struct partition *partition, 
     return status;
 }
 
+static enum status seek_for_apply(struct fiber *f, struct layer *own, struct layer_cursor *cursor) {
+    enum status status;
+    for (int i = 0; (status = layer_seek(f, own, cursor, (struct tree_id){0}, SLICE_EMPTY, 0)) ==
+                        STATUS_OUT_OF_MEMORY &&
+                    i < MEMORY_RETRIES_MAX;
+         i++) {
+        layer_cursor_release(cursor);
+        if (fiber_sleep(f, MEMORY_RETRY_NS) != STATUS_OK)
+            fiber_yield(f);
+    }
+    return status;
+}
+
 static enum status changes_apply(struct fiber *f, struct partition *partition, struct layer *own,
                                  uint64_t number) {
     struct layer_cursor cursor;
     struct tree *tree = NULL;
     uint64_t count = 0;
-    enum status status = layer_seek(f, own, &cursor, (struct tree_id){0}, SLICE_EMPTY, 0);
+    enum status status = seek_for_apply(f, own, &cursor);
     while (status == STATUS_OK && cursor.valid) {
         uint8_t value[BTREE_ENTRY_SIZE_MAX];
         if (cursor.entry.flags != CHANGE_MOVED &&

@@ -288,6 +288,9 @@ static enum status seek_spilled(struct fiber *f, struct layer_cursor *cursor, en
     if (cursor->key == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     btree_cursor_init(&cursor->place, &cursor->layer->btree);
+    /* So that only seeking needs memory, not going on. */
+    if (!memory_grow(&cursor->place.key, &cursor->place.key_capacity, LAYER_KEY_SIZE_MAX, 1))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     TRY(btree_cursor_seek(f, &cursor->place, seek, slice_of(target, size)));
     return entry_load(f, cursor, seek == BTREE_SEEK_LT);
 }
