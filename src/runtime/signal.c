@@ -1,13 +1,16 @@
 /* SIGINT and SIGTERM as fibers of core 0, when the program wants that; otherwise signals are the
-   business of the threads that are not ours. */
+   business of the threads that are not ours. A program with a user at its terminal may want to
+   catch interruptions instead. */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "runtime/core.h"
+#include "runtime/runtime_thread.h"
 
 static void wanted_signals(sigset_t *set) {
     sigemptyset(set);
@@ -68,4 +71,60 @@ enum status signal__start(struct core *c) {
     f->name = "signals";
     fiber__ready(f);
     return STATUS_OK;
+}
+
+/* ---- interruptions ------------------------------------------------------------------------ */
+
+static struct {
+    void (*function)(void *argument);
+    void *argument;
+    pthread_t thread;
+    sem_t rung;
+    struct sigaction before;
+    _Atomic bool ends, seen;
+} interrupt;
+
+static void ring_interrupt(int number) {
+    int error = errno;
+    interrupt.seen = true;
+    (void)sem_post(&interrupt.rung);
+    errno = error;
+}
+
+static void *interrupt_thread(void *argument) {
+    for (;;) {
+        while (sem_wait(&interrupt.rung) != 0) {
+        }
+        if (interrupt.ends)
+            return NULL;
+        interrupt.function(interrupt.argument);
+    }
+}
+
+enum status interrupt_catch(void (*function)(void *argument), void *argument) {
+    interrupt.function = function;
+    interrupt.argument = argument;
+    interrupt.ends = interrupt.seen = false;
+    int error = sem_init(&interrupt.rung, 0, 0) != 0 ? errno : 0;
+    if (error == 0)
+        error = signal__thread_create(&interrupt.thread, interrupt_thread, NULL);
+    if (error != 0)
+        return error_set(STATUS_INTERNAL_ERROR, "could not watch signals: %s", strerror(error));
+    const struct sigaction action = {.sa_handler = ring_interrupt}; /* no SA_RESTART */
+    sigaction(SIGINT, NULL, &interrupt.before);
+    if (interrupt.before.sa_handler != SIG_IGN) /* as in the background of a shell */
+        sigaction(SIGINT, &action, NULL);
+    return STATUS_OK;
+}
+
+bool interrupt_seen(void) {
+    return atomic_exchange(&interrupt.seen, false);
+}
+
+void interrupt_release(void) {
+    sigaction(SIGINT, &interrupt.before, NULL);
+    interrupt.ends = true;
+    (void)sem_post(&interrupt.rung);
+    pthread_join(interrupt.thread, NULL);
+    sem_destroy(&interrupt.rung);
 }

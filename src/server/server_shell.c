@@ -10,6 +10,7 @@
 
 #include "base/base_log.h"
 #include "runtime/runtime.h"
+#include "runtime/runtime_thread.h"
 #include "server/server.h"
 #include "server/server_options.h"
 #include "server/shell.h"
@@ -130,7 +131,12 @@ bool shell__run(struct shell *shell, const char *sql) {
         .context = shell,
     };
     int64_t begin = clock_monotonic_ns();
+    shell->running = true;
     int result = satori_query(shell->connection, sql, &receiver);
+    shell->running = false;
+    shell->interrupted |= interrupt_seen();
+    if (shell->interrupted && !shell->interactive)
+        shell->done = shell->failed = true;
     if (result != SATORI_OK) {
         shell->failed = true;
         shell__clear_result(shell);
@@ -172,7 +178,7 @@ static void script_drop(struct script *script, size_t size) {
 /* Run every whole statement; what is left is the beginning of one. */
 static void run_whole_statements(struct shell *shell, struct script *script) {
     size_t size;
-    while (!shell->done && script->size > 0 &&
+    while (!shell->done && !shell->interrupted && script->size > 0 &&
            split_statement(script->text, script->size, &size) == SPLIT_DONE) {
         char *statement = strndup(script->text, size);
         if (statement == NULL)
@@ -211,8 +217,12 @@ void shell__run_stream(struct shell *shell, FILE *input) {
     size_t capacity = 0;
     FILE *outer = shell->input;
     shell->input = input;
-    while (!shell->done && getline(&line, &capacity, input) > 0)
+    while (!shell->done && !shell->interrupted && getline(&line, &capacity, input) > 0)
         add_line(shell, &script, line);
+    if (interrupt_seen() || shell->interrupted) {
+        shell->interrupted = shell->failed = true;
+        script.size = 0;
+    }
     run_rest(shell, &script);
     free(line);
     shell->input = outer;
@@ -278,6 +288,12 @@ static char **complete(const char *text, int start, int end) {
     return rl_completion_matches(text, next_completion);
 }
 
+static void on_interrupt(void *argument) {
+    struct shell *shell = argument;
+    if (shell->running)
+        satori_cancel(shell->connection);
+}
+
 static void run_terminal(struct shell *shell) {
     struct script script = {0};
     char history[512] = "", prompt[64];
@@ -287,6 +303,7 @@ static void run_terminal(struct shell *shell) {
         read_history(history);
     }
     completing_shell = shell;
+    rl_catch_signals = 0;
     rl_attempted_completion_function = complete;
     shell->input = stdin;
     printf("satori %s. Statements end with ';'. \\? for help, \\q to leave.\n", satori_version());
@@ -298,7 +315,14 @@ static void run_terminal(struct shell *shell) {
                  status == 'T'   ? "*"
                  : status == 'E' ? "!"
                                  : "");
+        shell->interrupted = false;
+        (void)interrupt_seen();
         char *line = readline(prompt);
+        if (line == NULL && interrupt_seen()) {
+            script.size = 0;
+            putchar('\n');
+            continue;
+        }
         if (line == NULL)
             break;
         if (line[strspn(line, " \t")] != '\0')
@@ -344,12 +368,15 @@ static int run_shell(const char *directory, const struct satori_options *open,
         satori_close(shell.database);
         return 1;
     }
-    for (size_t i = 0; i < command_count; i++)
+    bool caught = interrupt_catch(on_interrupt, &shell) == STATUS_OK; /* else Ctrl-C ends it all */
+    for (size_t i = 0; i < command_count && !shell.done; i++)
         run_commands(&shell, commands[i]);
     if (shell.interactive)
         run_terminal(&shell);
     else if (command_count == 0)
         shell__run_stream(&shell, stdin);
+    if (caught)
+        interrupt_release();
     shell__clear_result(&shell);
     free(shell.copy_line);
     satori_disconnect(shell.connection);
@@ -371,7 +398,8 @@ static int run_arguments(int argc, char **argv, const char **commands) {
         .usage = "satori sql DIR [options]",
         .about = "Opens the database in DIR in this process (no server may use it meanwhile) and\n"
                  "runs SQL: typed at the prompt, from standard input, or from -c. Exit status 1\n"
-                 "when a statement failed.",
+                 "when a statement failed. Ctrl-C cancels the statement that runs, or forgets the\n"
+                 "line being typed; without a terminal it also ends the rest.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = operands,

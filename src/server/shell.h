@@ -2,6 +2,7 @@
 #ifndef SERVER_SHELL_H
 #define SERVER_SHELL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -21,6 +22,8 @@ struct shell {
     bool interactive, timing, expanded, quiet;
     bool failed; /* some statement failed */
     bool done;   /* \q */
+    bool interrupted;    /* Ctrl-C: what was to follow is forgotten */
+    atomic_bool running; /* there is something to cancel */
     struct shell_result result;
     FILE *input;     /* where COPY data come from; NULL when statements came from -c */
     char *copy_line; /* the line of COPY data handed out last */
