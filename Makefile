@@ -4,7 +4,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:5433
 ONLY ?=
 
-.PHONY: help run build test sim fuzz queries mutants bench lint format clean
+.PHONY: help run build test sim fuzz queries coverage mutants bench lint format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -54,6 +54,10 @@ queries: ## random queries, checked (QUERIES=n, SEED=n, POSTGRES=share compared 
 	@$(MAKE) --no-print-directory build/build.ninja
 	@ninja -C build
 	@test/queries/run --queries $(or $(QUERIES),20000) --seed $(or $(SEED),1) --postgres $(or $(POSTGRES),0.1)
+
+coverage: ## which lines and branches of the storage rooms the tests reach (minutes; docs/coverage.md)
+	@tool/setup test
+	@tool/coverage --slice full --write
 
 lint: ## clang-format, clang-tidy, cppcheck, tool/tidy
 	@tool/setup lint
