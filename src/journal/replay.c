@@ -294,7 +294,7 @@ static enum status walk(struct fiber *f, struct reader *reader, const struct jou
     }
     ASSERT(place.segment + 1 == reader->count);
     end_out->offset = place.offset;
-    end_out->last_offset = last.segment == place.segment ? last.offset : place.offset;
+    end_out->last_offset = last.segment == place.segment ? last.offset : JOURNAL_BLOCK_SIZE;
     end_out->next_frame = place.frame;
     end_out->previous_hash = place.previous_hash;
     end_out->next_number = place.number;

@@ -126,7 +126,7 @@ enum status journal__writer_start(struct fiber *f, struct journal *journal) MUST
 /* ---- replay.c */
 struct replay_end {
     uint64_t offset, next_frame, previous_hash, next_number;
-    uint64_t last_offset; /* of the last frame, if it is in the last segment, else `offset` */
+    uint64_t last_offset; /* of the last frame or large record in the last segment, at least */
     bool record_open;
     uint64_t frames, records;
 };

@@ -3,6 +3,7 @@
 #include "base/base_bytes.h"
 #include "base/base_hash.h"
 #include "base/base_memory.h"
+#include "runtime/backend.h"
 
 enum { SEGMENT = 256 << 10 };
 
@@ -627,6 +628,43 @@ static void options_are_looked_at(void **state) {
     fixture_run(options_body, 1, RUNTIME_BACKEND_AUTO);
 }
 
+/* ---- the last frame is written anew -------------------------------------------------------------
+ */
+
+static _Atomic size_t written; /* bytes, by writes since this was zero */
+
+static int count_written(const struct operation *operation) {
+    if (operation->kind == OPERATION_WRITE)
+        written += operation->size;
+    return 0;
+}
+
+/* Only the system's copy may have it (after a failed sync), wherever in its segment it lies. */
+static enum status written_anew_body(struct fiber *f, void *argument) {
+    enum { FRAME = 2 * JOURNAL_BLOCK_SIZE };
+    struct journal *journal = create(f);
+    for (int i = 0; i < 3 * SEGMENT / FRAME; i++) {
+        append(f, journal, JOURNAL_BLOCK_SIZE);
+        journal_wait_durable(f, journal, journal_newest(journal));
+        journal_close(f, journal);
+        written = 0;
+        assert_ok(reopen(f, 0, &journal));
+        assert_true(written >= FRAME);
+    }
+    journal_close(f, journal);
+    return STATUS_OK;
+}
+
+static void the_last_frame_is_written_anew(void **state) {
+    static struct environment watched;
+    const struct environment *before = environment__current;
+    watched = *before;
+    watched.file_fault = count_written;
+    environment__current = &watched;
+    fixture_run(written_anew_body, 1, RUNTIME_BACKEND_AUTO);
+    environment__current = before;
+}
+
 int main(void) {
     setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failure on a fiber cannot jump out of it */
     const struct CMUnitTest tests[] = {
@@ -642,6 +680,7 @@ int main(void) {
         cmocka_unit_test(segments_wait_for_memory),
         cmocka_unit_test(full_ring_holds_appenders_back),
         cmocka_unit_test(torn_tail_is_cut_off),
+        cmocka_unit_test(the_last_frame_is_written_anew),
         cmocka_unit_test(damage_in_the_middle_is_refused),
         cmocka_unit_test(foreign_segment_is_refused),
         cmocka_unit_test(durable_records_survive_abandoning),
