@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/base_bytes.h"
 #include "base/base_memory.h"
@@ -207,6 +208,7 @@ static void measure(const struct engine *engine, const char *directory, const st
         !wanted("get", work->label) && !wanted("get-many", work->label))
         return;
     void *store = engine->create(directory);
+    sync(); /* what others wrote is not to be paid for here */
     struct clock began = now();
     append_all(engine, store, work, values);
     report(engine, "append", work->label, began, work->count, 0);
