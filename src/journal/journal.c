@@ -151,6 +151,8 @@ enum status journal_open(struct fiber *f, const struct journal_options *options,
         journal__account(journal);
         status = journal__writer_start(f, journal);
     }
+    if (status == STATUS_OK)
+        journal__prepare_ahead(f, journal);
     if (status != STATUS_OK) {
         struct error kept = *error_current();
         if (journal->file != NULL && file_close(f, journal->file) != STATUS_OK)

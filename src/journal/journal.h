@@ -63,9 +63,10 @@ void journal_close(struct fiber *f, struct journal *journal);
 void journal_abandon(struct fiber *f, struct journal *journal);
 
 /* Append one record of at most JOURNAL_SMALL_SIZE_MAX bytes and get its number. The bytes are
-   copied. Suspends only while the ring is full or a large record is being written (and on
-   another core, for the call). On the journal's core, when it does not suspend, number order is
-   call order. */
+   copied. Suspends only while the ring is full, a segment is to be made or a large record is being
+   written (and on another core, for the call). Refused when no segment can be made for it:
+   DISK_FULL, or what else its making failed with. On the journal's core, when it does not suspend,
+   number order is call order. */
 enum { JOURNAL_SMALL_SIZE_MAX = 1 << 20 };
 enum status journal_append(struct fiber *f, struct journal *journal, struct slice record,
                            struct commit_number *number_out) MUST_USE;
@@ -77,6 +78,11 @@ enum status journal_append_large(struct fiber *f, struct journal *journal,
                                  enum status (*next)(struct fiber *f, void *context,
                                                      struct slice *piece_out),
                                  void *context, struct commit_number *number_out) MUST_USE;
+
+/* DISK_FULL while there is no next segment and none could be made (it is tried again now). What is
+   left of the last one then is for records that make room: whoever has another asks first. Suspends
+   while it is tried. On the journal's core. */
+enum status journal_room_check(struct fiber *f, struct journal *journal) MUST_USE;
 
 /* Wait until the record is durable. Not interruptible by cancellation: the commit has happened. */
 void journal_wait_durable(struct fiber *f, struct journal *journal, struct commit_number number);
@@ -94,6 +100,10 @@ void journal_release(struct fiber *f, struct journal *journal, struct commit_num
 /* Once half a minute without a new segment has passed, remove the spare ones but one. For a
    background fiber, now and then. */
 void journal_trim(struct fiber *f, struct journal *journal);
+
+/* Remove a spare segment that nothing already appended needs: false when there is none. On the
+   journal's core. */
+bool journal_spare_give(struct fiber *f, struct journal *journal);
 
 /* While `refuse` is set, appends to a full ring fail with DISK_FULL instead of waiting for a
    release that will not come (checkpoints fail). On the journal's core. */

@@ -73,6 +73,11 @@ static enum status spare_make(struct fiber *f, struct journal *journal) {
     struct file *file;
     TRY(file_open(f, path, FILE_CREATE | FILE_TRUNCATE | FILE_DIRECT, &file));
     enum status status = write_zeros(f, file, journal->segment_size);
+    if (status == STATUS_DISK_FULL) { /* what was got of it is better used by others */
+        struct error kept = *error_current();
+        if (file_truncate(f, file, 0) == STATUS_OK)
+            *error_current() = kept;
+    }
     enum status closed = file_close(f, file);
     if (status == STATUS_OK)
         status = closed;
@@ -86,30 +91,48 @@ static enum status spare_make(struct fiber *f, struct journal *journal) {
     return status;
 }
 
+static void prepare_end(struct journal *journal, enum status status) {
+    enum status before = journal->prepare_error.status;
+    journal->prepare_error = (struct error){0};
+    if (status != STATUS_OK) {
+        journal->prepare_error = *error_current();
+        if (status != before)
+            LOG(LOG_WARNING, "journal", "cannot prepare a segment: %s", error_current()->message);
+    }
+    journal->preparing = false;
+    event_set(&journal->prepared);
+}
+
 static enum status prepare_body(struct fiber *f, void *argument) {
     struct journal *journal = argument;
     fiber_shield(f);
-    /* Not fatal here: whoever needs the segment tries again and then it is. */
-    enum status status = spare_make(f, journal);
-    if (status != STATUS_OK && (status != STATUS_DISK_FULL || !journal->disk_full))
-        LOG(LOG_WARNING, "journal", "cannot prepare a segment: %s", error_current()->message);
-    journal->disk_full = status == STATUS_DISK_FULL;
-    journal->preparing = false;
-    event_set(&journal->prepared);
+    prepare_end(journal, spare_make(f, journal));
     fiber_unshield(f);
     return STATUS_OK;
 }
 
-void journal__prepare_ahead(struct fiber *f, struct journal *journal) {
-    if (journal->preparing || journal->spare_count > 0 || journal->stopping)
-        return;
+static void prepare(struct fiber *f, struct journal *journal) {
     journal->preparing = true;
     event_reset(&journal->prepared);
-    if (fiber_spawn_detached(f, FIBER_BACKGROUND, "journal prepare", prepare_body, journal) !=
-        STATUS_OK) {
-        journal->preparing = false;
-        event_set(&journal->prepared);
-    }
+    enum status status =
+        fiber_spawn_detached(f, FIBER_BACKGROUND, "journal prepare", prepare_body, journal);
+    if (status != STATUS_OK)
+        prepare_end(journal, status);
+}
+
+void journal__prepare_ahead(struct fiber *f, struct journal *journal) {
+    const struct segment *last = &journal->segments[journal->segment_count - 1];
+    if (journal->offset > last->header.size / 2 && !journal->preparing &&
+        journal->spare_count == 0 && !journal->stopping)
+        prepare(f, journal);
+}
+
+enum status journal__spare_wait(struct fiber *f, struct journal *journal) {
+    if (!journal->preparing)
+        prepare(f, journal);
+    TRY(event_wait(f, &journal->prepared));
+    *error_current() = journal->prepare_error;
+    return journal->prepare_error.status;
 }
 
 /* ---- adding ------------------------------------------------------------------------------- */
@@ -135,11 +158,7 @@ static enum status header_write(struct fiber *f, struct journal *journal, struct
 static enum status segment_name(struct fiber *f, struct journal *journal,
                                 const struct journal_segment_header *header) {
     char from[JOURNAL_PATH_SIZE], to[JOURNAL_PATH_SIZE];
-    if (journal->preparing)
-        TRY(event_wait(f, &journal->prepared));
-    if (journal->spare_count == 0)
-        TRY(spare_make(f, journal));
-    path_of(journal->directory, journal->spares[journal->spare_count - 1], from);
+    path_of(journal->directory, journal->taken, from);
     journal__segment_path(journal->directory, header->sequence, to);
     struct file *file;
     TRY(file_open(f, from, FILE_DIRECT, &file));
@@ -147,8 +166,15 @@ static enum status segment_name(struct fiber *f, struct journal *journal,
     enum status closed = file_close(f, file);
     TRY(status);
     TRY(closed);
-    TRY(file_rename(f, from, to));
-    journal->spare_count--;
+    return file_rename(f, from, to);
+}
+
+static enum status spare_take(struct fiber *f, struct journal *journal) {
+    if (journal->spare_count == 0 && journal->preparing)
+        TRY(event_wait(f, &journal->prepared));
+    if (journal->spare_count == 0)
+        TRY(spare_make(f, journal));
+    memcpy(journal->taken, journal->spares[--journal->spare_count], sizeof journal->taken);
     return STATUS_OK;
 }
 
@@ -169,6 +195,10 @@ enum status journal__segment_add(struct fiber *f, struct journal *journal) {
         .continues = journal->record_open,
     };
     if (journal->adding == SEGMENT_ABSENT) {
+        TRY(spare_take(f, journal));
+        journal->adding = SEGMENT_TAKEN;
+    }
+    if (journal->adding == SEGMENT_TAKEN) {
         TRY(segment_name(f, journal, &header));
         journal->adding = SEGMENT_NAMED;
     }
@@ -244,6 +274,19 @@ enum status journal__spares_trim(struct fiber *f, struct journal *journal) {
         status = spare_trim(f, journal);
     fiber_mutex_unlock(f, &journal->segments_mutex);
     return status;
+}
+
+bool journal_spare_give(struct fiber *f, struct journal *journal) {
+    ASSERT(fiber_core(f) == journal->core);
+    struct error kept = *error_current();
+    if (fiber_mutex_lock(f, &journal->segments_mutex) != STATUS_OK)
+        return false;
+    bool given = journal->spare_count > 0 && journal->adding == SEGMENT_ABSENT &&
+                 journal__placed(journal, 0, journal->spare_count - 1) &&
+                 spare_trim(f, journal) == STATUS_OK;
+    fiber_mutex_unlock(f, &journal->segments_mutex);
+    *error_current() = kept;
+    return given;
 }
 
 static enum status trim_here(struct fiber *f, void *argument) {

@@ -23,9 +23,9 @@ struct segment {
     struct journal_segment_header header;
 };
 
-/* How far the making of the next segment is: whether its file has the segment's name, and whether
-   that is durable. */
-enum segment_adding { SEGMENT_ABSENT, SEGMENT_NAMED, SEGMENT_DURABLE };
+/* How far the making of the next segment is: whether a spare was taken for it, whether its file has
+   the segment's name, and whether that is durable. */
+enum segment_adding { SEGMENT_ABSENT, SEGMENT_TAKEN, SEGMENT_NAMED, SEGMENT_DURABLE };
 
 /* One of the two buffers: a frame being filled or being written. */
 struct frame_buffer {
@@ -49,6 +49,8 @@ struct durable_waiter {
  * and writes the other one. Invariants:
  *   next_number is the number the next completed record gets; durable < next_number.
  *   A record's number is given out in the moment its last byte is in the filled buffer.
+ *   What is in the buffers has its place in the last segment and in spares: the disk's being full
+ *   is told to who appends, not found out by the writer.
  *   append_mutex is held by a large record from its first to its last byte, and by appenders that
  *   wait for room, so that they are served in order.
  */
@@ -70,11 +72,12 @@ struct journal {
     size_t spare_count, spare_capacity;
     uint64_t spare_next;
     enum segment_adding adding;
-    uint64_t sequence_first; /* of the first segment */
+    char taken[JOURNAL_SPARE_NAME_SIZE]; /* the spare, from SEGMENT_TAKEN on */
+    uint64_t sequence_first;             /* of the first segment */
     int64_t segment_begun_ns;
     bool preparing;
-    bool disk_full; /* no segment could be prepared for it */
     struct event prepared;
+    struct error prepare_error; /* why no spare could be made the last time; status OK: it was */
 
     struct frame_buffer buffers[2];
     unsigned filling;
@@ -102,8 +105,10 @@ void journal__segment_path(const char *directory, uint64_t sequence, char *path_
 enum status journal__segment_add(struct fiber *f, struct journal *journal) MUST_USE;
 /* Remove all spares but one. */
 enum status journal__spares_trim(struct fiber *f, struct journal *journal) MUST_USE;
-/* Have a spare ready before it is needed (a background fiber). */
+/* From the middle of a segment on have a spare ready for the next (a background fiber). */
 void journal__prepare_ahead(struct fiber *f, struct journal *journal);
+/* Wait until there is one spare more, or none could be made, and why. */
+enum status journal__spare_wait(struct fiber *f, struct journal *journal) MUST_USE;
 void journal__account(struct journal *journal);
 /* What is in a directory. `segments_out` by rising sequence, headers read and verified. */
 enum status journal__segments_read(struct fiber *f, const char *directory, uint64_t database_id,
@@ -121,6 +126,9 @@ enum status journal__segments_remove(struct fiber *f, const char *directory, uin
 enum status journal__spares_read(struct fiber *f, struct journal *journal) MUST_USE;
 
 /* ---- writer.c */
+/* Is there a place for both frames, the filled one with `size` bytes more, in the last segment and
+   so many spares? */
+bool journal__placed(const struct journal *journal, size_t size, size_t spares);
 enum status journal__writer_start(struct fiber *f, struct journal *journal) MUST_USE;
 
 /* ---- replay.c */

@@ -9,7 +9,7 @@
 #include "base/base_memory.h"
 #include "journal/state.h"
 
-static const int64_t ROOM_RETRY_NS = INT64_C(10000000);
+static const int64_t MEMORY_RETRY_NS = INT64_C(10000000);
 
 static struct frame_buffer *filling(struct journal *journal) {
     return &journal->buffers[journal->filling];
@@ -37,16 +37,39 @@ void journal_refuse_when_full(struct journal *journal, bool refuse) {
         condition_wake_all(&journal->room);
 }
 
-/* Without a next segment nothing new begins: what is left of the current one is for what has begun.
-   Whoever is refused has a segment prepared, if there is room again. */
-static enum status next_segment_check(struct fiber *f, struct journal *journal) {
-    if (!journal->disk_full || journal->spare_count > 0)
-        return STATUS_OK;
-    journal__prepare_ahead(f, journal);
-    enum status status =
-        error_set(STATUS_DISK_FULL, "could not extend the journal: no space left on device");
-    error_hint("Check free disk space.");
+bool journal__placed(const struct journal *journal, size_t size, size_t spares) {
+    const struct segment *last = &journal->segments[journal->segment_count - 1];
+    const struct frame_buffer *buffers = journal->buffers;
+    const size_t payloads[] = {buffers[1 - journal->filling].payload_size,
+                               buffers[journal->filling].payload_size + size};
+    uint64_t whole = journal->segment_size - JOURNAL_BLOCK_SIZE;
+    uint64_t rest = journal->adding == SEGMENT_ABSENT ? last->header.size - journal->offset : whole;
+    for (int i = 0; i < 2; i++) {
+        size_t frame = payloads[i] == 0 ? 0 : journal_frame_size(payloads[i]);
+        if (frame > rest) {
+            if (spares-- == 0)
+                return false;
+            rest = whole;
+        }
+        rest -= frame;
+    }
+    return true;
+}
+
+/* One spare more, or why a record is refused. */
+static enum status place_make(struct fiber *f, struct journal *journal) {
+    enum status status = journal__spare_wait(f, journal);
+    if (status == STATUS_DISK_FULL) {
+        error_set(status, "could not extend the journal: no space left on device");
+        error_hint("Check free disk space.");
+    }
     return status;
+}
+
+enum status journal_room_check(struct fiber *f, struct journal *journal) {
+    ASSERT(fiber_core(f) == journal->core);
+    bool short_of_disk = journal->prepare_error.status == STATUS_DISK_FULL;
+    return short_of_disk && journal->spare_count == 0 ? place_make(f, journal) : STATUS_OK;
 }
 
 static void buffer_ready(struct journal *journal) {
@@ -116,17 +139,24 @@ static enum status append_here(struct fiber *f, void *argument) {
     struct append_call *call = argument;
     struct journal *journal = call->journal;
     size_t size = varint_size(call->record.size) + call->record.size;
-    TRY(next_segment_check(f, journal));
-    if (journal->append_mutex.owner == NULL && record_fits(journal, size)) {
+    if (journal->append_mutex.owner == NULL && record_fits(journal, size) &&
+        journal__placed(journal, size, journal->spare_count)) {
         *call->number_out = record_add(journal, call->record);
         return STATUS_OK;
     }
     TRY(fiber_mutex_lock(f, &journal->append_mutex));
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && !record_fits(journal, size))
-        status = journal->refusing_when_full && ring_full(journal)
-                     ? refusal()
-                     : condition_wait(f, &journal->room);
+    while (status == STATUS_OK) {
+        if (record_fits(journal, size)) {
+            if (journal__placed(journal, size, journal->spare_count))
+                break;
+            status = place_make(f, journal);
+        } else {
+            status = journal->refusing_when_full && ring_full(journal)
+                         ? refusal()
+                         : condition_wait(f, &journal->room);
+        }
+    }
     if (status == STATUS_OK)
         *call->number_out = record_add(journal, call->record);
     fiber_mutex_unlock(f, &journal->append_mutex);
@@ -166,6 +196,13 @@ static void fragment_begin(struct journal *journal, bool first) {
     buffer->first_number = atomic_load_explicit(&journal->next_number, memory_order_relaxed);
 }
 
+/* Before what was filled is handed to the writer. */
+static enum status fragment_place(struct fiber *f, struct journal *journal) {
+    while (!journal__placed(journal, 0, journal->spare_count))
+        TRY(place_make(f, journal));
+    return STATUS_OK;
+}
+
 static enum status fragments_fill(struct fiber *f, struct append_call *call) {
     struct journal *journal = call->journal;
     struct slice piece;
@@ -176,6 +213,7 @@ static enum status fragments_fill(struct fiber *f, struct append_call *call) {
         struct frame_buffer *buffer = filling(journal);
         size_t room = payload_max(journal) - buffer->payload_size;
         if (room == 0) {
+            TRY(fragment_place(f, journal));
             buffer_ready(journal);
             TRY(room_wait(f, journal, true));
             fragment_begin(journal, false);
@@ -189,13 +227,12 @@ static enum status fragments_fill(struct fiber *f, struct append_call *call) {
         if (piece.size == 0)
             TRY(call->next(f, call->context, &piece));
     }
-    return STATUS_OK;
+    return fragment_place(f, journal);
 }
 
 static enum status append_large_here(struct fiber *f, void *argument) {
     struct append_call *call = argument;
     struct journal *journal = call->journal;
-    TRY(next_segment_check(f, journal));
     TRY(fiber_mutex_lock(f, &journal->append_mutex));
     enum status status = fragments_fill(f, call);
     struct frame_buffer *buffer = filling(journal);
@@ -289,17 +326,13 @@ static void count_add(_Atomic uint64_t *counter, uint64_t value) {
                           memory_order_relaxed);
 }
 
-/* False: there was no memory or no disk for it. Whoever waits for the frame is as well off waiting
- * longer. */
+/* False: there was no memory for it. Whoever waits for the frame is as well off waiting longer. */
 static bool segment_try_add(struct fiber *f, struct journal *journal) {
     enum status status = fiber_mutex_lock(f, &journal->segments_mutex);
     ASSERT(status == STATUS_OK); /* shielded */
     status = journal__segment_add(f, journal);
     fiber_mutex_unlock(f, &journal->segments_mutex);
-    if (status == STATUS_DISK_FULL)
-        journal->disk_full = true;
-    if ((status == STATUS_OUT_OF_MEMORY || status == STATUS_DISK_FULL) &&
-        journal->adding != SEGMENT_NAMED)
+    if (status == STATUS_OUT_OF_MEMORY && journal->adding != SEGMENT_NAMED)
         return false;
     if (status != STATUS_OK)
         writer_fatal("adding a segment");
@@ -312,9 +345,8 @@ static void segment_room_make(struct fiber *f, struct journal *journal, size_t s
         return;
     for (bool told = false; !segment_try_add(f, journal); told = true) {
         if (!told)
-            LOG(LOG_WARNING, "journal", "cannot add a segment, commits wait for it: %s",
-                error_current()->message);
-        enum status status = fiber_sleep(f, ROOM_RETRY_NS);
+            LOG(LOG_WARNING, "journal", "no memory to add a segment, commits wait for it");
+        enum status status = fiber_sleep(f, MEMORY_RETRY_NS);
         ASSERT(status == STATUS_OK); /* shielded */
     }
 }
@@ -398,9 +430,7 @@ static enum status writer_body(struct fiber *f, void *argument) {
             break;
         if (records > 0)
             durable_publish(journal, first + records - 1);
-        const struct segment *last = &journal->segments[journal->segment_count - 1];
-        if (journal->offset > last->header.size / 2)
-            journal__prepare_ahead(f, journal);
+        journal__prepare_ahead(f, journal);
     }
     event_set(&journal->writer_ended);
     fiber_unshield(f);

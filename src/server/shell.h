@@ -20,8 +20,8 @@ struct shell {
     struct satori *database;
     struct satori_connection *connection;
     bool interactive, timing, expanded, quiet;
-    bool failed; /* some statement failed */
-    bool done;   /* \q */
+    bool failed;         /* some statement failed */
+    bool done;           /* \q */
     bool interrupted;    /* Ctrl-C: what was to follow is forgotten */
     atomic_bool running; /* there is something to cancel */
     struct shell_result result;

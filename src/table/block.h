@@ -96,7 +96,7 @@ struct block_scan {
     bool masked;
     uint32_t position, batch_rows;
     struct arena arena; /* of the current block */
-    bool looked; /* at values of this block */
+    bool looked;        /* at values of this block */
     uint64_t blocks_read, blocks_looked, bytes_read;
 };
 

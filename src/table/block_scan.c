@@ -164,10 +164,11 @@ static bool mask_begin(struct block_scan *scan) {
 
 /* As block_position, which counts from the bitmap's beginning each time. */
 static bool position_of(const struct block_scan *scan, uint32_t place, uint32_t *position_out) {
-    if (scan->header.bitmap == NULL) {
+    if (scan->ranks == NULL) {                      /* there is no bitmap: all rows are there */
         *position_out = place - scan->header.first; /* wraps below the first */
         return *position_out < scan->header.rows;
     }
+    ASSERT(scan->ranks != NULL);
     uint64_t word = get_le64(scan->header.bitmap + place / 64 * 8);
     *position_out =
         scan->ranks[place / 64] + (uint32_t)__builtin_popcountll(word & ((1ull << place % 64) - 1));

@@ -40,6 +40,17 @@ static enum status checkpoint_there(struct fiber *f, struct partition *partition
     return STATUS_OK;
 }
 
+/* On a full disk a spare segment is worth less than a checkpoint, which frees segments. */
+static enum status checkpoint_partition(struct fiber *f, unsigned number,
+                                        struct checkpoint_call *call) {
+    struct store *store = call->store;
+    enum status status;
+    do
+        status = partition_call(f, store, number, checkpoint_there, call);
+    while (status == STATUS_DISK_FULL && journal_spare_give(f, store->journal));
+    return status;
+}
+
 static enum status checkpoint_here(struct fiber *f, void *argument) {
     struct store *store = argument;
     TRY(fiber_mutex_lock(f, &store->checkpoint_mutex));
@@ -49,7 +60,7 @@ static enum status checkpoint_here(struct fiber *f, void *argument) {
     fiber_shield(f); /* a cut that was begun must be finished */
     for (unsigned i = 0; i < store->partition_count && status == STATUS_OK; i++) {
         struct checkpoint_call call = {store, 0};
-        status = partition_call(f, store, i, checkpoint_there, &call);
+        status = checkpoint_partition(f, i, &call);
         if (call.published < oldest)
             oldest = call.published;
     }

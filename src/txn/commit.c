@@ -185,6 +185,7 @@ static enum status room_there(struct fiber *f, struct partition *partition, void
 static enum status room_check(struct fiber *f, struct commit *commit) {
     if (commit->transaction->drop_count > 0)
         return STATUS_OK;
+    TRY(journal_room_check(f, commit->store->journal));
     for (uint64_t mask = commit->mask; mask != 0; mask &= mask - 1) {
         unsigned i = (unsigned)__builtin_ctzll(mask);
         const struct layer *own = &commit->transaction->parts[i]->own;

@@ -147,8 +147,8 @@ static enum status fill_key(struct txn_cursor *cursor, size_t i) {
 static enum status gather_leaf(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
     TRY(btree_cursor_take_run(f, &cursor->base, count_max, &cursor->run, &cursor->pin));
     cursor->pinned = cursor->run.count > 0;
+    cursor->filled = !cursor->pinned; /* the rest may have been deleted meanwhile */
     size_t count = cursor->run.count;
-    cursor->filled = false;
     for (; count > 0; count--) {
         TRY(fill_key(cursor, count - 1));
         if (!above_upper(&cursor->range, cursor->keys[count - 1]))

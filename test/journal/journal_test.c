@@ -1,5 +1,7 @@
 #include "journal_fixture.h"
 
+#include <errno.h>
+
 #include "base/base_bytes.h"
 #include "base/base_hash.h"
 #include "base/base_memory.h"
@@ -240,6 +242,64 @@ static enum status scarce_body(struct fiber *f, void *argument) {
 
 static void segments_wait_for_memory(void **state) {
     fixture_run(scarce_body, 1, RUNTIME_BACKEND_POSIX);
+}
+
+/* ---- a full disk --------------------------------------------------------------------------- */
+
+static _Atomic bool disk_is_full;
+
+static int disk_fault(const struct operation *operation) {
+    return disk_is_full && operation->kind == OPERATION_ALLOCATE ? ENOSPC : 0;
+}
+
+/* What was taken has its place: nobody waits for room, whoever finds none is told so. */
+static enum status full_disk_body(struct fiber *f, void *argument) {
+    struct journal *journal = create(f);
+    uint8_t bytes[3000] = {0};
+    struct commit_number given;
+    disk_is_full = true;
+    enum status status = STATUS_OK;
+    for (int i = 0; i < 200 && status == STATUS_OK; i++) {
+        uint64_t number = journal_newest(journal).value + 1;
+        for (size_t k = 0; k < sizeof bytes; k++)
+            bytes[k] = byte_of(number, k);
+        status = journal_append(f, journal, slice_of(bytes, sizeof bytes), &given);
+        if (status == STATUS_OK)
+            seen.sizes[number] = sizeof bytes;
+    }
+    assert_int_equal(status, STATUS_DISK_FULL);
+    assert_status(journal_room_check(f, journal), STATUS_DISK_FULL);
+    journal_wait_durable(f, journal, journal_newest(journal));
+    disk_is_full = false;
+    assert_ok(journal_room_check(f, journal));
+    assert_true(journal_spare_give(f, journal));
+    assert_false(journal_spare_give(f, journal));
+    append(f, journal, 3000);
+    journal_wait_durable(f, journal, journal_newest(journal));
+    disk_is_full = true; /* the first part of a large record finds room */
+    struct pieces pieces = {journal_newest(journal).value + 1, 5000000, 0, 0, 5000, {0}};
+    assert_status(journal_append_large(f, journal, pieces_next, &pieces, &given), STATUS_DISK_FULL);
+    journal_wait_durable(f, journal, journal_newest(journal));
+    disk_is_full = false;
+    append_large(f, journal, 1000000);
+    append(f, journal, 100);
+    uint64_t newest = journal_newest(journal).value;
+    journal_close(f, journal);
+    assert_ok(reopen(f, 0, &journal));
+    assert_int_equal(seen.count, newest);
+    journal_close(f, journal);
+    return STATUS_OK;
+}
+
+static void full_disk_is_told_to_who_appends(void **state) {
+    static struct environment environment;
+    const struct environment *kept = environment__current;
+    environment = *kept;
+    environment.file_fault = disk_fault;
+    environment__current = &environment; /* no runtime runs yet */
+    log_level_set(LOG_ERROR);
+    fixture_run(full_disk_body, 1, RUNTIME_BACKEND_AUTO);
+    environment__current = kept;
 }
 
 struct appender {
@@ -678,6 +738,7 @@ int main(void) {
         cmocka_unit_test(large_record_given_up_never_existed),
         cmocka_unit_test(segments_are_recycled),
         cmocka_unit_test(segments_wait_for_memory),
+        cmocka_unit_test(full_disk_is_told_to_who_appends),
         cmocka_unit_test(full_ring_holds_appenders_back),
         cmocka_unit_test(torn_tail_is_cut_off),
         cmocka_unit_test(the_last_frame_is_written_anew),

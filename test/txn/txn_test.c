@@ -123,6 +123,58 @@ static void keys_of_many_sizes_are_not_seen_too_early(void **state) {
     fixture_run(mixed_sizes_body, 1);
 }
 
+struct halted_scan {
+    struct transaction *transaction;
+    struct txn_cursor *cursor;
+    struct txn_entry entry;
+    size_t count;
+};
+
+static enum status scan_begin_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct halted_scan *scan = argument;
+    struct txn_range range = {.key_stride = 8};
+    TRY(txn_cursor_open(f, scan->transaction, partition, (struct tree_id){1}, &range,
+                        &scan->cursor));
+    return txn_cursor_next(f, scan->cursor, &scan->entry, 1, &scan->count);
+}
+
+static enum status scan_go_on_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct halted_scan *scan = argument;
+    return txn_cursor_next(f, scan->cursor, &scan->entry, 1, &scan->count);
+}
+
+static enum status scan_end_there(struct fiber *f, struct partition *partition, void *argument) {
+    txn_cursor_close(f, ((struct halted_scan *)argument)->cursor);
+    return STATUS_OK;
+}
+
+/* The base has nothing behind where the scan stands any more, history has. */
+static enum status rest_deleted_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    put(f, a, 0, 1, "00000001", "first");
+    put(f, a, 0, 1, "00000002", "second");
+    commit(f, a);
+    struct halted_scan scan = {begin(f, store, ISOLATION_REPEATABLE_READ)};
+    assert_ok(partition_call(f, store, 0, scan_begin_there, &scan));
+    assert_int_equal(scan.count, 1);
+    a = begin(f, store, ISOLATION_READ_COMMITTED);
+    delete (f, a, 0, 1, "00000002");
+    commit(f, a);
+    assert_ok(partition_call(f, store, 0, scan_go_on_there, &scan));
+    assert_int_equal(scan.count, 1);
+    assert_true(slice_equal(scan.entry.value, slice_of_text("second")));
+    assert_ok(partition_call(f, store, 0, scan_go_on_there, &scan));
+    assert_int_equal(scan.count, 0);
+    assert_ok(partition_call(f, store, 0, scan_end_there, &scan));
+    commit(f, scan.transaction);
+    return store_close(f, store);
+}
+
+static void a_scan_goes_on_when_the_rest_was_deleted(void **state) {
+    fixture_run(rest_deleted_body, 1);
+}
+
 /* ---- the model: random transactions against naive versions --------------------------------- */
 
 enum { KEYS = 120, PARTITIONS = 4, VERSIONS_MAX = 4000, FIBERS = 4 };
@@ -750,6 +802,7 @@ int main(void) {
         cmocka_unit_test(commits_are_seen_on_two_cores),
         cmocka_unit_test(key_state_tells_changes_since_the_snapshot),
         cmocka_unit_test(keys_of_many_sizes_are_not_seen_too_early),
+        cmocka_unit_test(a_scan_goes_on_when_the_rest_was_deleted),
         cmocka_unit_test(snapshots_read_what_the_model_says),
         cmocka_unit_test(fibers_and_crashes_agree_with_the_model),
         cmocka_unit_test(partitions_on_two_cores_agree_with_the_model),
