@@ -399,56 +399,84 @@ static void names_free(char **names, size_t count) {
     memory_free(names);
 }
 
-enum status journal__segments_read(struct fiber *f, const char *directory, uint64_t database_id,
-                                   struct segment **segments_out, size_t *count_out) {
+/* Visit each file with a segment's name, by rising sequence. */
+static enum status segments_visit(struct fiber *f, const char *directory,
+                                  enum status (*visit)(struct fiber *f, void *context,
+                                                       const char *path, uint64_t sequence),
+                                  void *context) {
     char **names;
-    size_t name_count, count = 0;
+    size_t name_count;
     TRY(directory_list(f, directory, &names, &name_count));
-    struct segment *segments = memory_alloc_zeroed(name_count + 1, sizeof *segments);
-    enum status status =
-        segments != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    enum status status = STATUS_OK;
     for (size_t i = 0; i < name_count && status == STATUS_OK; i++) { /* names are sorted */
         uint64_t sequence;
+        char path[JOURNAL_PATH_SIZE];
         if (!name_is_segment(names[i], &sequence))
             continue;
-        char path[JOURNAL_PATH_SIZE];
         journal__segment_path(directory, sequence, path);
-        if (count > 0 && sequence != segments[count - 1].header.sequence + 1)
-            status =
-                error_set(STATUS_DATA_CORRUPTED, "journal segment before \"%s\" is missing", path);
-        else
-            status = header_read(f, path, sequence, database_id, &segments[count++].header);
-        if (status == STATUS_OK && database_id == 0)
-            database_id = segments[0].header.database_id;
+        status = visit(f, context, path, sequence);
     }
     names_free(names, name_count);
+    return status;
+}
+
+struct segment_list {
+    uint64_t database_id; /* 0: as the first one says */
+    struct segment *segments;
+    size_t count, capacity;
+    void (*report)(void *context, const char *line); /* salvage: what is damaged is told */
+    void *report_context;
+};
+
+static enum status segment_take(struct segment_list *list,
+                                const struct journal_segment_header *header) {
+    if (!memory_grow(&list->segments, &list->capacity, list->count + 1, sizeof *list->segments))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    list->segments[list->count++].header = *header;
+    list->database_id = header->database_id;
+    return STATUS_OK;
+}
+
+static enum status segment_read(struct fiber *f, void *context, const char *path,
+                                uint64_t sequence) {
+    struct segment_list *list = context;
+    struct journal_segment_header header;
+    if (list->count > 0 && sequence != list->segments[list->count - 1].header.sequence + 1)
+        return error_set(STATUS_DATA_CORRUPTED, "journal segment before \"%s\" is missing", path);
+    TRY(header_read(f, path, sequence, list->database_id, &header));
+    return segment_take(list, &header);
+}
+
+static enum status list_finish(struct segment_list *list, enum status status,
+                               struct segment **segments_out, size_t *count_out) {
     if (status != STATUS_OK) {
-        memory_free(segments);
+        memory_free(list->segments);
         return status;
     }
-    *segments_out = segments;
-    *count_out = count;
+    *segments_out = list->segments;
+    *count_out = list->count;
     return STATUS_OK;
+}
+
+enum status journal__segments_read(struct fiber *f, const char *directory, uint64_t database_id,
+                                   struct segment **segments_out, size_t *count_out) {
+    struct segment_list list = {.database_id = database_id};
+    enum status status = segments_visit(f, directory, segment_read, &list);
+    return list_finish(&list, status, segments_out, count_out);
+}
+
+static enum status segment_remove(struct fiber *f, void *context, const char *path,
+                                  uint64_t sequence) {
+    uint64_t *sequence_out = context;
+    *sequence_out = sequence + 1;
+    return file_remove(f, path);
 }
 
 enum status journal__segments_remove(struct fiber *f, const char *directory,
                                      uint64_t *sequence_out) {
-    char **names;
-    size_t name_count;
     *sequence_out = 1;
-    TRY(directory_list(f, directory, &names, &name_count));
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < name_count && status == STATUS_OK; i++) {
-        uint64_t sequence;
-        if (!name_is_segment(names[i], &sequence))
-            continue;
-        char path[JOURNAL_PATH_SIZE];
-        *sequence_out = sequence + 1; /* names are sorted */
-        journal__segment_path(directory, sequence, path);
-        status = file_remove(f, path);
-    }
-    names_free(names, name_count);
-    return status == STATUS_OK ? directory_sync(f, directory) : status;
+    TRY(segments_visit(f, directory, segment_remove, sequence_out));
+    return directory_sync(f, directory);
 }
 
 /* A segment without its header: the frames name all that it said. */
@@ -495,47 +523,35 @@ static enum status header_guess(struct fiber *f, const char *path, uint64_t sequ
     return status;
 }
 
+static enum status segment_salvage(struct fiber *f, void *context, const char *path,
+                                   uint64_t sequence) {
+    struct segment_list *list = context;
+    struct journal_segment_header header;
+    enum status status = header_read(f, path, sequence, list->database_id, &header);
+    if (status == STATUS_DATA_CORRUPTED) {
+        list->report(list->report_context, error_current()->message);
+        status = header_guess(f, path, sequence, list->database_id, &header);
+    }
+    if (status == STATUS_DATA_CORRUPTED)
+        return STATUS_OK;
+    TRY(status);
+    return segment_take(list, &header);
+}
+
 enum status journal__segments_salvage(struct fiber *f, const char *directory, uint64_t database_id,
                                       void (*report)(void *context, const char *line),
                                       void *context, struct segment **segments_out,
                                       size_t *count_out) {
-    char **names;
-    size_t name_count, count = 0;
+    struct segment_list list = {
+        .database_id = database_id, .report = report, .report_context = context};
     *segments_out = NULL;
     *count_out = 0;
-    enum status status = directory_list(f, directory, &names, &name_count);
-    if (status == STATUS_UNDEFINED_FILE) {
+    enum status status = segments_visit(f, directory, segment_salvage, &list);
+    if (status == STATUS_UNDEFINED_FILE && list.count == 0) { /* no directory */
         report(context, error_current()->message);
         return STATUS_OK;
     }
-    TRY(status);
-    struct segment *segments = memory_alloc_zeroed(name_count + 1, sizeof *segments);
-    status = segments != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    for (size_t i = 0; i < name_count && status == STATUS_OK; i++) { /* names are sorted */
-        uint64_t sequence;
-        if (!name_is_segment(names[i], &sequence))
-            continue;
-        char path[JOURNAL_PATH_SIZE];
-        journal__segment_path(directory, sequence, path);
-        struct journal_segment_header *header = &segments[count].header;
-        status = header_read(f, path, sequence, database_id, header);
-        if (status == STATUS_DATA_CORRUPTED) {
-            report(context, error_current()->message);
-            status = header_guess(f, path, sequence, database_id, header);
-        }
-        if (status == STATUS_OK)
-            database_id = segments[count++].header.database_id;
-        else if (status == STATUS_DATA_CORRUPTED)
-            status = STATUS_OK;
-    }
-    names_free(names, name_count);
-    if (status != STATUS_OK) {
-        memory_free(segments);
-        return status;
-    }
-    *segments_out = segments;
-    *count_out = count;
-    return STATUS_OK;
+    return list_finish(&list, status, segments_out, count_out);
 }
 
 enum status journal__spares_read(struct fiber *f, struct journal *journal) {

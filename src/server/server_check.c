@@ -1,7 +1,6 @@
 /* satori check DIR: read everything, change nothing, name what is damaged in the user's words. */
 #include <stdio.h>
 
-#include "base/base_log.h"
 #include "runtime/runtime.h"
 #include "server/server.h"
 #include "server/server_options.h"
@@ -43,24 +42,9 @@ int check_main(int argc, char **argv) {
         fprintf(stderr, "satori: which directory? usage: %s\n", line.usage);
         return 2;
     }
-    log_level_set(LOG_WARNING);
-    log_clock_set(clock_wall_us);
-    struct runtime *runtime;
-    struct runtime_options options = {.core_count = 1};
     struct check_call call = {.directory = operands[0]};
-    enum status status = runtime_create(&options, &runtime);
-    if (status == STATUS_OK) {
-        status = runtime_run(runtime, 0, check_on_core, &call);
-        struct error error = *error_current();
-        runtime_destroy(runtime);
-        *error_current() = error;
-    }
-    if (status != STATUS_OK) {
-        const struct error *error = error_current();
-        fprintf(stderr, "satori: %s%s%s\n", error->message, error->hint[0] != '\0' ? "; " : "",
-                error->hint);
+    if (!command_run(check_on_core, &call))
         return 1;
-    }
     if (call.found.findings > 0) {
         printf("%llu findings in %s\n", (unsigned long long)call.found.findings, operands[0]);
         printf("What to do: where only indexes are named, REINDEX TABLE makes them anew. For "

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base_log.h"
+
 void command_line_help(const struct command_line *line) {
     printf("usage: %s\n\n%s\n", line->usage, line->about);
     if (line->option_count > 0)
@@ -117,4 +119,24 @@ bool size_parse(const char *text, uint64_t *bytes_out) {
 
 bool memory_parse(const char *text, uint64_t *bytes_out) {
     return size_parse(text, bytes_out) && *bytes_out >= (32u << 20);
+}
+
+bool command_run(fiber_function function, void *argument) {
+    log_level_set(LOG_WARNING);
+    log_clock_set(clock_wall_us);
+    struct runtime *runtime;
+    struct runtime_options options = {.core_count = 1};
+    enum status status = runtime_create(&options, &runtime);
+    if (status == STATUS_OK) {
+        status = runtime_run(runtime, 0, function, argument);
+        struct error error = *error_current();
+        runtime_destroy(runtime);
+        *error_current() = error;
+    }
+    if (status == STATUS_OK)
+        return true;
+    const struct error *error = error_current();
+    fprintf(stderr, "satori: %s%s%s\n", error->message, error->hint[0] != '\0' ? "; " : "",
+            error->hint);
+    return false;
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/runtime.h"
+
 struct option_spec {
     const char *name;     /* "--data" */
     const char *argument; /* "DIR"; NULL: a flag */
@@ -32,6 +34,10 @@ enum command_outcome { COMMAND_RUN, COMMAND_HELPED, COMMAND_WRONG };
    output) or one line about what is wrong (to standard error). */
 enum command_outcome command_line_parse(struct command_line *line, int argc, char **argv);
 void command_line_help(const struct command_line *line);
+
+/* What a program that works on a data directory by itself does, on a fiber of a core of its own;
+   only warnings are logged. False: it failed and standard error says why. */
+bool command_run(fiber_function function, void *argument);
 
 /* "512MB", "2GiB", "65536"; units of 1024. False when it is none, or does not fit. */
 bool size_parse(const char *text, uint64_t *bytes_out);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/base_buffer.h"
-#include "base/base_log.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_file.h"
 #include "runtime/runtime_sync.h"
@@ -320,23 +319,9 @@ int salvage_main(int argc, char **argv) {
         fprintf(stderr, "satori: which directories? usage: %s\n", line.usage);
         return 2;
     }
-    log_level_set(LOG_WARNING);
-    log_clock_set(clock_wall_us);
-    struct runtime *runtime;
-    struct runtime_options options = {.core_count = 1};
     struct salvage_call call = {.from = from, .to = to};
     snprintf(call.building, sizeof call.building, "%s.salvaging", to);
-    enum status status = runtime_create(&options, &runtime);
-    if (status == STATUS_OK) {
-        status = runtime_run(runtime, 0, salvage_on_core, &call);
-        struct error error = *error_current();
-        runtime_destroy(runtime);
-        *error_current() = error;
-    }
-    if (status == STATUS_OK)
-        return call.losses > 0 ? 1 : 0;
-    const struct error *error = error_current();
-    fprintf(stderr, "satori: %s%s%s\n", error->message, error->hint[0] != '\0' ? "; " : "",
-            error->hint);
-    return 2;
+    if (!command_run(salvage_on_core, &call))
+        return 2;
+    return call.losses > 0 ? 1 : 0;
 }

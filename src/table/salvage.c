@@ -225,6 +225,8 @@ struct rows_call {
     const struct salvage_report *report;
     struct arena arena;        /* of one row */
     uint64_t first_bad, count; /* a run of rows that are given up */
+    uint64_t last;             /* the row of the piece before */
+    bool owned;                /* it is there */
     char why[ERROR_MESSAGE_SIZE];
 };
 
@@ -255,75 +257,62 @@ static enum status row_try(struct fiber *f, struct rows_call *call, struct parti
     return row__all_columns(f, call->transaction, &place, stored, &call->arena, values);
 }
 
+static enum status visit_row(struct fiber *f, struct partition *partition,
+                             const struct txn_entry *entry, void *context) {
+    struct rows_call *call = context;
+    arena_reset(&call->arena);
+    uint8_t key[ROW_KEY_SIZE];
+    struct row_id row = row_key_decode(entry->key);
+    row_key_encode(row, key);
+    struct slice stored = arena_copy_slice(&call->arena, entry->value);
+    enum status status = row_try(f, call, partition, row, stored);
+    if (status != STATUS_DATA_CORRUPTED)
+        return status;
+    if (row.value != call->first_bad + call->count)
+        run_tell(call, partition_number(partition));
+    if (call->count++ == 0)
+        call->first_bad = row.value;
+    snprintf(call->why, sizeof call->why, "%s", error_current()->message);
+    error_clear();
+    return txn_delete(f, call->transaction, partition, call->table->row_tree,
+                      slice_of(key, sizeof key));
+}
+
 static enum status rows_here(struct fiber *f, struct partition *partition, void *argument) {
     struct rows_call *call = argument;
-    struct tree_id tree = call->table->row_tree;
     struct txn_range range = {.key_stride = ROW_KEY_SIZE};
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, call->transaction, partition, tree, &range, &cursor));
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        arena_reset(&call->arena);
-        uint8_t key[ROW_KEY_SIZE];
-        struct row_id row = row_key_decode(entry.key);
-        row_key_encode(row, key);
-        struct slice stored = arena_copy_slice(&call->arena, entry.value);
-        status = row_try(f, call, partition, row, stored);
-        if (status == STATUS_DATA_CORRUPTED) {
-            if (row.value != call->first_bad + call->count)
-                run_tell(call, partition_number(partition));
-            if (call->count++ == 0)
-                call->first_bad = row.value;
-            snprintf(call->why, sizeof call->why, "%s", error_current()->message);
-            error_clear();
-            status = txn_delete(f, call->transaction, partition, tree, slice_of(key, sizeof key));
-        }
-        if (status == STATUS_OK)
-            status = fiber_check(f);
-    }
-    txn_cursor_close(f, cursor);
+    enum status status =
+        txn_visit(f, call->transaction, partition, call->table->row_tree, &range, visit_row, call);
     run_tell(call, partition_number(partition));
     return status;
+}
+
+static enum status visit_piece(struct fiber *f, struct partition *partition,
+                               const struct txn_entry *entry, void *context) {
+    struct rows_call *call = context;
+    uint8_t piece[LARGE_KEY_SIZE], key[ROW_KEY_SIZE];
+    memcpy(piece, entry->key.data, sizeof piece);
+    struct row_id row = {get_be64(piece) >> LARGE_COLUMN_BITS};
+    row_key_encode(row, key);
+    arena_reset(&call->arena);
+    struct slice value;
+    if (row.value != call->last)
+        TRY(txn_get(f, call->transaction, partition, call->table->row_tree,
+                    slice_of(key, sizeof key), &call->arena, &call->owned, &value));
+    call->last = row.value;
+    return call->owned ? STATUS_OK
+                       : txn_delete(f, call->transaction, partition, call->table->large_tree,
+                                    slice_of(piece, sizeof piece));
 }
 
 /* Pieces of long values whose row is gone. */
 static enum status pieces_here(struct fiber *f, struct partition *partition, void *argument) {
     struct rows_call *call = argument;
     struct txn_range range = {.key_stride = LARGE_KEY_SIZE};
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, call->transaction, partition, call->table->large_tree, &range, &cursor));
-    enum status status = STATUS_OK;
-    uint64_t last = 0;
-    bool owned = false;
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        uint8_t piece[LARGE_KEY_SIZE], key[ROW_KEY_SIZE];
-        memcpy(piece, entry.key.data, sizeof piece);
-        struct row_id row = {get_be64(piece) >> LARGE_COLUMN_BITS};
-        row_key_encode(row, key);
-        arena_reset(&call->arena);
-        struct slice value;
-        if (row.value != last)
-            status = txn_get(f, call->transaction, partition, call->table->row_tree,
-                             slice_of(key, sizeof key), &call->arena, &owned, &value);
-        last = row.value;
-        if (status == STATUS_OK && !owned)
-            status = txn_delete(f, call->transaction, partition, call->table->large_tree,
-                                slice_of(piece, sizeof piece));
-        if (status == STATUS_OK)
-            status = fiber_check(f);
-    }
-    txn_cursor_close(f, cursor);
-    return status;
+    call->last = 0;
+    call->owned = false;
+    return txn_visit(f, call->transaction, partition, call->table->large_tree, &range, visit_piece,
+                     call);
 }
 
 static enum status each_partition(struct fiber *f, struct rows_call *call,

@@ -23,30 +23,24 @@ struct block_salvage {
     char why[ERROR_MESSAGE_SIZE];
 };
 
+static enum status visit_range(struct fiber *f, struct partition *partition,
+                               const struct txn_entry *entry, void *context) {
+    struct block_salvage *salvage = context;
+    struct block_key key;
+    if (!block_key_decode(entry->key, &key) ||
+        (salvage->range_count > 0 && salvage->ranges[salvage->range_count - 1] == key.range))
+        return STATUS_OK;
+    if (!memory_grow(&salvage->ranges, &salvage->range_capacity, salvage->range_count + 1,
+                     sizeof *salvage->ranges))
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    salvage->ranges[salvage->range_count++] = key.range;
+    return STATUS_OK;
+}
+
 static enum status ranges_collect(struct fiber *f, struct block_salvage *salvage) {
     struct txn_range all = {.key_stride = BLOCK_KEY_SIZE};
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, salvage->transaction, salvage->partition, block_tree(salvage->table),
-                        &all, &cursor));
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        struct block_key key;
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        if (!block_key_decode(entry.key, &key) ||
-            (salvage->range_count > 0 && salvage->ranges[salvage->range_count - 1] == key.range))
-            continue;
-        if (!memory_grow(&salvage->ranges, &salvage->range_capacity, salvage->range_count + 1,
-                         sizeof *salvage->ranges))
-            status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-        else
-            salvage->ranges[salvage->range_count++] = key.range;
-    }
-    txn_cursor_close(f, cursor);
-    return status;
+    return txn_visit(f, salvage->transaction, salvage->partition, block_tree(salvage->table), &all,
+                     visit_range, salvage);
 }
 
 /* ---- is a block whole? ---------------------------------------------------------------------- */
@@ -194,6 +188,15 @@ static enum status block_to_rows(struct fiber *f, struct block_salvage *salvage,
     return status;
 }
 
+static enum status visit_doomed(struct fiber *f, struct partition *partition,
+                                const struct txn_entry *entry, void *context) {
+    struct block_salvage *salvage = context;
+    uint8_t key[BLOCK_KEY_SIZE];
+    memcpy(key, entry->key.data, sizeof key);
+    return txn_delete(f, salvage->transaction, partition, block_tree(salvage->table),
+                      slice_of(key, sizeof key));
+}
+
 static enum status entries_delete(struct fiber *f, struct block_salvage *salvage, uint64_t range) {
     uint8_t lower[BLOCK_KEY_SIZE], upper[BLOCK_KEY_SIZE];
     block_key_encode(range, 0, 0, lower);
@@ -201,23 +204,8 @@ static enum status entries_delete(struct fiber *f, struct block_salvage *salvage
     struct txn_range part = {.lower = slice_of(lower, sizeof lower),
                              .upper = slice_of(upper, sizeof upper),
                              .key_stride = BLOCK_KEY_SIZE};
-    struct tree_id tree = block_tree(salvage->table);
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, salvage->transaction, salvage->partition, tree, &part, &cursor));
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        uint8_t key[BLOCK_KEY_SIZE];
-        memcpy(key, entry.key.data, sizeof key);
-        status = txn_delete(f, salvage->transaction, salvage->partition, tree,
-                            slice_of(key, sizeof key));
-    }
-    txn_cursor_close(f, cursor);
-    return status;
+    return txn_visit(f, salvage->transaction, salvage->partition, block_tree(salvage->table), &part,
+                     visit_doomed, salvage);
 }
 
 static enum status block_settle(struct fiber *f, struct block_salvage *salvage, uint64_t range) {

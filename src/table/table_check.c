@@ -195,75 +195,60 @@ static enum status check_row(struct fiber *f, struct table_check *check,
     return check_entries(f, check, partition, values, row);
 }
 
+static enum status visit_row(struct fiber *f, struct partition *partition,
+                             const struct txn_entry *entry, void *context) {
+    struct table_check *check = context;
+    arena_reset(&check->arena);
+    struct row_id row = row_key_decode(entry->key);
+    struct slice stored = arena_copy_slice(&check->arena, entry->value);
+    return absorb(check, check_row(f, check, partition, row, stored), "row",
+                  partition_number(partition), row);
+}
+
 static enum status check_rows(struct fiber *f, struct table_check *check,
                               struct partition *partition) {
     struct txn_range range = {.key_stride = ROW_KEY_SIZE};
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, check->context.transaction, partition, check->table->row_tree, &range,
-                        &cursor));
-    unsigned number = partition_number(partition);
-    enum status status = STATUS_OK;
     check->range = UINT64_MAX;
     check->generation = 0;
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        arena_reset(&check->arena);
-        struct row_id row = row_key_decode(entry.key);
-        struct slice stored = arena_copy_slice(&check->arena, entry.value);
-        status = absorb(check, check_row(f, check, partition, row, stored), "row", number, row);
-        if (status == STATUS_OK)
-            status = fiber_check(f);
-    }
-    txn_cursor_close(f, cursor);
-    return status;
+    return txn_visit(f, check->context.transaction, partition, check->table->row_tree, &range,
+                     visit_row, check);
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
-/* Whole chunks against their checksums and claims, at the snapshot. */
+/* A whole chunk against its checksum and claims. */
+static enum status visit_chunk(struct fiber *f, struct partition *partition,
+                               const struct txn_entry *entry, void *context) {
+    struct table_check *check = context;
+    struct block_key key = {0};
+    arena_reset(&check->arena);
+    if (!block_key_decode(entry->key, &key) || key.column_number > check->table->column_count) {
+        finding(check, "table %s, partition %u: a block has a damaged key", check->table->name,
+                partition_number(partition));
+        return STATUS_OK;
+    }
+    if (key.column_number == 0)
+        return STATUS_OK;
+    const struct column *column = &check->table->columns[key.column_number - 1];
+    struct txn_large large;
+    struct column_reader reader;
+    enum status status = txn_open_large(f, partition, entry->value, &check->arena, &large);
+    if (status == STATUS_OK)
+        status =
+            column_open(large.bytes, column->type, COLUMN_OPEN_CHECKED, &check->arena, &reader);
+    if (status == STATUS_OK)
+        status = column_check(&reader);
+    txn_release_large(partition, &large);
+    return absorb(check, status, column->name, partition_number(partition),
+                  (struct row_id){block_first_row(key.range)});
+}
+
+/* At the snapshot. */
 static enum status check_chunks(struct fiber *f, struct table_check *check,
                                 struct partition *partition) {
     struct txn_range range = {.key_stride = BLOCK_KEY_SIZE};
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, check->context.transaction, partition, block_tree(check->table), &range,
-                        &cursor));
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        struct block_key key = {0};
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        arena_reset(&check->arena);
-        if (!block_key_decode(entry.key, &key) || key.column_number > check->table->column_count) {
-            finding(check, "table %s, partition %u: a block has a damaged key", check->table->name,
-                    partition_number(partition));
-            continue;
-        }
-        if (key.column_number == 0)
-            continue;
-        const struct column *column = &check->table->columns[key.column_number - 1];
-        struct txn_large large;
-        struct column_reader reader;
-        status = txn_open_large(f, partition, entry.value, &check->arena, &large);
-        if (status == STATUS_OK)
-            status =
-                column_open(large.bytes, column->type, COLUMN_OPEN_CHECKED, &check->arena, &reader);
-        if (status == STATUS_OK)
-            status = column_check(&reader);
-        txn_release_large(partition, &large);
-        status = absorb(check, status, column->name, partition_number(partition),
-                        (struct row_id){block_first_row(key.range)});
-        if (status == STATUS_OK)
-            status = fiber_check(f);
-    }
-    txn_cursor_close(f, cursor);
-    return status;
+    return txn_visit(f, check->context.transaction, partition, block_tree(check->table), &range,
+                     visit_chunk, check);
 }
 
 /* Each row of a block that counts, as a row of the hot tree. */
@@ -371,70 +356,68 @@ static enum status check_owner(struct fiber *f, struct table_check *check,
     return STATUS_OK;
 }
 
+struct index_check {
+    struct table_check *check;
+    const struct index *index;
+};
+
+static enum status visit_index_entry(struct fiber *f, struct partition *partition,
+                                     const struct txn_entry *entry, void *context) {
+    const struct index_check *call = context;
+    struct table_check *check = call->check;
+    arena_reset(&check->arena);
+    struct slice key = arena_copy_slice(&check->arena, entry->key);
+    struct slice value = arena_copy_slice(&check->arena, entry->value);
+    return absorb(check, check_owner(f, check, partition, call->index, key, value),
+                  call->index->name, partition_number(partition), (struct row_id){0});
+}
+
 static enum status check_index(struct fiber *f, struct table_check *check,
                                struct partition *partition, const struct index *index) {
     struct txn_range range = {0};
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, check->context.transaction, partition, index->tree, &range, &cursor));
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        arena_reset(&check->arena);
-        struct slice key = arena_copy_slice(&check->arena, entry.key);
-        struct slice value = arena_copy_slice(&check->arena, entry.value);
-        status = absorb(check, check_owner(f, check, partition, index, key, value), index->name,
-                        partition_number(partition), (struct row_id){0});
-        if (status == STATUS_OK)
-            status = fiber_check(f);
-    }
-    txn_cursor_close(f, cursor);
-    return status;
+    struct index_check call = {check, index};
+    return txn_visit(f, check->context.transaction, partition, index->tree, &range,
+                     visit_index_entry, &call);
 }
 
 /* ---- long values ------------------------------------------------------------------------- */
+
+struct piece_check {
+    struct table_check *check;
+    struct row_id last;
+};
+
+static enum status visit_piece(struct fiber *f, struct partition *partition,
+                               const struct txn_entry *entry, void *context) {
+    struct piece_check *call = context;
+    struct table_check *check = call->check;
+    struct row_id row = {get_be64(entry->key.data) >> LARGE_COLUMN_BITS};
+    if (row.value == call->last.value)
+        return STATUS_OK;
+    call->last = row;
+    uint8_t key[ROW_KEY_SIZE];
+    row_key_encode(row, key);
+    struct slice key_slice = slice_of(key, sizeof key), value;
+    struct transaction *transaction = check->context.transaction;
+    struct tree_id tree = check->table->row_tree;
+    bool found;
+    arena_reset(&check->arena);
+    TRY(txn_get(f, transaction, partition, tree, key_slice, NULL, &found, &value));
+    if (!found)
+        TRY(txn_get_newest(f, transaction, partition, tree, key_slice, NULL, &found, &value));
+    if (!found)
+        finding(check, "table %s, partition %u: a long value of row %llu, which is not there",
+                check->table->name, partition_number(partition), (unsigned long long)row.value);
+    return STATUS_OK;
+}
 
 /* Every piece belongs to a row that is there. That rows find their pieces was checked with them. */
 static enum status check_pieces(struct fiber *f, struct table_check *check,
                                 struct partition *partition) {
     struct txn_range range = {.key_stride = LARGE_KEY_SIZE};
-    struct txn_cursor *cursor;
-    TRY(txn_cursor_open(f, check->context.transaction, partition, check->table->large_tree, &range,
-                        &cursor));
-    enum status status = STATUS_OK;
-    struct row_id last = {0};
-    while (status == STATUS_OK) {
-        struct txn_entry entry;
-        size_t count;
-        status = txn_cursor_next(f, cursor, &entry, 1, &count);
-        if (status != STATUS_OK || count == 0)
-            break;
-        struct row_id row = {get_be64(entry.key.data) >> LARGE_COLUMN_BITS};
-        if (row.value == last.value)
-            continue;
-        last = row;
-        uint8_t key[ROW_KEY_SIZE];
-        row_key_encode(row, key);
-        struct slice key_slice = slice_of(key, sizeof key), value;
-        struct transaction *transaction = check->context.transaction;
-        struct tree_id tree = check->table->row_tree;
-        bool found;
-        arena_reset(&check->arena);
-        status = txn_get(f, transaction, partition, tree, key_slice, NULL, &found, &value);
-        if (status == STATUS_OK && !found)
-            status =
-                txn_get_newest(f, transaction, partition, tree, key_slice, NULL, &found, &value);
-        if (status == STATUS_OK && !found)
-            finding(check, "table %s, partition %u: a long value of row %llu, which is not there",
-                    check->table->name, partition_number(partition), (unsigned long long)row.value);
-        if (status == STATUS_OK)
-            status = fiber_check(f);
-    }
-    txn_cursor_close(f, cursor);
-    return status;
+    struct piece_check call = {.check = check};
+    return txn_visit(f, check->context.transaction, partition, check->table->large_tree, &range,
+                     visit_piece, &call);
 }
 
 /* ---- the table ------------------------------------------------------------------------- */

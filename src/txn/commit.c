@@ -145,11 +145,30 @@ static bool record_is_small(const struct commit *commit) {
     return bytes <= RECORD_SMALL_MAX;
 }
 
+static enum status cursor_release_there(struct fiber *f, struct partition *partition,
+                                        void *argument) {
+    layer_cursor_release(&((struct commit *)argument)->cursor);
+    return STATUS_OK;
+}
+
+/* The journal gave the record up between two pieces. */
+static void encoding_give_up(struct fiber *f, struct commit *commit) {
+    struct error kept = *error_current();
+    fiber_shield(f);
+    enum status status =
+        partition_call(f, commit->store, commit->partition, cursor_release_there, commit);
+    ASSERT(status == STATUS_OK);
+    fiber_unshield(f);
+    *error_current() = kept;
+}
+
 static enum status record_append(struct fiber *f, struct commit *commit) {
     struct commit_number number = {0};
     enum status status;
     if (!record_is_small(commit)) {
         status = journal_append_large(f, commit->store->journal, piece_next, commit, &number);
+        if (commit->inside)
+            encoding_give_up(f, commit);
     } else {
         drops_encode(commit);
         status = buffer_status(&commit->buffer);

@@ -666,3 +666,25 @@ enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct t
     TRY(txn_cursor_next_run(f, cursor, entries, count_max, &leaf, count_out));
     return leaf.page == NULL ? STATUS_OK : txn_leaf_entries(&leaf, entries);
 }
+
+enum status txn_visit(struct fiber *f, struct transaction *transaction, struct partition *partition,
+                      struct tree_id tree, const struct txn_range *range,
+                      enum status (*visit)(struct fiber *f, struct partition *partition,
+                                           const struct txn_entry *entry, void *context),
+                      void *context) {
+    struct txn_cursor *cursor;
+    TRY(txn_cursor_open(f, transaction, partition, tree, range, &cursor));
+    enum status status;
+    do {
+        struct txn_entry entry;
+        size_t count;
+        status = txn_cursor_next(f, cursor, &entry, 1, &count);
+        if (status != STATUS_OK || count == 0)
+            break;
+        status = visit(f, partition, &entry, context);
+        if (status == STATUS_OK)
+            status = fiber_check(f);
+    } while (status == STATUS_OK);
+    txn_cursor_close(f, cursor);
+    return status;
+}

@@ -203,6 +203,14 @@ enum status txn_cursor_next(struct fiber *f, struct txn_cursor *cursor, struct t
                             size_t count_max, size_t *count_out) MUST_USE;
 void txn_cursor_close(struct fiber *f, struct txn_cursor *cursor);
 
+/* Every entry of a range in turn, until a visit fails. A visit may change the tree and suspend; the
+   entry is valid until it does either. */
+enum status txn_visit(struct fiber *f, struct transaction *transaction, struct partition *partition,
+                      struct tree_id tree, const struct txn_range *range,
+                      enum status (*visit)(struct fiber *f, struct partition *partition,
+                                           const struct txn_entry *entry, void *context),
+                      void *context) MUST_USE;
+
 /* The same for a scan that may know a leaf of the tree already (ranges with key_stride). Entries
    that nothing newer touches are told as a run of a leaf instead: leaf->page is set and `entries`
    are not. All that is said of them is valid as long as entries would be. */

@@ -1,6 +1,9 @@
 #include "txn_fixture.h"
 
+#include <errno.h>
+
 #include "base/base_hash.h"
+#include "runtime/backend.h"
 #include "txn/layer.h"
 #include "txn/store.h"
 #include "txn/txn_format.h"
@@ -130,6 +133,50 @@ static enum status spill_body(struct fiber *f, void *argument) {
 
 static void write_set_larger_than_memory_works(void **state) {
     fixture_run(spill_body, 1);
+}
+
+/* ---- the disk is full in the middle of a large record -----------------------------------------
+ */
+
+static _Atomic bool no_segments;
+
+static int segment_fault(const struct operation *operation) {
+    bool segment = operation->kind == OPERATION_ALLOCATE && operation->size == 1 << 20;
+    return no_segments && segment ? ENOSPC : 0;
+}
+
+static enum status given_up_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    const uint64_t all = (uint64_t)ROWS * (ROWS + 1) / 2;
+    struct commit_number number;
+    struct transaction *load = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct bulk bulk = {.transaction = load, .first = 1, .count = ROWS, .value_size = 1500};
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    no_segments = true;
+    assert_status(transaction_commit(f, load, true, &number), STATUS_DISK_FULL);
+    no_segments = false;
+    load = begin(f, store, ISOLATION_READ_COMMITTED);
+    scan_expect(f, load, 0, 0);
+    bulk.transaction = load;
+    assert_ok(partition_call(f, store, 1, bulk_put, &bulk));
+    commit(f, load);
+    check(f, store);
+    assert_ok(store_close(f, store)); /* no page is still in use */
+    store = store_reopen(f);
+    load = begin(f, store, ISOLATION_READ_COMMITTED);
+    scan_expect(f, load, ROWS, all);
+    commit(f, load);
+    return store_close(f, store);
+}
+
+static void a_large_commit_that_finds_the_disk_full_leaves_nothing(void **state) {
+    static struct environment environment;
+    const struct environment *kept = environment__current;
+    environment = *kept;
+    environment.file_fault = segment_fault;
+    environment__current = &environment; /* no runtime runs yet */
+    fixture_run(given_up_body, 1);
+    environment__current = kept;
 }
 
 /* ---- a large write set, applied while readers push pages out ----------------------------------
@@ -691,6 +738,7 @@ int main(void) {
         cmocka_unit_test(large_entries_live_and_die_with_their_versions),
         cmocka_unit_test(spilled_keys_keep_their_order),
         cmocka_unit_test(write_set_larger_than_memory_works),
+        cmocka_unit_test(a_large_commit_that_finds_the_disk_full_leaves_nothing),
         cmocka_unit_test(a_spilled_write_set_is_applied_while_its_pages_are_pushed_out),
         cmocka_unit_test(inserted_rows_take_runs_and_history_vanishes),
         cmocka_unit_test(dropped_tree_is_freed_when_nobody_sees_it),
