@@ -14,6 +14,7 @@
 #include "base/base_random.h"
 #include "base/base_slice.h"
 #include "base/base_status.h"
+#include "base/crc_way.h"
 
 static void status_table_names_states(void **state) {
     (void)state;
@@ -81,28 +82,40 @@ static void crc_of_any_size_and_place_is_by_the_definition(void **state) {
     }
 }
 
-static void crc_of_long_runs_is_by_the_definition(void **state) {
+/* Sizes around those of the blocks that are summed at once (136 bytes by 7, 30 and 120), and a
+   spread of others; each way that this processor has, at all places within a line and parts. */
+static void crc_of_long_runs_is_the_same_in_every_way(void **state) {
     (void)state;
-    static uint8_t bytes[80000];
+    static const size_t steps[] = {952, 4080, 16320, 952 + 4080, 2 * 16320, 16320 + 4080 + 952};
+    static uint8_t bytes[80000], copy[80000];
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * i * 31 + i / 7);
-    for (size_t size = 300; size <= sizeof bytes - 16; size += 1 + size / 17) {
-        const uint8_t *from = bytes + size % 13;
+    size_t place = 0;
+    for (size_t step = 0, size = 0; size <= 70000; size += 1 + size / 97) {
+        if (step < 9 * sizeof steps / sizeof steps[0]) /* first these, each from -4 to +4 */
+            size = steps[step / 9] - 4 + step % 9;
+        else if (step == 9 * sizeof steps / sizeof steps[0])
+            size = 0;
+        step++;
+        const uint8_t *from = bytes + place++ % 65;
+        uint8_t *to = copy + 64 + place % 7;
         uint32_t wanted = crc_slowly(from, size);
+        size_t first = size / 2 + size % 5 < size ? size / 2 + size % 5 : 0;
+        for (enum crc_way way = CRC_LIBRARY; way <= crc__best(); way++) {
+            assert_int_equal(crc__sum(way, 0, from, size), wanted);
+            uint32_t half = crc__sum(way, 0, from, first);
+            assert_int_equal(crc__sum(way, half, from + first, size - first), wanted);
+            memset(to - 8, 0xEE, size + 16);
+            assert_int_equal(crc__copy(way, 0, to, from, size), wanted);
+            assert_memory_equal(to, from, size);
+            assert_int_equal(to[-1], 0xEE);
+            assert_int_equal(to[size], 0xEE);
+            half = crc__copy(way, 0, to, from, first);
+            assert_int_equal(crc__copy(way, half, to + first, from + first, size - first), wanted);
+        }
         assert_int_equal(crc32c(0, from, size), wanted);
-        size_t first = size / 2 + size % 5;
-        assert_int_equal(crc32c(crc32c(0, from, first), from + first, size - first), wanted);
+        assert_int_equal(crc32c_copy(0, to, from, size), wanted);
     }
-    static uint8_t copy[20000 + 16];
-    for (size_t size = 0; size <= 20000; size += 1 + size / 29) {
-        const uint8_t *from = bytes + size % 11;
-        memset(copy, 0xEE, sizeof copy);
-        assert_int_equal(crc32c_copy(5, copy + size % 3, from, size), crc32c(5, from, size));
-        assert_memory_equal(copy + size % 3, from, size);
-        assert_int_equal(copy[size % 3 + size], 0xEE);
-    }
-    for (size_t size = (16 << 10) - 2; size <= (16 << 10) + 2; size++)
-        assert_int_equal(crc32c(0, bytes, size), crc_slowly(bytes, size));
 }
 
 static void integers_round_trip_unaligned(void **state) {
@@ -274,7 +287,7 @@ int main(void) {
         cmocka_unit_test(error_keeps_the_first_position_and_whole_characters),
         cmocka_unit_test(crc_and_hash_match_published_values),
         cmocka_unit_test(crc_of_any_size_and_place_is_by_the_definition),
-        cmocka_unit_test(crc_of_long_runs_is_by_the_definition),
+        cmocka_unit_test(crc_of_long_runs_is_the_same_in_every_way),
         cmocka_unit_test(integers_round_trip_unaligned),
         cmocka_unit_test(varint_round_trips_and_refuses_other_forms),
         cmocka_unit_test(slices_order_prefix_first),
