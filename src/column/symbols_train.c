@@ -4,6 +4,7 @@
  * concatenations and single bytes. Five rounds, on growing parts of the sample.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/base_bytes.h"
 #include "column/symbols.h"
@@ -26,7 +27,7 @@ struct training {
     struct symbols *symbols;
     struct symbol_matcher matcher;
     uint32_t uses[UNITS];
-    uint16_t pairs[UNITS][UNITS];
+    uint16_t pairs[UNITS][UNITS]; /* rows of units that are in use */
     bool taken[MATCHER_SLOTS];
     struct candidate candidates[CANDIDATES_MAX];
     uint32_t candidate_count;
@@ -39,17 +40,23 @@ static unsigned unit_size(const struct symbols *symbols, unsigned unit) {
     return unit < 256 ? 1 : symbols->sizes[unit - 256];
 }
 
+/* A unit's first use makes its row of pairs, too: most units of little text have none. */
+static void count_use(struct training *training, int unit) {
+    if (training->uses[unit]++ == 0)
+        memset(training->pairs[unit], 0, sizeof training->pairs[unit]);
+}
+
 static void count_text(struct training *training, struct slice text) {
     int last = -1;
     for (size_t at = 0; at < text.size;) {
         int code = matcher_find(&training->matcher, text.data + at, text.size - at);
         int unit = code >= 0 ? 256 + code : text.data[at];
-        training->uses[unit]++;
+        count_use(training, unit);
         if (last >= 0 && training->pairs[last][unit] < UINT16_MAX)
             training->pairs[last][unit]++;
         /* Also what would be had without the long symbol: else its parts die out. */
         if (code >= 0 && training->symbols->sizes[code] > 1) {
-            training->uses[text.data[at]]++;
+            count_use(training, text.data[at]);
             if (last >= 0 && training->pairs[last][text.data[at]] < UINT16_MAX)
                 training->pairs[last][text.data[at]]++;
         }
@@ -133,15 +140,15 @@ static void choose(struct training *training) {
 
 enum status symbols_train(const struct slice *sample, uint32_t count, struct column_pause pause,
                           struct arena *arena, struct symbols *symbols) {
-    struct training *training = arena_alloc_zeroed(arena, sizeof *training);
+    struct training *training = arena_alloc(arena, sizeof *training); /* large, little of it used */
     if (training == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     *symbols = (struct symbols){0};
     training->symbols = symbols;
+    memset(&training->matcher, 0, sizeof training->matcher);
     matcher_init(&training->matcher, symbols);
     for (uint32_t round = 1; round <= ROUNDS; round++) {
         memset(training->uses, 0, sizeof training->uses);
-        memset(training->pairs, 0, sizeof training->pairs);
         for (uint32_t i = 0; i < count; i++) {
             if (i % ROUNDS < round)
                 count_text(training, sample[i]);

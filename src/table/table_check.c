@@ -320,9 +320,13 @@ static enum status key_matches(struct fiber *f, struct owner_check *owner,
     TRY(row__get(f, check->context.transaction, &place, &wanted, &check->arena, &found, &stored));
     if (!found)
         return STATUS_OK;
-    struct value *values;
+    struct value *values; /* of which the key's are all that counts here */
     TRY(arena__array(&check->arena, check->table->column_count, sizeof *values, &values));
-    TRY(row__all_columns(f, check->context.transaction, &place, stored, &check->arena, values));
+    for (unsigned i = 0; i < owner->index->column_count; i++) {
+        int16_t number = owner->index->columns[i].column_number;
+        TRY(row__columns(f, check->context.transaction, &place, stored, &number, 1, &check->arena,
+                         &values[number - 1]));
+    }
     struct buffer buffer = {0};
     struct index_key key;
     enum status status = index__key(owner->index, values, &buffer, &key);

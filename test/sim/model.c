@@ -236,7 +236,7 @@ static enum client_outcome do_chore(struct fiber *f, struct world *world, struct
         "drop index kv_both",
         "drop index kv_text",
         "create table scratch as select * from kv",
-        "insert into scratch select i, repeat('s', i % 500), i from generate_series(1, 3000) i",
+        "insert into scratch select i, repeat('s', i % 500), i from generate_series(1, 400) i",
         "update scratch set n = n + 1 where n % 3 = 0",
         "truncate scratch",
         "drop table scratch",

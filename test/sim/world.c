@@ -11,6 +11,7 @@
 
 static const char ADDRESS[] = "127.0.0.1:5433", DIRECTORY[] = "/sim/data";
 static const int64_t MS = 1000000, SECOND = 1000000000;
+enum { SLEEP_MS_MAX = 50, SLOW_MS = 5000 };
 
 void world_fail(struct world *world, const char *format, ...) {
     char *failure = world->report->failure;
@@ -236,6 +237,21 @@ static enum client_outcome connect_seat(struct fiber *f, const struct client_sea
     return outcome;
 }
 
+/* Between two steps, as long as the pace says; who rests at ease notices when a rush begins. */
+static enum status rest(struct fiber *f, struct world *world) {
+    struct pace *pace = &world->pace;
+    if (pace->steps_left > 0 && --pace->steps_left == 0)
+        *pace = (struct pace){.rush_pause_ms = SLOW_MS, .ease_pause_ms = SLOW_MS, .rush_ms = 1};
+    bool rushing = pace->rushing;
+    unsigned ms = (unsigned)pick(world, rushing ? pace->rush_pause_ms : pace->ease_pause_ms);
+    while (ms > 0 && !world->stopping && (rushing || !pace->rushing)) {
+        unsigned part = ms < SLEEP_MS_MAX ? ms : SLEEP_MS_MAX;
+        TRY(fiber_sleep(f, (int64_t)part * MS));
+        ms -= part;
+    }
+    return STATUS_OK;
+}
+
 static enum status run_seat(struct fiber *f, void *argument) {
     const struct client_seat *seat = argument;
     struct world *world = seat->world;
@@ -253,7 +269,7 @@ static enum status run_seat(struct fiber *f, void *argument) {
         count_outcome(world, &client, outcome);
         if (outcome == CLIENT_LOST || pick(world, 200) == 0)
             client_close(f, &client, pick(world, 2) == 0);
-        TRY(fiber_sleep(f, (int64_t)pick(world, world->pause_ms_max) * MS));
+        TRY(rest(f, world));
     }
     client_close(f, &client, true);
     return STATUS_OK;
@@ -298,9 +314,9 @@ static enum status compare_all(struct fiber *f, void *argument) {
 /* ---- what happens ------------------------------------------------------------------------- */
 
 static const uint32_t budget_rates[SIMULATOR_FAULT_COUNT] = {
-    [SIMULATOR_READ_ERROR] = 300, [SIMULATOR_WRITE_ERROR] = 150, [SIMULATOR_SYNC_ERROR] = 500,
-    [SIMULATOR_DISK_FULL] = 2000, [SIMULATOR_SHORT] = 20000,     [SIMULATOR_SLOW] = 2000,
-    [SIMULATOR_STUCK] = 150,      [SIMULATOR_CUT] = 500,         [SIMULATOR_SILENT] = 100,
+    [SIMULATOR_READ_ERROR] = 1500, [SIMULATOR_WRITE_ERROR] = 600, [SIMULATOR_SYNC_ERROR] = 2000,
+    [SIMULATOR_DISK_FULL] = 6000,  [SIMULATOR_SHORT] = 20000,     [SIMULATOR_SLOW] = 6000,
+    [SIMULATOR_STUCK] = 500,       [SIMULATOR_CUT] = 1500,        [SIMULATOR_SILENT] = 300,
 };
 
 /* Each kind of fault is on in about every third seed, at some share of its rate. */
@@ -337,9 +353,28 @@ static void choose_server(struct world *world) {
     };
     set(world, "journal_sync", pick(world, 2) == 0 ? "dsync" : "fdatasync", 0);
     set(world, "checkpoint_interval", "%u", 1 + (unsigned)pick(world, 20));
-    set(world, "journal_segment_size", "%u", (64 + 4 * (unsigned)pick(world, 250)) & ~3u);
+    set(world, "journal_segment_size", "%u",
+        64 + 4 * (unsigned)pick(world, pick(world, 4) == 0 ? 250 : 16));
     set(world, "journal_size", "%u", 1 + (unsigned)pick(world, 4));
     set(world, "deadlock_timeout", "%u", 1 + (unsigned)pick(world, 500));
+}
+
+/* Most of a seed's work is done in rushes, each of which ends in an accident: so a crash finds much
+   under way, and more seeds come through than if everybody worked all the time. Some seeds are of
+   the other kind: they work on and on, and their trees, journals and histories grow. */
+static void choose_pace(struct world *world) {
+    bool lasting = pick(world, 25) == 0;
+    world->pace = (struct pace){
+        .rush_pause_ms = 2u << pick(world, 6),
+        .rush_ms = 20u << pick(world, 4),
+        .ease_pause_ms = lasting ? 50u << pick(world, 4) : 2000 + (unsigned)pick(world, 3000),
+        .steps_left = lasting ? 2500 : 100 + (unsigned)pick(world, 400),
+    };
+}
+
+static void rush(struct world *world) {
+    world->pace.rushing = true;
+    pass(world, (int64_t)pick(world, world->pace.rush_ms) * MS);
 }
 
 /* What a killed server left unsynced, and its next run found all the same, may still be lost. */
@@ -355,7 +390,9 @@ static void kill_and_fail(struct world *world) {
 static void have_accidents(struct world *world) {
     int64_t end = simulator_now_ns(world->simulator) + world->options.seconds * SECOND;
     while (simulator_now_ns(world->simulator) < end && !world_failed(world)) {
-        pass(world, (int64_t)pick(world, pick(world, 3) == 0 ? 300 : 8000) * MS);
+        world->pace.rushing = false;
+        pass(world, (int64_t)pick(world, pick(world, 3) == 0 ? 300 : 10000) * MS);
+        rush(world);
         if (world_failed(world) || world->server == NULL)
             continue;
         if (pick(world, 3) == 0)
@@ -370,6 +407,7 @@ static void have_accidents(struct world *world) {
         else if (accident < 8 && world->ready)
             stop_server(world);
     }
+    world->pace.rushing = false;
 }
 
 /* Faults have stopped: everybody gets on within half a minute, and what is there is right. */
@@ -437,7 +475,7 @@ void world_run(const struct world_options *options, struct world_report *report_
     static struct crowd crowd;
     struct future crowding;
     void *state = world->workload->create(world);
-    world->pause_ms_max = 25u << pick(world, 7);
+    choose_pace(world);
     crowd.count = 2 + (unsigned)pick(world, WORLD_CLIENTS_MAX - 1);
     for (unsigned i = 0; i < crowd.count; i++)
         crowd.seats[i] = (struct client_seat){world, state, i};

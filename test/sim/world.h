@@ -34,6 +34,14 @@ struct world_report {
     char failure[1000]; /* "" when everything held */
 };
 
+/* How fast clients work. */
+struct pace {
+    unsigned rush_pause_ms, ease_pause_ms; /* at most, between the steps of a client */
+    unsigned rush_ms;                      /* at most, a rush lasts */
+    unsigned steps_left;                   /* of all clients; then they are slow */
+    bool rushing;
+};
+
 struct workload;
 struct world {
     struct world_options options;
@@ -48,10 +56,10 @@ struct world {
     struct service service;
     struct future serving;
     bool ready, ever_ready, healed;
-    unsigned pause_ms_max; /* between the steps of a client */
-    bool tables_made;      /* by the workload */
-    bool stopping;         /* clients shall come to an end */
-    bool damaged;          /* rot mode: somebody was told so */
+    struct pace pace;
+    bool tables_made; /* by the workload */
+    bool stopping;    /* clients shall come to an end */
+    bool damaged;     /* rot mode: somebody was told so */
     struct world_report *report;
 };
 
