@@ -1,6 +1,7 @@
 #include "txn/layer.h"
 
 #include "base/base_bytes.h"
+#include "base/base_log.h"
 #include "base/base_memory.h"
 
 enum { GROUP = 8, GROUP_MORE = 9 };
@@ -204,6 +205,21 @@ static struct layer_entry node_entry(const struct layer_node *node) {
                                 .flags = node->flags};
 }
 
+/* Free a spilled layer's pages. They have to be read for it, and that may fail: then all but the
+   root's are lost to use until the store is opened again. */
+static void pages_free(struct fiber *f, struct btree *tree) {
+    struct error kept = *error_current();
+    fiber_shield(f);
+    if (btree_clear(f, tree) != STATUS_OK) {
+        LOG(LOG_WARNING, "txn", "pages of a write set or of history stay in use: %s",
+            error_current()->message);
+        btree_abandon(tree);
+    }
+    btree_close(tree);
+    fiber_unshield(f);
+    *error_current() = kept;
+}
+
 enum status layer_spill(struct fiber *f, struct layer *layer, struct pager *pager) {
     ASSERT(!layer->spilled);
     btree_init_temporary(&layer->btree, pager);
@@ -211,10 +227,7 @@ enum status layer_spill(struct fiber *f, struct layer *layer, struct pager *page
         struct layer_entry entry = node_entry(node);
         enum status status = put_spilled(f, layer, &layer->btree, &entry);
         if (status != STATUS_OK) {
-            struct error kept = *error_current();
-            if (btree_clear(f, &layer->btree) == STATUS_OK)
-                btree_close(&layer->btree);
-            *error_current() = kept;
+            pages_free(f, &layer->btree);
             return status;
         }
     }
@@ -229,11 +242,7 @@ enum status layer_spill(struct fiber *f, struct layer *layer, struct pager *page
 
 void layer_clear(struct fiber *f, struct layer *layer) {
     if (layer->spilled) {
-        fiber_shield(f);
-        enum status status = btree_clear(f, &layer->btree);
-        ASSERT(status == STATUS_OK); /* temporary pages: reading them back is all that can fail */
-        btree_close(&layer->btree);
-        fiber_unshield(f);
+        pages_free(f, &layer->btree);
         layer->spilled = false;
     }
     if (layer->arena.size_total > 64 << 10)

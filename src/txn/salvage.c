@@ -73,6 +73,8 @@ static enum status identity_read(struct fiber *f, struct store_salvage *salvage)
         if (file_close(f, file) != STATUS_OK)
             error_clear();
     }
+    if (status == STATUS_OUT_OF_MEMORY || (status != STATUS_OK && fiber_cancelled(f)))
+        return status; /* which tells nothing of the file */
     struct store_identity identity;
     if (status == STATUS_OK && store_identity_decode(bytes, &identity)) {
         if (identity.version != STORE_FORMAT_VERSION)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
+#include "coverage.h"
 #include "runtime/backend.h"
 
 enum { PUT_TREE = 5, CUT_OFF = 77 };
@@ -67,6 +68,7 @@ static int run_in_child(fiber_function body, int fault_at) {
     if (runtime_create(&options, &runtime) != STATUS_OK)
         _exit(2);
     enum status status = runtime_run(runtime, 0, body, NULL);
+    coverage_dump();
     _exit(status == STATUS_OK ? 0 : 1);
 }
 
