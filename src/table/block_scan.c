@@ -164,7 +164,7 @@ static bool mask_begin(struct block_scan *scan) {
 
 /* As block_position, which counts from the bitmap's beginning each time. */
 static bool position_of(const struct block_scan *scan, uint32_t place, uint32_t *position_out) {
-    if (scan->ranks == NULL) {                      /* there is no bitmap: all rows are there */
+    if (scan->header.bitmap == NULL) {
         *position_out = place - scan->header.first; /* wraps below the first */
         return *position_out < scan->header.rows;
     }
