@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/base_chance.h"
 #include "btree/tree.h"
 
 enum status tree__damaged(const struct btree *tree, struct page_id page, unsigned slot,
@@ -127,6 +128,11 @@ enum status tree__descend(struct fiber *f, struct btree *tree, enum descend_mode
     if (tree->root.value == 0)
         return STATUS_OK;
     struct page_id missing;
+    if (by_chance("btree: a way down waits for pages")) {
+        fiber_yield(f);
+        if (tree->root.value == 0)
+            return STATUS_OK;
+    }
     TRY(walk(tree, mode, key, path_out, &missing));
     if (missing.value != 0)
         TRY(descend_slow(f, tree, mode, key, path_out, missing));

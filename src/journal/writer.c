@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/base_bytes.h"
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "journal/state.h"
@@ -90,7 +91,8 @@ static bool record_fits(struct journal *journal, size_t size) {
     if (buffer->payload_size == 0)
         return true;
     return buffer->kind == JOURNAL_FRAME_RECORDS &&
-           buffer->payload_size + size <= payload_max(journal);
+           buffer->payload_size + size <= payload_max(journal) &&
+           !by_chance("journal: a record waits for the next frame");
 }
 
 static struct commit_number number_give(struct journal *journal) {

@@ -1,6 +1,7 @@
 /* Writing pages: batches of images, one in flight at a time; room in the file. */
 #include <string.h>
 
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 #include "pager/state.h"
 
@@ -82,7 +83,7 @@ static unsigned select_frames(struct pager *pager, enum flush_source source,
         return pool__cold_dirty(pager, frames);
     unsigned count = 0;
     LIST_FOR (&pager->cut, node) {
-        if (count == BATCH_PAGES)
+        if (count == BATCH_PAGES || (count > 0 && by_chance("pager: a batch of few pages")))
             break;
         struct frame *frame = CONTAINER_OF(node, struct frame, dirty_link);
         if (!frame->writing)

@@ -21,6 +21,7 @@
  */
 #include <string.h>
 
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "pager/state.h"
@@ -284,7 +285,7 @@ static bool something_in_flight(const struct pager *pager) {
 enum status pool__acquire(struct fiber *f, struct pager *pager, uint32_t size,
                           struct frame **frame_out) {
     unsigned patience = PATIENCE;
-    if (budget_must_yield(&pager->share))
+    if (budget_must_yield(&pager->share) || by_chance("pager: a page makes room early"))
         pool__evict_one(pager);
     for (;;) {
         *frame_out = pool__try_new(pager, size);

@@ -16,6 +16,7 @@
  *
  * The caller's frame stays until the reply and, if one was sent, the acknowledgement are there.
  */
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "runtime/core.h"
@@ -226,8 +227,11 @@ static enum status wait_for_fork(struct fiber *f, struct fork *fork) {
 enum status core_call(struct fiber *f, unsigned core, fiber_function function, void *argument) {
     struct core *c = f->core;
     ASSERT(core < c->runtime->core_count);
-    if (core == c->index)
+    if (core == c->index) {
+        if (by_chance("runtime: a call to the own core waits"))
+            fiber_yield(f);
         return function(f, argument);
+    }
     TRY(fiber__interrupted(f));
     struct call call;
     struct fork fork = {.caller = f, .calls = &call, .call_count = 1};

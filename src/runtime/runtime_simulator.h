@@ -48,6 +48,9 @@ struct simulator_options {
     uint64_t seed;
     uint32_t rates[SIMULATOR_FAULT_COUNT];
     uint32_t turn_rate; /* chance in a million that a fiber_check ends the turn */
+    /* Are places of base_chance.h asked? Of each the seed decides whether and how often it does
+       what is rare. */
+    bool chances;
     /* One line for each thing that happens; NULL: none. */
     void (*trace)(const char *line);
 };
@@ -65,11 +68,20 @@ enum status simulator_create(const struct simulator_options *options,
 /* All runtimes have been destroyed or crashed. The machine is itself again. */
 void simulator_destroy(struct simulator *simulator);
 
+/* Places of base_chance.h that have asked so far: which, and how often the answer was yes. */
+struct simulator_chance {
+    const char *place;
+    uint64_t taken;
+};
+enum { SIMULATOR_CHANCES_MAX = 64 };
+
 /* From fibers, too. */
 int64_t simulator_now_ns(const struct simulator *simulator);
 /* Of everything that happened so far: equal hashes, equal runs. */
 uint64_t simulator_hash(const struct simulator *simulator);
 const struct simulator_counts *simulator_counts(const struct simulator *simulator);
+const struct simulator_chance *simulator_chances(const struct simulator *simulator,
+                                                 size_t *count_out);
 /* A stream of its own, for the workload. From fibers, too. */
 struct random *simulator_random(struct simulator *simulator);
 /* A line of the trace, and part of the hash. From fibers, too. */

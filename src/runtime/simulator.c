@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_chance.h"
 #include "base/base_hash.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
@@ -93,6 +94,33 @@ void simulator_note(struct simulator *s, const char *format, ...) {
     va_end(arguments);
     simulator__mix(s, hash_bytes(text, strlen(text)));
     SIMULATOR_TRACE(s, "%s", text);
+}
+
+/* A place that asks for the first time: most are off in a seed, some happen often. */
+static size_t chance_enter(struct simulator *s, const char *place) {
+    static const uint32_t rates[] = {0, 0, 0, 2000, 20000, 250000};
+    ASSERT(s->chance_count < SIMULATOR_CHANCES_MAX);
+    uint64_t drawn = hash_combine(s->options.seed, hash_bytes(place, strlen(place)));
+    s->chances[s->chance_count] = (struct simulator_chance){place, 0};
+    s->chance_rates[s->chance_count] = rates[drawn % (sizeof rates / sizeof rates[0])];
+    return s->chance_count++;
+}
+
+static bool answer_chance(const char *place) {
+    struct simulator *s = simulator__current;
+    if (core__current() == NULL)
+        return false;
+    size_t at = 0;
+    while (at < s->chance_count && s->chances[at].place != place)
+        at++;
+    if (at == s->chance_count)
+        at = chance_enter(s, place);
+    if (s->chance_rates[at] == 0 ||
+        simulator__below(s, STREAM_CHANCE, 1000000) >= s->chance_rates[at])
+        return false;
+    s->chances[at].taken++;
+    SIMULATOR_TRACE(s, "chance: %s", place);
+    return true;
 }
 
 /* ---- events ------------------------------------------------------------------------------- */
@@ -476,6 +504,8 @@ enum status simulator_create(const struct simulator_options *options,
     simulator__current = s;
     environment__current = &simulated;
     log_writer_set(write_log);
+    if (options->chances)
+        chance_set(answer_chance);
     return STATUS_OK;
 }
 
@@ -484,6 +514,7 @@ void simulator_destroy(struct simulator *s) {
         return;
     ASSERT(s->runtime_count == 0);
     log_writer_set(NULL);
+    chance_set(NULL);
     environment__current = s->machine;
     simulator__current = NULL;
     simulator__network_release(s);
@@ -509,6 +540,11 @@ uint64_t simulator_hash(const struct simulator *s) {
 
 const struct simulator_counts *simulator_counts(const struct simulator *s) {
     return &s->counts;
+}
+
+const struct simulator_chance *simulator_chances(const struct simulator *s, size_t *count_out) {
+    *count_out = s->chance_count;
+    return s->chances;
 }
 
 struct random *simulator_random(struct simulator *s) {

@@ -24,6 +24,7 @@ enum {
     STREAM_LATENCY,
     STREAM_CRASH,
     STREAM_SECRET,
+    STREAM_CHANCE,
     STREAM_WORKLOAD,
     STREAM_COUNT,
 };
@@ -115,6 +116,9 @@ struct descriptor {
 struct simulator {
     struct simulator_options options;
     struct simulator_counts counts;
+    struct simulator_chance chances[SIMULATOR_CHANCES_MAX];
+    uint32_t chance_rates[SIMULATOR_CHANCES_MAX]; /* in a million */
+    size_t chance_count;
     struct random streams[STREAM_COUNT];
     int64_t now_ns;
     uint64_t hash;

@@ -1,6 +1,7 @@
 /* Events, mutexes, semaphores, conditions and channels for the fibers of one core. */
 #include "runtime/runtime_sync.h"
 
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 #include "runtime/core.h"
 
@@ -87,6 +88,8 @@ bool fiber_mutex_try_lock(struct fiber *f, struct fiber_mutex *mutex) {
 }
 
 enum status fiber_mutex_lock(struct fiber *f, struct fiber_mutex *mutex) {
+    if (by_chance("runtime: a free mutex is waited for"))
+        fiber_yield(f);
     if (fiber_mutex_try_lock(f, mutex))
         return STATUS_OK;
     struct wait_node node = {0};

@@ -16,6 +16,7 @@
  */
 #include "table/freeze.h"
 
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 
 /* Hot rows read before the older block's: copies, by rising row id. */
@@ -282,7 +283,7 @@ static enum status freeze_here(struct fiber *f, struct partition *partition, voi
 
 /* Numbers of leftovers, from the newest versions. */
 static enum status leftovers_find(struct fiber *f, struct freeze_call *call,
-                                  struct partition *partition, uint64_t *numbers,
+                                  struct partition *partition, uint64_t *numbers, size_t count_max,
                                   size_t *count_out) {
     uint8_t lower[ROW_KEY_SIZE], upper[ROW_KEY_SIZE];
     uint64_t first = block_first_row(call->work->range);
@@ -299,7 +300,7 @@ static enum status leftovers_find(struct fiber *f, struct freeze_call *call,
     do {
         struct txn_entry entries[SCAN_ROWS_MAX];
         status = txn_cursor_next(f, cursor, entries, SCAN_ROWS_MAX, &count);
-        for (size_t i = 0; i < count && status == STATUS_OK && found < PURGE_COUNT_MAX; i++) {
+        for (size_t i = 0; i < count && status == STATUS_OK && found < count_max; i++) {
             struct row_stored stored;
             status = row__stored(call->table, entries[i].value, &stored);
             if (status == STATUS_OK && stored.generation < call->generation)
@@ -307,7 +308,7 @@ static enum status leftovers_find(struct fiber *f, struct freeze_call *call,
         }
         if (status == STATUS_OK)
             status = fiber_check(f);
-    } while (status == STATUS_OK && count > 0 && found < PURGE_COUNT_MAX);
+    } while (status == STATUS_OK && count > 0 && found < count_max);
     txn_cursor_close(f, cursor);
     *count_out = found;
     return status;
@@ -318,8 +319,8 @@ static enum status purge_locked(struct fiber *f, struct freeze_call *call,
     uint64_t *numbers = memory_alloc(PURGE_COUNT_MAX * sizeof *numbers);
     if (numbers == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    size_t count = 0;
-    enum status status = leftovers_find(f, call, partition, numbers, &count);
+    size_t count = 0, count_max = by_chance("table: few rows are purged") ? 3 : PURGE_COUNT_MAX;
+    enum status status = leftovers_find(f, call, partition, numbers, count_max, &count);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         status = partition_purge(f, partition, call->table->row_tree, numbers[i]);
         if (status == STATUS_OK)
@@ -327,7 +328,7 @@ static enum status purge_locked(struct fiber *f, struct freeze_call *call,
     }
     memory_free(numbers);
     call->work->purged = count;
-    call->work->more = count == PURGE_COUNT_MAX;
+    call->work->more = count == count_max;
     call->work->outcome = FREEZE_DONE;
     return status;
 }

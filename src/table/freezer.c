@@ -9,6 +9,7 @@
  */
 #include "table/table_freeze.h"
 
+#include "base/base_chance.h"
 #include "base/base_list.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
@@ -109,7 +110,7 @@ static void refuse(struct freezer *freezer, const struct freeze_work *work) {
 
 /* Is it worth it, with so many rows that are newer than the block? */
 static bool is_due(const struct range_look *look, uint64_t rows, bool has_block) {
-    if (look->table->freeze == FREEZE_EAGER)
+    if (look->table->freeze == FREEZE_EAGER || by_chance("table: rows freeze early"))
         return rows > 0;
     if (has_block)
         return rows >= ROWS_CHANGED_MIN && look->idle_ns >= QUIET_NS;
@@ -213,7 +214,7 @@ static enum status freezer_body(struct fiber *f, void *argument) {
     struct freezer *freezer = argument;
     while (!freezer->stopping && !fiber_cancelled(f)) {
         int64_t ms = freezer->any_eager ? PASS_PAUSE_EAGER_MS : PASS_PAUSE_MS;
-        pause_for(f, freezer, ms * 1000000);
+        pause_for(f, freezer, by_chance("table: freezing goes on at once") ? 1000 : ms * 1000000);
         if (!freezer->stopping && !fiber_cancelled(f))
             pass(f, freezer);
     }

@@ -8,6 +8,7 @@
  */
 #include "table/scan.h"
 
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 
 static enum status columns_prepare(struct table_scan *scan,
@@ -425,7 +426,11 @@ static enum status next_by_row(struct fiber *f, struct table_scan *scan) {
         return next_of_block(f, scan);
     do {
         size_t room = VECTOR_SIZE - scan->batch.row_count;
-        TRY(row_portion(f, scan, room < SCAN_ROWS_MAX ? room : SCAN_ROWS_MAX));
+        if (room > SCAN_ROWS_MAX)
+            room = SCAN_ROWS_MAX;
+        if (by_chance("table: a scan takes one row"))
+            room = 1;
+        TRY(row_portion(f, scan, room));
         TRY(fiber_check(f));
         if (scan->portion < SCAN_ROWS_MAX) { /* the very first batch */
             scan->portion = SCAN_ROWS_MAX;

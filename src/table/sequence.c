@@ -10,6 +10,7 @@
  */
 #include "table/catalog_private.h"
 
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 
 enum {
@@ -154,6 +155,8 @@ static enum status reserve(struct fiber *f, struct catalog *catalog, struct part
         entry->step = entry->step < STEP_MAX ? entry->step * 2 : STEP_MAX;
     else
         entry->step = STEP_MIN;
+    if (by_chance("table: a sequence reserves one number"))
+        entry->step = 1;
     uint64_t behind = numbers_behind(sequence, number, entry->step - 1);
     struct sequence_state ahead = {
         .last = (int64_t)((uint64_t)number + behind * (uint64_t)sequence->increment),

@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "txn/store.h"
 
@@ -101,7 +102,8 @@ static void background_ended(struct store *store) {
 static enum status checkpointer_body(struct fiber *f, void *argument) {
     struct store *store = argument;
     while (!store->stopping && !fiber_cancelled(f)) {
-        pause_until(f, &store->checkpoint_wanted, store->checkpoint_interval_ms);
+        pause_until(f, &store->checkpoint_wanted,
+                    by_chance("txn: a checkpoint at once") ? 1 : store->checkpoint_interval_ms);
         if (store->stopping || fiber_cancelled(f))
             break;
         if (atomic_load(&store->commits) == store->commits_at_checkpoint &&
@@ -150,7 +152,8 @@ static enum status maintainer_body(struct fiber *f, void *argument) {
     struct store *store = argument;
     while (!store->stopping && !fiber_cancelled(f)) {
         bool checkpoint_wanted = false;
-        pause_until(f, &store->stop_wanted, MAINTENANCE_MS);
+        pause_until(f, &store->stop_wanted,
+                    by_chance("txn: maintenance at once") ? 1 : MAINTENANCE_MS);
         for (unsigned i = 0; i < store->partition_count && !store->stopping; i++)
             if (partition_call(f, store, i, maintain_there, &checkpoint_wanted) != STATUS_OK) {
                 LOG(LOG_WARNING, "txn", "maintenance of partition %u: %s", i,

@@ -20,6 +20,7 @@
  * as somebody may still find the old value, and costs nothing where nothing moves.
  */
 #include "base/base_bytes.h"
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "txn/store.h"
@@ -210,6 +211,9 @@ enum status history__change(struct fiber *f, struct partition *partition, struct
                             uint64_t number, const struct layer_entry *change) {
     struct layer *layer = &partition->generations[partition->younger].layer;
     uint64_t bytes_max = partition->store->history_memory_max;
+    if (!layer->spilled && !partition->spilling && layer->count > 0 &&
+        by_chance("txn: a history spills early"))
+        bytes_max = 0;
     if (!layer->spilled && !partition->spilling && layer->bytes > bytes_max) {
         history__rotate(f, partition, false);
         layer = &partition->generations[partition->younger].layer;
@@ -363,7 +367,7 @@ void history__rotate(struct fiber *f, struct partition *partition, bool force) {
     uint64_t entries = younger->layer.count + younger->run_count;
     if (older->end == 0 && entries == 0)
         return;
-    if (!force && entries < HISTORY_ROTATE_COUNT)
+    if (!force && entries < HISTORY_ROTATE_COUNT && !by_chance("txn: a short history is dropped"))
         return;
     uint64_t horizon = store_horizon(partition->store).value;
     if (horizon < older->end)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/base_bytes.h"
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "txn/store.h"
@@ -138,7 +139,9 @@ static enum status batch_add(struct fiber *f, struct recovery *recovery, unsigne
     recovery->items++;
     recovery->batch_bytes += key.size + value.size + sizeof(struct redo) + 32;
     TRY(arena_status(&batch->arena));
-    return recovery->batch_bytes > BATCH_BYTES_MAX ? batches_apply(f, recovery) : STATUS_OK;
+    bool enough =
+        recovery->batch_bytes > BATCH_BYTES_MAX || by_chance("txn: recovery applies a small batch");
+    return enough ? batches_apply(f, recovery) : STATUS_OK;
 }
 
 /* ---- items --------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* Transactions: begin, statements, writes, locks, rollback. */
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 #include "txn/store.h"
 
@@ -215,8 +216,9 @@ static enum status layers_merge(struct fiber *f, struct transaction_part *part,
     enum status status = layer_seek(f, &part->staged, &cursor, (struct tree_id){0}, SLICE_EMPTY, 0);
     while (status == STATUS_OK && cursor.valid) {
         status = layer_put(f, &part->own, &cursor.entry);
-        if (status == STATUS_OK && !part->own.spilled && part->own.bytes > LAYER_MEMORY_MAX &&
-            partition != NULL)
+        if (status == STATUS_OK && !part->own.spilled && partition != NULL &&
+            (part->own.bytes > LAYER_MEMORY_MAX ||
+             by_chance("txn: a transaction's writes spill early")))
             status = layer_spill(f, &part->own, partition->pager);
         if (status == STATUS_OK)
             status = layer_next(f, &cursor);
@@ -300,7 +302,8 @@ enum status transaction__stage(struct fiber *f, struct transaction *transaction,
     TRY(layer_put(f, &part->staged, entry));
     if (layer_starved(&part->staged))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    if (!part->staged.spilled && part->staged.bytes > LAYER_MEMORY_MAX)
+    if (!part->staged.spilled && (part->staged.bytes > LAYER_MEMORY_MAX ||
+                                  by_chance("txn: what a statement wrote spills early")))
         TRY(layer_spill(f, &part->staged, partition->pager));
     return STATUS_OK;
 }
@@ -361,7 +364,8 @@ enum status txn_lock_key(struct fiber *f, struct transaction *transaction,
     request.mode = mode == KEY_LOCK_SHARE ? 1 : 2;
     request.wait = wait;
     bool locked, waited;
-    if (mode == KEY_LOCK_EXCLUSIVE && ++part->claims.asked > KEY_LOCKS_MAX)
+    if (mode == KEY_LOCK_EXCLUSIVE &&
+        (++part->claims.asked > KEY_LOCKS_MAX || by_chance("txn: a key is claimed, not locked")))
         TRY(lock_claim_keys(f, &partition->locks, &part->claims, &request, &key, 1, &locked,
                             &waited));
     else
@@ -416,7 +420,9 @@ static enum status part_has_written(struct fiber *f, struct lock_claims *claims,
 
 void txn_lock_keys_written(struct transaction *transaction, struct partition *partition) {
     struct transaction_part *part = transaction__part_if(transaction, partition->number);
-    if (part != NULL && part->batch_claims.count >= BATCH_CLAIMS_MAX)
+    if (part != NULL &&
+        (part->batch_claims.count >= BATCH_CLAIMS_MAX ||
+         (part->batch_claims.count > 0 && by_chance("txn: few claims are settled"))))
         lock_claims_settle(&partition->locks, &part->batch_claims, part_has_written);
 }
 

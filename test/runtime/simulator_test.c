@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base_chance.h"
 #include "runtime/runtime_file.h"
 #include "runtime/runtime_simulator.h"
 #include "runtime/runtime_socket.h"
@@ -68,6 +69,53 @@ static void the_same_seed_is_the_same_run(void **state) {
 /* An hour of sleep costs nothing. */
 static enum status sleep_long(struct fiber *f, void *argument) {
     return fiber_sleep(f, INT64_C(3600) * 1000 * MS);
+}
+
+/* ---- places of chance --------------------------------------------------------------------- */
+
+enum { CHANCE_ASKED = 4000 };
+
+static enum status ask(struct fiber *f, void *argument) {
+    uint64_t *taken = argument;
+    for (int i = 0; i < CHANCE_ASKED; i++) {
+        taken[0] += by_chance("test: one place");
+        taken[1] += by_chance("test: another place");
+    }
+    return STATUS_OK;
+}
+
+/* Of 60 seeds each place is on in some and off in others, independently; the counts are kept. */
+static void places_of_chance_are_on_by_seed(void **state) {
+    unsigned on[2] = {0}, differ = 0;
+    assert_false(by_chance("test: one place"));
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct simulator_options options = {.seed = seed, .chances = true};
+        struct runtime_options runtime_options = {.core_count = 1, .random_seed = 1};
+        struct runtime *runtime;
+        assert_ok(simulator_create(&options, &simulator));
+        assert_false(by_chance("test: one place")); /* nobody's fiber */
+        assert_ok(runtime_create(&runtime_options, &runtime));
+        uint64_t taken[2] = {0};
+        assert_ok(runtime_run(runtime, 0, ask, taken));
+        runtime_destroy(runtime);
+        size_t count;
+        const struct simulator_chance *chances = simulator_chances(simulator, &count);
+        for (size_t i = 0; i < count; i++) {
+            for (int place = 0; place < 2; place++) {
+                if (strcmp(chances[i].place,
+                           place == 0 ? "test: one place" : "test: another place") == 0)
+                    assert_int_equal(chances[i].taken, taken[place]);
+            }
+        }
+        for (int place = 0; place < 2; place++) {
+            on[place] += taken[place] > 0;
+            assert_true(taken[place] < CHANCE_ASKED / 2);
+        }
+        differ += (taken[0] > 0) != (taken[1] > 0);
+        simulator_destroy(simulator);
+    }
+    assert_true(on[0] > 10 && on[0] < 50 && on[1] > 10 && on[1] < 50 && differ > 10);
+    assert_false(by_chance("test: one place"));
 }
 
 static void time_jumps(void **state) {
@@ -318,6 +366,7 @@ const char *__asan_default_options(void) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_is_the_same_run),
+        cmocka_unit_test(places_of_chance_are_on_by_seed),
         cmocka_unit_test(time_jumps),
         cmocka_unit_test(a_power_failure_keeps_what_was_synced_and_little_else),
         cmocka_unit_test(a_killed_process_loses_nothing_it_wrote),

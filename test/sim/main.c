@@ -93,6 +93,14 @@ static void add(struct totals *totals, const struct world_report *report) {
     sum->counts.file_operations += report->counts.file_operations;
     for (int fault = 0; fault < SIMULATOR_FAULT_COUNT; fault++)
         sum->counts.faults[fault] += report->counts.faults[fault];
+    for (size_t i = 0; i < report->chance_count; i++) {
+        size_t at = 0;
+        while (at < sum->chance_count && sum->chances[at].place != report->chances[i].place)
+            at++;
+        if (at == sum->chance_count)
+            sum->chances[sum->chance_count++].place = report->chances[i].place;
+        sum->chances[at].taken += report->chances[i].taken;
+    }
 }
 
 static double now_s(void) {
@@ -117,6 +125,9 @@ static void print_totals(const struct totals *totals, double seconds) {
         printf(" %s %llu%s", simulator_fault_name((enum simulator_fault)fault),
                (unsigned long long)sum->counts.faults[fault],
                fault + 1 < SIMULATOR_FAULT_COUNT ? "," : "\n");
+    for (size_t i = 0; i < sum->chance_count; i++)
+        printf("%s%s %llu%s", i == 0 ? "chances: " : "", sum->chances[i].place,
+               (unsigned long long)sum->chances[i].taken, i + 1 < sum->chance_count ? ", " : "\n");
 }
 
 static void run_one(const struct settings *settings, struct totals *totals) {

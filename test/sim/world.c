@@ -463,7 +463,8 @@ void world_run(const struct world_options *options, struct world_report *report_
     struct world *world = &the_world;
     *report_out = (struct world_report){0};
     *world = (struct world){.options = *options, .report = report_out};
-    struct simulator_options simulator_options = {.seed = options->seed, .trace = options->trace};
+    struct simulator_options simulator_options = {
+        .seed = options->seed, .trace = options->trace, .chances = true};
     choose_rates(world, &simulator_options);
     if (simulator_create(&simulator_options, &world->simulator) != STATUS_OK)
         return;
@@ -493,6 +494,9 @@ void world_run(const struct world_options *options, struct world_report *report_
     report_out->hash = simulator_hash(world->simulator);
     report_out->virtual_ns = simulator_now_ns(world->simulator);
     report_out->counts = *simulator_counts(world->simulator);
+    const struct simulator_chance *chances =
+        simulator_chances(world->simulator, &report_out->chance_count);
+    memcpy(report_out->chances, chances, report_out->chance_count * sizeof *chances);
     world->workload->destroy(state);
     simulator_destroy(world->simulator);
 }

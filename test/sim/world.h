@@ -30,6 +30,8 @@ struct world_report {
     uint64_t hash, transactions, refused, lost, crashes, starts, findings;
     int64_t virtual_ns;
     struct simulator_counts counts;
+    struct simulator_chance chances[SIMULATOR_CHANCES_MAX];
+    size_t chance_count;
     char workload[32];
     char failure[1000]; /* "" when everything held */
 };
