@@ -5,9 +5,12 @@
  *
  * usage: drive_bench DIRECTORY [COUNT [ENGINE[,ENGINE...] [MEASURE]]]
  *        MEASURE: part of a measure's name, as in "8 B" or "get 8 B"; others are not taken
+ *        ENGINE "beside": large values into a drive and into plain files by turns
  *
  * Prints one line a measure: engine, measure, time that passed and processor's time in ns for each
- * entry, and a hash of what was read, which is the same for all engines. See bench/drive/run.
+ * entry, and a hash of what was read, which is the same for all engines. Beside: peer, measure, ns
+ * that passed for a value of the peer and of the drive, and by how much the drive is faster, time
+ * that passed and processor's time. See bench/drive/run.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,20 +142,31 @@ static void see(void *context, struct slice value) {
 /* ---- measures ---------------------------------------------------------------------------------
  */
 
+/* A batch from entry `n` on. */
+struct texts {
+    char bytes[BATCH][32];
+    struct slice keys[BATCH], values[BATCH];
+};
+
+static size_t make_batch(struct texts *texts, const struct work *work, uint8_t *values,
+                         uint64_t n) {
+    uint64_t left = work->count - n;
+    size_t count = left < work->batch ? (size_t)left : (size_t)work->batch;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number = n + i;
+        texts->keys[i] = slice_of(texts->bytes[i], make_key(texts->bytes[i], number));
+        texts->values[i] = slice_of(values + i * work->value_size, work->value_size);
+        memcpy(values + i * work->value_size, &number, sizeof number);
+    }
+    return count;
+}
+
 static void append_all(const struct engine *engine, void *store, const struct work *work,
                        uint8_t *values) {
-    static char texts[BATCH][32];
-    static struct slice keys[BATCH], slices[BATCH];
+    static struct texts texts;
     for (uint64_t n = 0; n < work->count; n += work->batch) {
-        size_t count =
-            work->count - n < work->batch ? (size_t)(work->count - n) : (size_t)work->batch;
-        for (size_t i = 0; i < count; i++) {
-            uint64_t number = n + i;
-            keys[i] = slice_of(texts[i], make_key(texts[i], number));
-            slices[i] = slice_of(values + i * work->value_size, work->value_size);
-            memcpy(values + i * work->value_size, &number, sizeof number);
-        }
-        engine->append(store, keys, slices, count);
+        size_t count = make_batch(&texts, work, values, n);
+        engine->append(store, texts.keys, texts.values, count);
     }
 }
 
@@ -224,6 +238,58 @@ static void measure(const struct engine *engine, const char *directory, const st
     engine->close(store);
 }
 
+/* ---- beside a plain file ------------------------------------------------------------------------
+ */
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* New files, and every batch into both, now the one first and now the other: whatever the machine
+   does meanwhile, it does to both. Only the appends are timed. */
+static void append_in_turn(const struct engine *const both[2], const char *directory,
+                           const struct work *work, uint8_t *values, struct clock spent[2]) {
+    static struct texts texts;
+    void *stores[2] = {both[0]->create(directory), both[1]->create(directory)};
+    sync();
+    for (uint64_t n = 0; n < work->count; n += work->batch) {
+        size_t count = make_batch(&texts, work, values, n);
+        for (unsigned turn = 0; turn < 2; turn++) {
+            unsigned which = (turn + (unsigned)(n / work->batch)) % 2;
+            struct clock began = now();
+            both[which]->append(stores[which], texts.keys, texts.values, count);
+            struct clock ended = now();
+            spent[which].wall_ns += ended.wall_ns - began.wall_ns;
+            spent[which].processor_ns += ended.processor_ns - began.processor_ns;
+        }
+    }
+    both[0]->close(stores[0]);
+    both[1]->close(stores[1]);
+}
+
+static void beside(const struct engine *peer, const char *directory, const struct work *work,
+                   uint8_t *values) {
+    enum { ROUNDS = 9 };
+    double passed[2][ROUNDS], faster[ROUNDS], cheaper[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        const struct engine *both[2] = {peer, &engine_drive_2};
+        struct clock spent[2] = {{0, 0}, {0, 0}};
+        append_in_turn(both, directory, work, values, spent);
+        faster[round] = (double)spent[0].wall_ns / (double)spent[1].wall_ns;
+        cheaper[round] = (double)spent[0].processor_ns / (double)spent[1].processor_ns;
+        for (int i = 0; i < 2; i++)
+            passed[i][round] = (double)spent[i].wall_ns / (double)work->count;
+    }
+    double *all[] = {passed[0], passed[1], faster, cheaper};
+    for (int i = 0; i < 4; i++)
+        qsort(all[i], ROUNDS, sizeof **all, by_size);
+    printf("%s\tbeside %s\t%.1f\t%.1f\t%.3f\t%.3f\t%.3f\t%.3f\n", peer->name, work->label,
+           passed[0][ROUNDS / 2], passed[1][ROUNDS / 2], faster[ROUNDS / 2], cheaper[ROUNDS / 2],
+           faster[0], faster[ROUNDS - 1]);
+    fflush(stdout);
+}
+
 static bool named(const char *list, const char *name) {
     size_t size = strlen(name);
     for (const char *at = list; (at = strstr(at, name)) != NULL; at += size)
@@ -243,12 +309,20 @@ int main(int argc, char **argv) {
     const struct work works[] = {
         {"8 B", 8, count, BATCH, count, true},
         {"4 KiB", 4096, pages, BATCH, pages, true},
+        {"64 KiB", 65536, large * 16, 128, large * 16, false},
+        {"256 KiB", 262144, large * 4, 64, large * 4, false},
         {"1 MiB", 1 << 20, large, 16, large * 10, false},
     };
     uint8_t *values = memory_alloc((size_t)BATCH * 32768);
     if (values == NULL)
         bench_fail("main", "out of memory");
     memset(values, 7, (size_t)BATCH * 32768);
+    for (size_t w = 1; w < sizeof works / sizeof works[0] && strcmp(list, "beside") == 0; w++) {
+        if (wanted("beside", works[w].label)) {
+            beside(&engine_plain, directory, &works[w], values);
+            beside(&engine_blocks, directory, &works[w], values);
+        }
+    }
     for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
         if (!named(list, engines[i]->name))
             continue;

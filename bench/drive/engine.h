@@ -31,7 +31,8 @@ struct engine {
     void (*close)(void *store); /* and remove */
 };
 
-extern const struct engine engine_drive_2, engine_drive_1, engine_lmdb, engine_sqlite, engine_plain;
+extern const struct engine engine_drive_2, engine_drive_1, engine_lmdb, engine_sqlite, engine_plain,
+    engine_blocks;
 
 /* "directory/name" in one of four buffers. */
 const char *path_in(const char *directory, const char *name);

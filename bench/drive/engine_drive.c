@@ -158,3 +158,20 @@ const struct engine engine_plain = {
     "plain", plain_version, plain_create, plain_append, NULL,
     NULL,    NULL,          NULL,         NULL,         plain_close_store,
 };
+
+/* ---- the same without gathering: the values lie one behind the other in memory
+ * -------------------
+ */
+
+static void blocks_append(void *context, const struct slice *keys, const struct slice *values,
+                          size_t count) {
+    struct plain_store *store = context;
+    const uint8_t *at = values[0].data, *end = values[count - 1].data + values[count - 1].size;
+    for (; at < end; at += BLOCK_SIZE)
+        plain_put(store, at, (size_t)(end - at) < BLOCK_SIZE ? (size_t)(end - at) : BLOCK_SIZE);
+}
+
+const struct engine engine_blocks = {
+    "blocks", plain_version, plain_create, blocks_append, NULL,
+    NULL,     NULL,          NULL,         NULL,          plain_close_store,
+};

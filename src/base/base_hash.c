@@ -15,7 +15,8 @@ static uint32_t polynomial_multiply(uint32_t a, uint32_t b) {
     return product;
 }
 
-uint32_t crc32c_power(uint64_t size) {
+/* x^(8 * size) modulo the generator. */
+static uint32_t power_of(uint64_t size) {
     uint32_t square = 1u << 23, power = 1u << 31; /* x^8: one byte; squared for each bit */
     for (; size != 0; size >>= 1) {
         if ((size & 1) != 0)
@@ -25,12 +26,8 @@ uint32_t crc32c_power(uint64_t size) {
     return power;
 }
 
-uint32_t crc32c_append(uint32_t crc, uint32_t crc_next, uint32_t power) {
-    return polynomial_multiply(power, crc) ^ crc_next;
-}
-
 uint32_t crc32c_combine(uint32_t crc, uint32_t crc_next, uint64_t size_next) {
-    return crc32c_append(crc, crc_next, crc32c_power(size_next));
+    return polynomial_multiply(power_of(size_next), crc) ^ crc_next;
 }
 
 uint32_t crc32_zlib(uint32_t crc, const void *data, size_t size) {

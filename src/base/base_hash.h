@@ -15,10 +15,6 @@ uint32_t crc32c_copy(uint32_t crc, void *to, const void *from, size_t size);
    crc_next began with 0. */
 uint32_t crc32c_combine(uint32_t crc, uint32_t crc_next, uint64_t size_next);
 
-/* The same in two steps, for many runs of one size: power is crc32c_power(size_next). */
-uint32_t crc32c_power(uint64_t size);
-uint32_t crc32c_append(uint32_t crc, uint32_t crc_next, uint32_t power);
-
 /* CRC-32 of IEEE 802.3 as zlib's crc32: crc32_zlib(0, "123456789", 9) = 0xCBF43926. */
 uint32_t crc32_zlib(uint32_t crc, const void *data, size_t size);
 

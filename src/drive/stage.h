@@ -17,7 +17,7 @@ enum {
     STAGED_VALUE_MAX = 16 << 10, /* larger ones are written from where the caller has them */
     /* An entry may reach over the end: header, key, gap, value; zeros are stored in words. */
     STAGE_SLACK = 64 + (64 << 10) + 4096 + STAGED_VALUE_MAX + 8,
-    PIECES_MAX = 512,
+    PIECES_MAX = 64,
 };
 
 struct planned {
@@ -27,28 +27,18 @@ struct planned {
     bool live_before; /* the version before is a value */
 };
 
-/* The checksum of a value by itself, made ahead by another thread. */
-struct value_sum {
-    _Atomic bool done;
-    uint32_t sum;
-};
-
 struct stage {
     struct planned *plan;
     size_t plan_capacity;
     uint32_t *buckets; /* keys of this batch: item number + 1 */
     size_t bucket_count;
-    struct value_sum *sums; /* one for each item, when large values are summed ahead */
-    size_t sum_capacity;
     uint8_t *bytes;
     size_t used, staged_from;
-    size_t limit; /* write it when so much is used */
+    size_t limit; /* write when so much is pending: then an even offset is reached */
     struct slice pieces[PIECES_MAX];
     size_t piece_count;
     uint64_t write_at, pending;
     struct plain_file *file;
-    uint64_t power_size; /* crc32c_power() of values of that size */
-    uint32_t power;
 };
 
 /* Write the planned batch behind figures->end. `file` is set; on failure some of it may be

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/base_memory.h"
-#include "drive/store.h"
+#include "drive/stage.h"
 
-enum { CHUNK_SIZE = 1 << 20 };
+_Static_assert(STAGE_SIZE >= STAGE_SLACK, "a chunk has room for an entry's header");
 
 struct pour {
     struct drive *drive;
@@ -19,6 +19,7 @@ struct pour {
     uint64_t size;
     uint32_t checksum; /* of the value alone */
     uint8_t first;
+    bool ended; /* the source is not asked again */
 };
 
 static enum status write_bytes(const struct pour *pour, const void *bytes, size_t size,
@@ -27,29 +28,37 @@ static enum status write_bytes(const struct pour *pour, const void *bytes, size_
     return plain_write(pour->view->generation->file, &piece, 1, at);
 }
 
+/* What comes, however small the pieces are, up to the next even offset. */
+static enum status fill(struct pour *pour, size_t *filled_out) {
+    size_t wanted = STAGE_SIZE - (size_t)(pour->at % STAGE_SIZE), filled = 0;
+    while (filled < wanted && !pour->ended) {
+        size_t size = 0;
+        TRY(pour->source->next(pour->source->context, pour->chunk + filled, wanted - filled,
+                               &size));
+        ASSERT(size <= wanted - filled);
+        filled += size;
+        pour->ended = size == 0;
+    }
+    *filled_out = filled;
+    return STATUS_OK;
+}
+
 static enum status pour_value(struct pour *pour) {
     bool chained = view_geometry(pour->view)->format == 1;
     for (;;) {
-        size_t size = 0, filled = 0;
-        do { /* few large writes, however small the pieces are that come */
-            TRY(pour->source->next(pour->source->context, pour->chunk + filled, CHUNK_SIZE - filled,
-                                   &size));
-            ASSERT(size <= CHUNK_SIZE - filled);
-            filled += size;
-        } while (size > 0 && filled < CHUNK_SIZE);
+        size_t filled;
+        TRY(fill(pour, &filled));
         if (filled == 0)
             return STATUS_OK;
         if (pour->size == 0)
             pour->first = pour->chunk[0];
-        pour->checksum = chained ? crc32_zlib(pour->checksum, pour->chunk, filled)
-                                 : crc32c(pour->checksum, pour->chunk, filled);
         write__reserve(pour->view->generation, pour->at, pour->at + filled);
         TRY(write_bytes(pour, pour->chunk, filled, pour->at));
+        pour->checksum = chained ? crc32_zlib(pour->checksum, pour->chunk, filled)
+                                 : crc32c(pour->checksum, pour->chunk, filled);
         pour->at += filled;
         pour->size += filled;
         TRY(write__check_item(view_geometry(pour->view), SLICE_EMPTY, pour->size, false));
-        if (size == 0)
-            return STATUS_OK;
     }
 }
 
@@ -80,7 +89,7 @@ static enum status finish_plain(struct pour *pour, struct entry *entry) {
         TRY(write_bytes(pour, zeros, tail, value_at + pour->size));
     size_t head = FORMAT_ENTRY_HEADER_SIZE + entry->key.size;
     size_t gap = (size_t)(value_at - entry->start) - head;
-    uint8_t *bytes = pour->chunk; /* a megabyte, the value is written */
+    uint8_t *bytes = pour->chunk; /* large enough, and the value is written */
     entry_encode(geometry, entry, bytes);
     memset(bytes + head, 0, gap);
     uint32_t checksum = checksum_zeros(entry->header_checksum, gap);
@@ -143,7 +152,7 @@ static enum status put_stream(struct drive *drive, struct slice key,
 
 enum status drive_put_stream(struct drive *drive, struct slice key,
                              const struct drive_source *source, enum drive_durability durability) {
-    uint8_t *chunk = memory_alloc(CHUNK_SIZE);
+    uint8_t *chunk = memory_alloc(STAGE_SIZE);
     if (chunk == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     thread_mutex_lock(&drive->writer);

@@ -15,7 +15,6 @@ void write__stage_release(struct drive *drive) {
     memory_free(stage->plan);
     memory_free(stage->buckets);
     memory_free(stage->bytes);
-    memory_free(stage->sums);
     memory_free(stage);
 }
 
