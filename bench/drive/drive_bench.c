@@ -309,8 +309,6 @@ int main(int argc, char **argv) {
     const struct work works[] = {
         {"8 B", 8, count, BATCH, count, true},
         {"4 KiB", 4096, pages, BATCH, pages, true},
-        {"64 KiB", 65536, large * 16, 128, large * 16, false},
-        {"256 KiB", 262144, large * 4, 64, large * 4, false},
         {"1 MiB", 1 << 20, large, 16, large * 10, false},
     };
     uint8_t *values = memory_alloc((size_t)BATCH * 32768);

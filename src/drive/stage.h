@@ -3,9 +3,10 @@
  *
  * A batch is laid out first (where each entry starts, which version it follows), then its bytes are
  * gathered: headers, keys and small values in a staging buffer, large values where the caller has
- * them. The buffer is half the second level cache and goes to the file up to an even offset, since
- * from there on the page cache makes large runs of pages (ext4, 1 MiB in pieces of 256 KiB: 320 us,
- * from offset 64 on 360).
+ * them. What is gathered goes to the file up to an even offset, since from there on the page cache
+ * makes large runs of pages (ext4, 1 MiB in pieces of 256 KiB: 320 us, from offset 64 on 360), and
+ * so much at a time that the second level cache holds it: a large value is summed after it was
+ * written, its header comes last.
  */
 #ifndef DRIVE_STAGE_H
 #define DRIVE_STAGE_H
