@@ -48,7 +48,8 @@ static enum status flush(struct copy *copy) {
 }
 
 static enum status push(struct copy *copy, const struct write_item *item) {
-    copy->items[copy->count++] = *item;
+    copy->items[copy->count] = *item;
+    copy->items[copy->count++].passing = copy->source->options.memory != 0;
     copy->bytes += item->value.size;
     copy->done += item->value.size + item->key.size + FORMAT_ENTRY_HEADER_SIZE;
     return copy->count == BATCH_ITEMS || copy->bytes >= BATCH_BYTES ? flush(copy) : STATUS_OK;

@@ -91,9 +91,10 @@ static uint32_t sum_on(const struct batch *batch, uint32_t checksum, struct slic
  * was reserved before is then in the file as it was, and must be written again with the checksum;
  * its bytes stay where they are in the buffer.
  */
-static enum status put_outside(struct batch *batch, struct slice value, uint32_t *checksum,
-                               bool *flushed_out) {
+static enum status put_outside(struct batch *batch, const struct write_item *item,
+                               uint32_t *checksum, bool *flushed_out) {
     struct stage *stage = batch->stage;
+    struct slice value = item->value;
     *flushed_out = false;
     while (value.size > 0) {
         if (stage->pending >= stage->limit) {
@@ -110,6 +111,8 @@ static enum status put_outside(struct batch *batch, struct slice value, uint32_t
             *flushed_out = true;
         }
         *checksum = sum_on(batch, *checksum, part);
+        if (item->passing && stage->pending == 0)
+            plain_advise(NULL, (uintptr_t)part.data, part.size, PLAIN_DROP);
         value = slice_of(value.data + part.size, value.size - part.size);
     }
     return STATUS_OK;
@@ -123,7 +126,7 @@ static enum status stage_chained(struct batch *batch, size_t i) {
     uint8_t *bytes;
     if (is_outside(item)) {
         bool flushed;
-        TRY(put_outside(batch, value, &checksum, &flushed));
+        TRY(put_outside(batch, item, &checksum, &flushed));
     } else {
         TRY(reserve(batch->stage, value.size, &bytes));
         memcpy(bytes, value.data, value.size);
@@ -158,8 +161,8 @@ static enum status stage_small(struct batch *batch, struct entry *entry, size_t 
 }
 
 /* Until its value is summed the header is zeros. */
-static enum status stage_large(struct batch *batch, struct entry *entry, size_t head, size_t gap,
-                               size_t tail) {
+static enum status stage_large(struct batch *batch, size_t i, struct entry *entry, size_t head,
+                               size_t gap, size_t tail) {
     struct stage *stage = batch->stage;
     uint8_t *bytes, *end;
     bool flushed;
@@ -167,7 +170,7 @@ static enum status stage_large(struct batch *batch, struct entry *entry, size_t 
     put_head(batch, entry, bytes, head, gap);
     uint32_t checksum = checksum_zeros(entry->header_checksum, gap);
     memset(bytes, 0, head);
-    TRY(put_outside(batch, entry->value, &checksum, &flushed));
+    TRY(put_outside(batch, &batch->items[i], &checksum, &flushed));
     put_head(batch, entry, bytes, head, gap);
     entry_finish(bytes, checksum_zeros(checksum, tail));
     if (flushed) {
@@ -202,7 +205,7 @@ static enum status stage_plain(struct batch *batch, size_t i) {
     size_t head = FORMAT_ENTRY_HEADER_SIZE + entry.key.size;
     size_t gap = (size_t)(planned->value_at - planned->start) - head;
     size_t tail = (size_t)(planned->end - planned->value_at) - entry.value.size;
-    return is_outside(&batch->items[i]) ? stage_large(batch, &entry, head, gap, tail)
+    return is_outside(&batch->items[i]) ? stage_large(batch, i, &entry, head, gap, tail)
                                         : stage_small(batch, &entry, head, gap, tail);
 }
 

@@ -218,6 +218,7 @@ struct write_item {
     int64_t time_us; /* 0: now */
     bool hashed;     /* format 1: `hash` is given, the key is not known */
     bool is_delete, existed;
+    bool passing; /* the value is in a mapping, which may let go of it when it is written */
 };
 /* Append as one batch. Under `writer`. */
 enum status write__batch(struct drive *drive, struct write_item *items, size_t count) MUST_USE;

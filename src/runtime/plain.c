@@ -68,7 +68,9 @@ enum status plain_open(const char *path, unsigned flags, struct plain_file **fil
         int error = errno;
         memory_free(file->path);
         memory_free(file);
-        return plain__failure(error, flags & PLAIN_CREATE ? "create file" : "open file", path);
+        bool creates =
+            (flags & PLAIN_CREATE) && (error == EEXIST || plain_kind(path) == PLAIN_ABSENT);
+        return plain__failure(error, creates ? "create file" : "open file", path);
     }
     *file_out = file;
     return STATUS_OK;
