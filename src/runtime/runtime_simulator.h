@@ -35,6 +35,8 @@ enum simulator_fault {
     /* a send on a connection */
     SIMULATOR_CUT,    /* the connection breaks at some byte, both sides are told */
     SIMULATOR_SILENT, /* nothing arrives any more, neither side is told for a while */
+    /* an allocation (simulator_starve) */
+    SIMULATOR_NO_MEMORY,
     /* a crash, for each unsynced page or name; these have no rates */
     SIMULATOR_PAGE_LOST,
     SIMULATOR_PAGE_TORN,  /* by sectors of 512 bytes */
@@ -88,6 +90,9 @@ struct random *simulator_random(struct simulator *simulator);
 void simulator_note(struct simulator *simulator, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Change a rate; returns the one before. From fibers, too. */
 uint32_t simulator_rate_set(struct simulator *simulator, enum simulator_fault fault, uint32_t rate);
+/* From now on allocations of this runtime's fibers fail at their rate; NULL: nobody's do. Takes
+   memory_fault_set for itself. */
+void simulator_starve(struct simulator *simulator, const struct runtime *runtime);
 /* No rates at all any more; a full disk has room again. */
 void simulator_heal(struct simulator *simulator);
 

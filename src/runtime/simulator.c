@@ -30,7 +30,7 @@ static const char *const fault_names[SIMULATOR_FAULT_COUNT] = {
     [SIMULATOR_MISDIRECTED] = "misdirected", [SIMULATOR_CUT] = "connection cut",
     [SIMULATOR_SILENT] = "half-open",        [SIMULATOR_PAGE_LOST] = "page lost",
     [SIMULATOR_PAGE_TORN] = "page torn",     [SIMULATOR_PAGE_OLDER] = "page reordered",
-    [SIMULATOR_NAME_LOST] = "name lost",
+    [SIMULATOR_NAME_LOST] = "name lost",     [SIMULATOR_NO_MEMORY] = "no memory",
 };
 
 const char *simulator_fault_name(enum simulator_fault fault) {
@@ -323,6 +323,16 @@ bool simulator_runs_fiber_of(const struct simulator *s, const struct runtime *ru
     return c != NULL && c->runtime == runtime && c->current != NULL && !s->serving;
 }
 
+static bool allocation_fails(void) {
+    struct simulator *s = simulator__current;
+    return simulator_runs_fiber_of(s, s->starved) && simulator__fault(s, SIMULATOR_NO_MEMORY);
+}
+
+void simulator_starve(struct simulator *s, const struct runtime *runtime) {
+    s->starved = runtime;
+    memory_fault_set(runtime != NULL ? allocation_fails : NULL);
+}
+
 static void simulated_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns) {
     struct simulator *s = simulator__current;
     ASSERT(core__current() == NULL);
@@ -513,6 +523,8 @@ void simulator_destroy(struct simulator *s) {
     if (s == NULL)
         return;
     ASSERT(s->runtime_count == 0);
+    if (s->starved != NULL)
+        simulator_starve(s, NULL);
     log_writer_set(NULL);
     chance_set(NULL);
     environment__current = s->machine;

@@ -125,6 +125,7 @@ struct simulator {
     struct runtime *runtimes[SIMULATOR_RUNTIMES_MAX];
     bool failed[SIMULATOR_RUNTIMES_MAX];
     unsigned runtime_count;
+    const struct runtime *starved;  /* whose allocations may fail */
     bool any_failed;                /* since somebody looked */
     bool serving;                   /* an operation is looked at, on its fiber */
     struct simulator_event *events; /* a heap */

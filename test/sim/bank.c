@@ -113,15 +113,31 @@ static enum client_outcome look_at_sum(struct fiber *f, struct world *world,
     return outcome;
 }
 
-/* Balances and receipts in one snapshot. */
-static enum client_outcome look_at_receipts(struct fiber *f, struct world *world,
-                                            struct client *client) {
-    int64_t balances[ACCOUNTS + 1] = {0};
-    enum client_outcome outcome = client_query(f, client, "begin isolation level repeatable read");
-    if (outcome == CLIENT_DONE)
-        outcome = client_query(f, client, "select id, balance from accounts");
+/* What every account has; 0 for one that is not there. */
+static enum client_outcome read_balances(struct fiber *f, struct client *client,
+                                         int64_t balances[ACCOUNTS + 1]) {
+    enum client_outcome outcome = client_query(f, client, "select id, balance from accounts");
+    memset(balances, 0, (ACCOUNTS + 1) * sizeof *balances);
     for (size_t i = 0; outcome == CLIENT_DONE && i < client->rows.row_count; i++)
         balances[client_number(client, i, 0)] = client_number(client, i, 1);
+    return outcome;
+}
+
+/* Balances and receipts in one snapshot, which may be some seconds old when it is looked at again,
+   while transfers, freezing and checkpoints went on. */
+static enum client_outcome look_at_receipts(struct fiber *f, struct world *world,
+                                            struct client *client) {
+    int64_t balances[ACCOUNTS + 1], again[ACCOUNTS + 1];
+    enum client_outcome outcome = client_query(f, client, "begin isolation level repeatable read");
+    if (outcome == CLIENT_DONE)
+        outcome = read_balances(f, client, balances);
+    unsigned looks = (unsigned)random_below(world->random, 4);
+    for (unsigned look = 0; look < looks && outcome == CLIENT_DONE; look++) {
+        (void)!fiber_sleep(f, (int64_t)random_below(world->random, 1500) * 1000000);
+        outcome = read_balances(f, client, again);
+        if (outcome == CLIENT_DONE && memcmp(balances, again, sizeof balances) != 0)
+            world_fail(world, "bank: a snapshot changed between two looks");
+    }
     if (outcome == CLIENT_DONE)
         outcome = client_query(f, client, "select source, target, amount from receipts");
     for (size_t i = 0; outcome == CLIENT_DONE && i < client->rows.row_count; i++) {

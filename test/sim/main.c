@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@
 #include "coverage.h"
 #include "world.h"
 
-enum { PATIENCE_S = 120 };
+enum { PATIENCE_S = 120 }; /* of processor time: the machine may be busy, or stopped */
 
 const struct workload *const workloads[] = {&workload_bank, &workload_append, &workload_model,
                                             &workload_storm, NULL};
@@ -51,7 +52,8 @@ static struct world_report run_seed(const struct world_options *options) {
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
-        alarm(PATIENCE_S);
+        struct itimerval patience = {.it_value.tv_sec = PATIENCE_S};
+        setitimer(ITIMER_PROF, &patience, NULL);
         world_run(options, &report);
         fflush(stdout);
         (void)!write(ends[1], &report, sizeof report);
@@ -69,8 +71,9 @@ static struct world_report run_seed(const struct world_options *options) {
     waitpid(child, &status, 0);
     if (got < sizeof report) {
         report = (struct world_report){0};
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-            snprintf(report.failure, sizeof report.failure, "no end after %d s", PATIENCE_S);
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
+            snprintf(report.failure, sizeof report.failure, "no end after %d s of processor time",
+                     PATIENCE_S);
         else
             snprintf(report.failure, sizeof report.failure, "the process died (%s %d)",
                      WIFSIGNALED(status) ? "signal" : "exit",

@@ -71,15 +71,17 @@ static void take_finding(void *context, const char *line) {
 static enum status check_opened(struct fiber *f, struct service *service) {
     struct world *world = service->context;
     struct simulator *s = world->simulator;
-    static const enum simulator_fault hushed[] = {SIMULATOR_READ_ERROR, SIMULATOR_STUCK};
-    uint32_t rates[2];
-    for (int i = 0; i < 2; i++)
+    static const enum simulator_fault hushed[] = {SIMULATOR_READ_ERROR, SIMULATOR_STUCK,
+                                                  SIMULATOR_NO_MEMORY};
+    enum { HUSHED = sizeof hushed / sizeof hushed[0] };
+    uint32_t rates[HUSHED];
+    for (int i = 0; i < HUSHED; i++)
         rates[i] = simulator_rate_set(s, hushed[i], 0);
     struct finding_count found = {world, 0};
     struct verification verification;
     enum status status = engine_verify(f, service->engine, take_finding, &found, &verification);
-    for (int i = 0; i < 2; i++)
-        (void)simulator_rate_set(s, hushed[i], world->healed ? 0 : rates[i]);
+    for (int i = 0; i < HUSHED; i++)
+        (void)simulator_rate_set(s, hushed[i], world->calm ? 0 : rates[i]);
     world->report->findings += verification.findings;
     return status;
 }
@@ -108,6 +110,7 @@ static void start_server(struct world *world) {
     world->engine_options.create_if_missing = !world->ever_ready;
     simulator_note(world->simulator, "server: start");
     enum status status = runtime_create(&world->server_options, &world->server);
+    simulator_starve(world->simulator, world->server);
     if (status == STATUS_OK)
         status = runtime_submit(world->server, 0, serve, world, &world->serving);
     if (status != STATUS_OK)
@@ -317,6 +320,7 @@ static const uint32_t budget_rates[SIMULATOR_FAULT_COUNT] = {
     [SIMULATOR_READ_ERROR] = 1500, [SIMULATOR_WRITE_ERROR] = 600, [SIMULATOR_SYNC_ERROR] = 2000,
     [SIMULATOR_DISK_FULL] = 6000,  [SIMULATOR_SHORT] = 20000,     [SIMULATOR_SLOW] = 6000,
     [SIMULATOR_STUCK] = 500,       [SIMULATOR_CUT] = 1500,        [SIMULATOR_SILENT] = 300,
+    [SIMULATOR_NO_MEMORY] = 20,
 };
 
 /* Each kind of fault is on in about every third seed, at some share of its rate. */
@@ -413,6 +417,7 @@ static void have_accidents(struct world *world) {
 /* Faults have stopped: everybody gets on within half a minute, and what is there is right. */
 static void calm_down(struct world *world, struct crowd *crowd, struct future *crowding) {
     simulator_heal(world->simulator);
+    world->calm = true;
     simulator_note(world->simulator, "healed");
     pass(world, 12 * SECOND); /* what began before may still fail */
     world->healed = true;

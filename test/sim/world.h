@@ -57,7 +57,9 @@ struct world {
     char setting_texts[8][24];
     struct service service;
     struct future serving;
-    bool ready, ever_ready, healed;
+    bool ready, ever_ready;
+    bool calm;   /* no new faults */
+    bool healed; /* nor effects of old ones */
     struct pace pace;
     bool tables_made; /* by the workload */
     bool stopping;    /* clients shall come to an end */
