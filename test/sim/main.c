@@ -22,7 +22,7 @@
 enum { PATIENCE_S = 120 }; /* of processor time: the machine may be busy, or stopped */
 
 const struct workload *const workloads[] = {&workload_bank, &workload_append, &workload_model,
-                                            &workload_storm, NULL};
+                                            &workload_load, &workload_storm,  NULL};
 
 struct settings {
     struct world_options world;

@@ -97,7 +97,8 @@ struct workload {
     void (*judge)(struct world *world, void *state);
 };
 
-extern const struct workload workload_append, workload_bank, workload_model, workload_storm;
+extern const struct workload workload_append, workload_bank, workload_load, workload_model,
+    workload_storm;
 extern const struct workload *const workloads[];
 
 /* Never fails itself: failures are in the report. */
