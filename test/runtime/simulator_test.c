@@ -336,7 +336,7 @@ static void a_cut_connection_delivers_a_prefix_and_says_so(void **state) {
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct runtime *runtime = begin(seed, 2);
         struct received received = {0};
-        (void)simulator_rate_set(simulator, SIMULATOR_CUT, 50000);
+        (void)simulator_rate_set(simulator, SIMULATOR_CUT, 20000);
         assert_ok(runtime_run(runtime, 0, receive_all, &received));
         assert_true(received.count == BYTES || received.end == STATUS_CONNECTION_FAILURE);
         cut += received.count < BYTES;

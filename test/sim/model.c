@@ -305,8 +305,6 @@ static enum client_outcome model_compare(struct fiber *f, struct world *world, v
     }
     if (outcome == CLIENT_DONE)
         outcome = client_query(f, client, "commit");
-    if (end(f, client, outcome) == CLIENT_LOST)
-        return CLIENT_LOST;
     return outcome; /* who was refused has seen nothing and comes again */
 }
 

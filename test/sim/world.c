@@ -204,17 +204,23 @@ struct client_seat {
     unsigned number;
 };
 
+/* Nonsense, internal errors and damage are nobody's fault but the server's. */
+static void judge_outcome(struct world *world, const struct client *client,
+                          enum client_outcome outcome) {
+    if (client->nonsense)
+        world_fail(world, "%s", client->message);
+    if (outcome == CLIENT_REFUSED && strncmp(client->sqlstate, "XX00", 4) == 0 &&
+        (client->sqlstate[4] == '0' || !world_excuses(world, client)))
+        world_fail(world, "error %s: %s", client->sqlstate, client->message);
+}
+
 static void count_outcome(struct world *world, const struct client *client,
                           enum client_outcome outcome) {
     struct world_report *report = world->report;
     *(outcome == CLIENT_DONE      ? &report->transactions
       : outcome == CLIENT_REFUSED ? &report->refused
                                   : &report->lost) += 1;
-    if (client->nonsense)
-        world_fail(world, "%s", client->message);
-    if (outcome == CLIENT_REFUSED && strncmp(client->sqlstate, "XX00", 4) == 0 &&
-        (client->sqlstate[4] == '0' || !world_excuses(world, client)))
-        world_fail(world, "error %s: %s", client->sqlstate, client->message);
+    judge_outcome(world, client, outcome);
 }
 
 static enum client_outcome connect_seat(struct fiber *f, const struct client_seat *seat,
@@ -235,6 +241,7 @@ static enum client_outcome connect_seat(struct fiber *f, const struct client_sea
     if (outcome == CLIENT_DONE)
         outcome = world->workload->compare(f, world, seat->state, seat->number, client);
     memcpy(why, client->message, sizeof client->message);
+    judge_outcome(world, client, outcome);
     if (outcome != CLIENT_DONE)
         client_close(f, client, true);
     return outcome;
