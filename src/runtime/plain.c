@@ -302,6 +302,13 @@ enum status plain_directory_list(const char *path, char ***names_out, size_t *co
 
 /* ---- standard input and output ------------------------------------------------------------ */
 
+void plain_hold_standard(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 enum status plain_input(void *buffer, size_t size, size_t *size_out) {
     ssize_t count;
     do

@@ -85,6 +85,9 @@ void plain_advise(const void *base, uint64_t offset, uint64_t size, enum plain_a
 
 /* ---- standard input and output ------------------------------------------------------------ */
 
+/* First in a program: whichever of standard input, output and error was closed by who started it
+   becomes one that fails when used, so that no file that is opened later takes its number. */
+void plain_hold_standard(void);
 /* Bytes of standard input; 0 at its end. */
 enum status plain_input(void *buffer, size_t size, size_t *size_out) MUST_USE;
 enum status plain_output(const void *bytes, size_t size) MUST_USE;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/runtime_plain.h"
 #include "satori.h"
 #include "server/server.h"
 
@@ -28,6 +29,7 @@ static void help(void) {
 }
 
 int main(int argc, char **argv) {
+    plain_hold_standard();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         help();
         return argc < 2 ? 2 : 0;

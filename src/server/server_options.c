@@ -19,6 +19,8 @@ void command_line_help(const struct command_line *line) {
         printf("  %-22s %s\n", left, option->meaning);
     }
     printf("  %-22s %s\n", "--help", "show this help");
+    if (line->operand_max > 0)
+        printf("  %-22s %s\n", "--", "what follows are no options, whatever it begins with");
     if (line->more != NULL)
         printf("\n%s\n", line->more);
 }
@@ -47,17 +49,22 @@ static void set_value(const struct option_spec *option, const char *text) {
 }
 
 enum command_outcome command_line_parse(struct command_line *line, int argc, char **argv) {
+    bool only_operands = false;
     for (int at = 0; at < argc; at++) {
         const char *text = argv[at];
-        if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
-            command_line_help(line);
-            return COMMAND_HELPED;
+        if (!only_operands && strcmp(text, "--") == 0) {
+            only_operands = true;
+            continue;
         }
-        if (text[0] != '-' || text[1] == '\0') {
+        if (only_operands || text[0] != '-' || text[1] == '\0') {
             if (line->operand_count == line->operand_max)
                 return wrong(line, "unexpected argument", text);
             line->operands[line->operand_count++] = text;
             continue;
+        }
+        if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
+            command_line_help(line);
+            return COMMAND_HELPED;
         }
         const char *equals = strchr(text, '=');
         size_t size = equals != NULL ? (size_t)(equals - text) : strlen(text);
