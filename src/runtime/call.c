@@ -230,7 +230,10 @@ enum status core_call(struct fiber *f, unsigned core, fiber_function function, v
     if (core == c->index) {
         if (by_chance("runtime: a call to the own core waits"))
             fiber_yield(f);
-        return function(f, argument);
+        enum status status = function(f, argument);
+        if (by_chance("runtime: a call to the own core comes back late"))
+            fiber_yield(f);
+        return status;
     }
     TRY(fiber__interrupted(f));
     struct call call;

@@ -90,8 +90,11 @@ bool fiber_mutex_try_lock(struct fiber *f, struct fiber_mutex *mutex) {
 enum status fiber_mutex_lock(struct fiber *f, struct fiber_mutex *mutex) {
     if (by_chance("runtime: a free mutex is waited for"))
         fiber_yield(f);
-    if (fiber_mutex_try_lock(f, mutex))
+    if (fiber_mutex_try_lock(f, mutex)) {
+        if (by_chance("runtime: a mutex is held for long"))
+            fiber_yield(f);
         return STATUS_OK;
+    }
     struct wait_node node = {0};
     TRY(wait_in(f, &mutex->waiters, &node));
     ASSERT(mutex->owner == f);

@@ -12,7 +12,7 @@
 #include "base/base_memory.h"
 #include "world.h"
 
-enum { KEYS = 60, NUMBERS = 7, LARGE = 9000 };
+enum { KEYS = 40, NUMBERS = 7, LARGE = 9000 };
 
 struct row {
     bool present;

@@ -66,8 +66,8 @@ static enum client_outcome storm_look(struct fiber *f, struct world *world, stru
 }
 
 static bool is_expected(const char *sqlstate) {
-    static const char *const expected[] = {"23505", "23514", "23502", "40001",
-                                           "40P01", "58030", "53100", "53200"};
+    static const char *const expected[] = {"23505", "23514", "23502", "40001", "40P01",
+                                           "58030", "53100", "53200", "57014", "55P03"};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         if (strcmp(sqlstate, expected[i]) == 0)
             return true;

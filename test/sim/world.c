@@ -262,15 +262,29 @@ static enum status rest(struct fiber *f, struct world *world) {
     return STATUS_OK;
 }
 
+/* From now on statements, commits too, are cancelled wherever they happen to be. */
+static enum client_outcome be_in_a_hurry(struct fiber *f, struct world *world,
+                                         struct client *client) {
+    static const char *const patience[] = {"statement_timeout", "lock_timeout"};
+    return client_query_format(f, client, "set %s = %u", patience[pick(world, 2)],
+                               1 + (unsigned)pick(world, pick(world, 2) == 0 ? 20 : 300));
+}
+
 static enum status run_seat(struct fiber *f, void *argument) {
     const struct client_seat *seat = argument;
     struct world *world = seat->world;
     struct client client = {0};
+    bool hurries = false;
     while (!world->stopping && !world_failed(world)) {
         enum client_outcome outcome;
+        if (hurries && world->calm)
+            client_close(f, &client, true);
         if (!client_is_open(&client)) {
             char why[sizeof client.message];
             outcome = connect_seat(f, seat, &client, why);
+            hurries = outcome == CLIENT_DONE && !world->calm && pick(world, 3) == 0;
+            if (hurries)
+                outcome = be_in_a_hurry(f, world, &client);
             if (outcome != CLIENT_DONE)
                 TRY(fiber_sleep(f, (int64_t)(1 + pick(world, 200)) * MS));
             continue;
@@ -374,12 +388,12 @@ static void choose_server(struct world *world) {
    under way, and more seeds come through than if everybody worked all the time. Some seeds are of
    the other kind: they work on and on, and their trees, journals and histories grow. */
 static void choose_pace(struct world *world) {
-    bool lasting = pick(world, 25) == 0;
+    bool lasting = pick(world, 30) == 0;
     world->pace = (struct pace){
         .rush_pause_ms = 2u << pick(world, 6),
         .rush_ms = 20u << pick(world, 4),
         .ease_pause_ms = lasting ? 50u << pick(world, 4) : 2000 + (unsigned)pick(world, 3000),
-        .steps_left = lasting ? 2500 : 100 + (unsigned)pick(world, 400),
+        .steps_left = lasting ? 2000 : 80 + (unsigned)pick(world, 300),
     };
 }
 
