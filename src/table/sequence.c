@@ -294,11 +294,21 @@ static const struct sequence oid_counter = {
     .maximum = UINT32_MAX - 1,
 };
 
+/* Large values of system tables are in trees whose numbers lie among those that are given out. */
+static bool system_has_one_of(uint32_t first, uint32_t count) {
+    for (size_t i = 0; i < system_table_count; i++)
+        if (system_tables[i].oid + SYSTEM_LARGE_TREE - first < count) /* wraps below the first */
+            return true;
+    return false;
+}
+
 enum status catalog__take_oids(struct fiber *f, struct catalog *catalog, uint32_t count,
                                uint32_t *first_out) {
-    struct sequence_call call = {.catalog = catalog, .sequence = &oid_counter, .count = count};
-    TRY(partition_call(f, catalog->store, PARTITION_CATALOG, next_here, &call));
-    *first_out = (uint32_t)call.value;
+    do {
+        struct sequence_call call = {.catalog = catalog, .sequence = &oid_counter, .count = count};
+        TRY(partition_call(f, catalog->store, PARTITION_CATALOG, next_here, &call));
+        *first_out = (uint32_t)call.value;
+    } while (system_has_one_of(*first_out, count));
     return STATUS_OK;
 }
 

@@ -1,5 +1,8 @@
 #include "table_fixture.h"
 
+#include "table/block_format.h"
+#include "table/catalog_private.h"
+#include "table/system_tables.h"
 #include "table/table_format.h"
 
 static struct sequence plain = {.name = "s",
@@ -265,12 +268,53 @@ static void states_and_index_values_keep_their_bytes(void **state) {
     assert_int_equal(row_outside_size(slice_of(stub, 7)), 0);
 }
 
+static bool is_of_the_system(struct tree_id tree) {
+    for (size_t i = 0; i < system_table_count; i++)
+        if (tree.value == system_tables[i].oid + SYSTEM_LARGE_TREE)
+            return true;
+    return false;
+}
+
+static enum status numbers_body(struct fiber *f, void *argument) {
+    struct database database;
+    database_open(f, &database, true);
+    struct work work;
+    work_begin(f, &work, &database);
+    assert_ok(catalog__pass_oid(f, database.catalog, 9001 + SYSTEM_LARGE_TREE - 5));
+    struct column_spec columns[] = {{.name = "id", .type = {TYPE_INT4, -1, 0, 0, 0}}};
+    for (int i = 0; i < 10; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "t%d", i);
+        make_table(f, &work, name, columns, 1);
+        struct schema *schema = work.schema;
+        for (size_t k = 0; k < schema_table_count(schema); k++) {
+            const struct table *table = schema_table_at(schema, k);
+            if (table->is_system)
+                continue;
+            assert_false(is_of_the_system(table->row_tree));
+            assert_false(is_of_the_system(table->large_tree));
+            assert_false(is_of_the_system(block_tree(table)));
+        }
+    }
+    uint32_t next;
+    assert_ok(catalog__take_oids(f, database.catalog, 1, &next));
+    assert_true(next > 9007 + SYSTEM_LARGE_TREE);
+    work_commit(f, &work);
+    database_close(f, &database);
+    return STATUS_OK;
+}
+
+static void numbers_of_system_trees_are_not_given_out(void **state) {
+    fixture_run(numbers_body);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_is_never_given_twice),
         cmocka_unit_test(sequences_end_or_go_round),
         cmocka_unit_test(many_takers_get_different_numbers),
         cmocka_unit_test(a_sequence_goes_with_its_column),
+        cmocka_unit_test(numbers_of_system_trees_are_not_given_out),
         cmocka_unit_test(states_and_index_values_keep_their_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
