@@ -67,9 +67,12 @@ static inline bool choose_child(struct node node, enum descend_mode mode, struct
 static enum status walk(struct btree *tree, enum descend_mode mode, struct slice key,
                         struct path *path, struct page_id *missing_out) {
     struct page_id id = tree->root;
+    ASSERT(id.value != 0);
     *missing_out = (struct page_id){0};
     for (path->depth = 0; path->depth < DEPTH_MAX;) {
         struct page *page = pager_peek(tree->pager, id);
+        if (page == NULL && id.value == 0) /* which would pass for having arrived */
+            return tree__damaged(tree, path->steps[path->depth - 1].page->id, 0, "no child");
         if (page == NULL) {
             *missing_out = id;
             return STATUS_OK;

@@ -77,6 +77,8 @@ static enum status find_forward(struct fiber *f, struct btree *tree, struct slic
         if (!node_has_upper(node))
             return STATUS_OK;
         struct slice upper = node_upper(node);
+        if (upper.size > sizeof fence || slice_compare(upper, target) <= 0)
+            return tree__damaged(tree, leaf->id, slot, "upper fence out of order");
         memcpy(fence, upper.data, upper.size);
         target = slice_of(fence, upper.size);
         exact = false;
@@ -129,6 +131,9 @@ static enum status find_backward(struct fiber *f, struct btree *tree, struct sli
         struct slice lower = node_lower(node);
         if (lower.size == 0)
             return STATUS_OK;
+        bool rises = mode == DESCEND_BELOW && slice_compare(lower, target) >= 0;
+        if (lower.size > sizeof fence || rises)
+            return tree__damaged(tree, leaf->id, 0, "lower fence out of order");
         memcpy(fence, lower.data, lower.size);
         target = slice_of(fence, lower.size);
         mode = DESCEND_BELOW;

@@ -349,11 +349,13 @@ const char *node_check(struct node node, unsigned *slot_out) {
         *slot_out = slot;
         problem = check_entry(node, slot, &bytes);
     }
-    if (problem != NULL || node_count(node) == 0)
+    if (problem != NULL)
         return problem;
     unsigned fences = get_le16(node.at + 10) + (node_has_upper(node) ? get_le16(node.at + 12) : 0);
     if (bytes + node_rubbish(node) != node.size - fences - node_heap_start(node))
         return "space does not add up";
+    if (node_count(node) == 0)
+        return NULL;
     struct slice prefix = node_prefix(node), lower = node_lower(node);
     struct slice first = node_key_rest(node, 0);
     *slot_out = 0;

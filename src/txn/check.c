@@ -70,7 +70,7 @@ static enum status partition_check(struct fiber *f, struct partition *partition,
         struct btree_check_result result;
         TRY(partition__tree(partition, check->trees[i], &tree));
         status = btree_check(f, &tree->base, &result);
-        if (status == STATUS_DATA_CORRUPTED)
+        if (status_is_damage(status))
             tree_damaged(check, check->trees[i]);
         else if (status != STATUS_OK)
             return status;

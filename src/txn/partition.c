@@ -292,7 +292,7 @@ enum status partition__clear_dropped(struct fiber *f, struct partition *partitio
             status = large__clear(f, partition, tree);
         if (status == STATUS_OK)
             status = btree_clear(f, &tree->base);
-        if (status == STATUS_DATA_CORRUPTED) {
+        if (status_is_damage(status)) {
             LOG(LOG_WARNING, "txn", "dropped tree %u of %s is damaged, some space is lost: %s",
                 id.value, partition->name, error_current()->message);
             error_clear();

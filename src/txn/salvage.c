@@ -214,8 +214,14 @@ static enum status large_read(struct fiber *f, struct copy *copy, struct slice k
     uint32_t size, page_size;
     uint64_t offset;
     *found_out = true;
+    if (large__is_short(stored)) {
+        *bytes_out = large__short(stored);
+        return STATUS_OK;
+    }
     if (!large__reference(stored, &page, &size)) {
-        *bytes_out = stored.size > 0 ? slice_of(stored.data + 1, stored.size - 1) : SLICE_EMPTY;
+        *found_out = false;
+        tell_keys(copy, STORE_LOSS_KEY, copy->tree, key, NULL,
+                  "malformed reference to a large value");
         return STATUS_OK;
     }
     enum status status = pager_salvage_read(f, copy->pager, page, copy->block, bytes_out);

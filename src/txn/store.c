@@ -345,7 +345,7 @@ enum status store_open(struct fiber *f, const struct store_options *options,
     memset(store, 0, sizeof *store);
     snapshot__init(store, 0);
     enum status status = store_open_inside(f, options, store);
-    if (status == STATUS_DATA_CORRUPTED && error_current()->hint[0] == '\0')
+    if (status_is_damage(status) && error_current()->hint[0] == '\0')
         error_hint("Restore a copy, or save what can be read with: satori salvage %s OUT",
                    store->directory);
     if (status != STATUS_OK) {

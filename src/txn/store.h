@@ -204,6 +204,11 @@ struct transaction {
     struct transaction_part *parts[]; /* one for each partition; kept for reuse */
 };
 
+/* What is stored is damaged: bytes (DATA_CORRUPTED), or how a tree is put together. */
+static inline bool status_is_damage(enum status status) {
+    return status == STATUS_DATA_CORRUPTED || status == STATUS_INDEX_CORRUPTED;
+}
+
 /* ---- partition.c */
 enum status partition__open(struct fiber *f, struct store *store, unsigned number, bool create)
     MUST_USE;
@@ -298,6 +303,8 @@ static inline bool tree_is_large(struct tree_id tree) {
 }
 /* False for a value that lies in the tree itself. */
 bool large__reference(struct slice stored, struct page_id *page_out, uint32_t *size_out);
+/* Does the value lie in the tree itself? What is neither this nor a reference is malformed. */
+bool large__is_short(struct slice stored);
 /* The value itself if it lies in the tree, else empty. */
 struct slice large__short(struct slice stored);
 /* Make the stored form of a value, with a page if it needs one; *stored_out lies in `stored`. No
