@@ -26,7 +26,7 @@
 #include "runtime/runtime_simulator.h"
 #include "story.h"
 
-enum { FRAMES = 24, PLACES_MAX = 1 << 14, PATIENCE_S = 60, SHOWN_MAX = 10 };
+enum { FRAMES = 24, FRAMES_NEAR = 11, PLACES_MAX = 1 << 14, PATIENCE_S = 60, SHOWN_MAX = 10 };
 static const int64_t MS = 1000000, LASTING_NS = INT64_C(30000000000);
 
 enum way { NO_MEMORY, NO_MEMORY_LASTING, FILE_FAILS, FILE_FAILS_LASTING, CANCELLED, WAY_COUNT };
@@ -48,20 +48,22 @@ static char *said; /* by a fork, shared: why it is broken */
 
 /* ---- places --------------------------------------------------------------------------------- */
 
-/* Whether the same calls in another step are another place. Where coverage is measured they are
-   not: a fork takes longer to write down its counts than to live. */
+/* Are the same calls, from another step, another place? Not where coverage is measured: there a
+   fork takes longer to write down its counts than to live. */
+static bool tells_steps(void) {
 #ifdef MEASURES_COVERAGE
-enum { TELLS_STEPS = 0 };
+    return false;
 #else
-enum { TELLS_STEPS = 1 };
+    return play.way == NO_MEMORY || play.way == FILE_FAILS;
 #endif
+}
 
 static void *frames[FRAMES];
 
 /* Was nobody here before, by this way? */
 static bool place_is_new(void) {
-    int count = backtrace(frames, FRAMES);
-    uint64_t hash = hash_combine(TELLS_STEPS * play.done, 1) | 1;
+    int count = backtrace(frames, tells_steps() ? FRAMES : FRAMES_NEAR);
+    uint64_t hash = hash_combine(tells_steps() ? play.done : 0, 1) | 1;
     for (int i = 0; i < count; i++)
         hash = hash_combine(hash, (uintptr_t)frames[i]);
     for (size_t at = hash % PLACES_MAX;; at = (at + 1) % PLACES_MAX) {
@@ -183,6 +185,7 @@ static enum status settle(struct fiber *f, enum status status) {
     TRY(look(f, &after));
     if (status == STATUS_OK && !after)
         story_fail("the step succeeded, and is not there");
+    TRY(fiber_sleep(f, 3000 * MS)); /* a checkpoint that failed is tried again meanwhile */
     if (status != STATUS_OK && (!after || play.states[play.done] == play.states[play.done + 1])) {
         TRY(story_steps[play.done].run(f));
         TRY(look(f, &after));
