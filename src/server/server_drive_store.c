@@ -1,10 +1,9 @@
-/* satori drive list, info, history, verify, compact, convert, bench. */
+/* satori drive list, info, history, verify, compact, convert. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/base_arena.h"
 #include "base/base_memory.h"
-#include "base/base_random.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_plain.h"
 #include "server/server_drive.h"
@@ -221,90 +220,4 @@ enum status drive_run_convert(struct drive_command *command) {
     memory_free(keys);
     arena_release(&arena);
     return status;
-}
-
-/* ---- bench
- * --------------------------------------------------------------------------------------- */
-
-enum { BENCH_BATCH = 1024 };
-
-static void tell_rate(const struct drive_command *command, const char *what, uint64_t count,
-                      int64_t began_ns) {
-    double seconds = (double)(clock_monotonic_ns() - began_ns) / 1e9;
-    printf(command->json ? "{\"measure\": \"%s\", \"per_second\": %.0f}\n" : "%-18s %12.0f /s\n",
-           what, (double)count / seconds);
-}
-
-static enum status bench_append(struct drive *drive, uint64_t count) {
-    char keys[BENCH_BATCH][40];
-    uint64_t values[BENCH_BATCH];
-    struct drive_item items[BENCH_BATCH];
-    for (uint64_t n = 0; n < count; n += BENCH_BATCH) {
-        size_t batch = count - n < BENCH_BATCH ? (size_t)(count - n) : BENCH_BATCH;
-        for (size_t i = 0; i < batch; i++) {
-            values[i] = n + i;
-            int size =
-                snprintf(keys[i], sizeof keys[i], "bench-key-%llu", (unsigned long long)values[i]);
-            items[i] = (struct drive_item){.key = slice_of(keys[i], (size_t)size),
-                                           .value = slice_of(&values[i], sizeof values[i])};
-        }
-        TRY(drive_batch(drive, items, batch, DRIVE_NONE));
-    }
-    return STATUS_OK;
-}
-
-static enum status bench_sequential(struct drive *drive, uint64_t count) {
-    struct drive_iterator *iterator;
-    struct drive_entry entry;
-    uint64_t seen = 0;
-    TRY(drive_iterate(drive, DRIVE_NEWEST_FIRST, &iterator));
-    while (drive_next(iterator, &entry))
-        seen += entry.value.size == 8;
-    drive_iterator_close(iterator);
-    return seen == count ? STATUS_OK
-                         : error_set(STATUS_INTERNAL_ERROR, "%llu entries instead of %llu",
-                                     (unsigned long long)seen, (unsigned long long)count);
-}
-
-static enum status bench_random(struct drive *drive, uint64_t count) {
-    struct random random;
-    random_seed(&random, 1);
-    for (uint64_t i = 0; i < count; i++) {
-        char key[40];
-        struct drive_handle handle;
-        uint64_t n = random_below(&random, count);
-        int size = snprintf(key, sizeof key, "bench-key-%llu", (unsigned long long)n);
-        TRY(drive_get(drive, slice_of(key, (size_t)size), &handle));
-        bool right = handle.size == 8 && memcmp(handle.data, &n, 8) == 0;
-        drive_handle_release(&handle);
-        if (!right)
-            return error_set(STATUS_INTERNAL_ERROR, "key %s has another value", key);
-    }
-    return STATUS_OK;
-}
-
-enum status drive_run_bench(struct drive_command *command) {
-    static const struct {
-        const char *name;
-        enum status (*run)(struct drive *drive, uint64_t count);
-    } parts[] = {
-        {"append", bench_append},
-        {"sequential read", bench_sequential},
-        {"random read", bench_random},
-    };
-    struct drive *drive;
-    command->options.create = command->options.exclusive = true;
-    command->options.no_snapshot = true;
-    TRY(drive_command_open(command, &drive));
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < 3 && status == STATUS_OK; i++) {
-        int64_t began = clock_monotonic_ns();
-        status = parts[i].run(drive, command->count);
-        if (status == STATUS_OK)
-            tell_rate(command, parts[i].name, command->count, began);
-    }
-    struct error error = *error_current();
-    plain_remove(command->operands[0]); /* before closing: nothing need reach the disk */
-    *error_current() = error;
-    return drive_command_finish(drive, status);
 }
