@@ -58,6 +58,8 @@ enum status client__receive(struct fiber *f, struct client *client, bool first,
                             struct message *message_out) MUST_USE;
 /* Bytes that came behind the last message: none may, before TLS or after SSLRequest. */
 bool client__input_is_empty(const struct client *client);
+/* Send the output. OUT_OF_MEMORY when some of it was lost for want of memory: whole messages have
+   been sent, and the client is finished. */
 enum status client__flush(struct fiber *f, struct client *client) MUST_USE;
 /* Flush if the output has grown large. */
 static inline enum status client__flush_if_large(struct fiber *f, struct client *client) {

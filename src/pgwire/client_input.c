@@ -1,3 +1,4 @@
+#include "base/base_bytes.h"
 #include "base/base_memory.h"
 #include "pgwire/client.h"
 
@@ -5,16 +6,34 @@ bool client__input_is_empty(const struct client *client) {
     return client->input_start == client->input_end;
 }
 
+/* Bytes of the messages that are whole, when there was no memory for the rest of the last one. */
+static size_t whole_messages(struct slice bytes) {
+    size_t at = 0;
+    while (bytes.size - at >= 5) {
+        uint32_t size = get_be32(bytes.data + at + 1);
+        if (size < 4 || size > bytes.size - at - 1)
+            break;
+        at += 1 + (size_t)size;
+    }
+    return at;
+}
+
 enum status client__flush(struct fiber *f, struct client *client) {
-    if (client->output.size == 0)
-        return buffer_status(&client->output);
-    fiber_shield(f);
-    enum status status =
-        client->transport->send(f, client->transport, buffer_slice(&client->output));
-    fiber_unshield(f);
+    bool starved = client->output.failed;
+    struct slice bytes = buffer_slice(&client->output);
+    if (starved)
+        bytes.size = whole_messages(bytes);
+    enum status status = STATUS_OK;
+    if (bytes.size > 0) {
+        fiber_shield(f);
+        status = client->transport->send(f, client->transport, bytes);
+        fiber_unshield(f);
+    }
     buffer_clear(&client->output);
     if (client->output.capacity > BUFFER_SIZE_KEPT)
         buffer_release(&client->output);
+    if (starved && status == STATUS_OK) /* messages are missing: nobody can go on from here */
+        status = error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     if (status != STATUS_OK)
         client->finished = true;
     return status;

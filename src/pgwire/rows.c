@@ -183,6 +183,7 @@ enum status rows_append(struct buffer *buffer, const struct batch *batch,
             .vector = &batch->vectors[c],
         };
     for (; *row < batch->selected_count && buffer->size < size_stop; (*row)++) {
+        TRY(buffer_status(buffer)); /* of messages before: their loss is not to be forgotten */
         size_t start = message_begin(buffer, 'D');
         uint8_t count_bytes[2];
         put_be16(count_bytes, (uint16_t)column_count);

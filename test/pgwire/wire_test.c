@@ -14,6 +14,7 @@
 
 #include "base/base_buffer.h"
 #include "base/base_bytes.h"
+#include "base/base_memory.h"
 #include "base/base_random.h"
 #include "pgwire/pgwire.h"
 #include "pgwire/pgwire_message.h"
@@ -674,6 +675,44 @@ static void random_messages_hurt_nobody(void **state) {
     wire_close(good);
 }
 
+/* Whole messages up to the end of the stream, or the third ReadyForQuery. */
+static void assert_whole_messages(struct wire *wire) {
+    for (int readies = 0; readies < 3;) {
+        size_t there = wire->in_end - wire->in_start;
+        const uint8_t *at = wire->in + wire->in_start;
+        if (there >= 5)
+            assert_in_range(get_be32(at + 1), 4, 1 << 15);
+        if (there < 5 || there < 1 + get_be32(at + 1)) {
+            if (wire_fill(wire))
+                continue;
+            assert_int_equal(there, 0);
+            return;
+        }
+        readies += at[0] == 'Z';
+        wire->in_start += 1 + get_be32(at + 1);
+    }
+}
+
+static void a_message_without_memory_is_not_sent_in_part(void **state) {
+    char wide[2000];
+    memset(wide, 'w', sizeof wide);
+    memcpy(wide, "select ", 7);
+    snprintf(wide + 1000, sizeof wide - 1000, " from n");
+    wide[7] = '\'';
+    wide[999] = '\'';
+    for (uint64_t nth = 1; nth <= 250; nth++) {
+        struct wire *wire = wire_open();
+        put_startup(wire, PROTOCOL_VERSION_3, USER, sizeof USER - 1);
+        put_text(wire, 'Q', wide);
+        put_text(wire, 'Q', wide);
+        memory_fail_nth(nth);
+        wire_send(wire);
+        assert_whole_messages(wire);
+        memory_fail_nth(0);
+        wire_close(wire);
+    }
+}
+
 static void clients_that_vanish_leave_no_locks(void **state) {
     struct wire *wire = wire_login(), *other = wire_login();
     put_text(wire, 'Q', "begin; update n set b = 'held' where a = 1");
@@ -709,6 +748,7 @@ int main(void) {
         cmocka_unit_test(idle_transactions_time_out),
         cmocka_unit_test(large_results_and_messages_pass),
         cmocka_unit_test(random_messages_hurt_nobody),
+        cmocka_unit_test(a_message_without_memory_is_not_sent_in_part),
         cmocka_unit_test(clients_that_vanish_leave_no_locks),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
