@@ -40,4 +40,7 @@ static inline bool slice_starts_with(struct slice slice, struct slice prefix) {
            (prefix.size == 0 || memcmp(slice.data, prefix.data, prefix.size) == 0);
 }
 
+/* Where `wanted` begins in `text` for the first time; SIZE_MAX: nowhere. */
+size_t slice_find(struct slice text, struct slice wanted);
+
 #endif

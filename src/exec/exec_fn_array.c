@@ -271,12 +271,10 @@ static enum status from_text(struct kernel_call *call, const struct value *argum
             text = slice_of(text.data + field.size, text.size - field.size);
             more = text.size > 0;
         } else {
-            const uint8_t *at = delimiter.size == 0 || delimiter.size > text.size
-                                    ? NULL
-                                    : memmem(text.data, text.size, delimiter.data, delimiter.size);
-            more = at != NULL;
+            size_t at = delimiter.size == 0 ? SIZE_MAX : slice_find(text, delimiter);
+            more = at != SIZE_MAX;
             if (more) {
-                field.size = (size_t)(at - text.data);
+                field.size = at;
                 size_t used = field.size + delimiter.size;
                 text = slice_of(text.data + used, text.size - used);
             }

@@ -67,10 +67,8 @@ BOXED_FUNCTION(bytea_substr_no_len) {
     return return_text(result, part(arguments[0].string, arguments[1].int32, -1));
 }
 BOXED_FUNCTION(byteapos) {
-    struct slice bytes = arguments[0].string, wanted = arguments[1].string;
-    const uint8_t *at =
-        wanted.size > bytes.size ? NULL : memmem(bytes.data, bytes.size, wanted.data, wanted.size);
-    result->int32 = wanted.size == 0 ? 1 : at == NULL ? 0 : (int32_t)(at - bytes.data) + 1;
+    size_t at = slice_find(arguments[0].string, arguments[1].string);
+    result->int32 = at == SIZE_MAX ? 0 : (int32_t)at + 1;
     return STATUS_OK;
 }
 BOXED_FUNCTION(byteatrim) {

@@ -17,7 +17,7 @@ enum { ANY_CHARACTER = 0x01 }; /* in `kinds`: `_` */
 struct like_piece {
     uint8_t *bytes, *kinds; /* kinds[i]: ANY_CHARACTER or 0 */
     size_t size;            /* entries; `_` is one */
-    bool plain;             /* no `_`: memmem does */
+    bool plain;             /* no `_`: slice_find does */
 };
 
 struct like_pattern {
@@ -102,11 +102,10 @@ static size_t piece_at(const struct like_pattern *like, const struct like_piece 
 static size_t piece_find(const struct like_pattern *like, const struct like_piece *piece,
                          struct slice text, size_t at, size_t *size_out) {
     if (piece->plain && !like->fold) {
-        const uint8_t *found = text.size - at < piece->size ? NULL
-                                                            : memmem(text.data + at, text.size - at,
-                                                                     piece->bytes, piece->size);
+        size_t found = slice_find(slice_of(text.data + at, text.size - at),
+                                  slice_of(piece->bytes, piece->size));
         *size_out = piece->size;
-        return found == NULL ? SIZE_MAX : (size_t)(found - text.data);
+        return found == SIZE_MAX ? SIZE_MAX : at + found;
     }
     for (; at < text.size; at++) {
         if (like->characters && (text.data[at] & 0xC0) == 0x80)

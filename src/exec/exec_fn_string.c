@@ -201,11 +201,8 @@ BOXED_FUNCTION(text_right) {
     return return_text(result, part(text, skip < 0 ? 1 : skip + 1, -1));
 }
 static struct slice find(struct slice text, struct slice wanted) {
-    if (wanted.size == 0)
-        return slice_of(text.data, 0);
-    const uint8_t *at =
-        text.size < wanted.size ? NULL : memmem(text.data, text.size, wanted.data, wanted.size);
-    return at == NULL ? SLICE_EMPTY : slice_of(at, wanted.size);
+    size_t at = slice_find(text, wanted);
+    return at == SIZE_MAX ? SLICE_EMPTY : slice_of(text.data + at, wanted.size);
 }
 BOXED_FUNCTION(textpos) {
     struct slice text = arguments[0].string, wanted = arguments[1].string;

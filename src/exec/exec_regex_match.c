@@ -2,7 +2,7 @@
  * Regular expressions, second half: running the program.
  *
  * Three ways, the cheapest that answers the question:
- *   literal   memcmp / memmem, when the pattern is plain text
+ *   literal   memcmp / slice_find, when the pattern is plain text
  *   DFA       sets of program places, made when first met and kept in a small cache; answers only
  *             "does it match?" and only for patterns without word and line edges
  *   sets      all places at once, one pass over the text; finds where the leftmost match starts
@@ -369,12 +369,10 @@ static bool search_literal(const struct regex *regex, struct slice text, size_t 
     } else {
         if (from > text.size)
             return false;
-        const uint8_t *found =
-            wanted.size == 0 ? text.data + from
-                             : memmem(text.data + from, text.size - from, wanted.data, wanted.size);
-        if (found == NULL && wanted.size > 0)
+        at = slice_find(slice_of(text.data + from, text.size - from), wanted);
+        if (at == SIZE_MAX)
             return false;
-        at = wanted.size == 0 ? from : (size_t)(found - text.data);
+        at += from;
         *span = (struct regex_span){at, at + wanted.size};
         return true;
     }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/base_arena.h"
 #include "base/base_bytes.h"
@@ -280,6 +281,46 @@ static void checked_arithmetic_says_overflow(void **state) {
     assert_int_equal(sum, 1000000);
 }
 
+static size_t find_slowly(struct slice text, struct slice wanted) {
+    for (size_t at = 0; at + wanted.size <= text.size; at++)
+        if (memcmp(text.data + at, wanted.data, wanted.size) == 0)
+            return at;
+    return SIZE_MAX;
+}
+
+/* Few letters, so that much is almost found; texts end where memory does. */
+static void slices_are_found_in_slices(void **state) {
+    enum { PAGE = 4096, TEXT_MAX = 300 };
+    uint8_t *pages =
+        mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
+    struct random random;
+    random_seed(&random, 21);
+    uint8_t wanted_bytes[100];
+    unsigned found = 0;
+    for (int round = 0; round < 200000; round++) {
+        size_t size = random_below(&random, round % 10 == 0 ? TEXT_MAX : 90);
+        size_t wanted_size = random_below(&random, round % 50 == 0 ? sizeof wanted_bytes : 12);
+        unsigned letters = 1 + (unsigned)random_below(&random, 4);
+        uint8_t *text = pages + PAGE - size;
+        for (size_t i = 0; i < size; i++)
+            text[i] = (uint8_t)('a' + random_below(&random, letters));
+        for (size_t i = 0; i < wanted_size; i++)
+            wanted_bytes[i] = (uint8_t)('a' + random_below(&random, letters));
+        if (round % 3 == 0 && wanted_size <= size) /* certainly there */
+            memcpy(wanted_bytes, text + random_below(&random, size - wanted_size + 1), wanted_size);
+        struct slice in = slice_of(text, size), wanted = slice_of(wanted_bytes, wanted_size);
+        size_t at = slice_find(in, wanted);
+        assert_int_equal(at, find_slowly(in, wanted));
+        found += at != SIZE_MAX;
+    }
+    assert_true(found > 70000 && found < 190000);
+    assert_int_equal(slice_find(SLICE_EMPTY, SLICE_EMPTY), 0);
+    assert_true(slice_find(SLICE_EMPTY, slice_of_text("x")) == SIZE_MAX);
+    munmap(pages, 2 * PAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_table_names_states),
@@ -290,6 +331,7 @@ int main(void) {
         cmocka_unit_test(integers_round_trip_unaligned),
         cmocka_unit_test(varint_round_trips_and_refuses_other_forms),
         cmocka_unit_test(slices_order_prefix_first),
+        cmocka_unit_test(slices_are_found_in_slices),
         cmocka_unit_test(arena_aligns_and_keeps_contents),
         cmocka_unit_test(arena_survives_an_empty_heap),
         cmocka_unit_test(queue_keeps_order_and_refuses_when_full),
