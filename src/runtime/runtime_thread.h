@@ -79,9 +79,9 @@ void thread_barrier(void);
 
 /* ---- interruptions by the user ------------------------------------------------------------ */
 
-/* From now on SIGINT does not end the program: each calls `function(argument)` on a thread of its
-   own, and a read of the terminal that waits in the calling thread ends with EINTR. For programs
-   whose runtime has no on_signal; once at a time. */
+/* From now on SIGINT does not end the program: each that interrupt_seen has not told of meanwhile
+   calls `function(argument)` on a thread of its own, and a read of the terminal that waits in the
+   calling thread ends with EINTR. For programs whose runtime has no on_signal; once at a time. */
 enum status interrupt_catch(void (*function)(void *argument), void *argument) MUST_USE;
 /* Was there one since this was asked last? */
 bool interrupt_seen(void);

@@ -97,7 +97,8 @@ static void *interrupt_thread(void *argument) {
         }
         if (interrupt.ends)
             return NULL;
-        interrupt.function(interrupt.argument);
+        if (interrupt.seen) /* else the reader of the terminal was faster */
+            interrupt.function(interrupt.argument);
     }
 }
 
