@@ -43,6 +43,7 @@ static enum status identity_write(struct fiber *f, const struct store *store) {
     enum status closed = file_close(f, file);
     TRY(status);
     TRY(closed);
+    TRY(directory_sync(f, store->directory)); /* no identity without the folders it stands for */
     TRY(file_rename(f, new_path, path));
     return directory_sync(f, store->directory);
 }

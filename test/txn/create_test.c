@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 
 #include "coverage.h"
+#include "journal/journal.h"
 #include "runtime/backend.h"
+#include "runtime/runtime_simulator.h"
 
 enum { PUT_TREE = 5, CUT_OFF = 77 };
 
@@ -27,6 +29,7 @@ static int fault(const struct operation *operation) {
 static enum status create_body(struct fiber *f, void *argument) {
     struct store *store;
     struct store_options options = store_options_at("data", true);
+    options.journal_sync = JOURNAL_SYNC_FDATASYNC;
     options.partition_count = 2; /* more would only take longer */
     TRY(store_open(f, &options, &store));
     struct transaction *t = begin(f, store, ISOLATION_READ_COMMITTED);
@@ -128,8 +131,66 @@ static void what_is_not_ours_is_left_alone(void **state) {
     remove_root();
 }
 
+/* ---- power failures ----------------------------------------------------------------------- */
+
+static enum status open_or_create_body(struct fiber *f, void *argument) {
+    struct store *store;
+    struct store_options options = store_options_at("data", false);
+    options.journal_sync = JOURNAL_SYNC_FDATASYNC;
+    enum status status = store_open(f, &options, &store);
+    if (status == STATUS_UNDEFINED_FILE) {
+        options = store_options_at("data", true);
+        options.journal_sync = JOURNAL_SYNC_FDATASYNC;
+        status = store_open(f, &options, &store);
+    }
+    return status == STATUS_OK ? store_close(f, store) : status;
+}
+
+static struct runtime *simulated_runtime(void) {
+    struct runtime_options options = {.core_count = 1, .random_seed = 7};
+    struct runtime *runtime;
+    assert_ok(runtime_create(&options, &runtime));
+    return runtime;
+}
+
+/* Returns whether the power failed before the store was closed. */
+static bool try_power_failure(uint64_t seed, uint64_t change) {
+    struct simulator_options options = {.seed = seed};
+    struct simulator *simulator;
+    struct future done;
+    enum status status;
+    assert_ok(simulator_create(&options, &simulator));
+    struct runtime *runtime = simulated_runtime();
+    assert_ok(runtime_submit(runtime, 0, create_body, NULL, &done));
+    simulator_run_until_change(simulator, change, INT64_C(10000000000));
+    bool ended = future_wait(&done, 0, &status);
+    if (ended)
+        runtime_destroy(runtime);
+    else
+        simulator_crash(simulator, runtime, SIMULATOR_POWER);
+    runtime = simulated_runtime();
+    status = runtime_run(runtime, 0, open_or_create_body, NULL);
+    if (status != STATUS_OK)
+        fail_msg("seed %d, power lost behind change %d: %s", (int)seed, (int)change,
+                 error_current()->message);
+    runtime_destroy(runtime);
+    simulator_destroy(simulator);
+    return !ended;
+}
+
+static void a_power_failure_leaves_a_database_or_none(void **state) {
+    snprintf(fixture_root, sizeof fixture_root, "/sim");
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        uint64_t change = 1;
+        while (try_power_failure(seed, change))
+            change++;
+        assert_true(change > 20);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_power_failure_leaves_a_database_or_none),
         cmocka_unit_test(creation_cut_off_anywhere_is_begun_anew),
         cmocka_unit_test(creation_that_fails_anywhere_is_begun_anew),
         cmocka_unit_test(what_is_not_ours_is_left_alone),
