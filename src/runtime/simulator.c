@@ -98,7 +98,7 @@ void simulator_note(struct simulator *s, const char *format, ...) {
 
 /* A place that asks for the first time: most are off in a seed, some happen often. */
 static size_t chance_enter(struct simulator *s, const char *place) {
-    static const uint32_t rates[] = {0, 0, 0, 2000, 20000, 250000};
+    static const uint32_t rates[] = {0, 0, 0, 1000, 10000, 100000};
     ASSERT(s->chance_count < SIMULATOR_CHANCES_MAX);
     uint64_t drawn = hash_combine(s->options.seed, hash_bytes(place, strlen(place)));
     s->chances[s->chance_count] = (struct simulator_chance){place, 0};
