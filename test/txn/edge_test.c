@@ -1,0 +1,254 @@
+/* A store at its edges: paths of all spellings, options that cannot be, checks beside held locks,
+   partitions that go home, a journal that is gone with its directory. */
+#include "txn_fixture.h"
+
+#include <sys/stat.h>
+
+#include "txn/store.h"
+
+enum { KEY_TREE = 3 };
+
+/* ---- paths and options ---------------------------------------------------------------------- */
+
+static enum status open_at(struct fiber *f, const char *path, bool create,
+                           struct store **store_out) {
+    struct store_options options = store_options_at("", create);
+    options.directory = path;
+    options.partition_count = create ? 2 : 0;
+    return store_open(f, &options, store_out);
+}
+
+static enum status paths_body(struct fiber *f, void *argument) {
+    static const char *const spellings[] = {"%s/plain", "%s/slashed///", "%s//twice",
+                                            "relative", "./dotted",      "%s/deep/../up"};
+    char path[200], deep[128];
+    struct store *store;
+    assert_int_equal(chdir(fixture_root), 0);
+    snprintf(deep, sizeof deep, "%s/deep", fixture_root);
+    assert_int_equal(mkdir(deep, 0700), 0);
+    for (unsigned i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(path, sizeof path, spellings[i], fixture_root);
+#pragma GCC diagnostic pop
+        assert_status(open_at(f, path, false, &store), STATUS_UNDEFINED_FILE);
+        assert_ok(open_at(f, path, true, &store));
+        assert_ok(store_close(f, store));
+        assert_ok(open_at(f, path, false, &store));
+        assert_string_equal(store_directory(store), path);
+        assert_ok(store_close(f, store));
+        assert_status(open_at(f, path, true, &store), STATUS_DUPLICATE_FILE);
+    }
+    return STATUS_OK;
+}
+
+static void a_directory_may_be_spelt_in_any_way(void **state) {
+    fixture_run(paths_body, 1);
+}
+
+static void identity_store(const struct store_identity *identity) {
+    uint8_t bytes[STORE_IDENTITY_SIZE];
+    char path[128];
+    snprintf(path, sizeof path, "%s/data/satori.id", fixture_root);
+    store_identity_encode(identity, bytes);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, sizeof bytes, file), sizeof bytes);
+    fclose(file);
+}
+
+static enum status options_body(struct fiber *f, void *argument) {
+    static char long_path[STORE_DIRECTORY_SIZE + 1];
+    struct store *store;
+    memset(long_path, 'x', sizeof long_path - 1);
+    assert_status(open_at(f, long_path, true, &store), STATUS_NAME_TOO_LONG);
+    struct store_options options = store_options_at("data", true);
+    options.partition_count = PARTITIONS_MAX + 1;
+    assert_status(store_open(f, &options, &store), STATUS_INVALID_PARAMETER_VALUE);
+    options.partition_count = 0; /* as many as it likes */
+    options.journal_size_target = 0;
+    options.checkpoint_interval_ms = 60000;
+    options.deadlock_timeout_ms = 0;
+    assert_ok(store_open(f, &options, &store));
+    assert_int_equal(store_partition_count(store), 8);
+    uint64_t database_id = store->database_id;
+    assert_ok(store_close(f, store));
+    options.create = false;
+    options.partition_count = 7;
+    assert_status(store_open(f, &options, &store), STATUS_INVALID_PARAMETER_VALUE);
+    struct store_identity identity = {STORE_FORMAT_VERSION, database_id, PARTITIONS_MAX + 1};
+    options.partition_count = 0;
+    identity_store(&identity);
+    assert_status(store_open(f, &options, &store), STATUS_DATA_CORRUPTED);
+    identity = (struct store_identity){STORE_FORMAT_VERSION, database_id, 8};
+    identity_store(&identity);
+    assert_ok(store_open(f, &options, &store));
+    return store_close(f, store);
+}
+
+static void options_that_cannot_be_are_refused(void **state) {
+    fixture_run(options_body, 1);
+}
+
+/* ---- locks ---------------------------------------------------------------------------------- */
+
+static enum status wait_for_lock(struct fiber *f, void *argument) {
+    struct transaction *t = argument;
+    assert_ok(lock(f, t, 0, "b", KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL));
+    transaction_rollback(f, t);
+    return STATUS_OK;
+}
+
+/* Held by one, shared by two, awaited: the check finds nothing wrong with any. */
+static enum status locked_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct transaction *b = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct transaction *c = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_ok(lock(f, a, 0, "a", KEY_LOCK_SHARE, LOCK_WAIT, NULL));
+    assert_ok(lock(f, b, 0, "a", KEY_LOCK_SHARE, LOCK_WAIT, NULL));
+    assert_ok(lock(f, a, 0, "b", KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL));
+    bool locked;
+    assert_ok(txn_lock_relation(f, a, 5, RELATION_LOCK_SHARE, LOCK_WAIT, &locked));
+    struct task_group group;
+    task_group_init(&group, f);
+    assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, wait_for_lock, c));
+    fiber_yield(f);
+    check(f, store);
+    transaction_rollback(f, a);
+    assert_ok(task_group_wait(f, &group));
+    check(f, store);
+    transaction_rollback(f, b);
+    return store_close(f, store);
+}
+
+static void held_locks_pass_the_check(void **state) {
+    fixture_run(locked_body, 1);
+}
+
+/* ---- ranges --------------------------------------------------------------------------------- */
+
+struct ranging {
+    struct transaction *transaction;
+    uint64_t first, last;
+    bool changed;
+};
+
+static enum status range_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct ranging *r = argument;
+    return txn_range_changed(f, r->transaction, partition, (struct tree_id){KEY_TREE}, r->first,
+                             r->last, &r->changed);
+}
+
+static bool range_changed(struct fiber *f, struct transaction *t, uint64_t first, uint64_t last) {
+    struct ranging r = {t, first, last, false};
+    assert_ok(partition_call(f, transaction_store(t), 1, range_there, &r));
+    return r.changed;
+}
+
+static void number_put(struct fiber *f, struct store *store, uint64_t number, const char *value) {
+    uint8_t key[8];
+    put_be64(key, number);
+    struct transaction *t = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct key_operation o = {.transaction = t,
+                              .tree = {KEY_TREE},
+                              .key = slice_of(key, 8),
+                              .value = slice_of_text(value)};
+    assert_ok(partition_call(f, store, 1, put_there, &o));
+    commit(f, t);
+}
+
+static enum status ranges_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    for (uint64_t number = 10; number <= 50; number += 10)
+        number_put(f, store, number, "old");
+    struct transaction *t = begin(f, store, ISOLATION_REPEATABLE_READ);
+    assert_false(range_changed(f, t, 0, 100));
+    number_put(f, store, 30, "new");
+    struct transaction *later = begin(f, store, ISOLATION_REPEATABLE_READ);
+    number_put(f, store, 70, "inserted");
+    static const struct {
+        uint64_t first, last;
+        bool changed, changed_later;
+    } cases[] = {
+        {0, 100, true, true},   {30, 30, true, false}, {0, 29, false, false},
+        {31, 69, false, false}, {31, 70, true, true},  {71, 100, false, false},
+        {20, 40, true, false},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(range_changed(f, t, cases[i].first, cases[i].last), cases[i].changed);
+        assert_int_equal(range_changed(f, later, cases[i].first, cases[i].last),
+                         cases[i].changed_later);
+    }
+    commit(f, t);
+    commit(f, later);
+    return store_close(f, store);
+}
+
+static void a_range_tells_what_changed_behind_a_snapshot(void **state) {
+    fixture_run(ranges_body, 1);
+}
+
+/* ---- partitions ----------------------------------------------------------------------------- */
+
+static unsigned away(const struct store *store) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < store_partition_count(store); i++)
+        count += partition_core(store, i) != 0;
+    return count;
+}
+
+static enum status spread_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    number_put(f, store, 1, "one");
+    for (int i = 0; i < 1000 && away(store) == 0; i++) {
+        store_spread(f, store);
+        assert_ok(fiber_sleep(f, 10000000));
+    }
+    assert_true(away(store) > 0);
+    number_put(f, store, 2, "two");
+    while (away(store) > 0) /* nobody asks any more */
+        assert_ok(fiber_sleep(f, 50000000));
+    number_put(f, store, 3, "three");
+    check(f, store);
+    return store_close(f, store);
+}
+
+static void partitions_go_home_when_nobody_wants_them_spread(void **state) {
+    fixture_run(spread_body, 2);
+}
+
+/* ---- the journal's directory ---------------------------------------------------------------- */
+
+static enum status gone_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    char command[200];
+    number_put(f, store, 1, "one");
+    assert_ok(store_close(f, store));
+    snprintf(command, sizeof command, "rm -r %s/data/journal", fixture_root);
+    assert_int_equal(system(command), 0);
+    store = store_reopen(f); /* a clean stop needs nothing of it */
+    number_put(f, store, 2, "two");
+    check(f, store);
+    store_abandon(f, store);
+    assert_int_equal(system(command), 0);
+    struct store_options options = store_options_at("data", false);
+    assert_status(store_open(f, &options, &store), STATUS_UNDEFINED_FILE);
+    return STATUS_OK;
+}
+
+static void a_journal_s_directory_may_be_gone_after_a_clean_stop(void **state) {
+    fixture_run(gone_body, 1);
+}
+
+int main(void) {
+    log_level_set(LOG_FATAL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_directory_may_be_spelt_in_any_way),
+        cmocka_unit_test(options_that_cannot_be_are_refused),
+        cmocka_unit_test(held_locks_pass_the_check),
+        cmocka_unit_test(a_range_tells_what_changed_behind_a_snapshot),
+        cmocka_unit_test(partitions_go_home_when_nobody_wants_them_spread),
+        cmocka_unit_test(a_journal_s_directory_may_be_gone_after_a_clean_stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
