@@ -386,6 +386,12 @@ static enum status step_checkpoint(struct fiber *f) {
     return store_checkpoint(f, story.store);
 }
 
+/* Spare segments beyond one are removed after half a minute without a new one. */
+static enum status step_idle(struct fiber *f) {
+    TRY(store_checkpoint(f, story.store));
+    return fiber_sleep(f, INT64_C(31000000000));
+}
+
 static enum status step_shrink(struct fiber *f) {
     return store_shrink(f, story.store);
 }
@@ -682,6 +688,7 @@ static const struct step {
     {"crash", step_crash},
     {"bulk", step_bulk},
     {"history", step_history},
+    {"idle", step_idle},
     {"crash again", step_crash},
     {"rolled back", step_rolled_back},
     {"locks", step_locks},
