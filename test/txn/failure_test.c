@@ -17,6 +17,7 @@
 #include <execinfo.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,7 +89,8 @@ static bool in_fork(void) {
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        alarm(PATIENCE_S);
+        struct itimerval patience = {.it_value = {.tv_sec = PATIENCE_S}}; /* of its own work */
+        setitimer(ITIMER_PROF, &patience, NULL);
         play.forked = true;
         play.until_ns = simulator_now_ns(play.simulator) + LASTING_NS;
         return true;
