@@ -389,6 +389,118 @@ static void what_no_checksum_tells_is_found_and_read_around(void **state) {
     fixture_run(wrecks_body, 1);
 }
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+enum file_hurt { REMOVED, FLIPPED, EMPTIED, NEWER };
+
+static const struct {
+    const char *name;
+    enum file_hurt hurt;
+    long at;            /* FLIPPED: this byte */
+    enum status status; /* of opening for salvage */
+    int kind;           /* of the losses; -1: none */
+    bool whole;         /* all rows that were checkpointed are in the copy */
+} file_wrecks[] = {
+    {"satori.id", REMOVED, 0, STATUS_OK, STORE_LOSS_NOTE, true},
+    {"satori.id", FLIPPED, 20, STATUS_OK, STORE_LOSS_NOTE, true},
+    {"satori.id", EMPTIED, 0, STATUS_OK, STORE_LOSS_NOTE, true},
+    {"satori.id", NEWER, 0, STATUS_FEATURE_NOT_SUPPORTED, -1, false},
+    {"part-000/manifest", REMOVED, 0, STATUS_OK, STORE_LOSS_PARTITION, false},
+    {"part-000/manifest", FLIPPED, 3, STATUS_OK, STORE_LOSS_PARTITION, false},
+    {"part-000/manifest", EMPTIED, 0, STATUS_OK, STORE_LOSS_PARTITION, false},
+    {"part-000/pages", REMOVED, 0, STATUS_OK, STORE_LOSS_PARTITION, false},
+    {"journal/0000000000000001.journal", REMOVED, 0, STATUS_OK, STORE_LOSS_JOURNAL, true},
+    {"journal/0000000000000001.journal", FLIPPED, 20, STATUS_OK, STORE_LOSS_NOTE, true},
+    {"journal/0000000000000001.journal", EMPTIED, 0, STATUS_OK, STORE_LOSS_JOURNAL, true},
+    {"lock", REMOVED, 0, STATUS_OK, -1, true},
+    {"satori.stopped", REMOVED, 0, STATUS_OK, -1, true},
+};
+
+static unsigned kinds_seen; /* bits */
+
+static void take_kind(void *context, const struct store_loss *loss) {
+    kinds_seen |= 1u << loss->kind;
+}
+
+static void file_hurt(size_t i) {
+    char path[200];
+    snprintf(path, sizeof path, "%s/data/%s", fixture_root, file_wrecks[i].name);
+    if (file_wrecks[i].hurt == REMOVED) {
+        (void)!unlink(path);
+        return;
+    }
+    FILE *file = fopen(path, file_wrecks[i].hurt == EMPTIED ? "wb" : "r+b");
+    assert_non_null(file);
+    if (file_wrecks[i].hurt == FLIPPED) {
+        fseek(file, file_wrecks[i].at, SEEK_SET);
+        int byte = fgetc(file);
+        fseek(file, file_wrecks[i].at, SEEK_SET);
+        fputc(byte ^ 1, file);
+    } else if (file_wrecks[i].hurt == NEWER) {
+        struct store_identity identity = {STORE_FORMAT_VERSION + 1, 77, 1};
+        uint8_t bytes[STORE_IDENTITY_SIZE];
+        store_identity_encode(&identity, bytes);
+        assert_int_equal(fwrite(bytes, 1, sizeof bytes, file), sizeof bytes);
+    }
+    fclose(file);
+}
+
+static void file_wreck_play(struct fiber *f, size_t i) {
+    struct store *store = filled(f);
+    struct transaction *t = begin(f, store, ISOLATION_READ_COMMITTED);
+    put(f, t, 0, OTHER_TREE, "another", "one"); /* only the journal has it */
+    commit(f, t);
+    store_abandon(f, store);
+    file_hurt(i);
+    char path[128];
+    snprintf(path, sizeof path, "%s/data", fixture_root);
+    struct store_salvage_options options = {.directory = path, .loss = take_kind};
+    struct salvage_trees take = {wish, fits, NULL};
+    struct store_salvage *salvage;
+    kinds_seen = 0;
+    enum status status = store_salvage_open(f, &options, &salvage);
+    if (status != file_wrecks[i].status)
+        fail_msg("file %zu: %s", i, status_name(status));
+    if (status == STATUS_OK) {
+        struct store *copy = store_at(f, "copy", true);
+        assert_ok(store_salvage_copy(f, salvage, copy, 0, &take));
+        assert_ok(store_salvage_replay(f, salvage, copy, &take, false));
+        store_salvage_close(f, salvage);
+        uint64_t rows = count_rows(f, copy, ROW_TREE);
+        unsigned wanted = file_wrecks[i].kind < 0 ? 0 : 1u << file_wrecks[i].kind;
+        if (rows != (file_wrecks[i].whole ? ROWS : 0) || (kinds_seen & wanted) != wanted ||
+            (wanted == 0 && kinds_seen != 0))
+            fail_msg("file %zu: %lu rows, losses %x", i, rows, kinds_seen);
+        check(f, copy);
+        assert_ok(store_close(f, copy));
+    }
+    store_remove("data");
+    store_remove("copy");
+}
+
+static enum status files_body(struct fiber *f, void *argument) {
+    log_level_set(LOG_FATAL);
+    for (size_t i = 0; i < sizeof file_wrecks / sizeof *file_wrecks; i++)
+        file_wreck_play(f, i);
+    char path[1200];
+    struct store_salvage *salvage;
+    struct store_salvage_options options = {.directory = path, .loss = take_kind};
+    snprintf(path, sizeof path, "%s/nowhere", fixture_root);
+    assert_status(store_salvage_open(f, &options, &salvage), STATUS_UNDEFINED_FILE);
+    struct store *store = filled(f);
+    snprintf(path, sizeof path, "%s/data", fixture_root);
+    assert_status(store_salvage_open(f, &options, &salvage), STATUS_OBJECT_IN_USE);
+    assert_ok(store_close(f, store));
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    assert_status(store_salvage_open(f, &options, &salvage), STATUS_NAME_TOO_LONG);
+    return STATUS_OK;
+}
+
+static void a_file_that_is_gone_or_damaged_is_read_around(void **state) {
+    fixture_run(files_body, 1);
+}
+
 /* ---- commit records ------------------------------------------------------------------------- */
 
 static enum status replay_begin(struct fiber *f, void *context, struct commit_number number,
@@ -530,6 +642,7 @@ static void a_malformed_commit_record_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_checksum_tells_is_found_and_read_around),
+        cmocka_unit_test(a_file_that_is_gone_or_damaged_is_read_around),
         cmocka_unit_test(a_malformed_commit_record_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
