@@ -208,10 +208,39 @@ static void a_page_map_reuses_indexes(void **state) {
     page_map_release(&map);
 }
 
+/* With a right checksum: what a header says must be possible, and nothing else be in it. */
+static void every_field_of_an_image_is_looked_at(void **state) {
+    static const struct {
+        unsigned at;
+        uint8_t value;
+        const char *problem; /* NULL: good */
+    } cases[] = {
+        {12, 2, "version"}, {13, 0, "header"}, {13, IMAGE_TEMPORARY, NULL}, {13, 3, "header"},
+        {14, 0, "header"},  {14, 2, "header"}, {15, 1, "header"},           {16, 9, NULL},
+        {25, 32, "header"}, {32, 1, "header"}, {63, 1, "header"},           {64, 1, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t bytes[4096] = {0};
+        struct image image = {.id = {7},
+                              .size = sizeof bytes,
+                              .stored_size = sizeof bytes,
+                              .lifetime = IMAGE_DURABLE,
+                              .encoding = IMAGE_PLAIN};
+        image_encode(&image, bytes);
+        bytes[cases[i].at] = cases[i].value;
+        put_le64(bytes, hash_bytes(bytes + 8, sizeof bytes - 8));
+        const char *problem = image_decode(bytes, sizeof bytes, &image);
+        if ((problem == NULL) != (cases[i].problem == NULL) ||
+            (problem != NULL && strstr(problem, cases[i].problem) == NULL))
+            fail_msg("case %zu: %s", i, problem != NULL ? problem : "good");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_image_is_as_committed),
         cmocka_unit_test(every_changed_byte_of_an_image_is_noticed),
+        cmocka_unit_test(every_field_of_an_image_is_looked_at),
         cmocka_unit_test(an_extent_is_as_committed),
         cmocka_unit_test(manifest_values_are_as_committed),
         cmocka_unit_test(manifest_keys_are_as_committed),

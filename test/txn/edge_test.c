@@ -39,6 +39,7 @@ static enum status paths_body(struct fiber *f, void *argument) {
         assert_ok(store_close(f, store));
         assert_status(open_at(f, path, true, &store), STATUS_DUPLICATE_FILE);
     }
+    assert_int_equal(chdir("/"), 0); /* this one goes */
     return STATUS_OK;
 }
 
@@ -240,9 +241,32 @@ static void a_journal_s_directory_may_be_gone_after_a_clean_stop(void **state) {
     fixture_run(gone_body, 1);
 }
 
+/* ---- keys of spilled layers ----------------------------------------------------------------- */
+
+static void malformed_keys_of_spilled_layers_are_told(void **state) {
+    uint8_t encoded[LAYER_KEY_SIZE_MAX + 10], key[LAYER_KEY_SIZE_MAX];
+    struct tree_id tree;
+    size_t size;
+    uint64_t commit_number;
+    memset(encoded, 0, sizeof encoded);
+    size_t whole =
+        layer_key_encode((struct tree_id){5}, slice_of_text("a key of some size"), 77, encoded);
+    assert_true(layer_key_decode(slice_of(encoded, whole), &tree, key, &size, &commit_number));
+    assert_true(tree.value == 5 && commit_number == 77 && size == 18);
+    assert_memory_equal(key, "a key of some size", size);
+    for (size_t cut = 0; cut < whole; cut++)
+        assert_false(layer_key_decode(slice_of(encoded, cut), &tree, key, &size, &commit_number));
+    assert_false(layer_key_decode(slice_of(encoded, LAYER_KEY_SIZE_MAX + 1), &tree, key, &size,
+                                  &commit_number));
+    assert_int_equal(encoded[4 + 8], 9); /* more follows */
+    encoded[4 + 8] = 10;
+    assert_false(layer_key_decode(slice_of(encoded, whole), &tree, key, &size, &commit_number));
+}
+
 int main(void) {
     log_level_set(LOG_FATAL);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(malformed_keys_of_spilled_layers_are_told),
         cmocka_unit_test(a_directory_may_be_spelt_in_any_way),
         cmocka_unit_test(options_that_cannot_be_are_refused),
         cmocka_unit_test(held_locks_pass_the_check),

@@ -408,6 +408,7 @@ static const struct {
     {"part-000/manifest", REMOVED, 0, STATUS_OK, STORE_LOSS_PARTITION, false},
     {"part-000/manifest", FLIPPED, 3, STATUS_OK, STORE_LOSS_PARTITION, false},
     {"part-000/manifest", EMPTIED, 0, STATUS_OK, STORE_LOSS_PARTITION, false},
+    {"part-000/manifest", FLIPPED, 200, STATUS_OK, STORE_LOSS_AGE, true},
     {"part-000/pages", REMOVED, 0, STATUS_OK, STORE_LOSS_PARTITION, false},
     {"journal/0000000000000001.journal", REMOVED, 0, STATUS_OK, STORE_LOSS_JOURNAL, true},
     {"journal/0000000000000001.journal", FLIPPED, 20, STATUS_OK, STORE_LOSS_NOTE, true},
