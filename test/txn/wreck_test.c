@@ -479,6 +479,25 @@ static void file_wreck_play(struct fiber *f, size_t i) {
     store_remove("copy");
 }
 
+/* The check goes on where nobody names trees, and behind a tree that is damaged. */
+static enum status nameless_body(struct fiber *f, void *argument) {
+    static const struct wreck both[] = {{leaf, 0, 1, 0x11, "", false},
+                                        {reference_doubled, 0, 0, 0, "two large values", true}};
+    struct store *store = filled(f);
+    uint64_t damage;
+    for (unsigned i = 0; i < 2; i++)
+        assert_ok(partition_call(f, store, 0, hurt_there, (void *)&both[i]));
+    assert_ok(store_check(f, store, NULL, take_finding, NULL, &damage));
+    assert_int_equal(damage, 2);
+    assert_non_null(strstr(said, "two large values"));
+    store_abandon(f, store);
+    return STATUS_OK;
+}
+
+static void every_damaged_tree_is_told(void **state) {
+    fixture_run(nameless_body, 1);
+}
+
 static enum status files_body(struct fiber *f, void *argument) {
     log_level_set(LOG_FATAL);
     for (size_t i = 0; i < sizeof file_wrecks / sizeof *file_wrecks; i++)
@@ -528,6 +547,8 @@ static const struct {
     RECORD("\1\0\2\11\4\1k\1v", true),
     RECORD("\1\0\2\11\5\1k", true),
     RECORD("\1\0\2\211\200\200\200\4\6\10kkkkkkkk\1v", true),
+    RECORD("\1\0\2\11\4\0\1v", true),                       /* an empty key */
+    RECORD("\1\0\2\11\4\1k\1v\4\1k\1w\5\1j\4\1j\1v", true), /* the same key again */
     RECORD("\3\11", true),
     RECORD("\1\0", true),
     RECORD("", true),
@@ -643,6 +664,7 @@ static void a_malformed_commit_record_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_checksum_tells_is_found_and_read_around),
+        cmocka_unit_test(every_damaged_tree_is_told),
         cmocka_unit_test(a_file_that_is_gone_or_damaged_is_read_around),
         cmocka_unit_test(a_malformed_commit_record_is_refused),
     };
