@@ -180,11 +180,11 @@ static bool try_power_failure(uint64_t seed, uint64_t change) {
 
 static void a_power_failure_leaves_a_database_or_none(void **state) {
     snprintf(fixture_root, sizeof fixture_root, "/sim");
-    for (uint64_t seed = 1; seed <= 30; seed++) {
-        uint64_t change = 1;
+    for (uint64_t seed = 21; seed <= 28; seed++) { /* 24 found one */
+        uint64_t change = 20;                      /* before it there are empty folders at most */
         while (try_power_failure(seed, change))
             change++;
-        assert_true(change > 20);
+        assert_true(change > 40);
     }
 }
 
