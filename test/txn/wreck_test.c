@@ -498,6 +498,66 @@ static void every_damaged_tree_is_told(void **state) {
     fixture_run(nameless_body, 1);
 }
 
+/* Two trees whose roots are gone: their leaves are told apart by what is in them, or are lost. */
+static bool tells_apart;
+
+static bool fits_by_value(void *context, struct tree_id tree, struct slice key,
+                          struct slice value) {
+    return !tells_apart || value.data[0] % 2 == (tree.value == OTHER_TREE);
+}
+
+static enum salvage_wish wish_both(void *context, struct tree_id tree) {
+    return tree.value == OTHER_TREE || tree.value == ROW_TREE ? SALVAGE_COPY : SALVAGE_SKIP;
+}
+
+static enum status roots_there(struct fiber *f, struct partition *partition, void *argument) {
+    static const uint32_t trees[] = {ROW_TREE, OTHER_TREE};
+    for (unsigned i = 0; i < 2; i++) {
+        struct page *page = page_to_change(f, partition, tree_of(partition, trees[i])->base.root);
+        page->data[0] = 0x11;
+        pager_unpin(partition->pager, page);
+    }
+    struct tree *tree = tree_of(partition, 77); /* so that there is something to checkpoint */
+    return btree_put(f, &tree->base, slice_of_text("k"), slice_of_text("v"), NULL);
+}
+
+static enum status rootless_body(struct fiber *f, void *argument) {
+    log_level_set(LOG_FATAL);
+    for (int way = 0; way < 2; way++) {
+        struct store *store = filled(f);
+        assert_ok(partition_call(f, store, 0, roots_there, NULL));
+        struct transaction *t = begin(f, store, ISOLATION_READ_COMMITTED);
+        put(f, t, 0, 78, "another", "one");
+        commit(f, t);
+        assert_ok(store_checkpoint(f, store));
+        store_abandon(f, store);
+        char path[128];
+        snprintf(path, sizeof path, "%s/data", fixture_root);
+        struct store_salvage_options options = {.directory = path, .loss = take_loss};
+        struct salvage_trees take = {wish_both, fits_by_value, NULL};
+        struct store_salvage *salvage;
+        struct store *copy = store_at(f, "copy", true);
+        tells_apart = way == 0;
+        losses = 0;
+        assert_ok(store_salvage_open(f, &options, &salvage));
+        assert_ok(store_salvage_copy(f, salvage, copy, 0, &take));
+        assert_ok(store_salvage_replay(f, salvage, copy, &take, false));
+        store_salvage_close(f, salvage);
+        assert_int_equal(count_rows(f, copy, ROW_TREE), way == 0 ? ROWS : 0);
+        assert_int_equal(count_rows(f, copy, OTHER_TREE), way == 0 ? ROWS : 0);
+        assert_int_equal(losses, way == 0 ? 0 : 2);
+        check(f, copy);
+        assert_ok(store_close(f, copy));
+        store_remove("data");
+        store_remove("copy");
+    }
+    return STATUS_OK;
+}
+
+static void leaves_without_roots_are_told_apart_or_lost(void **state) {
+    fixture_run(rootless_body, 1);
+}
+
 static enum status files_body(struct fiber *f, void *argument) {
     log_level_set(LOG_FATAL);
     for (size_t i = 0; i < sizeof file_wrecks / sizeof *file_wrecks; i++)
@@ -665,6 +725,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_checksum_tells_is_found_and_read_around),
         cmocka_unit_test(every_damaged_tree_is_told),
+        cmocka_unit_test(leaves_without_roots_are_told_apart_or_lost),
         cmocka_unit_test(a_file_that_is_gone_or_damaged_is_read_around),
         cmocka_unit_test(a_malformed_commit_record_is_refused),
     };
