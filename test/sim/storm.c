@@ -113,6 +113,8 @@ static enum client_outcome storm_change(struct fiber *f, struct world *world, st
 static enum client_outcome storm_step(struct fiber *f, struct world *world, void *state,
                                       unsigned number, struct client *client) {
     struct storm *storm = state;
+    if (client->transaction != 'I') /* there was no memory for the ROLLBACK */
+        return client_query(f, client, "rollback");
     uint64_t what = random_below(world->random, 30);
     if (what < 3)
         return storm_look(f, world, client);
