@@ -35,6 +35,7 @@
 #include <string.h>
 
 #include "base/base_crc_inline.h"
+#include "base/base_unroll.h"
 #include "base/crc_way.h"
 
 /* A few words: Xeon, 2.5 GHz: 16 bytes 3 ns instead of isa-l's 10, 64 bytes 6 instead of 10, 128
@@ -98,14 +99,14 @@ FUSED_PART __m128i vector_at(const struct run *run, size_t offset, bool copies) 
 /* Three words of each stream. Copied are two and one: only one store can begin in a cycle. */
 FUSED_PART void take_words(uint64_t states[3], const struct run *streams, size_t distance,
                            bool copies) {
-#pragma GCC unroll 3
+    UNROLL(3)
     for (size_t i = 0; i < 3 && copies; i++) {
         vector_at(streams, i * distance, true);
         put_le64(streams->to + i * distance + 16, get_le64(streams->at + i * distance + 16));
     }
-#pragma GCC unroll 3
+    UNROLL(3)
     for (size_t word = 0; word < STREAM; word += 8) {
-#pragma GCC unroll 3
+        UNROLL(3)
         for (size_t i = 0; i < 3; i++)
             states[i] = crc_word(states[i], get_le64(streams->at + i * distance + word));
     }
@@ -164,7 +165,7 @@ FUSED_PART uint32_t block_state(uint32_t state, struct run run, size_t rounds,
         ahead += 128;
         skip(&run, FOLDED, copies);
         skip(&streams, STREAM, copies);
-#pragma GCC unroll 4
+        UNROLL(4)
         for (size_t i = 0; i < 4; i++)
             folded[i] = fold(folded[i], over_64_bytes(), vector_at(&run, 16 * i, copies));
         take_words(states, &streams, STREAM * rounds, copies);

@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "base/base_status.h"
+#include "base/base_unroll.h"
 
 enum { LINE_SLOTS = 4 };
 struct slot {
@@ -72,7 +73,7 @@ static inline void table_prefetch(const struct table *table, uint64_t hash) {
 /* The place (with the flag) of the first slot of the line that has the hash, 0 if none has. */
 static inline uint64_t line_find(const struct slot *line, uint64_t hash) {
     uint64_t found = 0;
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int i = LINE_SLOTS - 1; i >= 0; i--) {
         uint64_t place = atomic_load_explicit(&line[i].place, memory_order_acquire);
         bool equal = atomic_load_explicit(&line[i].hash, memory_order_relaxed) == hash;
@@ -101,7 +102,7 @@ static inline struct slot *table_free(const struct table *table, uint64_t hash) 
     for (;;) {
         struct slot *line = &table->slots[at];
         unsigned used = 0;
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int i = 0; i < LINE_SLOTS; i++) /* without branches, as above */
             used += atomic_load_explicit(&line[i].place, memory_order_relaxed) != 0;
         if (used < LINE_SLOTS)

@@ -4,6 +4,7 @@
 
 #include "base/base_crc_inline.h"
 #include "base/base_memory.h"
+#include "base/base_unroll.h"
 
 enum {
     /* Entries whose bytes are summed while they are copied. */
@@ -221,7 +222,7 @@ CRC_WORDS static inline void put_small(const struct geometry *geometry, const st
     put_le64(bytes + size - 8, 0);
     entry_header_words(entry, words);
     uint64_t state = crc_begin(entry_seed(geometry, entry->start));
-#pragma GCC unroll 4
+    UNROLL(4)
     for (size_t i = 0; i < FORMAT_HEADER_WORDS; i++) {
         put_le64(bytes + 8 + 8 * i, words[i]);
         state = crc_word(state, words[i]);
