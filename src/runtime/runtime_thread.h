@@ -79,10 +79,11 @@ void thread_barrier(void);
 
 /* ---- interruptions by the user ------------------------------------------------------------ */
 
-/* From now on SIGINT does not end the program: each that interrupt_seen has not told of meanwhile
-   calls `function(argument)` on a thread of its own, and a read of the terminal that waits in the
-   calling thread ends with EINTR. For programs whose runtime has no on_signal; once at a time. */
-enum status interrupt_catch(void (*function)(void *argument), void *argument) MUST_USE;
+/* From now on SIGINT does not end the program: until interrupt_seen has told of it, some times a
+   second, `function(argument)` is called on a thread of its own, and if that finds nothing to do, a
+   read of the terminal that waits in the calling thread ends with EINTR (by SIGUSR2). For programs
+   whose runtime has no on_signal; once at a time. */
+enum status interrupt_catch(bool (*function)(void *argument), void *argument) MUST_USE;
 /* Was there one since this was asked last? */
 bool interrupt_seen(void);
 void interrupt_release(void);

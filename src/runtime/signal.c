@@ -76,9 +76,9 @@ enum status signal__start(struct core *c) {
 /* ---- interruptions ------------------------------------------------------------------------ */
 
 static struct {
-    void (*function)(void *argument);
+    bool (*function)(void *argument);
     void *argument;
-    pthread_t thread;
+    pthread_t thread, reader;
     sem_t rung;
     struct sigaction before;
     _Atomic bool ends, seen;
@@ -91,20 +91,32 @@ static void ring_interrupt(int number) {
     errno = error;
 }
 
+static void wake_reader(int number) {
+}
+
+/*
+ * Again until somebody has asked: a statement may begin, or the terminal be read, just after the
+ * signal was handled, and then there was nothing that it interrupted.
+ */
 static void *interrupt_thread(void *argument) {
+    const struct timespec pause = {0, 20 * 1000000};
     for (;;) {
         while (sem_wait(&interrupt.rung) != 0) {
         }
+        for (bool again = false; interrupt.seen && !interrupt.ends; again = true) {
+            if (!interrupt.function(interrupt.argument) && again)
+                pthread_kill(interrupt.reader, SIGUSR2);
+            nanosleep(&pause, NULL);
+        }
         if (interrupt.ends)
             return NULL;
-        if (interrupt.seen) /* else the reader of the terminal was faster */
-            interrupt.function(interrupt.argument);
     }
 }
 
-enum status interrupt_catch(void (*function)(void *argument), void *argument) {
+enum status interrupt_catch(bool (*function)(void *argument), void *argument) {
     interrupt.function = function;
     interrupt.argument = argument;
+    interrupt.reader = pthread_self();
     interrupt.ends = interrupt.seen = false;
     int error = sem_init(&interrupt.rung, 0, 0) != 0 ? errno : 0;
     if (error == 0)
@@ -112,6 +124,8 @@ enum status interrupt_catch(void (*function)(void *argument), void *argument) {
     if (error != 0)
         return error_set(STATUS_INTERNAL_ERROR, "could not watch signals: %s", strerror(error));
     const struct sigaction action = {.sa_handler = ring_interrupt}; /* no SA_RESTART */
+    const struct sigaction wake = {.sa_handler = wake_reader};
+    sigaction(SIGUSR2, &wake, NULL);
     sigaction(SIGINT, NULL, &interrupt.before);
     if (interrupt.before.sa_handler != SIG_IGN) /* as in the background of a shell */
         sigaction(SIGINT, &action, NULL);

@@ -3,6 +3,7 @@
  * completion by libedit), from standard input or from -c, and prints results as psql does.
  */
 #include <editline/readline.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -288,10 +289,12 @@ static char **complete(const char *text, int start, int end) {
     return rl_completion_matches(text, next_completion);
 }
 
-static void on_interrupt(void *argument) {
+static bool on_interrupt(void *argument) {
     struct shell *shell = argument;
-    if (shell->running)
+    bool running = shell->running;
+    if (running)
         satori_cancel(shell->connection);
+    return running;
 }
 
 static void run_terminal(struct shell *shell) {
@@ -317,8 +320,9 @@ static void run_terminal(struct shell *shell) {
                                  : "");
         shell->interrupted = false;
         (void)interrupt_seen();
+        errno = 0;
         char *line = readline(prompt);
-        if (line == NULL && interrupt_seen()) {
+        if (line == NULL && (interrupt_seen() || errno == EINTR)) {
             script.size = 0;
             putchar('\n');
             continue;
