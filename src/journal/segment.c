@@ -170,10 +170,10 @@ static enum status segment_name(struct fiber *f, struct journal *journal,
 }
 
 static enum status spare_take(struct fiber *f, struct journal *journal) {
-    if (journal->spare_count == 0 && journal->preparing)
-        TRY(event_wait(f, &journal->prepared));
-    if (journal->spare_count == 0)
+    if (journal->spare_count == 0) { /* of a new journal: records are not taken without */
+        ASSERT(!journal->preparing);
         TRY(spare_make(f, journal));
+    }
     memcpy(journal->taken, journal->spares[--journal->spare_count], sizeof journal->taken);
     return STATUS_OK;
 }
@@ -267,10 +267,16 @@ static enum status spare_trim(struct fiber *f, struct journal *journal) {
     return STATUS_OK;
 }
 
+/* Is there a spare that nothing already appended needs? */
+static bool spare_is_free(const struct journal *journal) {
+    return journal->spare_count > 0 && journal->adding == SEGMENT_ABSENT &&
+           journal__placed(journal, 0, journal->spare_count - 1);
+}
+
 enum status journal__spares_trim(struct fiber *f, struct journal *journal) {
     TRY(fiber_mutex_lock(f, &journal->segments_mutex));
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && journal->spare_count > 1)
+    while (status == STATUS_OK && journal->spare_count > 1 && spare_is_free(journal))
         status = spare_trim(f, journal);
     fiber_mutex_unlock(f, &journal->segments_mutex);
     return status;
@@ -281,9 +287,7 @@ bool journal_spare_give(struct fiber *f, struct journal *journal) {
     struct error kept = *error_current();
     if (fiber_mutex_lock(f, &journal->segments_mutex) != STATUS_OK)
         return false;
-    bool given = journal->spare_count > 0 && journal->adding == SEGMENT_ABSENT &&
-                 journal__placed(journal, 0, journal->spare_count - 1) &&
-                 spare_trim(f, journal) == STATUS_OK;
+    bool given = spare_is_free(journal) && spare_trim(f, journal) == STATUS_OK;
     fiber_mutex_unlock(f, &journal->segments_mutex);
     *error_current() = kept;
     return given;

@@ -103,7 +103,7 @@ void journal__segment_path(const char *directory, uint64_t sequence, char *path_
    unless `adding` is SEGMENT_NAMED then (a sync has failed), it may be called again and goes on
    where it was. */
 enum status journal__segment_add(struct fiber *f, struct journal *journal) MUST_USE;
-/* Remove all spares but one. */
+/* Remove all spares but one and those that frames not yet written need. */
 enum status journal__spares_trim(struct fiber *f, struct journal *journal) MUST_USE;
 /* From the middle of a segment on have a spare ready for the next (a background fiber). */
 void journal__prepare_ahead(struct fiber *f, struct journal *journal);

@@ -13,6 +13,7 @@
 #include "base/base_log.h"
 #include "journal/journal.h"
 #include "journal/journal_format.h"
+#include "runtime/backend.h"
 #include "runtime/runtime.h"
 
 static char fixture_root[64];
@@ -30,6 +31,18 @@ static void fixture_run(fiber_function body, unsigned cores, enum runtime_backen
     snprintf(command, sizeof command, "rm -rf %s", fixture_root);
     assert_int_equal(system(command), 0);
     assert_ok(status);
+}
+
+/* The same; `fault` is asked for each operation on files (runtime/backend.h). */
+static inline void fixture_run_faulty(fiber_function body,
+                                      int (*fault)(const struct operation *operation)) {
+    static struct environment faulty;
+    const struct environment *before = environment__current;
+    faulty = *before;
+    faulty.file_fault = fault;
+    environment__current = &faulty; /* no runtime runs yet */
+    fixture_run(body, 1, RUNTIME_BACKEND_AUTO);
+    environment__current = before;
 }
 
 static inline uint8_t *file_load(const char *path, size_t *size_out) {

@@ -292,14 +292,8 @@ static enum status full_disk_body(struct fiber *f, void *argument) {
 }
 
 static void full_disk_is_told_to_who_appends(void **state) {
-    static struct environment environment;
-    const struct environment *kept = environment__current;
-    environment = *kept;
-    environment.file_fault = disk_fault;
-    environment__current = &environment; /* no runtime runs yet */
     log_level_set(LOG_ERROR);
-    fixture_run(full_disk_body, 1, RUNTIME_BACKEND_AUTO);
-    environment__current = kept;
+    fixture_run_faulty(full_disk_body, disk_fault);
 }
 
 struct appender {
@@ -716,13 +710,7 @@ static enum status written_anew_body(struct fiber *f, void *argument) {
 }
 
 static void the_last_frame_is_written_anew(void **state) {
-    static struct environment watched;
-    const struct environment *before = environment__current;
-    watched = *before;
-    watched.file_fault = count_written;
-    environment__current = &watched;
-    fixture_run(written_anew_body, 1, RUNTIME_BACKEND_AUTO);
-    environment__current = before;
+    fixture_run_faulty(written_anew_body, count_written);
 }
 
 int main(void) {
