@@ -60,6 +60,7 @@ struct cte {
     int materialize;          /* 1 always, -1 never, 0 default */
     const struct table *view; /* a view's text, one for all its references; else NULL */
     int plan_index;           /* -1 before planned */
+    enum { CTE_NOT_LOOKED_AT, CTE_IS_STABLE, CTE_IS_VOLATILE } sharing; /* query_image.c */
     struct cte *next;
     uint32_t level; /* depth of the query that owns it */
 };
@@ -120,6 +121,7 @@ struct bound_sublink {
     const struct function **functions;
     struct expression **casts; /* right side of each comparison, over the subquery's targets as
                                   VARIABLE level 0 relation 0; NULL when equal */
+    struct shared_subplan *shared; /* with equal ones of the statement (plan_common.c); or NULL */
 };
 
 struct lock_clause {

@@ -188,6 +188,14 @@ enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
    its own WHERE; *done false: it cannot be. Changes the query. */
 enum status plan_push_condition(struct planner *p, struct query *query, uint32_t relation,
                                 struct expression *condition, bool *done) MUST_USE;
+/* Subqueries of the statement that have one answer get one plan (plan_common.c). First of all:
+   planning changes queries. Either may be NULL. */
+enum status plan_share_common(struct planner *p, const struct query *query,
+                              const struct modify *modify) MUST_USE;
+/* Equal subqueries of expressions; filled in when the first of them is planned. */
+struct shared_subplan {
+    const struct subplan *subplan; /* NULL: not yet */
+};
 /* Drop columns that nobody reads, in the whole plan and its subplans. */
 enum status plan_prune(struct planner *p, struct plan_node *root) MUST_USE;
 enum status plan_compose(struct frame *frame, struct path *path, struct plan_node **node_out)

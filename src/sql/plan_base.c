@@ -305,42 +305,29 @@ static enum status fold_copy(struct planner *p, const struct expression *express
 
 /* ---- resolving -------------------------------------------------------------------------- */
 
-static enum status resolve_sublink(struct frame *frame, const struct layout *layout,
-                                   const struct expression *expression, struct expression **out) {
-    struct planner *p = frame->p;
-    const struct bound_sublink *link = expression->sublink;
-    struct frame inner;
-    struct plan_node *node;
-    if (link->kind == SUBPLAN_EXISTS)
-        plan_forget_targets(p, link->query);
-    TRY(plan_subquery(p, link->query, frame, false, &inner, &node));
-    struct subplan *subplan;
-    TRY(BIND_ARRAY(p->b, 1, &subplan));
-    subplan->kind = link->kind;
-    subplan->left_count = link->left_count;
-    subplan->functions = link->functions;
-    struct expression **left;
-    TRY(BIND_ARRAY(p->b, link->left_count, &left));
+/* Columns of the subquery converted to what they are compared as. */
+static enum status cast_columns(struct frame *inner, const struct bound_sublink *link,
+                                struct plan_node **node) {
+    struct binder *b = inner->p->b;
+    struct path path = {.node = *node, .rows = (*node)->rows};
+    struct expression **items;
     bool cast = false;
-    for (uint32_t i = 0; i < link->left_count; i++) {
-        TRY(plan_resolve(frame, layout, link->left[i], &left[i]));
+    for (uint32_t i = 0; i < link->left_count; i++)
         cast |= link->casts[i] != NULL;
+    if (!cast)
+        return STATUS_OK;
+    path.layout.count = (*node)->column_count;
+    TRY(BIND_ARRAY(b, path.layout.count, &path.layout.items));
+    TRY(BIND_ARRAY(b, path.layout.count, &items));
+    for (uint32_t i = 0; i < path.layout.count; i++) {
+        path.layout.items[i] =
+            expression_variable(b, 0, 0, (int16_t)(i + 1), (*node)->columns[i].type);
+        items[i] = link->casts[i] != NULL ? link->casts[i] : path.layout.items[i];
     }
-    subplan->left = left;
-    if (cast) {
-        struct path path = {.node = node, .rows = node->rows};
-        path.layout.count = node->column_count;
-        TRY(BIND_ARRAY(p->b, node->column_count, &path.layout.items));
-        struct expression **items;
-        TRY(BIND_ARRAY(p->b, node->column_count, &items));
-        for (uint32_t i = 0; i < node->column_count; i++) {
-            path.layout.items[i] =
-                expression_variable(p->b, 0, 0, (int16_t)(i + 1), node->columns[i].type);
-            items[i] = link->casts[i] != NULL ? link->casts[i] : path.layout.items[i];
-        }
-        TRY(plan_project(&inner, &path, node->column_count, items, NULL, &node));
-    }
-    TRY(plan_bindings(frame, layout, &inner.outer, &subplan->binding_count, &subplan->bindings));
+    return plan_project(inner, &path, path.layout.count, items, NULL, node);
+}
+
+static enum status push_subplan(struct planner *p, struct subplan *subplan) {
     if (p->plan->subplan_count == p->subplan_capacity) {
         const struct plan_node **subplans;
         TRY(BIND_ARRAY(p->b, p->subplan_capacity + 8, &subplans));
@@ -350,8 +337,47 @@ static enum status resolve_sublink(struct frame *frame, const struct layout *lay
         p->subplan_capacity += 8;
     }
     subplan->index = p->plan->subplan_count++;
+    p->subplans[subplan->index] = subplan->root;
+    return STATUS_OK;
+}
+
+/* The subquery as a subplan, all but what is compared with it. */
+static enum status plan_sublink(struct frame *frame, const struct layout *layout,
+                                const struct bound_sublink *link, struct subplan *subplan) {
+    struct planner *p = frame->p;
+    struct frame inner;
+    struct plan_node *node;
+    if (link->shared != NULL && link->shared->subplan != NULL) {
+        *subplan = *link->shared->subplan;
+        return STATUS_OK;
+    }
+    if (link->kind == SUBPLAN_EXISTS)
+        plan_forget_targets(p, link->query);
+    TRY(plan_subquery(p, link->query, frame, false, &inner, &node));
+    TRY(cast_columns(&inner, link, &node));
+    subplan->kind = link->kind;
+    subplan->left_count = link->left_count;
+    subplan->functions = link->functions;
     subplan->root = node;
-    p->subplans[subplan->index] = node;
+    TRY(plan_bindings(frame, layout, &inner.outer, &subplan->binding_count, &subplan->bindings));
+    TRY(push_subplan(p, subplan));
+    if (link->shared != NULL && subplan->binding_count == 0)
+        link->shared->subplan = subplan;
+    return STATUS_OK;
+}
+
+static enum status resolve_sublink(struct frame *frame, const struct layout *layout,
+                                   const struct expression *expression, struct expression **out) {
+    struct planner *p = frame->p;
+    const struct bound_sublink *link = expression->sublink;
+    struct subplan *subplan;
+    struct expression **left;
+    TRY(BIND_ARRAY(p->b, 1, &subplan));
+    TRY(BIND_ARRAY(p->b, link->left_count, &left));
+    TRY(plan_sublink(frame, layout, link, subplan));
+    for (uint32_t i = 0; i < link->left_count; i++)
+        TRY(plan_resolve(frame, layout, link->left[i], &left[i]));
+    subplan->left = left;
     *out = expression_make(p->b, EXPRESSION_SUBPLAN, expression->type, expression->location);
     (*out)->subplan = subplan;
     return STATUS_OK;

@@ -662,6 +662,7 @@ enum status plan_query(struct binder *b, struct query *query, struct plan **plan
     TRY(planner_open(b, &p));
     struct frame frame;
     struct plan_node *root;
+    TRY(plan_share_common(&p, query, NULL));
     TRY(plan_subquery(&p, query, NULL, false, &frame, &root));
     for (uint32_t i = 0; i < query->target_count; i++)
         if (expression_walk(query->targets[i].expression, visit_sequence, NULL))
@@ -848,6 +849,7 @@ enum status plan_modify(struct binder *b, struct modify *modify, struct plan **p
     struct planner p;
     TRY(planner_open(b, &p));
     struct plan_node *root;
+    TRY(plan_share_common(&p, modify->query, modify));
     if (modify->kind == STATEMENT_INSERT)
         TRY(plan_insert(&p, modify, &root));
     else
