@@ -57,7 +57,8 @@ static bool never_fails(const struct function *function) {
            strcmp(function->symbol, "numeric_mul") == 0;
 }
 
-/* To a type that has room for all values; numeric to numeric is a change of form, if not written. */
+/* To a type that has room for all values; numeric to numeric is a change of form, if not written.
+ */
 static bool widens(const struct expression *cast) {
     uint32_t from = cast->arguments[0]->type.id, to = cast->type.id;
     bool is_integer = from == TYPE_INT2 || from == TYPE_INT4 || from == TYPE_INT8;
