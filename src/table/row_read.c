@@ -63,6 +63,17 @@ enum status row__get_values(struct fiber *f, struct transaction *transaction,
     return row__columns(f, transaction, place, row, numbers, count, arena, values);
 }
 
+static enum status fetch_external(struct fiber *f, struct transaction *transaction,
+                                  const struct row_place *place, unsigned column,
+                                  const struct row_external *external, struct arena *arena,
+                                  struct value *value_out) {
+    struct slice bytes;
+    TRY(large__get(f, transaction, place->partition, place->table, external->id, external->size,
+                   place->version == ROW_NEWEST, arena, &bytes));
+    *value_out = value_string(place->table->columns[column].type, bytes);
+    return STATUS_OK;
+}
+
 static enum status decode_column(struct fiber *f, struct transaction *transaction,
                                  const struct row_place *place, struct slice row, unsigned column,
                                  struct arena *arena, struct value *value_out) {
@@ -71,11 +82,7 @@ static enum status decode_column(struct fiber *f, struct transaction *transactio
     TRY(row_decode_column(&place->table->row_schema, row, column, value_out, &presence, &external));
     if (__builtin_expect(presence != ROW_EXTERNAL, 1))
         return STATUS_OK;
-    struct slice bytes;
-    TRY(large__get(f, transaction, place->partition, place->table, external.id, external.size,
-                   place->version == ROW_NEWEST, arena, &bytes));
-    *value_out = value_string(place->table->columns[column].type, bytes);
-    return STATUS_OK;
+    return fetch_external(f, transaction, place, column, &external, arena, value_out);
 }
 
 struct value row__address_column(const struct row_place *place, int16_t number) {
@@ -108,5 +115,24 @@ enum status row__all_columns(struct fiber *f, struct transaction *transaction,
         else
             TRY(decode_column(f, transaction, place, row, i, arena, &values[i]));
     }
+    return STATUS_OK;
+}
+
+enum status row__check_columns(struct fiber *f, struct transaction *transaction,
+                               const struct row_place *place, struct slice row, struct arena *arena,
+                               struct value **values_out) {
+    const struct table *table = place->table;
+    struct value *values;
+    struct row_external *externals;
+    TRY(arena__array(arena, table->column_count, sizeof *values, &values));
+    TRY(arena__array(arena, table->column_count, sizeof *externals, &externals));
+    TRY(row_decode_checked(&table->row_schema, row, values, externals));
+    for (unsigned i = 0; i < table->column_count; i++) {
+        if (table->columns[i].dropped)
+            values[i] = value_null(table->columns[i].type);
+        else if (externals[i].size > 0)
+            TRY(fetch_external(f, transaction, place, i, &externals[i], arena, &values[i]));
+    }
+    *values_out = values;
     return STATUS_OK;
 }

@@ -84,6 +84,10 @@ enum status row__columns(struct fiber *f, struct transaction *transaction,
 enum status row__all_columns(struct fiber *f, struct transaction *transaction,
                              const struct row_place *place, struct slice row, struct arena *arena,
                              struct value *values) MUST_USE;
+/* The same of bytes that nobody vouches for (row_check), into an array in `arena`. */
+enum status row__check_columns(struct fiber *f, struct transaction *transaction,
+                               const struct row_place *place, struct slice row, struct arena *arena,
+                               struct value **values_out) MUST_USE;
 
 /* ---- index keys (index_key.c) --------------------------------------------------------- */
 

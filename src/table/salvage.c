@@ -251,10 +251,8 @@ static enum status row_try(struct fiber *f, struct rows_call *call, struct parti
     struct slice stored = parts.row;
     if (row_outside_size(stored) != 0)
         TRY(row__bring_in(f, call->transaction, &place, stored, &call->arena, &stored));
-    TRY(row_check(&table->row_schema, stored));
     struct value *values;
-    TRY(arena__array(&call->arena, table->column_count, sizeof *values, &values));
-    return row__all_columns(f, call->transaction, &place, stored, &call->arena, values);
+    return row__check_columns(f, call->transaction, &place, stored, &call->arena, &values);
 }
 
 static enum status visit_row(struct fiber *f, struct partition *partition,

@@ -2,6 +2,10 @@
  * Checking a table: rows against their format, NOT NULL, their long values and their index entries;
  * index entries and long values against their rows. What another transaction changes meanwhile is
  * no damage: a finding at the snapshot must still be one in the newest version.
+ *
+ * Entries are proven by rows: each row names its entries, by key, and they name it, so no two rows
+ * prove the same one. An index whose entries are as many as the proven ones has no other; only if
+ * they are more (or fewer: some row could not be read) each entry's row is looked up.
  */
 #include "table/catalog_private.h"
 #include "table/scan.h"
@@ -20,6 +24,8 @@ struct table_check {
     void *report_context;
     uint64_t damage;
     struct arena arena;         /* of one row */
+    struct buffer key;          /* of the entry looked for */
+    uint64_t *proven;           /* entries, by position of the index in the table's list */
     uint64_t range, generation; /* of the block over the rows checked last */
     uint64_t told[TOLD_MAX];    /* hashes of messages: a damaged page is told of once */
     size_t told_count;
@@ -77,6 +83,20 @@ static enum status absorb_part(struct table_check *check, enum status status, co
     return STATUS_OK;
 }
 
+static enum status visit_partitions(struct fiber *f, struct table_check *check,
+                                    enum status (*visit)(struct fiber *f,
+                                                         struct partition *partition,
+                                                         void *argument),
+                                    void *argument) {
+    struct store *store = check->context.store;
+    uint64_t partitions = table_partitions(store, check->table);
+    for (unsigned p = 0; p < store_partition_count(store); p++) {
+        if ((partitions >> p & 1) != 0)
+            TRY(partition_call(f, store, p, visit, argument));
+    }
+    return STATUS_OK;
+}
+
 /* ---- rows ------------------------------------------------------------------------------- */
 
 struct entry_check {
@@ -84,6 +104,7 @@ struct entry_check {
     const struct index *index;
     const struct value *row;
     struct row_address address;
+    uint64_t *proven;
 };
 
 /* The row's entry is where it must be and names the row. */
@@ -92,25 +113,22 @@ static enum status entry_here(struct fiber *f, struct partition *partition, void
     struct table_check *check = entry->check;
     struct transaction *transaction = check->context.transaction;
     const struct index *index = entry->index;
-    struct buffer buffer = {0};
     struct index_key key;
     struct slice value;
     bool found = false;
-    enum status status = index__key(index, entry->row, &buffer, &key);
-    if (status == STATUS_OK) {
-        struct slice bytes =
-            index__entry_key(index, &key, entry->address.partition, entry->address.row, &buffer);
-        status =
-            txn_get(f, transaction, partition, index->tree, bytes, &check->arena, &found, &value);
-    }
-    buffer_release(&buffer);
-    TRY(status);
+    buffer_clear(&check->key);
+    TRY(index__key(index, entry->row, &check->key, &key));
+    struct slice bytes =
+        index__entry_key(index, &key, entry->address.partition, entry->address.row, &check->key);
+    TRY(txn_get(f, transaction, partition, index->tree, bytes, &check->arena, &found, &value));
     unsigned named_partition = entry->address.partition;
     struct row_id named = {0};
     if (found)
         TRY(index_value_decode(index, value, &named_partition, &named));
-    if (!found || named.value != entry->address.row.value ||
-        named_partition != entry->address.partition)
+    if (found && named.value == entry->address.row.value &&
+        named_partition == entry->address.partition)
+        ++*entry->proven;
+    else
         finding(check, "index %s of %s: %s for row %llu of partition %u", index->name,
                 check->table->name, found ? "the entry names another row" : "no entry",
                 (unsigned long long)entry->address.row.value, (unsigned)entry->address.partition);
@@ -123,7 +141,7 @@ static enum status check_entries(struct fiber *f, struct table_check *check,
     const struct table *table = check->table;
     struct row_address address = {(uint16_t)partition_number(partition), row};
     for (unsigned i = 0; i < table->index_count; i++) {
-        struct entry_check entry = {check, table->indexes[i], values, address};
+        struct entry_check entry = {check, table->indexes[i], values, address, &check->proven[i]};
         enum status status;
         if (entry.index->local)
             status = entry_here(f, partition, &entry);
@@ -187,10 +205,8 @@ static enum status check_row(struct fiber *f, struct table_check *check,
     stored = parts.row;
     if (row_outside_size(stored) != 0)
         TRY(row__bring_in(f, check->context.transaction, &place, stored, &check->arena, &stored));
-    TRY(row_check(&table->row_schema, stored));
     struct value *values;
-    TRY(arena__array(&check->arena, table->column_count, sizeof *values, &values));
-    TRY(row__all_columns(f, check->context.transaction, &place, stored, &check->arena, values));
+    TRY(row__check_columns(f, check->context.transaction, &place, stored, &check->arena, &values));
     check_values(check, values, partition_number(partition), row);
     return check_entries(f, check, partition, values, row);
 }
@@ -305,7 +321,8 @@ static enum status check_cold_rows(struct fiber *f, struct table_check *check,
 struct owner_check {
     struct table_check *check;
     const struct index *index;
-    struct slice key; /* the columns */
+    struct slice key; /* the whole of it */
+    unsigned partition;
     struct row_id row;
     bool matches;
 };
@@ -327,13 +344,13 @@ static enum status key_matches(struct fiber *f, struct owner_check *owner,
         TRY(row__columns(f, check->context.transaction, &place, stored, &number, 1, &check->arena,
                          &values[number - 1]));
     }
-    struct buffer buffer = {0};
     struct index_key key;
-    enum status status = index__key(owner->index, values, &buffer, &key);
-    if (status == STATUS_OK)
-        owner->matches = slice_equal(slice_of(buffer.data + key.offset, key.size), owner->key);
-    buffer_release(&buffer);
-    return status;
+    buffer_clear(&check->key);
+    TRY(index__key(owner->index, values, &check->key, &key));
+    struct slice whole =
+        index__entry_key(owner->index, &key, owner->partition, owner->row, &check->key);
+    owner->matches = slice_equal(whole, owner->key);
+    return STATUS_OK;
 }
 
 static enum status owner_here(struct fiber *f, struct partition *partition, void *argument) {
@@ -345,29 +362,31 @@ static enum status owner_here(struct fiber *f, struct partition *partition, void
 static enum status check_owner(struct fiber *f, struct table_check *check,
                                struct partition *partition, const struct index *index,
                                struct slice key, struct slice value) {
-    struct owner_check owner = {.check = check, .index = index};
-    unsigned at = partition_number(partition);
-    TRY(index_value_decode(index, value, &at, &owner.row));
-    TRY(index__key_columns(index, key, &owner.key));
-    if (at >= store_partition_count(check->context.store))
-        return error_set(STATUS_INDEX_CORRUPTED, "an entry names partition %u", at);
-    TRY(partition_call(f, check->context.store, at, owner_here, &owner));
+    struct owner_check owner = {
+        .check = check, .index = index, .key = key, .partition = partition_number(partition)};
+    TRY(index_value_decode(index, value, &owner.partition, &owner.row));
+    if (owner.partition >= store_partition_count(check->context.store))
+        return error_set(STATUS_INDEX_CORRUPTED, "an entry names partition %u", owner.partition);
+    TRY(partition_call(f, check->context.store, owner.partition, owner_here, &owner));
     if (!owner.matches)
         finding(check,
                 "index %s of %s: an entry for row %llu of partition %u, which has no such "
                 "key",
-                index->name, check->table->name, (unsigned long long)owner.row.value, at);
+                index->name, check->table->name, (unsigned long long)owner.row.value,
+                owner.partition);
     return STATUS_OK;
 }
 
 struct index_check {
     struct table_check *check;
     const struct index *index;
+    uint64_t count; /* of entries */
+    bool damaged;   /* not all could be counted */
 };
 
 static enum status visit_index_entry(struct fiber *f, struct partition *partition,
                                      const struct txn_entry *entry, void *context) {
-    const struct index_check *call = context;
+    struct index_check *call = context;
     struct table_check *check = call->check;
     arena_reset(&check->arena);
     struct slice key = arena_copy_slice(&check->arena, entry->key);
@@ -376,12 +395,43 @@ static enum status visit_index_entry(struct fiber *f, struct partition *partitio
                   call->index->name, partition_number(partition), (struct row_id){0});
 }
 
-static enum status check_index(struct fiber *f, struct table_check *check,
-                               struct partition *partition, const struct index *index) {
+static enum status visit_index(struct fiber *f, struct partition *partition, void *argument) {
+    struct index_check *call = argument;
     struct txn_range range = {0};
-    struct index_check call = {check, index};
-    return txn_visit(f, check->context.transaction, partition, index->tree, &range,
-                     visit_index_entry, &call);
+    char what[NAME_SIZE_MAX + 8];
+    snprintf(what, sizeof what, "index %s", call->index->name);
+    enum status status = txn_visit(f, call->check->context.transaction, partition,
+                                   call->index->tree, &range, visit_index_entry, call);
+    return absorb_part(call->check, status, what, partition_number(partition));
+}
+
+static enum status count_entry(struct fiber *f, struct partition *partition,
+                               const struct txn_entry *entry, void *context) {
+    struct index_check *call = context;
+    call->count++;
+    return STATUS_OK;
+}
+
+/* Damage is told of by who looks at each entry. */
+static enum status count_entries(struct fiber *f, struct partition *partition, void *argument) {
+    struct index_check *call = argument;
+    struct txn_range range = {0};
+    enum status status = txn_visit(f, call->check->context.transaction, partition,
+                                   call->index->tree, &range, count_entry, call);
+    if (!is_damage(status))
+        return status;
+    call->damaged = true;
+    error_clear();
+    return STATUS_OK;
+}
+
+/* After all rows. */
+static enum status check_index(struct fiber *f, struct table_check *check, unsigned at) {
+    struct index_check call = {.check = check, .index = check->table->indexes[at]};
+    TRY(visit_partitions(f, check, count_entries, &call));
+    if (!call.damaged && call.count == check->proven[at])
+        return STATUS_OK;
+    return visit_partitions(f, check, visit_index, &call);
 }
 
 /* ---- long values ------------------------------------------------------------------------- */
@@ -434,23 +484,19 @@ static enum status check_here(struct fiber *f, struct partition *partition, void
         TRY(absorb_part(check, check_chunks(f, check, partition), "blocks", number));
         TRY(check_cold_rows(f, check, partition));
     }
-    TRY(absorb_part(check, check_pieces(f, check, partition), "long values", number));
-    for (unsigned i = 0; i < check->table->index_count; i++) {
-        char what[NAME_SIZE_MAX + 8];
-        snprintf(what, sizeof what, "index %s", check->table->indexes[i]->name);
-        TRY(absorb_part(check, check_index(f, check, partition, check->table->indexes[i]), what,
-                        number));
-    }
-    return STATUS_OK;
+    return absorb_part(check, check_pieces(f, check, partition), "long values", number);
 }
 
-static enum status check_partitions(struct fiber *f, struct table_check *check) {
-    uint64_t partitions = table_partitions(check->context.store, check->table);
-    for (unsigned p = 0; p < store_partition_count(check->context.store); p++) {
-        if ((partitions >> p & 1) != 0)
-            TRY(partition_call(f, check->context.store, p, check_here, check));
-    }
-    return STATUS_OK;
+static enum status check_all(struct fiber *f, struct table_check *check) {
+    struct arena arena = {0};
+    enum status status =
+        arena__array(&arena, check->table->index_count, sizeof *check->proven, &check->proven);
+    if (status == STATUS_OK)
+        status = visit_partitions(f, check, check_here, check);
+    for (unsigned i = 0; i < check->table->index_count && status == STATUS_OK; i++)
+        status = check_index(f, check, i);
+    arena_release(&arena);
+    return status;
 }
 
 enum status table_check(struct fiber *f, struct catalog *catalog, const struct table *table,
@@ -472,8 +518,9 @@ enum status table_check(struct fiber *f, struct catalog *catalog, const struct t
     check.context.arena = &check.arena;
     enum status status = transaction_statement_begin(f, transaction, (struct commit_number){0});
     if (status == STATUS_OK)
-        status = check_partitions(f, &check);
+        status = check_all(f, &check);
     arena_release(&check.arena);
+    buffer_release(&check.key);
     transaction_rollback(f, transaction);
     *damage_out = check.damage;
     return status;

@@ -393,39 +393,77 @@ enum status row_stored_columns(const struct row_schema *schema, struct slice row
     return STATUS_OK;
 }
 
-enum status row_check(const struct row_schema *schema, struct slice row) {
-    struct row_parts parts;
-    TRY(row__open(schema, row, &parts));
-    bool any_null = false, any_external = false;
-    size_t used = 0;
-    for (uint32_t i = 0; i < (parts.columns + 7) / 8 * 8; i++) {
-        bool null = (row.data[ROW_HEADER_SIZE + i / 8] >> i % 8 & 1) != 0;
-        any_null |= null;
-        if (null && i >= parts.columns)
-            return corrupted("a null bit beyond the last column");
-        if (i >= parts.columns)
-            continue;
-        struct value value;
-        enum row_presence presence;
-        struct row_external external;
-        TRY(decode_column(schema, &parts, i, &value, &presence, &external));
-        any_external |= presence == ROW_EXTERNAL;
-        if (row_column_is_fixed(schema, i))
-            continue;
-        struct slice bytes;
-        bool is_external;
-        TRY(row__variable(&parts, schema->variable_index[i], &bytes, &is_external));
-        if (null && bytes.size > 0)
-            return corrupted("a null with bytes");
-        used += bytes.size;
-    }
-    if (used != parts.variable_size)
+/* A stored column by the rules; a null of variable size has no bytes. */
+static enum status check_column(const struct row_schema *schema, const struct row_parts *parts,
+                                uint32_t column, struct value *value_out,
+                                enum row_presence *presence_out,
+                                struct row_external *external_out) {
+    TRY(decode_column(schema, parts, column, value_out, presence_out, external_out));
+    if (*presence_out != ROW_NULL || row_column_is_fixed(schema, column))
+        return STATUS_OK;
+    struct slice bytes;
+    bool external;
+    TRY(row__variable(parts, schema->variable_index[column], &bytes, &external));
+    return bytes.size == 0 ? STATUS_OK : corrupted("a null with bytes");
+}
+
+/* Where the last variable column ends is how much they all have: each begins at the end of the one
+   before. */
+static enum status variable_bytes(const struct row_schema *schema, const struct row_parts *parts,
+                                  size_t *size_out) {
+    uint32_t count = schema->variable_count[parts->columns];
+    struct slice bytes;
+    bool external;
+    *size_out = 0;
+    if (count == 0)
+        return STATUS_OK;
+    TRY(row__variable(parts, count - 1, &bytes, &external));
+    *size_out = (size_t)(bytes.data - parts->row) + bytes.size - parts->bytes;
+    return STATUS_OK;
+}
+
+static enum status check_whole(const struct row_schema *schema, const struct row_parts *parts,
+                               bool any_null, bool any_external) {
+    size_t used;
+    TRY(variable_bytes(schema, parts, &used));
+    if (used != parts->variable_size)
         return corrupted("bytes beyond the last column");
-    if (any_null != ((parts.flags & ROW_FLAG_NULLS) != 0))
+    if (any_null != ((parts->flags & ROW_FLAG_NULLS) != 0))
         return corrupted("the null flag does not match the nulls");
-    if (any_external != ((parts.flags & ROW_FLAG_EXTERNAL) != 0))
+    if (any_external != ((parts->flags & ROW_FLAG_EXTERNAL) != 0))
         return corrupted("the flag of references does not match them");
-    if ((used >= ROW_NARROW_LIMIT) != ((parts.flags & ROW_FLAG_WIDE) != 0))
+    if ((used >= ROW_NARROW_LIMIT) != ((parts->flags & ROW_FLAG_WIDE) != 0))
         return corrupted("ends of the wrong width");
     return STATUS_OK;
+}
+
+enum status row_decode_checked(const struct row_schema *schema, struct slice row,
+                               struct value *values_out, struct row_external *externals_out) {
+    struct row_parts parts;
+    TRY(row__open(schema, row, &parts));
+    uint32_t stored = parts.columns, wanted = values_out != NULL ? schema->column_count : stored;
+    if (stored % 8 != 0 && row.data[ROW_HEADER_SIZE + stored / 8] >> stored % 8 != 0)
+        return corrupted("a null bit beyond the last column");
+    bool any_null = false, any_external = false;
+    for (uint32_t i = 0; i < wanted; i++) {
+        struct value value;
+        enum row_presence presence;
+        struct row_external external = {0};
+        if (i < stored) {
+            TRY(check_column(schema, &parts, i, &value, &presence, &external));
+            any_null |= presence == ROW_NULL;
+            any_external |= presence == ROW_EXTERNAL;
+        } else {
+            TRY(decode_column(schema, &parts, i, &value, &presence, &external));
+        }
+        if (values_out == NULL)
+            continue;
+        values_out[i] = presence == ROW_EXTERNAL ? value_null(schema->columns[i].type) : value;
+        externals_out[i] = external;
+    }
+    return check_whole(schema, &parts, any_null, any_external);
+}
+
+enum status row_check(const struct row_schema *schema, struct slice row) {
+    return row_decode_checked(schema, row, NULL, NULL);
 }

@@ -123,5 +123,9 @@ enum status row_stored_columns(const struct row_schema *schema, struct slice row
                                uint32_t *count_out) MUST_USE;
 /* Every rule of the format; names the first broken one. */
 enum status row_check(const struct row_schema *schema, struct slice row) MUST_USE;
+/* The same, and what row_decode gives on the way. */
+enum status row_decode_checked(const struct row_schema *schema, struct slice row,
+                               struct value *values_out, struct row_external *externals_out)
+    MUST_USE;
 
 #endif
