@@ -98,13 +98,14 @@ enum status draft_symbols(const struct column_input *input, struct column_draft 
         input->string_bytes > (size_t)8 * COLUMN_CHUNK_SIZE_MAX)
         return STATUS_OK;
     struct symbols *symbols = ARENA_NEW(input->arena, struct symbols);
-    struct symbol_matcher *matcher = arena_alloc_zeroed(input->arena, sizeof *matcher);
+    struct symbol_matcher *matcher = arena_alloc(input->arena, sizeof *matcher);
     int64_t *sizes = arena_alloc(input->arena, input->rows * sizeof *sizes);
     uint8_t *bytes = arena_alloc(input->arena, 2 * input->string_bytes + 1);
     uint8_t *table = arena_alloc(input->arena, 1 + SYMBOLS_MAX * 9);
     if (matcher == NULL || sizes == NULL || bytes == NULL)
         return out_of_memory();
     TRY(train(input, symbols));
+    matcher_empty(matcher);
     matcher_init(matcher, symbols);
     matcher_finish(matcher);
     size_t at = 0;

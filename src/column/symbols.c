@@ -14,6 +14,10 @@ static uint64_t front_of(const uint8_t *text, size_t size) {
     return word;
 }
 
+void matcher_empty(struct symbol_matcher *matcher) {
+    memset(matcher, 0, offsetof(struct symbol_matcher, shorts)); /* matcher_finish makes those */
+}
+
 void matcher_init(struct symbol_matcher *matcher, const struct symbols *symbols) {
     matcher->symbols = symbols;
     for (uint32_t i = 0; i < symbols->count; i++) {
@@ -53,11 +57,17 @@ int matcher_find(const struct symbol_matcher *matcher, const uint8_t *text, size
 }
 
 void matcher_finish(struct symbol_matcher *matcher) {
-    for (uint32_t two = 0; two < 65536; two++) {
-        uint16_t pair = matcher->pairs[two], one = matcher->single[two & 0xFF];
-        matcher->shorts[two] = (uint16_t)(pair != 0  ? (pair - 1) | 2 << 8
-                                          : one != 0 ? (one - 1) | 1 << 8
-                                                     : SYMBOL_ESCAPE | 1 << 8);
+    const struct symbols *symbols = matcher->symbols;
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint16_t one = matcher->single[byte];
+        matcher->shorts[byte] = (uint16_t)((one != 0 ? one - 1 : SYMBOL_ESCAPE) | 1 << 8);
+    }
+    for (uint32_t second = 1; second < 256; second++)
+        memcpy(&matcher->shorts[second << 8], matcher->shorts, 256 * sizeof *matcher->shorts);
+    for (uint32_t i = 0; i < symbols->count; i++) {
+        uint16_t two = (uint16_t)symbols->words[i];
+        if (symbols->sizes[i] == 2)
+            matcher->shorts[two] = (uint16_t)((matcher->pairs[two] - 1) | 2 << 8);
     }
     for (uint32_t i = 0; i < MATCHER_SLOTS; i++)
         if (matcher->slots[i].code == 0)

@@ -45,6 +45,8 @@ static inline uint32_t matcher_slot(uint64_t word) {
     return ((uint32_t)word & 0xFFFFFF) * 2654435761u >> 21;
 }
 
+/* A matcher without symbols, out of memory that may hold anything. */
+void matcher_empty(struct symbol_matcher *matcher);
 void matcher_init(struct symbol_matcher *matcher, const struct symbols *symbols);
 /* Forget the symbols (which must not have changed since), to be initialised again. */
 void matcher_clear(struct symbol_matcher *matcher);

@@ -145,7 +145,7 @@ enum status symbols_train(const struct slice *sample, uint32_t count, struct col
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     *symbols = (struct symbols){0};
     training->symbols = symbols;
-    memset(&training->matcher, 0, sizeof training->matcher);
+    matcher_empty(&training->matcher);
     matcher_init(&training->matcher, symbols);
     for (uint32_t round = 1; round <= ROUNDS; round++) {
         memset(training->uses, 0, sizeof training->uses);

@@ -52,13 +52,14 @@ static void spare_name_add(struct journal *journal, const char *name) {
 /* Writing real zeros matters: a block that was only allocated costs a journal commit of the file
    system at its first write. */
 static enum status write_zeros(struct fiber *f, struct file *file, uint64_t size) {
-    uint8_t *zeros = memory_alloc_aligned(FILE_DIRECT_ALIGNMENT, ZERO_CHUNK);
+    size_t chunk_max = size < ZERO_CHUNK ? (size_t)size : ZERO_CHUNK;
+    uint8_t *zeros = memory_alloc_aligned(FILE_DIRECT_ALIGNMENT, chunk_max);
     if (zeros == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    memset(zeros, 0, ZERO_CHUNK);
+    memset(zeros, 0, chunk_max);
     enum status status = file_allocate(f, file, size);
-    for (uint64_t at = 0; status == STATUS_OK && at < size; at += ZERO_CHUNK) {
-        size_t chunk = size - at < ZERO_CHUNK ? (size_t)(size - at) : ZERO_CHUNK;
+    for (uint64_t at = 0; status == STATUS_OK && at < size; at += chunk_max) {
+        size_t chunk = size - at < chunk_max ? (size_t)(size - at) : chunk_max;
         status = file_write(f, file, zeros, chunk, at, FILE_WRITE_PLAIN);
     }
     memory_free(zeros);

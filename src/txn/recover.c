@@ -44,8 +44,8 @@ struct recovery {
     void *wanted_context;
     unsigned partition;
     struct tree_id tree;
-    uint8_t carry[COMMIT_ITEM_SIZE_MAX + VARINT_SIZE_MAX];
     size_t carry_size;
+    uint8_t carry[COMMIT_ITEM_SIZE_MAX + VARINT_SIZE_MAX]; /* last: not zeroed */
 };
 
 static enum status malformed(const struct recovery *recovery) {
@@ -269,6 +269,14 @@ static void journal_give_up(struct fiber *f, struct store *store) {
     *error_current() = kept;
 }
 
+/* NULL: no memory. */
+static struct recovery *recovery_create(void) {
+    struct recovery *recovery = memory_alloc(sizeof *recovery);
+    if (recovery != NULL)
+        memset(recovery, 0, offsetof(struct recovery, carry));
+    return recovery;
+}
+
 static void recovery_free(struct recovery *recovery) {
     for (unsigned i = 0; i < recovery->store->partition_count; i++) {
         arena_release(&recovery->batches[i].arena);
@@ -288,7 +296,7 @@ static uint64_t least_applied(const struct recovery *recovery) {
 enum status recover__salvage(struct fiber *f, struct store *store,
                              const struct salvage_journal *source,
                              struct journal_salvage *salvage_out) {
-    struct recovery *recovery = memory_alloc_zeroed(1, sizeof *recovery);
+    struct recovery *recovery = recovery_create();
     if (recovery == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     recovery->store = store;
@@ -338,7 +346,7 @@ static enum status journal_unneeded(struct fiber *f, struct store *store,
 
 enum status recover__journal(struct fiber *f, struct store *store,
                              const struct store_options *options) {
-    struct recovery *recovery = memory_alloc_zeroed(1, sizeof *recovery);
+    struct recovery *recovery = recovery_create();
     if (recovery == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     recovery->store = store;
