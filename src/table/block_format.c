@@ -65,7 +65,7 @@ static bool rows_plausible(const struct block_header *header) {
         return header->rows <= BLOCK_ROWS_MAX && header->first <= BLOCK_ROWS_MAX - header->rows;
     uint32_t count = 0;
     for (unsigned i = 0; i < BLOCK_BITMAP_SIZE; i += 8)
-        count += (uint32_t)__builtin_popcountll(get_le64(header->bitmap + i));
+        count += block_word_rows(get_le64(header->bitmap + i));
     return header->first == 0 && count == header->rows;
 }
 
@@ -129,7 +129,7 @@ bool block_position(const struct block_header *header, uint32_t place, uint32_t 
         return false;
     uint32_t count = 0, word = place / 64;
     for (uint32_t i = 0; i < word; i++)
-        count += (uint32_t)__builtin_popcountll(get_le64(header->bitmap + i * 8));
+        count += block_word_rows(get_le64(header->bitmap + i * 8));
     uint64_t below = (1ull << (place % 64)) - 1;
     *position_out =
         count + (uint32_t)__builtin_popcountll(get_le64(header->bitmap + word * 8) & below);

@@ -108,6 +108,11 @@ void block_column_decode(const struct block_header *header, unsigned at,
 /* False: the block does not have the column. */
 bool block_column_find(const struct block_header *header, int number,
                        struct block_column *column_out);
+/* Rows in 64 places of the bitmap. Most words are empty or full, and counting bits is a call on
+   processors that may lack the instruction. */
+static inline uint32_t block_word_rows(uint64_t word) {
+    return word == 0 ? 0 : word == UINT64_MAX ? 64 : (uint32_t)__builtin_popcountll(word);
+}
 /* Which of the block's rows lies at this place of the range; false: none. */
 bool block_position(const struct block_header *header, uint32_t place, uint32_t *position_out);
 

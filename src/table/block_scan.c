@@ -153,7 +153,7 @@ static bool mask_begin(struct block_scan *scan) {
         uint32_t rank = 0;
         for (uint32_t word = 0; word < BLOCK_WORDS && scan->ranks != NULL; word++) {
             scan->ranks[word] = rank;
-            rank += (uint32_t)__builtin_popcountll(get_le64(bitmap + word * 8));
+            rank += block_word_rows(get_le64(bitmap + word * 8));
         }
     }
     if (mask == NULL || (bitmap != NULL && scan->ranks == NULL))
@@ -418,7 +418,7 @@ void block_scan_row_ids(const struct block_scan *scan, uint32_t first, uint32_t 
     uint32_t seen = 0, filled = 0;
     for (uint32_t word = 0; word < BLOCK_ROWS_MAX / 64 && filled < count; word++) {
         uint64_t bits = get_le64(header->bitmap + word * 8);
-        uint32_t here = (uint32_t)__builtin_popcountll(bits);
+        uint32_t here = block_word_rows(bits);
         if (seen + here <= first) {
             seen += here;
             continue;
