@@ -61,6 +61,10 @@ struct block_scan_column {
 struct block_scan_test {
     uint32_t column; /* position among the columns */
     struct column_test test;
+    /* NULL: the test is always the same. Else it is a copy of `seen`, the threshold's at the last
+       look; NULL: it had none. */
+    const struct table_scan_threshold *threshold;
+    const struct column_test *seen;
     struct column_filter filter;
     bool bound; /* to the open piece */
 };

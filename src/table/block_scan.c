@@ -8,6 +8,8 @@
  * other column is looked at; filters see the values of their column that the tests have left, and
  * the columns that remain are decoded for the rows that remain.
  */
+#include <stdatomic.h>
+
 #include "table/block.h"
 
 enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t lower) {
@@ -239,6 +241,20 @@ static enum column_verdict test_verdict(const struct block_scan_test *test, uint
     return column_filter_zone(&test->filter, first / COLUMN_ZONE_ROWS);
 }
 
+/* Take over the threshold's test if it has become another; false: there is none yet. */
+static bool threshold_look(struct block_scan_test *test) {
+    if (test->threshold == NULL)
+        return true;
+    const struct column_test *now =
+        atomic_load_explicit(&test->threshold->test, memory_order_acquire);
+    if (now != test->seen) {
+        test->seen = now;
+        test->test = *now;
+        test->bound = false;
+    }
+    return now != NULL;
+}
+
 /* Have the test's piece open and the test bound to it. A column that the block lacks: tests on it
    are left to the caller. */
 static enum status test_begin(struct fiber *f, struct block_scan *scan,
@@ -246,9 +262,11 @@ static enum status test_begin(struct fiber *f, struct block_scan *scan,
                               enum column_verdict *verdict_out) {
     struct block_scan_column *column = &scan->columns[test->column];
     *verdict_out = COLUMN_ALL;
-    if (column->missing)
+    if (column->missing || !threshold_look(test))
         return STATUS_OK;
     TRY(column_open_at(f, scan, column, rows->first));
+    if (test->threshold != NULL && test->threshold->keeps_nulls && column->reader.nulls > 0)
+        return STATUS_OK;
     if (!test->bound)
         TRY(column_filter_bind(&column->reader, &test->test, &column->arena, &test->filter));
     test->bound = true;

@@ -130,14 +130,18 @@ static enum status blocks_prepare(struct table_scan *scan,
     blocks->transaction = scan->context.transaction;
     blocks->partition = scan->partition;
     blocks->table = scan->table;
-    size_t count = scan->decoded_count + options->test_count;
+    size_t test_count = options->test_count + 1, count = scan->decoded_count + test_count;
     TRY(arena__array(&scan->arena, count, sizeof *blocks->columns, &blocks->columns));
-    TRY(arena__array(&scan->arena, options->test_count, sizeof *blocks->tests, &blocks->tests));
+    TRY(arena__array(&scan->arena, test_count, sizeof *blocks->tests, &blocks->tests));
     TRY(arena__array(&scan->arena, VECTOR_SIZE, sizeof *scan->selection, &scan->selection));
     if (scan->address.data != NULL)
         TRY(arena__array(&scan->arena, VECTOR_SIZE, sizeof *scan->row_ids, &scan->row_ids));
     for (uint32_t i = 0; i < scan->decoded_count; i++)
         blocks->columns[blocks->column_count++].number = (int16_t)(scan->decoded_columns[i] + 1);
+    if (options->threshold != NULL) /* first: little passes it when it is known */
+        blocks->tests[blocks->test_count++] = (struct block_scan_test){
+            .column = block_column_of(blocks, options->threshold->column_number),
+            .threshold = options->threshold};
     for (size_t i = 0; i < options->test_count; i++) {
         const struct table_scan_test *test = &options->tests[i];
         struct type type = scan->table->columns[test->column_number - 1].type;
@@ -360,6 +364,7 @@ static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t 
     TRY(txn_cursor_next_run(f, scan->cursor, scan->entries, count_max, &leaf, &count));
     if (count == 0)
         return hot_rows_end(f, scan);
+    scan__hot_threshold_look(scan);
     if (leaf.page != NULL) {
         bool done;
         TRY(scan__leaf_portion(scan, &leaf, &done));

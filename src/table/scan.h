@@ -22,6 +22,7 @@ enum scan_phase { SCAN_BETWEEN, SCAN_OVER, SCAN_BLOCK };
 /* A test of a hot row, on its bytes. */
 struct hot_test {
     uint16_t column; /* counted from 0 */
+    bool is_off;     /* the threshold's, as long as it has none that could be made here */
     int64_t low, high;
     struct vector values; /* of one portion */
 };
@@ -63,6 +64,8 @@ struct table_scan {
     struct row_id *row_ids; /* VECTOR_SIZE; for addresses of a block's rows */
     struct hot_test *hot_tests;
     size_t hot_test_count;
+    const struct table_scan_threshold *threshold; /* of the last of them; NULL: none has one */
+    const struct column_test *threshold_seen;
     uint64_t beside_count; /* hot rows found in columns beside their leaves */
     /* columns beside leaves */
     uint16_t *leaf_wanted; /* of the tests, then the decoded ones; NULL: not asked for */
@@ -94,6 +97,8 @@ enum status scan__decode(struct fiber *f, struct table_scan *scan, uint32_t coun
 /* Before a scan by row id begins: those of the options' tests that can be made on hot rows. */
 enum status scan__hot_tests_prepare(struct table_scan *scan,
                                     const struct table_scan_options *options) MUST_USE;
+/* Before rows are tested: the threshold's test as it is now. */
+void scan__hot_threshold_look(struct table_scan *scan);
 /* Drop those of row_bytes[0 .. *count) that fail a test, with their addresses. No row is outside.
  */
 enum status scan__hot_tests_run(struct table_scan *scan, size_t *count) MUST_USE;

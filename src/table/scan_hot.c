@@ -3,6 +3,8 @@
  * after the other, and rows that fail are left out. Only tests that are a range of numbers are made
  * here; the others are the caller's, as all of them are once more.
  */
+#include <stdatomic.h>
+
 #include "table/scan.h"
 
 /* The test that the column has already. */
@@ -15,7 +17,9 @@ static struct hot_test *test_of(struct table_scan *scan, uint16_t column) {
 
 enum status scan__hot_tests_prepare(struct table_scan *scan,
                                     const struct table_scan_options *options) {
-    TRY(arena__array(&scan->arena, options->test_count, sizeof *scan->hot_tests, &scan->hot_tests));
+    const struct table_scan_threshold *threshold = options->threshold;
+    TRY(arena__array(&scan->arena, options->test_count + 1, sizeof *scan->hot_tests,
+                     &scan->hot_tests));
     for (size_t i = 0; i < options->test_count; i++) {
         uint16_t column = (uint16_t)(options->tests[i].column_number - 1);
         struct type type = scan->table->columns[column].type;
@@ -31,7 +35,30 @@ enum status scan__hot_tests_prepare(struct table_scan *scan,
         vector_init(&test.values, type, &scan->arena);
         scan->hot_tests[scan->hot_test_count++] = test;
     }
+    if (threshold != NULL) {
+        const struct column *column = &scan->table->columns[threshold->column_number - 1];
+        if (!threshold->keeps_nulls || column->not_null) {
+            struct hot_test test = {.column = (uint16_t)(threshold->column_number - 1),
+                                    .is_off = true};
+            vector_init(&test.values, column->type, &scan->arena);
+            scan->hot_tests[scan->hot_test_count++] = test;
+            scan->threshold = threshold;
+        }
+    }
     return arena_status(&scan->arena);
+}
+
+void scan__hot_threshold_look(struct table_scan *scan) {
+    if (scan->threshold == NULL)
+        return;
+    const struct column_test *now =
+        atomic_load_explicit(&scan->threshold->test, memory_order_acquire);
+    if (now == scan->threshold_seen)
+        return;
+    struct hot_test *test = &scan->hot_tests[scan->hot_test_count - 1];
+    scan->threshold_seen = now;
+    test->is_off =
+        !column_test_range(scan->table->columns[test->column].type, now, &test->low, &test->high);
 }
 
 /* Keep the rows whose number is in the range: no branch, for it could not be foretold. */
@@ -66,6 +93,8 @@ static size_t keep_passing(struct table_scan *scan, const struct hot_test *test,
 enum status scan__hot_tests_run(struct table_scan *scan, size_t *count) {
     for (size_t i = 0; i<scan->hot_test_count && * count> 0; i++) {
         struct hot_test *test = &scan->hot_tests[i];
+        if (test->is_off)
+            continue;
         struct row_decode_options options = {
             .columns = &test->column, .column_count = 1, .arena = &scan->rows};
         vector_reset(&test->values);

@@ -95,7 +95,7 @@ static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_co
         const struct hot_test *test = &scan->hot_tests[i];
         const struct leaf_column *column =
             leaf_columns_find(columns, test->column, &scan->leaf_guesses[i]);
-        if (column->form != LEAF_NUMBER)
+        if (column->form != LEAF_NUMBER || test->is_off)
             continue;
         *count = keep_passing(columns, column, test, rows, *count, scan->leaf_rows);
         rows = scan->leaf_rows;

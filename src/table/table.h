@@ -132,6 +132,14 @@ struct table_scan_filter {
     uint32_t (*run)(void *context, const struct vector *vector, const uint16_t *rows,
                     uint32_t count, uint16_t *out);
 };
+/* What a reader that wants the first n rows in some order knows of the nth while the scan runs: a
+   test that later rows must pass, or they will be dropped. It becomes stricter from time to time,
+   set by whoever; each test that was set stays valid, with its values, while the scan runs. */
+struct table_scan_threshold {
+    int16_t column_number;
+    bool keeps_nulls; /* the test is not about rows where the column is null: they stay */
+    _Atomic(const struct column_test *) test; /* NULL: none yet */
+};
 struct table_scan_options {
     const int16_t *column_numbers;
     size_t column_count;
@@ -144,6 +152,9 @@ struct table_scan_options {
     /* Without an index: run one after the other over what the tests have left. */
     const struct table_scan_filter *filters;
     size_t filter_count;
+    /* Without an index: NULL, or looked at again and again. As with tests, rows that fail may still
+       come out. */
+    const struct table_scan_threshold *threshold;
     /* Index scan when `index` is set: equality on the first equal_count columns, then an optional
        range on the next one. Bounds are values of the columns' types, none null. */
     const struct index *index;
