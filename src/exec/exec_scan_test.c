@@ -5,6 +5,7 @@
 
 #include "column/column_filter.h"
 #include "exec/exec_join_filter.h"
+#include "exec/exec_threshold.h"
 
 /* Values that are there before the scan begins, at no risk of an error. */
 static bool is_known(const struct expression *expression) {
@@ -159,8 +160,10 @@ enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
     const struct expression *index_condition =
         node->scan.index != NULL ? node->scan.index_condition : NULL;
     options->test_count = options->filter_count = 0;
+    options->threshold = NULL;
     if (options->index != NULL)
         return STATUS_OK;
+    options->threshold = exec__threshold_of_scan(local->execution, node);
     uint32_t conditions = conjuncts(filter, NULL) + conjuncts(index_condition, NULL);
     uint32_t lent = exec__scan_filter_count(local->execution, node);
     struct table_scan_test *tests = arena_alloc(arena, (conditions + lent + 1) * sizeof *tests);

@@ -2,17 +2,21 @@
  * SORT: rows are copied as they come, with their keys; at the end of the input the keys are sorted
  * and rows are handed out in that order.
  *
- * Top-n (a small LIMIT above): whenever n rows and as many again as a batch or two have gathered,
+ * Top-n (a small LIMIT above): whenever n rows and somewhat more than as many again have gathered,
  * they are sorted and all but the first n are dropped; from then on rows beyond the nth key are
- * not even copied.
+ * not even copied, and the scan below is told what is still wanted (exec_threshold.h). Cores sort
+ * their shares side by side; the first n of each are sorted once more.
  */
 #include "exec/exec_sort.h"
 
 #include <string.h>
 
+#include "exec/exec_parallel.h"
+#include "exec/exec_threshold.h"
+
 /* ---- the operator ------------------------------------------------------------------------ */
 
-enum { TOP_N_MAX = 10000 };
+enum { TOP_N_MAX = 10000, SPARE_ROWS = 256 };
 
 struct sort_operator {
     struct operator_state base;
@@ -27,7 +31,19 @@ struct sort_operator {
     uint64_t wanted; /* top-n: rows needed; UINT64_MAX: all */
     struct sort_entry threshold;
     bool has_threshold;
+    struct threshold *lent; /* to the scan below; NULL: it can use none */
+    struct arena lent_arena;
 };
+
+/* The nth row is known: tell the scan. It is the last of the rows kept. */
+static enum status lend_threshold(struct sort_operator *self, uint64_t row) {
+    if (self->lent == NULL)
+        return STATUS_OK;
+    const struct batch *batch = exec__store_batch(&self->sorter.rows, row);
+    uint32_t column = self->base.node->sort.keys[0].expression->index;
+    struct value value = vector_get(&batch->vectors[column], (uint32_t)(row % VECTOR_SIZE));
+    return exec__threshold_set(self->lent, &value, &self->lent_arena);
+}
 
 /* Keep the first `wanted` rows only. */
 static enum status shrink(struct fiber *f, struct sort_operator *self) {
@@ -60,6 +76,7 @@ out:
     if (status == STATUS_OK && count > 0 && count == self->wanted) {
         self->threshold = sorter->entries.entries[count - 1];
         self->has_threshold = true;
+        status = lend_threshold(self, count - 1);
     }
     return status;
 }
@@ -69,7 +86,7 @@ static bool should_shrink(const struct sort_operator *self) {
     const struct sorter *sorter = &self->sorter;
     uint64_t rows = sorter->rows.row_count, limit = self->base.execution->environment.memory_max;
     return self->wanted != UINT64_MAX && !sorter->spilled && rows > self->wanted &&
-           (rows >= 2 * self->wanted + 2 * VECTOR_SIZE || sorter_bytes(sorter) > limit / 2);
+           (rows >= 2 * self->wanted + SPARE_ROWS || sorter_bytes(sorter) > limit / 2);
 }
 
 static NOINLINE enum status take_batch(struct fiber *f, struct sort_operator *self,
@@ -101,12 +118,7 @@ static NOINLINE enum status take_batch(struct fiber *f, struct sort_operator *se
     return should_shrink(self) ? shrink(f, self) : STATUS_OK;
 }
 
-static enum status take_all(struct fiber *f, struct sort_operator *self) {
-    const struct plan_node *node = self->base.node;
-    uint64_t limit, offset;
-    TRY(exec__row_limit(f, &self->base, node->sort.limit, false, UINT64_MAX, &limit));
-    TRY(exec__row_limit(f, &self->base, node->sort.offset, true, 0, &offset));
-    self->wanted = limit <= TOP_N_MAX && offset <= TOP_N_MAX ? limit + offset : UINT64_MAX;
+static enum status take_input(struct fiber *f, struct sort_operator *self) {
     while (self->wanted > 0) {
         struct batch *input;
         TRY(exec__next(f, self->base.left, &input));
@@ -115,6 +127,68 @@ static enum status take_all(struct fiber *f, struct sort_operator *self) {
         TRY(take_batch(f, self, input));
         arena_reset(&self->base.scratch);
     }
+    return STATUS_OK;
+}
+
+/* ---- top-n by many cores ----------------------------------------------------------------- */
+
+static enum status sort_share(struct fiber *f, struct parallel_worker *worker) {
+    struct sort_operator *self = (struct sort_operator *)worker->root;
+    self->wanted = ((const struct sort_operator *)worker->parallel->argument)->wanted;
+    TRY(take_input(f, self));
+    return sorter_finish(f, &self->sorter);
+}
+
+/* What is left of a worker's share is sorted with the others'. */
+static enum status take_share(struct fiber *f, struct sort_operator *self,
+                              struct sort_operator *from) {
+    for (uint64_t left = self->wanted; left > 0;) {
+        struct batch *batch;
+        TRY(sorter_next(f, &from->sorter, &batch, NULL));
+        if (batch == NULL)
+            break;
+        struct batch first = *batch;
+        if (first.selected_count > left)
+            first.selected_count = (uint32_t)left;
+        left -= first.selected_count;
+        TRY(take_batch(f, self, &first));
+        arena_reset(&self->base.scratch);
+    }
+    return STATUS_OK;
+}
+
+static enum status take_by_many(struct fiber *f, struct sort_operator *self, bool *done_out) {
+    struct parallel parallel;
+    *done_out = false;
+    if (self->wanted == UINT64_MAX || self->wanted == 0)
+        return STATUS_OK;
+    for (uint32_t k = 0; k < self->base.node->sort.key_count; k++)
+        if (!exec__is_independent(self->base.node->sort.keys[k].expression))
+            return STATUS_OK;
+    TRY(exec__parallel_pays(f, &self->base, self->base.left, false, &parallel, done_out));
+    if (!*done_out)
+        return STATUS_OK;
+    enum status status = exec__parallel_run(f, &parallel, self->base.node, sort_share, self);
+    if (self->lent != NULL)
+        exec__threshold_clear(self->lent); /* its tests are the workers' */
+    for (unsigned w = 0; w < parallel.worker_count && status == STATUS_OK; w++)
+        status = take_share(f, self, (struct sort_operator *)parallel.workers[w].root);
+    exec__parallel_end(f, &parallel, self->base.node->id);
+    return status;
+}
+
+/* ---- all --------------------------------------------------------------------------------- */
+
+static enum status take_all(struct fiber *f, struct sort_operator *self) {
+    const struct plan_node *node = self->base.node;
+    uint64_t limit, offset;
+    bool done;
+    TRY(exec__row_limit(f, &self->base, node->sort.limit, false, UINT64_MAX, &limit));
+    TRY(exec__row_limit(f, &self->base, node->sort.offset, true, 0, &offset));
+    self->wanted = limit <= TOP_N_MAX && offset <= TOP_N_MAX ? limit + offset : UINT64_MAX;
+    TRY(take_by_many(f, self, &done));
+    if (!done)
+        TRY(take_input(f, self));
     TRY(sorter_finish(f, &self->sorter));
     exec__note_memory(&self->base, self->sorter.bytes_max);
     exec__count_spilled(&self->base, self->sorter.spilled_bytes);
@@ -136,8 +210,13 @@ static void sort_forget(struct fiber *f, struct sort_operator *self) {
 }
 
 static enum status sort_reset(struct fiber *f, struct operator_state *base) {
-    sort_forget(f, (struct sort_operator *)base);
-    return exec__reset(f, base->left);
+    struct sort_operator *self = (struct sort_operator *)base;
+    sort_forget(f, self);
+    TRY(exec__reset(f, base->left)); /* the scan looks at the threshold no more */
+    if (self->lent != NULL)
+        exec__threshold_clear(self->lent);
+    arena_release(&self->lent_arena);
+    return STATUS_OK;
 }
 
 static void sort_close(struct fiber *f, struct operator_state *base) {
@@ -145,6 +224,7 @@ static void sort_close(struct fiber *f, struct operator_state *base) {
     if (self->types != NULL) /* opened */
         sort_forget(f, self);
     buffer_release(&self->buffer);
+    arena_release(&self->lent_arena);
 }
 
 enum status exec__open_sort(struct fiber *f, struct execution *execution,
@@ -169,6 +249,7 @@ enum status exec__open_sort(struct fiber *f, struct execution *execution,
                              &self->columns[k]));
         self->vector_pointers[k] = &self->vectors[k];
     }
+    TRY(exec__threshold_open(execution, node, &self->lent));
     TRY(exec__node_types(execution, node, &self->types));
     return sorter_init(&self->sorter, execution, self->types, node->column_count);
 }

@@ -51,6 +51,7 @@ struct execution {
     struct cte_run *ctes;             /* plan->cte_count */
     struct operator_state *input;     /* of a plan with an INPUT node */
     struct join_filter *join_filters; /* of tables that are built (exec_join_filter.h) */
+    struct threshold *thresholds;     /* of top-n sorts (exec_threshold.h) */
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
     struct drive_use *drives;         /* stores in use (exec_drive.h) */
     uint64_t row_count;
