@@ -4,6 +4,8 @@
  * A literal is replaced only where its meaning cannot depend on its being a literal: directly
  * after one of = <> < > <= >=, after a + that follows a name, or, in VALUES lists, after ( or , ;
  * and directly before the end, a closing parenthesis, a comma of VALUES, or AND / OR / WHERE.
+ * Behind ON CONFLICT of an INSERT with VALUES literals stay as they are: an index is matched with
+ * the expressions there.
  * Anything else that looks unusual (quotes with escapes, dollar quotes, parameters, comments,
  * several statements) makes the text stay as it is. Text with a select list of constants, GROUP BY,
  * ORDER BY, LIMIT or a cast after the literal is untouched there because the literal's neighbours
@@ -150,7 +152,8 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
     struct token token = next_token(&cursor);
     if (!starts_plain(&token))
         return false;
-    bool values = false, closed = false, frozen = false;
+    const bool insert = word_is(&token, "insert");
+    bool values = false, closed = false, frozen = false, behind = false;
     normalized->count = 0;
     while (token.kind != TOKEN_END) {
         if (token.kind == TOKEN_OTHER)
@@ -159,9 +162,11 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
             return false; /* something follows the semicolon */
         closed = symbol_is(&token, ";");
         values |= word_is(&token, "values");
-        frozen |= freezes(&token);
         const char *peek = cursor;
         struct token after = next_token(&peek);
+        behind |= insert && values && symbol_is(&before, ")") && word_is(&token, "on") &&
+                  word_is(&after, "conflict");
+        frozen |= !behind && freezes(&token);
         bool literal = token.kind == TOKEN_NUMBER || token.kind == TOKEN_STRING;
         bool negative =
             literal && symbol_is(&before, "-") && before.text + before.size == token.text &&
@@ -169,7 +174,7 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
              (values && (symbol_is(&before_that, "(") || symbol_is(&before_that, ","))));
         bool operand = negative || opens_operand(&before, &before_that) ||
                        (values && (symbol_is(&before, "(") || symbol_is(&before, ",")));
-        bool replace = literal && !frozen && operand && closes_operand(&after, true) &&
+        bool replace = literal && !frozen && !behind && operand && closes_operand(&after, true) &&
                        !(symbol_is(&after, ",") && !values && !symbol_is(&before, "=")) &&
                        normalized->count < NORMALIZE_PARAMETERS_MAX &&
                        !(negative && token.kind == TOKEN_STRING);

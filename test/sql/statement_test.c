@@ -20,6 +20,12 @@ static void literals_beside_operators_become_parameters(void **state) {
                         "INSERT INTO t(a, b) VALUES ($1, $2, now())");
     assert_int_equal(n.types[1], 0);
     assert_int_equal(n.values[1].string.size, 1);
+    assert_string_equal(normalized_text(&arena,
+                                        "insert into t values (1, 'x') on conflict (k) do update "
+                                        "set v = t.v + 2 where t.k in (3) returning (v + 4)",
+                                        &n),
+                        "insert into t values ($1, $2) on conflict (k) do update "
+                        "set v = t.v + 2 where t.k in (3) returning (v + 4)");
     arena_release(&arena);
 }
 
@@ -38,6 +44,9 @@ static void literals_elsewhere_stay(void **state) {
         "SELECT a FROM t WHERE a = 1 + 2 * 3 GROUP BY a",
         "SELECT a FROM t WHERE e = date '2020-01-01'",
         "SELECT a FROM t WHERE a = 12345678901",
+        "INSERT INTO t VALUES (1) RETURNING (a + 2)",
+        "INSERT INTO t SELECT a FROM u JOIN v ON conflict = 1",
+        "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; SELECT 2",
         "BEGIN",
         "CREATE TABLE x(a int DEFAULT 5)",
     };
