@@ -260,9 +260,10 @@ enum status leaf_columns_get(const struct table *table, const struct txn_leaf *l
     if (leaf->leaf_count > VECTOR_SIZE || !txn_leaf_scanned(leaf))
         return STATUS_OK;
     if (*builder == NULL) {
-        *builder = arena_alloc_zeroed(arena, sizeof **builder);
+        *builder = arena_alloc(arena, sizeof **builder);
         if (*builder == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+        memset(*builder, 0, offsetof(struct leaf_builder, live));
         (*builder)->table = table;
         (*builder)->arena = arena;
     }

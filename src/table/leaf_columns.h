@@ -57,14 +57,15 @@ struct leaf_columns {
 /* What making one needs: big, so made when first wanted. Lives in an arena. */
 struct leaf_builder {
     const struct table *table;
-    struct slice values[VECTOR_SIZE], rows[VECTOR_SIZE];
-    uint8_t keys[VECTOR_SIZE * ROW_KEY_SIZE];
-    uint16_t live[VECTOR_SIZE]; /* entries that are no deleted rows */
-    uint32_t live_count;
-    uint64_t numbers[VECTOR_SIZE];
     struct vector vectors[PHYSICAL_COUNT]; /* one of each form, in `arena` when first needed */
     struct arena *arena;
     struct arena scratch;
+    uint32_t live_count;
+    /* From here on nothing is known before a leaf is read. */
+    uint16_t live[VECTOR_SIZE]; /* entries that are no deleted rows */
+    uint64_t numbers[VECTOR_SIZE];
+    struct slice values[VECTOR_SIZE], rows[VECTOR_SIZE];
+    uint8_t keys[VECTOR_SIZE * ROW_KEY_SIZE];
 };
 
 static inline const uint64_t *leaf_columns_deleted(const struct leaf_columns *columns) {

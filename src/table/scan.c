@@ -133,9 +133,9 @@ static enum status blocks_prepare(struct table_scan *scan,
     size_t test_count = options->test_count + 1, count = scan->decoded_count + test_count;
     TRY(arena__array(&scan->arena, count, sizeof *blocks->columns, &blocks->columns));
     TRY(arena__array(&scan->arena, test_count, sizeof *blocks->tests, &blocks->tests));
-    TRY(arena__array(&scan->arena, VECTOR_SIZE, sizeof *scan->selection, &scan->selection));
+    TRY(arena__room(&scan->arena, VECTOR_SIZE, sizeof *scan->selection, &scan->selection));
     if (scan->address.data != NULL)
-        TRY(arena__array(&scan->arena, VECTOR_SIZE, sizeof *scan->row_ids, &scan->row_ids));
+        TRY(arena__room(&scan->arena, VECTOR_SIZE, sizeof *scan->row_ids, &scan->row_ids));
     for (uint32_t i = 0; i < scan->decoded_count; i++)
         blocks->columns[blocks->column_count++].number = (int16_t)(scan->decoded_columns[i] + 1);
     if (options->threshold != NULL) /* first: little passes it when it is known */
@@ -157,9 +157,9 @@ static enum status prepare(struct fiber *f, struct table_scan *scan,
                            const struct table_scan_options *options) {
     struct arena *arena = &scan->arena;
     TRY(columns_prepare(scan, options));
-    TRY(arena__array(arena, SCAN_ROWS_MAX, sizeof(struct txn_entry), &scan->entries));
-    TRY(arena__array(arena, SCAN_ROWS_MAX, sizeof(struct slice), &scan->row_bytes));
-    TRY(arena__array(arena, SCAN_ROWS_MAX, sizeof(struct row_address), &scan->addresses));
+    TRY(arena__room(arena, SCAN_ROWS_MAX, sizeof(struct txn_entry), &scan->entries));
+    TRY(arena__room(arena, SCAN_ROWS_MAX, sizeof(struct slice), &scan->row_bytes));
+    TRY(arena__room(arena, SCAN_ROWS_MAX, sizeof(struct row_address), &scan->addresses));
     scan->portion = SCAN_INDEX_FIRST;
     if (scan->index == NULL) {
         TRY(blocks_prepare(scan, options));

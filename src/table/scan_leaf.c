@@ -18,8 +18,7 @@ enum status scan__leaf_prepare(struct table_scan *scan) {
     size_t count = scan->hot_test_count + scan->decoded_count;
     TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_wanted, &scan->leaf_wanted));
     TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_guesses, &scan->leaf_guesses));
-    TRY(arena__array(&scan->arena, SCAN_ROWS_MAX, sizeof *scan->leaf_rows, &scan->leaf_rows));
-    memset(scan->leaf_guesses, 0, count * sizeof *scan->leaf_guesses);
+    TRY(arena__room(&scan->arena, SCAN_ROWS_MAX, sizeof *scan->leaf_rows, &scan->leaf_rows));
     for (uint32_t i = 0; i < scan->hot_test_count; i++)
         want(scan, scan->hot_tests[i].column);
     for (uint32_t i = 0; i < scan->decoded_count; i++)

@@ -9,15 +9,20 @@
 #include "base/base_memory.h"
 #include "table/table_virtual.h"
 
-enum status arena__array(struct arena *arena, size_t count, size_t size, void *array_out) {
+enum status arena__room(struct arena *arena, size_t count, size_t size, void *array_out) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     void *array = arena_alloc(arena, bytes == 0 ? 1 : bytes);
     if (array == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    memset(array, 0, bytes);
     *(void **)array_out = array;
+    return STATUS_OK;
+}
+
+enum status arena__array(struct arena *arena, size_t count, size_t size, void *array_out) {
+    TRY(arena__room(arena, count, size, array_out));
+    memset(*(void **)array_out, 0, count * size);
     return STATUS_OK;
 }
 

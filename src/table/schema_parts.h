@@ -63,5 +63,7 @@ enum status schema__create(const struct schema_part *system, struct schema **sch
 
 /* Arrays of any size in an arena: OUT_OF_MEMORY with a detail instead of NULL. */
 enum status arena__array(struct arena *arena, size_t count, size_t size, void *array_out) MUST_USE;
+/* The same, not zeroed. */
+enum status arena__room(struct arena *arena, size_t count, size_t size, void *array_out) MUST_USE;
 
 #endif

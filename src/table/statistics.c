@@ -130,10 +130,10 @@ static enum status read_part(struct fiber *f, struct partition *partition, void 
         numbers[i] = (int16_t)(i + 1);
     struct table_context context = *part->context;
     context.arena = &part->arena;
-    TRY(arena__array(&part->arena, VECTOR_SIZE, sizeof *hashes, &hashes));
+    TRY(arena__room(&part->arena, VECTOR_SIZE, sizeof *hashes, &hashes));
     TRY(arena__array(&part->arena, table->column_count, sizeof *part->columns, &part->columns));
-    TRY(arena__array(&part->arena, (size_t)STATISTICS_ROWS * table->column_count,
-                     sizeof *part->reservoir, &part->reservoir));
+    TRY(arena__room(&part->arena, (size_t)STATISTICS_ROWS * table->column_count,
+                    sizeof *part->reservoir, &part->reservoir));
     struct table_scan_options options = {.column_numbers = numbers,
                                          .column_count = table->column_count};
     struct table_scan *scan;

@@ -116,8 +116,10 @@ static enum status fill(struct schema_part *part) {
                      &part->tables));
     for (size_t i = 0; i < system_table_count; i++)
         TRY(stored_table_add(part, &system_tables[i]));
-    for (size_t i = 0; i < virtual_count; i++)
-        TRY(virtual_table_add(part, virtual__at(i)));
+    struct virtual_cursor cursor = {0};
+    const struct virtual_table *table;
+    while ((table = virtual__next(&cursor)) != NULL)
+        TRY(virtual_table_add(part, table));
     qsort(part->tables, part->table_count, sizeof(void *), compare_oids);
     for (size_t i = 1; i < part->table_count; i++)
         ASSERT(part->tables[i - 1]->oid < part->tables[i]->oid);

@@ -42,51 +42,37 @@ static bool is_registered(const struct virtual_table *table) {
     return false;
 }
 
-/* Walk all, stop at number `at`; the count when `at` is beyond the end. */
-static size_t walk(size_t at, const struct virtual_table **table_out) {
-    size_t seen = 0;
-    for (size_t r = 0; r < registration_count; r++) {
-        if (at - seen < registrations[r].count) {
-            *table_out = &registrations[r].tables[at - seen];
-            return at;
-        }
-        seen += registrations[r].count;
-    }
+const struct virtual_table *virtual__next(struct virtual_cursor *cursor) {
+    for (; cursor->list < registration_count; cursor->list++, cursor->at = 0)
+        if (cursor->at < registrations[cursor->list].count)
+            return &registrations[cursor->list].tables[cursor->at++];
     const struct virtual_table *own[] = {virtual_catalog_tables, virtual_information_tables};
     size_t counts[] = {virtual_catalog_tables_count, virtual_information_tables_count};
-    for (int o = 0; o < 2; o++) {
-        for (size_t i = 0; i < counts[o]; i++) {
-            if (is_registered(&own[o][i]))
-                continue;
-            if (seen == at) {
-                *table_out = &own[o][i];
-                return at;
-            }
-            seen++;
+    for (; cursor->list < registration_count + 2; cursor->list++, cursor->at = 0) {
+        size_t list = cursor->list - registration_count;
+        while (cursor->at < counts[list]) {
+            const struct virtual_table *table = &own[list][cursor->at++];
+            if (!is_registered(table))
+                return table;
         }
     }
-    return seen;
+    return NULL;
 }
 
 size_t virtual__count(void) {
-    const struct virtual_table *table;
-    return walk(SIZE_MAX, &table);
-}
-
-const struct virtual_table *virtual__at(size_t at) {
-    const struct virtual_table *table = NULL;
-    walk(at, &table);
-    ASSERT(table != NULL);
-    return table;
+    struct virtual_cursor cursor = {0};
+    size_t count = 0;
+    while (virtual__next(&cursor) != NULL)
+        count++;
+    return count;
 }
 
 const struct virtual_table *virtual__find(const char *namespace_name, const char *name) {
-    size_t count = virtual__count();
-    for (size_t i = 0; i < count; i++) {
-        const struct virtual_table *table = virtual__at(i);
+    struct virtual_cursor cursor = {0};
+    const struct virtual_table *table;
+    while ((table = virtual__next(&cursor)) != NULL)
         if (strcmp(table->name, name) == 0 && strcmp(table->namespace_name, namespace_name) == 0)
             return table;
-    }
     return NULL;
 }
 

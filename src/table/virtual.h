@@ -6,9 +6,13 @@
 #include "table/table_virtual.h"
 #include "value/value.h"
 
-/* All virtual relations: registered ones, then ours that nobody replaced. */
+/* All virtual relations: registered ones, then ours that nobody replaced. A cursor begins as zero;
+   NULL: that was the last. */
+struct virtual_cursor {
+    size_t list, at;
+};
+const struct virtual_table *virtual__next(struct virtual_cursor *cursor);
 size_t virtual__count(void);
-const struct virtual_table *virtual__at(size_t at);
 
 extern const struct virtual_table virtual_catalog_tables[];
 extern const size_t virtual_catalog_tables_count;
