@@ -36,6 +36,7 @@ static enum status execution_new(const struct exec_environment *environment,
                                                             .nodes = execution->node_statistics};
     }
     TRY(exec__subplans_init(execution));
+    TRY(exec__ctes_init(execution));
     *execution_out = execution;
     return arena_status(environment->arena);
 }
@@ -88,6 +89,7 @@ void exec_close(struct fiber *f, struct execution *execution) {
         arena_release(&self->scratch);
     }
     exec__subplans_release(execution);
+    exec__ctes_release(f, execution);
     if (!execution->is_worker && execution->lent != NULL && atomic_load(execution->lent) > 0)
         store_memory_return(execution->environment.store, atomic_exchange(execution->lent, 0));
     exec__drives_release(f, execution);

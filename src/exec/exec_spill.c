@@ -170,11 +170,13 @@ enum status exec__spill_read(struct spill *spill, struct spill_run *run,
 static enum status refill(struct fiber *f, struct spill_reader *reader) {
     struct spill_run *run = reader->run;
     struct store *store = reader->spill->store;
-    ASSERT(run->page_at < run->page_count);
-    const struct spill_page page = run->pages[run->page_at];
+    size_t *at = reader->keeps ? &reader->page_at : &run->page_at;
+    ASSERT(*at < run->page_count);
+    const struct spill_page page = run->pages[*at];
     TRY(scratch_read(f, store, page.partition, page.id, reader->buffer, page.used));
-    run->page_at++;
-    scratch_free(f, store, page.partition, &page.id, 1);
+    ++*at;
+    if (!reader->keeps)
+        scratch_free(f, store, page.partition, &page.id, 1);
     reader->at = 0;
     reader->used = page.used;
     return STATUS_OK;

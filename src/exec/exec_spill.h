@@ -1,5 +1,6 @@
 /*
- * Runs: rows put aside on scratch pages (txn_scratch.h) and read back once, in order.
+ * Runs: rows put aside on scratch pages (txn_scratch.h) and read back in order, once, or as often
+ * as need be.
  *
  * A run is a stream of rows over pages; rows may cross pages. Nothing of it outlives the process,
  * so the form is the machine's own:
@@ -58,10 +59,13 @@ enum status exec__spill_join(struct spill_run *into, struct spill_run *from) MUS
 /* Give everything back. Harmless on an empty run; needs no end before. */
 void exec__spill_release(struct fiber *f, struct spill *spill, struct spill_run *run);
 
-/* Reads a run that has ended, and frees its pages as it goes. */
+/* Reads a run that has ended, and frees its pages as it goes; with `keeps` (set after
+   exec__spill_read) it leaves them, for it or others to read them again. */
 struct spill_reader {
     struct spill *spill;
     struct spill_run *run;
+    bool keeps;
+    size_t page_at; /* with `keeps`: next to be read */
     uint8_t *buffer;
     uint32_t at, used;
     uint64_t rows_left;

@@ -240,6 +240,8 @@ enum status exec__bind(struct fiber *f, struct exec_local *local, const struct b
 
 enum status exec__subplans_init(struct execution *execution) MUST_USE;
 void exec__subplans_release(struct execution *execution);
+enum status exec__ctes_init(struct execution *execution) MUST_USE;
+void exec__ctes_release(struct fiber *f, struct execution *execution);
 
 /* ---- rows kept in memory ----------------------------------------------------------------- */
 

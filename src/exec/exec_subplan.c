@@ -1,5 +1,5 @@
 /*
- * Subqueries in expressions, and CTEs.
+ * Subqueries in expressions.
  *
  * A subplan without bindings runs once for the statement and its result is kept; one with bindings
  * sets its slots and runs for every row, unless the bound values are those of the run before.
@@ -26,23 +26,13 @@ struct subplan_run {
     uint64_t mask;
 };
 
-struct cte_run {
-    bool opened, complete;
-    struct operator_state *root;
-    struct exec_store rows;
-    struct arena arena;
-};
-
 enum status exec__subplans_init(struct execution *execution) {
     const struct plan *plan = execution->plan;
     struct arena *arena = execution->environment.arena;
     if (plan->subplan_count > 0)
         execution->subplans =
             arena_alloc_zeroed(arena, plan->subplan_count * sizeof *execution->subplans);
-    if (plan->cte_count > 0)
-        execution->ctes = arena_alloc_zeroed(arena, plan->cte_count * sizeof *execution->ctes);
-    if ((plan->subplan_count > 0 && execution->subplans == NULL) ||
-        (plan->cte_count > 0 && execution->ctes == NULL))
+    if (plan->subplan_count > 0 && execution->subplans == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     return STATUS_OK;
 }
@@ -53,8 +43,6 @@ void exec__subplans_release(struct execution *execution) {
         arena_release(&execution->subplans[i].bound_arena);
         arena_release(&execution->subplans[i].row_arena);
     }
-    for (uint32_t i = 0; execution->ctes != NULL && i < execution->plan->cte_count; i++)
-        arena_release(&execution->ctes[i].arena);
 }
 
 enum status exec__bind(struct fiber *f, struct exec_local *local, const struct binding *bindings,
@@ -379,58 +367,4 @@ enum status exec__subplan(struct fiber *f, struct exec_local *local,
     /* The kept result is replaced at the next row: strings go to the caller's arena. */
     *value_out = subplan->binding_count > 0 ? value_copy(&run->result, arena) : run->result;
     return STATUS_OK;
-}
-
-/* ---- CTE_SCAN ---------------------------------------------------------------------------- */
-
-struct cte_operator {
-    struct operator_state base;
-    uint32_t at;
-};
-
-static enum status cte_fill(struct fiber *f, struct execution *execution, uint32_t number) {
-    struct cte_run *run = &execution->ctes[number];
-    const struct plan_node *root = execution->plan->ctes[number];
-    struct type *types;
-    struct batch *batch;
-    if (run->complete)
-        return STATUS_OK;
-    TRY(exec__operator_open(f, execution, root, &run->root));
-    TRY(exec__node_types(execution, root, &types));
-    exec__store_init(&run->rows, types, root->column_count, &run->arena);
-    for (;;) {
-        TRY(exec__next(f, run->root, &batch));
-        if (batch == NULL)
-            break;
-        TRY(exec__store_append(&run->rows, batch));
-        TRY(exec__account(run->root, run->rows.bytes));
-    }
-    run->complete = true;
-    return STATUS_OK;
-}
-
-static enum status cte_next(struct fiber *f, struct operator_state *base,
-                            struct batch **batch_out) {
-    struct cte_operator *self = (struct cte_operator *)base;
-    uint32_t number = base->node->cte_scan.cte;
-    TRY(cte_fill(f, base->execution, number));
-    const struct exec_store *rows = &base->execution->ctes[number].rows;
-    *batch_out = self->at < rows->batch_count ? rows->batches[self->at++] : NULL;
-    return STATUS_OK;
-}
-
-static enum status cte_reset(struct fiber *f, struct operator_state *base) {
-    ((struct cte_operator *)base)->at = 0;
-    return STATUS_OK;
-}
-
-static void cte_close(struct fiber *f, struct operator_state *base) {
-}
-
-enum status exec__open_cte_scan(struct fiber *f, struct execution *execution,
-                                const struct plan_node *node,
-                                struct operator_state **operator_out) {
-    static const struct operator_functions functions = {cte_next, cte_reset, cte_close};
-    return exec__operator_new(f, execution, node, sizeof(struct cte_operator), &functions,
-                              operator_out);
 }

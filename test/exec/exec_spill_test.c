@@ -189,6 +189,27 @@ static void sorts_that_spill_are_in_order(void **state) {
     sql_runner_close(runner);
 }
 
+/* Read twice at a time, again for each outer row, and given up half-way. */
+static void common_tables_that_spill_are_read_again(void **state) {
+    static const char *const queries[] = {
+        "with x as materialized (select id, t, n, k, b from a union all select id + 20000, t, n, "
+        "k, b from a union all select id + 40000, t, n, k, b from a) "
+        "select x.id, x.t, y.n, y.b from x join x y on x.id + 1 = y.id where y.k < 500",
+        "with x as (select a.id, a.t, b.t as u from a, b where a.k = b.k and a.id < 12000) "
+        "select count(*), sum(id), max(t), min(u), (select count(*) from x where u is null), "
+        "(select count(*) from x y where y.t > (select min(t) from x)) from x",
+        "with x as materialized (select i, i * 2 as k, md5(i::text) as t from generate_series(1, "
+        "40000) i) select s.i, (select max(t) from x where x.i % 5 = s.i), (select t from x where "
+        "k = s.i * 2) from generate_series(0, 4) s(i)",
+    };
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    make_tables(s);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        check_query(runner, s, queries[i]);
+    sql_runner_close(runner);
+}
+
 /* A statement that is stopped half-way leaves no page behind. */
 static void nothing_stays_after_an_end_before_time(void **state) {
     static const char *const queries[] = {
@@ -198,6 +219,8 @@ static void nothing_stays_after_an_end_before_time(void **state) {
         "select k, count(*) from a group by k limit 3",
         "select 1 / (min(id) - 20000) from a group by t",
         "select t from a order by t limit 1 offset 15000",
+        "with x as materialized (select a.t, b.id from a, b where a.id < 1000 and b.id < 1000) "
+        "select 1 / (id - 999) from x union all select count(*) from x",
     };
     struct sql_runner *runner = sql_runner_open(2);
     struct sql_session *s = sql_session_open(runner);
@@ -219,6 +242,7 @@ int main(void) {
         cmocka_unit_test(lists_may_be_longer_than_the_memory),
         cmocka_unit_test(many_cores_spill_groups_and_joins),
         cmocka_unit_test(sorts_that_spill_are_in_order),
+        cmocka_unit_test(common_tables_that_spill_are_read_again),
         cmocka_unit_test(nothing_stays_after_an_end_before_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
