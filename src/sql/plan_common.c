@@ -8,6 +8,8 @@
  *     aggregates over the same rows        (select sum(a) from t), (select max(b) from t): one
  *                                          common table expression with a column for each
  *                                          aggregate; each subquery reads its own of them
+ *     equal grouped subqueries in FROM     one common table expression, as a view would be, unless
+ *                                          conditions around it could go into it
  *
  * The snapshot is one for the statement, so is what stable functions answer; whatever is volatile
  * or locks rows is left alone. A subquery of an expression may never be asked, and its errors
@@ -24,8 +26,17 @@ struct common_link {
     bool is_done;
 };
 
+/* A grouped subquery in FROM. */
+struct common_relation {
+    struct relation *relation;
+    struct buffer image;
+    bool is_done;
+};
+
 struct common {
     struct planner *p;
+    uint32_t relation_count, relation_capacity;
+    struct common_relation *relations;
     uint32_t count, capacity;
     struct common_link *links; /* from the outside in; those that may be shared */
     uint32_t cte_count;
@@ -167,7 +178,58 @@ static void collect_cte(struct common *common, struct cte *cte) {
     collect_query(common, cte->query);
 }
 
-static void collect_relation(struct common *common, const struct relation *relation) {
+static bool is_about_one(const struct expression *condition) {
+    if (condition == NULL)
+        return false;
+    if (condition->kind == EXPRESSION_AND) {
+        for (uint32_t i = 0; i < condition->argument_count; i++)
+            if (is_about_one(condition->arguments[i]))
+                return true;
+        return false;
+    }
+    uint64_t relations = plan_relations_of(condition);
+    return (relations & (relations - 1)) == 0;
+}
+
+static bool item_selects(const struct join_item *item) {
+    return item->is_join &&
+           (is_about_one(item->condition) || item_selects(item->left) || item_selects(item->right));
+}
+
+/* Are there conditions that choose rows of one relation? They, what they imply for others and the
+   keys of the rows they leave can go into a subquery that is planned for its place. */
+static bool selects(const struct query *query) {
+    bool found = is_about_one(query->where);
+    for (uint32_t i = 0; i < query->from_count; i++)
+        found |= item_selects(query->from[i]);
+    return found;
+}
+
+static enum status push_relation(struct common *common, struct relation *relation) {
+    struct common_relation found = {.relation = relation};
+    bool is_heavy = relation->query->grouped || relation->query->distinct;
+    if (!is_heavy || relation->lateral ||
+        !query_image(&found.image, relation->query, QUERY_WHOLE)) {
+        buffer_release(&found.image);
+        return STATUS_OK;
+    }
+    if (common->relation_count == common->relation_capacity) {
+        struct common_relation *relations;
+        uint32_t capacity = common->relation_capacity * 2 + 8;
+        TRY(BIND_ARRAY(common->p->b, capacity, &relations));
+        if (common->relation_count > 0)
+            memcpy(relations, common->relations, common->relation_count * sizeof *relations);
+        common->relations = relations;
+        common->relation_capacity = capacity;
+    }
+    common->relations[common->relation_count++] = found;
+    return STATUS_OK;
+}
+
+static void collect_relation(struct common *common, const struct query *around,
+                             struct relation *relation) {
+    if (relation->source == RELATION_OF_QUERY && common->status == STATUS_OK && !selects(around))
+        common->status = push_relation(common, relation);
     if (relation->source == RELATION_OF_QUERY)
         collect_query(common, relation->query);
     if (relation->source == RELATION_OF_CTE)
@@ -182,7 +244,7 @@ static void collect_query(struct common *common, const struct query *query) {
     if (common->status != STATUS_OK)
         return;
     for (uint32_t i = 0; i < query->relation_count; i++)
-        collect_relation(common, query->relations[i]);
+        collect_relation(common, query, query->relations[i]);
     for (uint32_t i = 0; i < query->from_count; i++)
         collect_item(common, query->from[i]);
     expression_walk(query->where, visit_link, common);
@@ -319,6 +381,18 @@ static enum status read_cte(struct binder *b, struct cte *cte, const struct quer
     return STATUS_OK;
 }
 
+static enum status make_cte(struct common *common, struct query *query, struct cte **out) {
+    struct binder *b = common->p->b;
+    TRY(BIND_ARRAY(b, 1, out));
+    struct cte *cte = *out;
+    cte->name = arena_format(b->arena, "common_%u", ++common->common_count);
+    cte->query = query;
+    cte->plan_index = -1;
+    cte->materialize = 1;
+    cte->level = query->depth;
+    return query_columns(b, query, &cte->column_count, &cte->columns);
+}
+
 static enum status join_hands(struct common *common, struct common_link *first) {
     struct binder *b = common->p->b;
     struct common_link *end = common->links + common->count;
@@ -333,13 +407,7 @@ static enum status join_hands(struct common *common, struct common_link *first) 
             TRY(merge_used(b, all, one->link->query));
             TRY(add_aggregates(b, one->link->query->targets[0].expression, all));
         }
-    TRY(BIND_ARRAY(b, 1, &cte));
-    cte->name = arena_format(b->arena, "common_%u", ++common->common_count);
-    cte->query = all;
-    cte->plan_index = -1;
-    cte->materialize = 1;
-    cte->level = all->depth;
-    TRY(query_columns(b, all, &cte->column_count, &cte->columns));
+    TRY(make_cte(common, all, &cte));
     for (struct common_link *one = first; one < end; one++) {
         if (!same_image(&first->source, &one->source))
             continue;
@@ -366,6 +434,45 @@ static enum status share_rows(struct common *common) {
     return STATUS_OK;
 }
 
+/* ---- equal subqueries in FROM ------------------------------------------------------------ */
+
+static enum status share_relation(struct common *common, struct common_relation *first) {
+    struct planner *p = common->p;
+    struct common_relation *end = common->relations + common->relation_count;
+    const struct relation *relation = first->relation;
+    struct query *query = relation->query; /* the others' are not needed any more */
+    struct cte *cte;
+    bool *used;
+    TRY(make_cte(common, query, &cte));
+    TRY(BIND_ARRAY(p->b, relation->column_count + 1, &used));
+    for (struct common_relation *one = first; one < end; one++) {
+        if (!same_image(&first->image, &one->image))
+            continue;
+        for (uint32_t c = 0; c <= relation->column_count; c++)
+            used[c] |= one->relation->used[c];
+        one->relation->source = RELATION_OF_CTE;
+        one->relation->cte = cte;
+        one->is_done = true;
+        cte->references++;
+    }
+    plan_forget_unused(p, query, used);
+    return STATUS_OK;
+}
+
+static enum status share_relations(struct common *common) {
+    for (uint32_t i = 0; i < common->relation_count; i++) {
+        struct common_relation *first = &common->relations[i];
+        bool again = false;
+        for (uint32_t k = i + 1; k < common->relation_count && !first->is_done; k++)
+            again |= same_image(&first->image, &common->relations[k].image);
+        if (again)
+            TRY(share_relation(common, first));
+    }
+    return STATUS_OK;
+}
+
+/* ---- all --------------------------------------------------------------------------------- */
+
 static void collect_modify(struct common *common, const struct modify *modify) {
     for (uint32_t i = 0; modify->row != NULL && i < modify->table->column_count; i++)
         expression_walk(modify->row[i], visit_link, common);
@@ -385,9 +492,13 @@ enum status plan_share_common(struct planner *p, const struct query *query,
         collect_modify(&common, modify);
     enum status status = common.status;
     if (status == STATUS_OK)
+        status = share_relations(&common);
+    if (status == STATUS_OK)
         status = share_equal(&common);
     if (status == STATUS_OK && common.count > 1)
         status = share_rows(&common);
+    for (uint32_t i = 0; i < common.relation_count; i++)
+        buffer_release(&common.relations[i].image);
     for (uint32_t i = 0; i < common.count; i++) {
         buffer_release(&common.links[i].image);
         buffer_release(&common.links[i].source);

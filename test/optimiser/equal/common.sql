@@ -30,6 +30,18 @@ select (select max(a) from t) union all select (select max(a) from t) union all 
 select (select max(x.a) from t x where x.a < (select avg(a) from t)), (select min(x.a) from t x where x.a < (select avg(a) from t)), (select avg(a) from t);
 select y.b, (select max(x.a) from t x where x.b = y.b), (select min(x.a) from t x where x.b = y.b) from s y order by 1;
 select (select array(select a from t where a < 4 order by a)), array(select a from t where a < 4 order by a);
+-- grouped subqueries in FROM
+select x.b, y.b, x.n, y.m from (select b, count(*) as n, max(a) as m from t group by b) x
+  join (select b, count(*) as n, max(a) as m from t group by b) y on x.b = y.b or x.n = y.n order by 1, 2, 3, 4;
+select x.b, y.b from (select distinct b from t where a > 10) x full join (select distinct b from t where a > 10) y on x.b = y.b + 1 order by 1, 2;
+select s.a, x.n, y.m from s left join (select b, count(*) as n, max(a) as m from t group by b) x on x.b = s.b
+  left join (select b, count(*) as n, max(a) as m from t group by b) y on y.b = s.a order by 1, 2, 3;
+select (select max(n) from (select b, count(*) as n from t group by b) x), (select min(n) from (select b, count(*) as n from t group by b) x),
+  (select sum(y.n) from (select b, count(*) as n from t group by b) x, (select b, count(*) as n from t group by b) y);
+select x.b from (select b, count(*) as n from t group by b having count(*) > (select count(*) / 8 from t)) x,
+  (select b, count(*) as n from t group by b having count(*) > (select count(*) / 8 from t)) y where x.n < y.n or x.b = y.b order by 1;
+select * from (select b, count(*) as n from t group by b) x union all select * from (select b, count(*) as n from t group by b) y order by 1, 2;
+select x.b, y.b from (select distinct b from t order by b nulls first limit 3) x, (select distinct b from t order by b nulls first limit 3) y order by 1, 2;
 -- changes
 update s set a = (select max(a) from t), b = (select min(a) from t) where b < (select max(b) from t) returning *, (select max(a) from t);
 insert into s select (select max(a) from s), (select count(*) from s), 0 from t where false;

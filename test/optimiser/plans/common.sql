@@ -19,6 +19,13 @@ explain (costs off) select (select sum(c * (1 - c)) from common_a where b = 1),
 explain (costs off) select a from common_b
   where a > (select min(x.a) from common_a x, common_b y where x.b = y.b)
     and b < (select max(y.b) from common_a z, common_b y where z.b = y.b);
+-- grouped subqueries in FROM that are equal, unless a condition goes into one of them
+explain (costs off) select x.b, x.n, y.n from (select b, count(*) as n, max(a) as m from common_a group by b) x
+  join (select b, count(*) as n, max(a) as m from common_a group by b) y on x.n = y.m;
+explain (costs off) select x.b, x.n, y.n from (select b, count(*) as n from common_a group by b) x
+  join (select b, count(*) as n from common_a group by b) y on x.n = y.n where x.b = 5;
+explain (costs off) select x.b, y.b from (select distinct b from common_a where a > 10) x, (select distinct b from common_a where a > 10) y;
+explain (costs off) select x.b, y.b from (select distinct b from common_a where a > 10) x, (select distinct b from common_a where a > 11) y;
 -- not what may differ from one time to the next
 explain (costs off) select (select random()), (select random());
 explain (costs off) select (select max(a) from common_a where b > random()), (select max(b) from common_a where b > random());
