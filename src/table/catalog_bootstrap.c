@@ -71,13 +71,13 @@ static enum status relation_ensure(struct fiber *f, struct ddl *ddl, const struc
     const struct table *classes = system_table(&ddl->catalog->system, OID_PG_CLASS);
     const struct index *index = system_index(classes, OID_CLASS_OID_INDEX);
     struct value key = value_oid(table->oid), column_count;
-    int16_t number = CLASS_RELNATTS + 1;
+    int16_t number = CLASS_RELNATTS;
     bool found;
     TRY(table_get_unique(f, &ddl->context, classes, index, &key, &number, 1, &found, NULL,
                          &column_count));
     if (!found)
         return relation_insert(f, ddl, table);
-    if (get_int(&column_count, 0) == table->column_count)
+    if (get_int(&column_count, 1) == table->column_count)
         return STATUS_OK;
     struct catalog_row row;
     TRY(catalog_row_open(f, ddl, OID_PG_CLASS, OID_CLASS_OID_INDEX, &key, &row));

@@ -41,6 +41,9 @@ static enum status new_database_body(struct fiber *f, void *argument) {
         check_all(f, &database);
         database_close(f, &database);
         database_open(f, &database, false);
+        struct store_statistics statistics; /* a start finds the base case and writes nothing */
+        store_statistics(database.store, &statistics);
+        assert_int_equal(statistics.commits, 0);
     }
     database_close(f, &database);
     return STATUS_OK;
