@@ -222,8 +222,8 @@ enum status journal__segment_add(struct fiber *f, struct journal *journal) {
 
 /* ---- releasing ---------------------------------------------------------------------------- */
 
-/* The last record with bytes in segment i, which is not the last segment. */
-static uint64_t last_number(const struct journal *journal, size_t i) {
+uint64_t journal__last_number(const struct journal *journal, size_t i) {
+    ASSERT(i + 1 < journal->segment_count);
     const struct journal_segment_header *next = &journal->segments[i + 1].header;
     return next->first_number - (next->continues ? 0 : 1);
 }
@@ -321,7 +321,7 @@ static enum status release_here(struct fiber *f, void *argument) {
     enum status status = fiber_mutex_lock(f, &journal->segments_mutex);
     ASSERT(status == STATUS_OK); /* shielded */
     bool released = false;
-    while (journal->segment_count > 1 && last_number(journal, 0) <= call->number) {
+    while (journal->segment_count > 1 && journal__last_number(journal, 0) <= call->number) {
         struct journal_segment_header header = journal->segments[0].header;
         /* Oldest first, so that what is left never has a gap. */
         bool gone;

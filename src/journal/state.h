@@ -110,6 +110,8 @@ void journal__prepare_ahead(struct fiber *f, struct journal *journal);
 /* Wait until there is one spare more, or none could be made, and why. */
 enum status journal__spare_wait(struct fiber *f, struct journal *journal) MUST_USE;
 void journal__account(struct journal *journal);
+/* The last record with bytes in segment i, which is not the last segment. */
+uint64_t journal__last_number(const struct journal *journal, size_t i);
 /* What is in a directory. `segments_out` by rising sequence, headers read and verified. */
 enum status journal__segments_read(struct fiber *f, const char *directory, uint64_t database_id,
                                    struct segment **segments_out, size_t *count_out) MUST_USE;

@@ -20,10 +20,14 @@ static size_t payload_max(const struct journal *journal) {
     return journal->buffer_size - JOURNAL_FRAME_HEADER_SIZE;
 }
 
+/* Is a checkpoint to be waited for? Not if the oldest segment has fragments of a record that was
+   given up, or that a crash cut off: they go with the next record, which must be let in first. */
 static bool ring_full(const struct journal *journal) {
+    uint64_t next = atomic_load_explicit(&journal->next_number, memory_order_relaxed);
     return atomic_load_explicit(&journal->bytes_used, memory_order_relaxed) +
-               filling((struct journal *)journal)->payload_size >=
-           journal->size_target;
+                   filling((struct journal *)journal)->payload_size >=
+               journal->size_target &&
+           journal->segment_count > 1 && journal__last_number(journal, 0) < next;
 }
 
 static enum status refusal(void) {

@@ -180,6 +180,59 @@ static void large_record_given_up_never_existed(void **state) {
     fixture_run(given_up_body, 1, RUNTIME_BACKEND_AUTO);
 }
 
+/* What was given up fills the ring: nobody waits for a checkpoint, which could release nothing. */
+static void give_up_a_ringful(struct fiber *f, struct journal *journal) {
+    struct pieces pieces = {journal_newest(journal).value + 1, 5000000, 0, 2000000, 5000, {0}};
+    struct commit_number given;
+    assert_status(journal_append_large(f, journal, pieces_next, &pieces, &given), STATUS_DISK_FULL);
+    journal_wait_durable(f, journal, journal_newest(journal));
+    journal_release(f, journal, journal_newest(journal));
+}
+
+static void expect_room(struct fiber *f, struct journal *journal) {
+    struct journal_statistics statistics;
+    journal_statistics(journal, &statistics);
+    assert_true(statistics.bytes_used >= 4 * SEGMENT);
+    struct deadline before =
+        fiber_deadline_set(f, (struct deadline){clock_monotonic_ns() + INT64_C(20000000000),
+                                                STATUS_CANCELED, "nobody makes room"});
+    append(f, journal, 100);
+    fiber_deadline_set(f, before);
+    journal_wait_durable(f, journal, journal_newest(journal));
+    journal_release(f, journal, journal_newest(journal));
+    journal_statistics(journal, &statistics);
+    assert_true(statistics.bytes_used < 2 * SEGMENT);
+}
+
+static enum status given_up_ring_body(struct fiber *f, void *argument) {
+    struct journal_options options = options_at(true);
+    struct journal_replay replay = {{0}, replay_begin, replay_bytes, replay_end, NULL};
+    struct journal *journal;
+    memset(&seen, 0, sizeof seen);
+    options.size_target = 4 * SEGMENT;
+    assert_ok(journal_open(f, &options, NULL, &journal));
+    append(f, journal, 100);
+    give_up_a_ringful(f, journal);
+    expect_room(f, journal);
+    give_up_a_ringful(f, journal);
+    options.create = false;
+    for (int i = 0; i < 2; i++) { /* as after a crash amid the record, then after the next one */
+        journal_close(f, journal);
+        replay.from = (struct commit_number){2 + (uint64_t)i};
+        seen.next = 3 + (uint64_t)i;
+        assert_ok(journal_open(f, &options, &replay, &journal));
+        if (i == 0)
+            expect_room(f, journal);
+    }
+    append_large(f, journal, 500000);
+    journal_close(f, journal);
+    return STATUS_OK;
+}
+
+static void what_was_given_up_does_not_fill_the_ring(void **state) {
+    fixture_run(given_up_ring_body, 1, RUNTIME_BACKEND_AUTO);
+}
+
 static enum status recycle_body(struct fiber *f, void *argument) {
     struct journal *journal = create(f);
     for (int round = 0; round < 12; round++) {
@@ -724,6 +777,7 @@ int main(void) {
         cmocka_unit_test(records_come_back_in_order),
         cmocka_unit_test(records_come_back_in_order_posix),
         cmocka_unit_test(large_record_given_up_never_existed),
+        cmocka_unit_test(what_was_given_up_does_not_fill_the_ring),
         cmocka_unit_test(segments_are_recycled),
         cmocka_unit_test(segments_wait_for_memory),
         cmocka_unit_test(full_disk_is_told_to_who_appends),
