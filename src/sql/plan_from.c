@@ -113,36 +113,47 @@ static uint64_t item_relations(const struct join_item *item) {
                          : relation_bit(item->relation);
 }
 
-bool plan_rejects_nulls(const struct expression *expression, uint64_t relations) {
+/* NULL, not only false, wherever all columns of the relations are. */
+static bool is_null_with(const struct expression *expression, uint64_t relations) {
+    uint32_t count = expression->argument_count, null = 0;
     switch (expression->kind) {
     case EXPRESSION_VARIABLE:
         return expression->variable.level == 0 &&
                (relations & relation_bit(expression->variable.relation));
-    case EXPRESSION_CALL:
-        if (expression->function->nulls != FUNCTION_STRICT)
-            return false;
-        break;
     case EXPRESSION_IN:
-        return plan_rejects_nulls(expression->arguments[0], relations);
-    case EXPRESSION_TEST:
-        if (expression->test != TEST_NOT_NULL && expression->test != TEST_TRUE)
-            return false;
-        break;
-    case EXPRESSION_OR:
-        for (uint32_t i = 0; i < expression->argument_count; i++)
-            if (!plan_rejects_nulls(expression->arguments[i], relations))
-                return false;
-        return expression->argument_count > 0;
-    case EXPRESSION_AND:
+        return count > 1 && is_null_with(expression->arguments[0], relations);
+    case EXPRESSION_CALL:
     case EXPRESSION_CAST:
+    case EXPRESSION_AND:
+    case EXPRESSION_OR:
         break;
     default:
         return false;
     }
-    for (uint32_t i = 0; i < expression->argument_count; i++)
-        if (plan_rejects_nulls(expression->arguments[i], relations))
-            return true;
-    return false;
+    for (uint32_t i = 0; i < count; i++)
+        null += is_null_with(expression->arguments[i], relations);
+    if (expression->kind == EXPRESSION_AND || expression->kind == EXPRESSION_OR)
+        return null == count && count > 0; /* another one may decide */
+    return null > 0 &&
+           (expression->kind == EXPRESSION_CAST || expression->function->nulls == FUNCTION_STRICT);
+}
+
+bool plan_rejects_nulls(const struct expression *expression, uint64_t relations) {
+    uint32_t count = expression->argument_count, rejecting = 0;
+    switch (expression->kind) {
+    case EXPRESSION_TEST:
+        if (expression->test == TEST_TRUE)
+            return plan_rejects_nulls(expression->arguments[0], relations);
+        return expression->test == TEST_NOT_NULL &&
+               is_null_with(expression->arguments[0], relations);
+    case EXPRESSION_AND:
+    case EXPRESSION_OR:
+        for (uint32_t i = 0; i < count; i++)
+            rejecting += plan_rejects_nulls(expression->arguments[i], relations);
+        return expression->kind == EXPRESSION_AND ? rejecting > 0 : rejecting == count && count > 0;
+    default:
+        return is_null_with(expression, relations);
+    }
 }
 
 /* A condition above that NULLs of the optional side cannot satisfy makes an outer join inner. */

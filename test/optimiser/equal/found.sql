@@ -36,3 +36,16 @@ select x, length(x) from c order by 1;
 insert into c values ('longer than any of them');
 drop table c;
 select 'a' || true, false || 'a', concat(true, 'a'), 'a' || 1.50 || date '2020-01-01';
+-- conditions that are true of a row without a partner, for a test below them is false and not NULL
+create table f1 (id int, c int);
+create table f2 (id int, c int);
+insert into f1 values (1, 1), (2, 2), (null, 3), (4, null);
+insert into f2 values (1, 1), (3, 5), (null, 6), (7, null);
+select * from f1 full join f2 on f1.c = f2.c where (f2.id is not null) = any(array[false, false]) order by 1, 2, 3, 4;
+select * from f1 full join f2 on f1.c = f2.c where (f2.id is not null) = false order by 1, 2, 3, 4;
+select * from f1 left join f2 on f1.c = f2.c where (f2.id is not null) is not null order by 1, 2, 3, 4;
+select * from f1 left join f2 on f1.c = f2.c where (f2.id > 0 and f1.id > 5) = false order by 1, 2, 3, 4;
+select * from f1 left join f2 on f1.c = f2.c where (f2.id > 0 or f1.id > 1) = true order by 1, 2, 3, 4;
+select * from f1 left join f2 on f1.c = f2.c where (f2.id > 0) = true or (f2.c is not null) is true order by 1, 2, 3, 4;
+select * from f1 left join f2 on f1.c = f2.c where (f2.id is not null) in (false) and (f2.id in (1, 2)) is not true order by 1, 2, 3, 4;
+drop table f1, f2;
