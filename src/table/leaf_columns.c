@@ -43,7 +43,7 @@ static enum status sift(struct leaf_builder *builder, struct leaf_columns *colum
     columns->first_row = get_be64(builder->keys);
     columns->generation_min = UINT64_MAX;
     memset(deleted_out, 0, ((size_t)columns->count + 63) / 64 * sizeof *deleted_out);
-    builder->live_count = 0;
+    builder->live_count = builder->columns_stored = 0;
     *fit_out = true;
     for (uint32_t i = 0; i < columns->count; i++) {
         struct row_id row = {get_be64(builder->keys + (size_t)i * ROW_KEY_SIZE)};
@@ -59,6 +59,10 @@ static enum status sift(struct leaf_builder *builder, struct leaf_columns *colum
             deleted_out[i / 64] |= 1ull << i % 64;
             continue;
         }
+        uint32_t columns_stored;
+        TRY(row_stored_columns(&builder->table->row_schema, stored.row, &columns_stored));
+        if (columns_stored > builder->columns_stored)
+            builder->columns_stored = columns_stored;
         builder->live[builder->live_count] = (uint16_t)i;
         builder->rows[builder->live_count++] = stored.row;
     }
@@ -180,6 +184,9 @@ static size_t aligned(size_t size) {
 /* Decode the column and keep it at `*size` bytes from the beginning. */
 static enum status column_keep(struct leaf_builder *builder, struct leaf_columns *columns,
                                struct leaf_column *column, size_t *size) {
+    column->form = LEAF_UNFIT;
+    if (column->column >= builder->columns_stored)
+        return STATUS_OK;
     struct vector *vector = vector_of(builder, column->column);
     struct row_decode_options options = {
         .columns = &column->column, .column_count = 1, .arena = &builder->scratch};
@@ -217,9 +224,11 @@ static void plan_make(const struct table *table, const struct leaf_columns *befo
         column_add(plan, wanted[i]);
     if (before == NULL || plan->column_count + before->column_count > LEAF_COLUMNS_MAX)
         return;
-    for (uint32_t i = 0; i < before->column_count; i++)
-        if (!table->columns[before->columns[i].column].dropped)
-            column_add(plan, before->columns[i].column);
+    for (uint32_t i = 0; i < before->column_count; i++) {
+        uint16_t column = before->columns[i].column; /* or of a table that never came to be */
+        if (column < table->column_count && !table->columns[column].dropped)
+            column_add(plan, column);
+    }
 }
 
 /* All of it in the scratch arena. */

@@ -15,7 +15,10 @@
  * leaf; short strings are made integers; other values of fixed size lie there as in a vector. A
  * column with a null or with a string that is no part of struct string is noted as unfit, and read
  * from those rows that are left after the tests. A leaf with rows that are stored otherwise
- * (outside, with long values) is unfit as a whole. The columns say nothing that the leaf does not
+ * (outside, with long values) is unfit as a whole. So is a column that no row of the leaf stores:
+ * it may have been added by a transaction that is not committed, and its place be another column's
+ * later. A stored one has been committed, and its place is its own for ever.
+ * The columns say nothing that the leaf does not
  * say: which version of a row a snapshot sees is decided above, for each run of entries, as it is
  * for the leaf itself.
  */
@@ -61,6 +64,7 @@ struct leaf_builder {
     struct arena *arena;
     struct arena scratch;
     uint32_t live_count;
+    uint32_t columns_stored; /* the most of any row */
     /* From here on nothing is known before a leaf is read. */
     uint16_t live[VECTOR_SIZE]; /* entries that are no deleted rows */
     uint64_t numbers[VECTOR_SIZE];
