@@ -146,6 +146,10 @@ const char *status_name(enum status status);
 const char *status_sqlstate(enum status status);
 /* The general text of a status, static. */
 const char *status_text(enum status status);
+/* What is stored is damaged: bytes (DATA_CORRUPTED), or how a tree is put together. */
+static inline bool status_is_damage(enum status status) {
+    return status == STATUS_DATA_CORRUPTED || status == STATUS_INDEX_CORRUPTED;
+}
 
 enum { ERROR_MESSAGE_SIZE = 1024, ERROR_NAME_SIZE = 64 };
 

@@ -82,6 +82,9 @@ struct btree_cursor {
     uint64_t change_count;
     uint8_t *key; /* the whole key under the cursor, heap buffer */
     size_t key_size, key_capacity;
+    /* btree_cursor_take_run looks into no leaf that begins at this key or behind it: the cursor is
+       off the end then. Empty: none. The caller's, who sets it after init; release forgets it. */
+    struct slice stop;
 };
 enum btree_seek {
     BTREE_SEEK_GE, /* first key >= target */
@@ -146,12 +149,27 @@ enum status btree_estimate(struct fiber *f, struct btree *tree, struct slice low
 enum status btree_page_count(struct fiber *f, struct btree *tree, uint64_t *count_out) MUST_USE;
 
 /* Check order, fences, depth, fill and that no page is used twice; the first broken invariant is
-   DATA_CORRUPTED naming tree, page and slot. */
+   DATA_CORRUPTED or INDEX_CORRUPTED naming tree, page and slot. */
 struct btree_check_result {
     uint64_t entries, leaves, pages;
     unsigned depth;
 };
 enum status btree_check(struct fiber *f, struct btree *tree, struct btree_check_result *result_out)
     MUST_USE;
+
+/* Keys that are lost with a page: it cannot be read, or is not what belongs there. */
+struct btree_lost {
+    struct slice lower, upper; /* lower <= key < upper; until the call returns */
+    bool has_upper;
+    bool above_leaves; /* there may be leaves of these keys that nobody leads to any more */
+    struct page_id page;
+    const char *what; /* with file and offset where they are known */
+};
+/* The same to the end of the tree: `lost`, which must not suspend, is told of each page where the
+   check fails, in the order of keys, and what lies behind it is checked too. Damage is no failure.
+   error_current() is that of the page while `lost` runs. */
+enum status btree_check_all(struct fiber *f, struct btree *tree,
+                            void (*lost)(void *context, const struct btree_lost *lost),
+                            void *context, struct btree_check_result *result_out) MUST_USE;
 
 #endif

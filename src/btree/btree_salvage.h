@@ -9,17 +9,8 @@
 #ifndef BTREE_SALVAGE_H
 #define BTREE_SALVAGE_H
 
-#include "base/base_slice.h"
+#include "btree/btree.h"
 #include "pager/pager_salvage.h"
-
-/* Keys that are lost. */
-struct btree_lost {
-    struct slice lower, upper; /* until the call returns */
-    bool has_upper;
-    bool above_leaves; /* there may be leaves of these keys that nobody leads to any more */
-    struct page_id page;
-    const char *what; /* with file and offset */
-};
 
 struct btree_salvage {
     struct pager_salvage *pager;

@@ -362,9 +362,10 @@ enum status btree_cursor_take_run(struct fiber *f, struct btree_cursor *cursor, 
             if (upper.size > 0)
                 memcpy(fence, upper.data, upper.size);
             next = (struct place){0};
+            bool ends = upper.size == 0 ||
+                        (cursor->stop.size > 0 && slice_compare(upper, cursor->stop) >= 0);
             enum status status =
-                upper.size == 0 ? STATUS_OK
-                                : find_forward(f, tree, slice_of(fence, upper.size), false, &next);
+                ends ? STATUS_OK : find_forward(f, tree, slice_of(fence, upper.size), false, &next);
             if (status != STATUS_OK || !is_current(cursor)) {
                 pager_unpin(tree->pager, leaf);
                 TRY(status);

@@ -16,19 +16,12 @@ struct walk {
     struct level *levels[DEPTH_MAX];
 };
 
-/* What the way down says about a page. */
-struct range {
-    struct slice lower, upper;
-    bool has_upper;
-    int level; /* -1: not known, the root */
-};
-
 static struct node slice_node(struct slice page) {
     return (struct node){(uint8_t *)page.data, (uint32_t)page.size};
 }
 
-static enum status lose(const struct walk *walk, struct page_id page, const struct range *range,
-                        const char *what) {
+static enum status lose(const struct walk *walk, struct page_id page,
+                        const struct tree_range *range, const char *what) {
     struct btree_lost lost = {.lower = range->lower,
                               .upper = range->upper,
                               .has_upper = range->has_upper,
@@ -38,8 +31,7 @@ static enum status lose(const struct walk *walk, struct page_id page, const stru
     return walk->salvage->lost(walk->salvage->context, &lost);
 }
 
-/* NULL: the page is the node that belongs there. */
-static const char *problem_of(struct slice page, const struct range *range) {
+const char *tree__problem(struct slice page, const struct tree_range *range) {
     struct node node = slice_node(page);
     unsigned slot;
     if (page.size != PAGE_SIZE - PAGE_HEADER_SIZE || !node_plausible(node))
@@ -68,15 +60,15 @@ enum status btree_salvage_leaf(struct fiber *f, const struct btree_salvage *salv
 }
 
 static enum status visit(struct fiber *f, struct walk *walk, struct page_id id, unsigned depth,
-                         const struct range *range);
+                         const struct tree_range *range);
 
 static enum status visit_children(struct fiber *f, struct walk *walk, struct node node,
-                                  unsigned depth, const struct range *range) {
+                                  unsigned depth, const struct tree_range *range) {
     struct level *level = walk->levels[depth];
     for (unsigned slot = 0; slot < node_count(node); slot++) {
         bool last = slot + 1 == node_count(node);
-        struct range child = {.has_upper = !last || range->has_upper,
-                              .level = (int)node_level(node) - 1};
+        struct tree_range child = {.has_upper = !last || range->has_upper,
+                                   .level = (int)node_level(node) - 1};
         node_key_copy(node, slot, level->lower);
         child.lower = slice_of(level->lower, node_key_size(node, slot));
         if (!last) {
@@ -91,7 +83,7 @@ static enum status visit_children(struct fiber *f, struct walk *walk, struct nod
 }
 
 static enum status visit(struct fiber *f, struct walk *walk, struct page_id id, unsigned depth,
-                         const struct range *range) {
+                         const struct tree_range *range) {
     const struct btree_salvage *salvage = walk->salvage;
     if (depth >= DEPTH_MAX)
         return lose(walk, id, range, "the tree is too deep");
@@ -113,7 +105,7 @@ static enum status visit(struct fiber *f, struct walk *walk, struct page_id id, 
         return lose(walk, id, range, error_current()->message);
     TRY(status);
     salvage->visited[id.value / 8] |= (uint8_t)(1 << id.value % 8);
-    const char *problem = problem_of(page, range);
+    const char *problem = tree__problem(page, range);
     if (problem != NULL)
         return lose(walk, id, range, problem);
     TRY(fiber_check(f));
@@ -125,7 +117,7 @@ static enum status visit(struct fiber *f, struct walk *walk, struct page_id id, 
 enum status btree_salvage(struct fiber *f, const struct btree_salvage *salvage,
                           struct page_id root) {
     struct walk walk = {.salvage = salvage};
-    struct range all = {.level = -1};
+    struct tree_range all = {.level = -1};
     enum status status = visit(f, &walk, root, 0, &all);
     for (unsigned i = 0; i < DEPTH_MAX; i++)
         memory_free(walk.levels[i]);

@@ -45,6 +45,15 @@ static inline unsigned tree__reserve_for(const struct path *path) {
 enum status tree__damaged(const struct btree *tree, struct page_id page, unsigned slot,
                           const char *what) MUST_USE;
 
+/* What the way down says about a page. */
+struct tree_range {
+    struct slice lower, upper;
+    bool has_upper;
+    int level; /* -1: not known, the root */
+};
+/* NULL: the page is the node that belongs there (salvage.c). */
+const char *tree__problem(struct slice page, const struct tree_range *range);
+
 /* split.c; none of these suspends or fails: frames were reserved. */
 void tree__insert_split(struct fiber *f, struct btree *tree, struct path *path, unsigned step,
                         unsigned slot, struct slice key, struct slice value);

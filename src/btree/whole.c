@@ -1,4 +1,4 @@
-/* What concerns whole trees: clearing, loading, estimating, checking. */
+/* What concerns whole trees: clearing, loading, estimating, counting. */
 #include <string.h>
 
 #include "base/base_memory.h"
@@ -190,88 +190,6 @@ enum status btree_estimate(struct fiber *f, struct btree *tree, struct slice low
     double count = (to - from) * entries;
     *count_out = count > 0 ? (uint64_t)(count + 0.5) : 0;
     return STATUS_OK;
-}
-
-/* ---- check ---- */
-
-/* Does the child's range agree with what its parent says? */
-static const char *check_child(struct node parent, unsigned slot, struct node child) {
-    if (!node_plausible(child) || node_level(child) + 1 != node_level(parent))
-        return "child of another level";
-    uint8_t key[NODE_KEY_SIZE_MAX];
-    if (node_key_size(parent, slot) > sizeof key)
-        return "key too long";
-    node_key_copy(parent, slot, key);
-    if (!slice_equal(slice_of(key, node_key_size(parent, slot)), node_lower(child)))
-        return "lower fence of the child differs";
-    bool has_upper = slot + 1 < node_count(parent) || node_has_upper(parent);
-    if (has_upper != node_has_upper(child))
-        return "upper fence of the child differs";
-    if (!has_upper)
-        return NULL;
-    struct slice upper;
-    if (slot + 1 < node_count(parent)) {
-        node_key_copy(parent, slot + 1, key);
-        upper = slice_of(key, node_key_size(parent, slot + 1));
-    } else {
-        upper = node_upper(parent);
-    }
-    return slice_equal(upper, node_upper(child)) ? NULL : "upper fence of the child differs";
-}
-
-/* Check the path's nodes that the walk comes to for the first time. */
-static enum status check_path(struct btree *tree, struct path *path,
-                              struct btree_check_result *result) {
-    unsigned first_new = path->depth - 1; /* the leaf; and the nodes it is the first leaf of */
-    while (first_new > 0 && path->steps[first_new - 1].slot == 0)
-        first_new--;
-    for (unsigned i = 0; i < path->depth; i++) {
-        struct node node = step_node(path, i);
-        struct page_id id = path->steps[i].page->id;
-        unsigned slot = 0;
-        if (i >= first_new) {
-            const char *problem = node_check(node, &slot);
-            if (problem != NULL)
-                return tree__damaged(tree, id, slot, problem);
-            result->pages++;
-        }
-        if (i + 1 < path->depth) {
-            slot = path->steps[i].slot;
-            const char *problem = check_child(node, slot, step_node(path, i + 1));
-            if (problem != NULL)
-                return tree__damaged(tree, id, slot, problem);
-        }
-    }
-    struct node root = step_node(path, 0);
-    if (node_lower(root).size > 0 || node_has_upper(root))
-        return tree__damaged(tree, tree->root, 0, "the root has fences");
-    result->leaves++;
-    result->entries += node_count(page_node(path_leaf(path)));
-    result->depth = path->depth;
-    return STATUS_OK;
-}
-
-/* Leaf by leaf in key order. Each step sees the tree at one moment, so it may change meanwhile.
-   A page used twice would have to have two ranges, which its fences deny. */
-enum status btree_check(struct fiber *f, struct btree *tree,
-                        struct btree_check_result *result_out) {
-    uint8_t fence[BTREE_KEY_SIZE_MAX];
-    struct slice target = SLICE_EMPTY;
-    *result_out = (struct btree_check_result){0};
-    for (;;) {
-        struct path path;
-        TRY(tree__descend(f, tree, DESCEND_AT, target, &path));
-        if (path.depth == 0)
-            return STATUS_OK;
-        TRY(check_path(tree, &path, result_out));
-        struct node leaf = page_node(path_leaf(&path));
-        if (!node_has_upper(leaf))
-            return STATUS_OK;
-        struct slice upper = node_upper(leaf);
-        memcpy(fence, upper.data, upper.size);
-        target = slice_of(fence, upper.size);
-        TRY(fiber_check(f));
-    }
 }
 
 /* ---- size ---- */

@@ -31,6 +31,9 @@ struct salvage_call {
     struct buffer report;
     uint64_t losses, notes;
     bool catalog_damaged, catalog_lost;
+    struct salvage_losses *rows;   /* NULL: the catalog is being read */
+    bool naming;                   /* indexes are asked for keys of missing rows */
+    uint64_t partitions_doubtful;  /* a bit each: lost, or of another age */
     uint32_t unknown[UNKNOWN_MAX]; /* trees of no table */
     size_t unknown_count, table_count;
     bool terminal, ended;
@@ -61,10 +64,19 @@ static void lost(void *context, const char *line) {
     say(call, "lost: %s", line);
 }
 
+/* Not counted: the loss was told. */
+static void missing(void *context, const char *line) {
+    say(context, "missing: %s", line);
+}
+
 static void note_loss(void *context, const struct store_loss *loss) {
     struct salvage_call *call = context;
     char text[3 * ERROR_MESSAGE_SIZE];
     bool is_loss = loss->kind != STORE_LOSS_NOTE;
+    if (call->rows != NULL)
+        salvage_losses_add(call->rows, loss);
+    if (call->naming)
+        return; /* these indexes were looked at before */
     switch (loss->kind) {
     case STORE_LOSS_KEYS:
     case STORE_LOSS_KEY:
@@ -75,11 +87,13 @@ static void note_loss(void *context, const struct store_loss *loss) {
         snprintf(text, sizeof text, "partition %u: nothing of it can be read (%s)", loss->partition,
                  loss->text);
         call->catalog_lost |= loss->partition == PARTITION_CATALOG;
+        call->partitions_doubtful |= UINT64_C(1) << loss->partition;
         break;
     case STORE_LOSS_AGE:
         snprintf(text, sizeof text,
                  "partition %u: rows of every table may be older versions, or lost (%s)",
                  loss->partition, loss->text);
+        call->partitions_doubtful |= UINT64_C(1) << loss->partition;
         break;
     case STORE_LOSS_JOURNAL:
         snprintf(text, sizeof text,
@@ -116,6 +130,8 @@ static enum salvage_wish wish(void *context, struct tree_id tree) {
         return system;
     if (system != SALVAGE_SKIP)
         return SALVAGE_SKIP;
+    if (call->naming)
+        return table_salvage_index_wish(call->rows, tree);
     enum salvage_wish wanted = table_salvage_wish(call->schema, tree);
     if (wanted == SALVAGE_SKIP)
         note_unknown(call, tree);
@@ -181,7 +197,7 @@ static enum status out_check(struct fiber *f, struct salvage_call *call) {
 
 static enum status read_catalog(struct fiber *f, struct salvage_call *call,
                                 const struct salvage_trees *trees) {
-    struct salvage_report report = {lost, call};
+    struct salvage_report report = {lost, missing, call, NULL};
     call->stage = "reading the catalog";
     if (call->catalog_lost)
         return error_set(STATUS_DATA_CORRUPTED,
@@ -193,22 +209,63 @@ static enum status read_catalog(struct fiber *f, struct salvage_call *call,
     return catalog_salvage_counters(f, call->catalog);
 }
 
-static enum status read_tables(struct fiber *f, struct salvage_call *call,
-                               const struct salvage_trees *trees) {
-    struct salvage_report report = {lost, call};
-    call->schema = catalog_schema(call->catalog);
-    call->stage = "reading tables";
+/* What was told before there was a schema. */
+static enum status rows_begin(struct salvage_call *call) {
+    TRY(salvage_losses_create(call->schema, &call->rows));
+    for (unsigned p = 0; p < store_salvage_partition_count(call->source); p++) {
+        struct store_loss loss = {.kind = STORE_LOSS_PARTITION, .partition = p};
+        if ((call->partitions_doubtful >> p & 1) != 0)
+            salvage_losses_add(call->rows, &loss);
+    }
+    return STATUS_OK;
+}
+
+static enum status copy_trees(struct fiber *f, struct salvage_call *call,
+                              const struct salvage_trees *trees) {
     for (unsigned p = 0; p < store_salvage_partition_count(call->source); p++)
         TRY(store_salvage_copy(f, call->source, call->store, p, trees));
-    TRY(store_salvage_replay(f, call->source, call->store, trees, true));
-    call->stage = "making indexes";
+    return store_salvage_replay(f, call->source, call->store, trees, true);
+}
+
+typedef enum status table_step(struct fiber *f, struct catalog *catalog, const struct table *table,
+                               const struct salvage_report *report);
+
+static enum status each_table(struct fiber *f, struct salvage_call *call, table_step *step) {
+    struct salvage_report report = {lost, missing, call, call->rows};
+    call->table_count = 0;
     for (size_t i = 0; i < schema_table_count(call->schema); i++) {
         const struct table *table = schema_table_at(call->schema, i);
         if (table->kind != RELATION_TABLE || table->is_system)
             continue;
-        TRY(table_salvage(f, call->catalog, table, &report));
+        TRY(step(f, call->catalog, table, &report));
         call->table_count++;
     }
+    return STATUS_OK;
+}
+
+/* Which rows are missing, as the indexes have them. */
+static enum status name_missing(struct fiber *f, struct salvage_call *call,
+                                const struct salvage_trees *trees) {
+    bool any;
+    TRY(salvage_losses_settle(call->rows, &any));
+    if (!any)
+        return STATUS_OK;
+    call->naming = true;
+    TRY(copy_trees(f, call, trees));
+    call->naming = false;
+    return each_table(f, call, table_salvage_missing);
+}
+
+static enum status read_tables(struct fiber *f, struct salvage_call *call,
+                               const struct salvage_trees *trees) {
+    call->schema = catalog_schema(call->catalog);
+    TRY(rows_begin(call));
+    call->stage = "reading tables";
+    TRY(copy_trees(f, call, trees));
+    TRY(each_table(f, call, table_salvage_rows));
+    TRY(name_missing(f, call, trees));
+    call->stage = "making indexes";
+    TRY(each_table(f, call, table_salvage_indexes));
     /* What was dropped lies around for a while; only with a damaged catalog it may be more. */
     for (size_t i = 0; call->catalog_damaged && i < call->unknown_count; i++)
         say(call, "lost: tree %u belongs to no relation that is known; it may be a dropped one's",
@@ -222,6 +279,7 @@ static enum status into_store(struct fiber *f, struct salvage_call *call) {
     if (status == STATUS_OK)
         status = read_tables(f, call, &trees);
     struct error kept = *error_current();
+    salvage_losses_destroy(call->rows);
     if (call->schema != NULL)
         schema_release(call->schema);
     catalog_close(f, call->catalog);

@@ -122,6 +122,8 @@ enum status unique__claim(struct fiber *f, struct transaction *transaction,
 /* 23505 with PostgreSQL's words; `building`: those of CREATE UNIQUE INDEX. */
 enum status unique__violation(const struct table *table, const struct index *index,
                               const struct value *row, bool building) MUST_USE;
+/* A value as messages show it. */
+void row__append_value(struct buffer *buffer, const struct value *value);
 /* 23502 for the rows there are, when a column becomes NOT NULL. */
 enum status row__null_found(const struct table *table, const char *column) MUST_USE;
 /* 23502 when a column is null that must not be. */

@@ -56,10 +56,8 @@ enum salvage_wish catalog_salvage_wish(struct tree_id tree) {
     return SALVAGE_SKIP;
 }
 
-enum part { PART_NONE, PART_ROWS, PART_LARGE, PART_BLOCKS, PART_INDEX };
-
-static enum part part_of(const struct schema *schema, struct tree_id tree,
-                         const struct table **table_out, const struct index **index_out) {
+enum part salvage__part_of(const struct schema *schema, struct tree_id tree,
+                           const struct table **table_out, const struct index **index_out) {
     for (size_t i = 0; i < schema_table_count(schema); i++) {
         const struct table *table = schema_table_at(schema, i);
         if (table->kind != RELATION_TABLE || table->is_system)
@@ -83,7 +81,7 @@ static enum part part_of(const struct schema *schema, struct tree_id tree,
 enum salvage_wish table_salvage_wish(const struct schema *schema, struct tree_id tree) {
     const struct table *table;
     const struct index *index;
-    switch (part_of(schema, tree, &table, &index)) {
+    switch (salvage__part_of(schema, tree, &table, &index)) {
     case PART_NONE:
         return SALVAGE_SKIP;
     case PART_INDEX:
@@ -123,7 +121,7 @@ bool table_salvage_fits(const struct schema *schema, struct tree_id tree, struct
     const struct table *table;
     const struct index *index;
     struct block_key block;
-    switch (part_of(schema, tree, &table, &index)) {
+    switch (salvage__part_of(schema, tree, &table, &index)) {
     case PART_ROWS:
         return row_fits(table, key, value);
     case PART_LARGE:
@@ -141,30 +139,13 @@ bool table_salvage_fits(const struct schema *schema, struct tree_id tree, struct
 
 /* ---- losses in words ------------------------------------------------------------------------ */
 
-/* The row ids that a bound of some tree's keys stands for; keys of all trees but indexes begin with
-   8 bytes that name a row, perhaps cut short. */
-static uint64_t row_of_key(enum part part, struct slice key) {
-    uint8_t bytes[8] = {0};
-    memcpy(bytes, key.data, key.size < sizeof bytes ? key.size : sizeof bytes);
-    uint64_t number = get_be64(bytes);
-    return part == PART_LARGE ? number >> LARGE_COLUMN_BITS : number;
-}
-
 static void word_rows(const struct store_loss *loss, enum part part, char *text, size_t size) {
-    uint64_t first = loss->lower.size > 0 ? row_of_key(part, loss->lower) : 0;
-    if (part == PART_BLOCKS)
-        first = block_first_row(first >> BLOCK_RANGE_BITS);
-    if (loss->kind == STORE_LOSS_KEY) { /* of a block: rows up to the one named */
-        snprintf(text, size, "%" PRIu64 " to %" PRIu64, first, first + BLOCK_ROWS_MAX - 1);
-    } else if (!loss->has_upper) {
+    uint64_t first, last;
+    salvage__row_ids(loss, part, &first, &last);
+    if (last == UINT64_MAX)
         snprintf(text, size, "%" PRIu64 " and above", first);
-    } else {
-        uint64_t end = row_of_key(part, loss->upper);
-        if (part == PART_BLOCKS)
-            end |= BLOCK_ROWS_MAX - 1;
-        snprintf(text, size, "%" PRIu64 " to %" PRIu64, first,
-                 part == PART_ROWS && end > first ? end - 1 : end);
-    }
+    else
+        snprintf(text, size, "%" PRIu64 " to %" PRIu64, first, last);
 }
 
 bool table_salvage_word(const struct schema *schema, const struct store_loss *loss, char *text,
@@ -172,7 +153,8 @@ bool table_salvage_word(const struct schema *schema, const struct store_loss *lo
     const struct table *table;
     const struct index *index;
     char rows[80], name[160];
-    enum part part = schema != NULL ? part_of(schema, loss->tree, &table, &index) : PART_NONE;
+    enum part part =
+        schema != NULL ? salvage__part_of(schema, loss->tree, &table, &index) : PART_NONE;
     if (part != PART_NONE)
         word_rows(loss, part, rows, sizeof rows);
     switch (part) {
@@ -231,11 +213,14 @@ struct rows_call {
 };
 
 static void run_tell(struct rows_call *call, unsigned partition) {
-    if (call->count > 0)
+    uint64_t last = call->first_bad + call->count - 1;
+    if (call->count > 0) {
         salvage__say(call->report,
                      "table %s.%s, partition %u, row ids %" PRIu64 " to %" PRIu64 ": lost (%s)",
                      call->table->namespace_name, call->table->name, partition, call->first_bad,
-                     call->first_bad + call->count - 1, call->why);
+                     last, call->why);
+        salvage__lost(call->report, call->table, partition, call->first_bad, last);
+    }
     call->count = 0;
 }
 
@@ -381,11 +366,15 @@ enum status salvage__fill(struct fiber *f, struct catalog *catalog, const struct
     return salvage__end(f, transaction, status);
 }
 
-enum status table_salvage(struct fiber *f, struct catalog *catalog, const struct table *table,
-                          const struct salvage_report *report) {
+enum status table_salvage_rows(struct fiber *f, struct catalog *catalog, const struct table *table,
+                               const struct salvage_report *report) {
     TRY(salvage__rows(f, catalog, table, report));
     TRY(salvage__blocks(f, catalog, table, report));
-    TRY(salvage__pieces(f, catalog, table));
+    return salvage__pieces(f, catalog, table);
+}
+
+enum status table_salvage_indexes(struct fiber *f, struct catalog *catalog,
+                                  const struct table *table, const struct salvage_report *report) {
     for (unsigned i = 0; i < table->index_count; i++) {
         enum status status = salvage__fill(f, catalog, table, table->indexes[i]);
         if (status == STATUS_UNIQUE_VIOLATION)

@@ -147,11 +147,14 @@ static enum status cold_settle(struct fiber *f, struct block_salvage *salvage,
 }
 
 static void lost_tell(struct block_salvage *salvage, uint64_t first, uint64_t *count) {
-    if (*count > 0)
+    unsigned partition = partition_number(salvage->partition);
+    if (*count > 0) {
         salvage__say(salvage->report,
                      "table %s.%s, partition %u, row ids %" PRIu64 " to %" PRIu64 ": lost (%s)",
-                     salvage->table->namespace_name, salvage->table->name,
-                     partition_number(salvage->partition), first, first + *count - 1, salvage->why);
+                     salvage->table->namespace_name, salvage->table->name, partition, first,
+                     first + *count - 1, salvage->why);
+        salvage__lost(salvage->report, salvage->table, partition, first, first + *count - 1);
+    }
     *count = 0;
 }
 
@@ -208,6 +211,18 @@ static enum status entries_delete(struct fiber *f, struct block_salvage *salvage
                      visit_doomed, salvage);
 }
 
+static void headerless_tell(struct block_salvage *salvage, uint64_t range) {
+    unsigned partition = partition_number(salvage->partition);
+    uint64_t first = block_first_row(range), last = first + BLOCK_ROWS_MAX - 1;
+    salvage__say(salvage->report,
+                 "table %s.%s, partition %u, row ids %" PRIu64 " to %" PRIu64
+                 ": lost, as far as they were in the block; of those that are still in "
+                 "OUT this may be an older version (%s)",
+                 salvage->table->namespace_name, salvage->table->name, partition, first, last,
+                 salvage->why);
+    salvage__lost(salvage->report, salvage->table, partition, first, last);
+}
+
 static enum status block_settle(struct fiber *f, struct block_salvage *salvage, uint64_t range) {
     struct txn_large large = {0};
     /* The header's bytes outlive the arena's resets. */
@@ -222,13 +237,7 @@ static enum status block_settle(struct fiber *f, struct block_salvage *salvage, 
         snprintf(salvage->why, sizeof salvage->why, "%s", error_current()->message);
         error_clear();
         if (!has_header)
-            salvage__say(salvage->report,
-                         "table %s.%s, partition %u, row ids %" PRIu64 " to %" PRIu64
-                         ": lost, as far as they were in the block; of those that are still in "
-                         "OUT this may be an older version (%s)",
-                         salvage->table->namespace_name, salvage->table->name,
-                         partition_number(salvage->partition), block_first_row(range),
-                         block_first_row(range) + BLOCK_ROWS_MAX - 1, salvage->why);
+            headerless_tell(salvage, range);
         status = block_to_rows(f, salvage, range, has_header ? &header : NULL);
         if (status == STATUS_OK)
             status = entries_delete(f, salvage, range);

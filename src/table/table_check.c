@@ -8,6 +8,8 @@
  * they are more (or fewer: some row could not be read) each entry's row is looked up.
  */
 #include "table/catalog_private.h"
+#include "table/intact.h"
+#include "table/row_losses.h"
 #include "table/scan.h"
 
 #include "base/base_hash.h"
@@ -29,21 +31,18 @@ struct table_check {
     uint64_t range, generation; /* of the block over the rows checked last */
     uint64_t told[TOLD_MAX];    /* hashes of messages: a damaged page is told of once */
     size_t told_count;
+    struct row_losses losses; /* rows that cannot be read */
 };
 
 static void finding(struct table_check *check, const char *format, ...) PRINTF_LIKE(2, 3);
 static void finding(struct table_check *check, const char *format, ...) {
-    char line[512];
+    char line[ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     check->damage++;
     check->report(check->report_context, line);
-}
-
-static bool is_damage(enum status status) {
-    return status == STATUS_DATA_CORRUPTED || status == STATUS_INDEX_CORRUPTED;
 }
 
 /* Has this been said? All rows of a damaged page would say the same. */
@@ -60,7 +59,7 @@ static bool told_before(struct table_check *check) {
 /* Damage is reported and the check goes on; other failures end it. */
 static enum status absorb(struct table_check *check, enum status status, const char *what,
                           unsigned partition, struct row_id row) {
-    if (!is_damage(status))
+    if (!status_is_damage(status))
         return status;
     if (told_before(check)) {
         error_clear();
@@ -75,7 +74,7 @@ static enum status absorb(struct table_check *check, enum status status, const c
 /* The same of a part of the table that could not be looked at to its end. */
 static enum status absorb_part(struct table_check *check, enum status status, const char *what,
                                unsigned partition) {
-    if (!is_damage(status))
+    if (!status_is_damage(status))
         return status;
     finding(check, "table %s, partition %u: %s cannot be checked to the end: %s",
             check->table->name, partition, what, error_current()->message);
@@ -95,6 +94,14 @@ static enum status visit_partitions(struct fiber *f, struct table_check *check,
             TRY(partition_call(f, store, p, visit, argument));
     }
     return STATUS_OK;
+}
+
+/* All of a tree that can be read. `what` it is of the table, should that fail nevertheless. */
+static enum status check_tree(struct fiber *f, struct table_check *check,
+                              struct partition *partition, const struct intact_visit *visit,
+                              const char *what) {
+    enum status status = intact_visit(f, check->context.transaction, partition, visit);
+    return absorb_part(check, status, what, partition_number(partition));
 }
 
 /* ---- rows ------------------------------------------------------------------------------- */
@@ -217,22 +224,49 @@ static enum status visit_row(struct fiber *f, struct partition *partition,
     arena_reset(&check->arena);
     struct row_id row = row_key_decode(entry->key);
     struct slice stored = arena_copy_slice(&check->arena, entry->value);
-    return absorb(check, check_row(f, check, partition, row, stored), "row",
-                  partition_number(partition), row);
+    enum status status = check_row(f, check, partition, row, stored);
+    if (status_is_damage(status))
+        row_losses_add(&check->losses, partition_number(partition), row.value, row.value);
+    return absorb(check, status, "row", partition_number(partition), row);
+}
+
+static void lose_keys(struct table_check *check, enum row_tree tree, const struct txn_lost *lost) {
+    uint64_t first, last;
+    (void)told_before(check); /* store_check told; what else meets the page need not */
+    row_losses_of_keys(tree, lost->lower, lost->has_upper ? &lost->upper : NULL, &first, &last);
+    row_losses_add(&check->losses, lost->partition, first, last);
+}
+
+static void lose_rows(void *context, const struct txn_lost *lost) {
+    lose_keys(context, ROW_TREE_ROWS, lost);
 }
 
 static enum status check_rows(struct fiber *f, struct table_check *check,
                               struct partition *partition) {
-    struct txn_range range = {.key_stride = ROW_KEY_SIZE};
+    struct intact_visit rows = {check->table->row_tree, ROW_KEY_SIZE, visit_row, lose_rows, check};
     check->range = UINT64_MAX;
     check->generation = 0;
-    return txn_visit(f, check->context.transaction, partition, check->table->row_tree, &range,
-                     visit_row, check);
+    return check_tree(f, check, partition, &rows, "rows");
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
-/* A whole chunk against its checksum and claims. */
+/* A whole chunk against its checksum and claims; column NULL: the block's header. */
+static enum status check_chunk(struct fiber *f, struct table_check *check,
+                               struct partition *partition, struct slice stored,
+                               const struct column *column) {
+    struct txn_large large;
+    struct column_reader reader;
+    enum status status = txn_open_large(f, partition, stored, &check->arena, &large);
+    if (status == STATUS_OK && column != NULL)
+        status =
+            column_open(large.bytes, column->type, COLUMN_OPEN_CHECKED, &check->arena, &reader);
+    if (status == STATUS_OK && column != NULL)
+        status = column_check(&reader);
+    txn_release_large(partition, &large);
+    return status;
+}
+
 static enum status visit_chunk(struct fiber *f, struct partition *partition,
                                const struct txn_entry *entry, void *context) {
     struct table_check *check = context;
@@ -243,28 +277,27 @@ static enum status visit_chunk(struct fiber *f, struct partition *partition,
                 partition_number(partition));
         return STATUS_OK;
     }
-    if (key.column_number == 0)
-        return STATUS_OK;
-    const struct column *column = &check->table->columns[key.column_number - 1];
-    struct txn_large large;
-    struct column_reader reader;
-    enum status status = txn_open_large(f, partition, entry->value, &check->arena, &large);
-    if (status == STATUS_OK)
-        status =
-            column_open(large.bytes, column->type, COLUMN_OPEN_CHECKED, &check->arena, &reader);
-    if (status == STATUS_OK)
-        status = column_check(&reader);
-    txn_release_large(partition, &large);
-    return absorb(check, status, column->name, partition_number(partition),
-                  (struct row_id){block_first_row(key.range)});
+    const struct column *column =
+        key.column_number > 0 ? &check->table->columns[key.column_number - 1] : NULL;
+    enum status status = check_chunk(f, check, partition, entry->value, column);
+    uint64_t first = block_first_row(key.range);
+    if (status_is_damage(status) && (column == NULL || !column->dropped))
+        row_losses_add(&check->losses, partition_number(partition), first,
+                       first + BLOCK_ROWS_MAX - 1);
+    return absorb(check, status, column != NULL ? column->name : "block",
+                  partition_number(partition), (struct row_id){first});
+}
+
+static void lose_blocks(void *context, const struct txn_lost *lost) {
+    lose_keys(context, ROW_TREE_BLOCKS, lost);
 }
 
 /* At the snapshot. */
 static enum status check_chunks(struct fiber *f, struct table_check *check,
                                 struct partition *partition) {
-    struct txn_range range = {.key_stride = BLOCK_KEY_SIZE};
-    return txn_visit(f, check->context.transaction, partition, block_tree(check->table), &range,
-                     visit_chunk, check);
+    struct intact_visit chunks = {block_tree(check->table), BLOCK_KEY_SIZE, visit_chunk,
+                                  lose_blocks, check};
+    return check_tree(f, check, partition, &chunks, "blocks");
 }
 
 /* Each row of a block that counts, as a row of the hot tree. */
@@ -313,7 +346,11 @@ static enum status check_cold_rows(struct fiber *f, struct table_check *check,
     }
     table_scan_close(f, scan);
     arena_release(&arena);
-    return absorb(check, status, "block", partition_number(partition), (struct row_id){0});
+    if (status_is_damage(status) && told_before(check)) {
+        error_clear();
+        return STATUS_OK;
+    }
+    return absorb_part(check, status, "blocks", partition_number(partition));
 }
 
 /* ---- index entries ------------------------------------------------------------------------ */
@@ -377,6 +414,55 @@ static enum status check_owner(struct fiber *f, struct table_check *check,
     return STATUS_OK;
 }
 
+/* Can all of the row be read? For those that are in doubt. */
+struct row_look {
+    struct table_check *check;
+    struct row_id row;
+    bool damaged;
+};
+
+static enum status row_look_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct row_look *look = argument;
+    struct table_check *check = look->check;
+    const struct table *table = check->table;
+    struct transaction *transaction = check->context.transaction;
+    struct row_place place = {table, partition, look->row, ROW_AT_SNAPSHOT};
+    int16_t *numbers;
+    struct value *values;
+    size_t count = 0;
+    bool found;
+    TRY(arena__array(&check->arena, table->column_count, sizeof *numbers, &numbers));
+    TRY(arena__array(&check->arena, table->column_count, sizeof *values, &values));
+    for (unsigned i = 0; i < table->column_count; i++)
+        if (!table->columns[i].dropped)
+            numbers[count++] = (int16_t)(i + 1);
+    struct row_columns wanted = {.numbers = numbers, .count = count};
+    struct slice stored;
+    enum status status = row__get(f, transaction, &place, &wanted, &check->arena, &found, &stored);
+    if (status == STATUS_OK && found)
+        status =
+            row__columns(f, transaction, &place, stored, numbers, count, &check->arena, values);
+    look->damaged = status_is_damage(status);
+    if (look->damaged)
+        error_clear();
+    return look->damaged ? STATUS_OK : status;
+}
+
+/* Which rows are in the ranges that cannot be read? */
+static enum status note_entry(struct fiber *f, struct table_check *check,
+                              struct partition *partition, struct slice key, struct slice value) {
+    const struct index *index = check->table->indexes[0];
+    struct row_look look = {.check = check};
+    unsigned at = partition_number(partition);
+    TRY(index_value_decode(index, value, &at, &look.row));
+    struct row_address address = {(uint16_t)at, look.row};
+    if (at >= store_partition_count(check->context.store) ||
+        !row_losses_have(&check->losses, address))
+        return STATUS_OK;
+    TRY(partition_call(f, check->context.store, at, row_look_here, &look));
+    return look.damaged ? row_losses_note(&check->losses, address, key) : STATUS_OK;
+}
+
 struct index_check {
     struct table_check *check;
     const struct index *index;
@@ -391,6 +477,9 @@ static enum status visit_index_entry(struct fiber *f, struct partition *partitio
     arena_reset(&check->arena);
     struct slice key = arena_copy_slice(&check->arena, entry->key);
     struct slice value = arena_copy_slice(&check->arena, entry->value);
+    if (check->losses.count > 0 && call->index == check->table->indexes[0])
+        TRY(absorb(check, note_entry(f, check, partition, key, value), call->index->name,
+                   partition_number(partition), (struct row_id){0}));
     return absorb(check, check_owner(f, check, partition, call->index, key, value),
                   call->index->name, partition_number(partition), (struct row_id){0});
 }
@@ -402,6 +491,8 @@ static enum status visit_index(struct fiber *f, struct partition *partition, voi
     snprintf(what, sizeof what, "index %s", call->index->name);
     enum status status = txn_visit(f, call->check->context.transaction, partition,
                                    call->index->tree, &range, visit_index_entry, call);
+    if (status_is_damage(status) && call->index == call->check->table->indexes[0])
+        call->check->losses.index_damaged = true;
     return absorb_part(call->check, status, what, partition_number(partition));
 }
 
@@ -418,7 +509,7 @@ static enum status count_entries(struct fiber *f, struct partition *partition, v
     struct txn_range range = {0};
     enum status status = txn_visit(f, call->check->context.transaction, partition,
                                    call->index->tree, &range, count_entry, call);
-    if (!is_damage(status))
+    if (!status_is_damage(status))
         return status;
     call->damaged = true;
     error_clear();
@@ -456,35 +547,61 @@ static enum status visit_piece(struct fiber *f, struct partition *partition,
     struct tree_id tree = check->table->row_tree;
     bool found;
     arena_reset(&check->arena);
-    TRY(txn_get(f, transaction, partition, tree, key_slice, NULL, &found, &value));
-    if (!found)
-        TRY(txn_get_newest(f, transaction, partition, tree, key_slice, NULL, &found, &value));
+    enum status status = txn_get(f, transaction, partition, tree, key_slice, NULL, &found, &value);
+    if (status == STATUS_OK && !found)
+        status = txn_get_newest(f, transaction, partition, tree, key_slice, NULL, &found, &value);
+    if (status != STATUS_OK)
+        return absorb(check, status, "long value", partition_number(partition), row);
     if (!found)
         finding(check, "table %s, partition %u: a long value of row %llu, which is not there",
                 check->table->name, partition_number(partition), (unsigned long long)row.value);
     return STATUS_OK;
 }
 
+/* The rows were found to lack their values. */
+static void lose_pieces(void *context, const struct txn_lost *lost) {
+    const struct piece_check *call = context;
+    (void)told_before(call->check);
+}
+
 /* Every piece belongs to a row that is there. That rows find their pieces was checked with them. */
 static enum status check_pieces(struct fiber *f, struct table_check *check,
                                 struct partition *partition) {
-    struct txn_range range = {.key_stride = LARGE_KEY_SIZE};
     struct piece_check call = {.check = check};
-    return txn_visit(f, check->context.transaction, partition, check->table->large_tree, &range,
-                     visit_piece, &call);
+    struct intact_visit pieces = {check->table->large_tree, LARGE_KEY_SIZE, visit_piece,
+                                  lose_pieces, &call};
+    return check_tree(f, check, partition, &pieces, "long values");
 }
 
 /* ---- the table ------------------------------------------------------------------------- */
 
 static enum status check_here(struct fiber *f, struct partition *partition, void *argument) {
     struct table_check *check = argument;
-    unsigned number = partition_number(partition);
-    TRY(absorb_part(check, check_rows(f, check, partition), "rows", number));
+    TRY(check_rows(f, check, partition));
     if (!check->table->is_system) {
-        TRY(absorb_part(check, check_chunks(f, check, partition), "blocks", number));
+        TRY(check_chunks(f, check, partition));
         TRY(check_cold_rows(f, check, partition));
     }
-    return absorb_part(check, check_pieces(f, check, partition), "long values", number);
+    return check_pieces(f, check, partition);
+}
+
+static enum status tell_losses(struct table_check *check) {
+    const struct row_losses *losses = &check->losses;
+    struct buffer text = {0};
+    for (size_t i = 0; i < losses->count; i++) {
+        buffer_clear(&text);
+        row_losses_name(losses, &losses->losses[i], &text);
+        buffer_append_text(&text, ": cannot be read");
+        if (check->table->index_count > 0) {
+            buffer_append_text(&text, ": ");
+            row_losses_word(losses, &losses->losses[i], &text);
+        }
+        if (buffer_status(&text) == STATUS_OK)
+            finding(check, "%.*s", (int)text.size, (const char *)text.data);
+    }
+    enum status status = buffer_status(&text);
+    buffer_release(&text);
+    return status;
 }
 
 static enum status check_all(struct fiber *f, struct table_check *check) {
@@ -493,8 +610,12 @@ static enum status check_all(struct fiber *f, struct table_check *check) {
         arena__array(&arena, check->table->index_count, sizeof *check->proven, &check->proven);
     if (status == STATUS_OK)
         status = visit_partitions(f, check, check_here, check);
+    if (status == STATUS_OK)
+        status = row_losses_settle(&check->losses);
     for (unsigned i = 0; i < check->table->index_count && status == STATUS_OK; i++)
         status = check_index(f, check, i);
+    if (status == STATUS_OK)
+        status = tell_losses(check);
     arena_release(&arena);
     return status;
 }
@@ -514,11 +635,13 @@ enum status table_check(struct fiber *f, struct catalog *catalog, const struct t
         .table = table,
         .report = report,
         .report_context = context,
+        .losses = {.table = table},
     };
     check.context.arena = &check.arena;
     enum status status = transaction_statement_begin(f, transaction, (struct commit_number){0});
     if (status == STATUS_OK)
         status = check_all(f, &check);
+    row_losses_release(&check.losses);
     arena_release(&check.arena);
     buffer_release(&check.key);
     transaction_rollback(f, transaction);

@@ -20,7 +20,7 @@ enum status unique__claim(struct fiber *f, struct transaction *transaction,
 
 static const struct value_context plain_context;
 
-static void append_value(struct buffer *buffer, const struct value *value) {
+void row__append_value(struct buffer *buffer, const struct value *value) {
     if (value->is_null)
         buffer_append_text(buffer, "null");
     else if (text_output(&plain_context, value, buffer) != STATUS_OK)
@@ -40,7 +40,7 @@ enum status unique__violation(const struct table *table, const struct index *ind
     for (unsigned i = 0; i < index->column_count; i++) {
         if (i > 0)
             buffer_append_text(&text, ", ");
-        append_value(&text, &row[index->columns[i].column_number - 1]);
+        row__append_value(&text, &row[index->columns[i].column_number - 1]);
     }
     buffer_append_text(&text, building ? ") is duplicated." : ") already exists.");
     if (building)
@@ -68,7 +68,7 @@ static void failing_row(struct buffer *text, const struct table *table, const st
             buffer_append_text(text, ", ");
         first = false;
         size_t start = text->size;
-        append_value(text, &row[i]);
+        row__append_value(text, &row[i]);
         if (!text->failed && text->size - start > FAILING_VALUE_SIZE) {
             size_t kept = FAILING_VALUE_SIZE;
             while (kept > 0 && (text->data[start + kept] & 0xC0) == 0x80)

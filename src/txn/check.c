@@ -34,12 +34,20 @@ static void tree_note(void *context, struct tree_id tree, struct page_id root) {
         check->trees[check->tree_count++] = tree;
 }
 
-static void tree_damaged(struct check *check, struct tree_id tree) {
+struct tree_check {
+    struct check *check;
+    struct tree_id tree;
+};
+
+static void tree_damaged(void *context, const struct btree_lost *lost) {
+    const struct tree_check *call = context;
+    struct check *check = call->check;
     char line[2 * ERROR_MESSAGE_SIZE + 128];
-    const char *name = check->name_tree != NULL ? check->name_tree(check->context, tree) : NULL;
+    const char *name =
+        check->name_tree != NULL ? check->name_tree(check->context, call->tree) : NULL;
     snprintf(line, sizeof line, "%s: tree %" PRIu32 "%s%s: %s %s", check->partition->name,
-             tree.value, name != NULL ? " " : "", name != NULL ? name : "",
-             error_current()->message, error_current()->detail);
+             call->tree.value, name != NULL ? " " : "", name != NULL ? name : "", lost->what,
+             error_current()->detail);
     finding(check, line);
 }
 
@@ -69,17 +77,36 @@ static enum status partition_check(struct fiber *f, struct partition *partition,
         struct tree *tree;
         struct btree_check_result result;
         TRY(partition__tree(partition, check->trees[i], &tree));
-        status = btree_check(f, &tree->base, &result);
-        if (status_is_damage(status))
-            tree_damaged(check, check->trees[i]);
-        else if (status != STATUS_OK)
-            return status;
+        struct tree_check call = {check, check->trees[i]};
+        TRY(btree_check_all(f, &tree->base, tree_damaged, &call, &result));
     }
     TRY(large__check(f, partition, large_damaged, check));
     const char *locks = lock_table_check(&partition->locks);
     if (locks != NULL)
         finding(check, locks);
     return STATUS_OK;
+}
+
+struct lost_keys {
+    unsigned partition;
+    void (*lost)(void *context, const struct txn_lost *lost);
+    void *context;
+};
+
+static void keys_lost(void *context, const struct btree_lost *found) {
+    const struct lost_keys *call = context;
+    struct txn_lost lost = {call->partition, found->lower, found->upper, found->has_upper,
+                            found->what};
+    call->lost(call->context, &lost);
+}
+
+enum status txn_lost_keys(struct fiber *f, struct partition *partition, struct tree_id tree_id,
+                          void (*lost)(void *context, const struct txn_lost *lost), void *context) {
+    struct lost_keys call = {partition->number, lost, context};
+    struct btree_check_result result;
+    struct tree *tree;
+    TRY(partition__tree(partition, tree_id, &tree));
+    return btree_check_all(f, &tree->base, keys_lost, &call, &result);
 }
 
 enum status store_check(struct fiber *f, struct store *store,

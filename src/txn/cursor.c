@@ -82,6 +82,8 @@ enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
     cursor->step = STEP_FIRST;
     cursor->edge = cursor->edge_bytes;
     btree_cursor_init(&cursor->base, &tree->base);
+    if (!range->upper_inclusive)
+        cursor->base.stop = cursor->range.upper;
     *cursor_out = cursor;
     return STATUS_OK;
 }

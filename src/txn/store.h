@@ -204,11 +204,6 @@ struct transaction {
     struct transaction_part *parts[]; /* one for each partition; kept for reuse */
 };
 
-/* What is stored is damaged: bytes (DATA_CORRUPTED), or how a tree is put together. */
-static inline bool status_is_damage(enum status status) {
-    return status == STATUS_DATA_CORRUPTED || status == STATUS_INDEX_CORRUPTED;
-}
-
 /* ---- partition.c */
 enum status partition__open(struct fiber *f, struct store *store, unsigned number, bool create)
     MUST_USE;

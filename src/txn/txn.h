@@ -431,6 +431,18 @@ enum status store_check(struct fiber *f, struct store *store,
                         void (*report)(void *context, const char *line), void *context,
                         uint64_t *damage_out) MUST_USE;
 
+/* Keys of a tree that cannot be read, in their order: lower <= key < upper. On the partition's
+   core; `lost` must not suspend. */
+struct txn_lost {
+    unsigned partition;
+    struct slice lower, upper; /* until the call returns */
+    bool has_upper;
+    const char *what; /* is damaged */
+};
+enum status txn_lost_keys(struct fiber *f, struct partition *partition, struct tree_id tree,
+                          void (*lost)(void *context, const struct txn_lost *lost), void *context)
+    MUST_USE;
+
 struct store_statistics {
     uint64_t commits, rollbacks, checkpoints, deadlocks;
     uint64_t journal_bytes, page_bytes_used, history_entries;
