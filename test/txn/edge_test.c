@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "base/base_hash.h"
 #include "txn/store.h"
 
 enum { KEY_TREE = 3 };
@@ -241,6 +242,213 @@ static void a_journal_s_directory_may_be_gone_after_a_clean_stop(void **state) {
     fixture_run(gone_body, 1);
 }
 
+/* ---- formats -------------------------------------------------------------------------------- */
+
+/* As a writer that does not know the format would leave it: the checksum is right. */
+static bool identity_decodes(size_t at, uint8_t value) {
+    struct store_identity identity = {STORE_FORMAT_VERSION, 77, 4}, decoded;
+    static const uint8_t zero[4];
+    uint8_t bytes[STORE_IDENTITY_SIZE];
+    store_identity_encode(&identity, bytes);
+    bytes[at] = value;
+    uint32_t crc = crc32c(0, bytes, 12);
+    crc = crc32c(crc, zero, sizeof zero);
+    put_le32(bytes + 12, crc32c(crc, bytes + 16, sizeof bytes - 16));
+    return store_identity_decode(bytes, &decoded);
+}
+
+static void an_identity_of_nothing_is_none(void **state) {
+    assert_true(identity_decodes(16, 78));
+    assert_false(identity_decodes(16, 0)); /* database 0 */
+    assert_false(identity_decodes(24, 0)); /* of no partition */
+    assert_false(identity_decodes(0, 'x'));
+    assert_true(identity_decodes(8, STORE_FORMAT_VERSION + 1)); /* told by its reader */
+    assert_false(identity_decodes(8, 0));
+    for (size_t at = 28; at < STORE_IDENTITY_SIZE; at++)
+        assert_false(identity_decodes(at, 1)); /* reserved */
+}
+
+static void a_stop_mark_of_another_version_is_none(void **state) {
+    struct stop_mark mark = {77, {5}}, decoded;
+    uint8_t bytes[STOP_MARK_SIZE];
+    stop_mark_encode(&mark, bytes);
+    assert_true(stop_mark_decode(bytes, &decoded));
+    assert_true(decoded.database_id == 77 && decoded.last.value == 5);
+    for (size_t at = 0; at < sizeof bytes; at++) {
+        bytes[at] ^= 1;
+        assert_false(stop_mark_decode(bytes, &decoded));
+        bytes[at] ^= 1;
+    }
+    put_le32(bytes + 8, STOP_MARK_VERSION + 1);
+    put_le32(bytes + 12, 0);
+    put_le32(bytes + 12, crc32c(0, bytes, sizeof bytes));
+    assert_false(stop_mark_decode(bytes, &decoded));
+}
+
+/* ---- broken tables of locks ----------------------------------------------------------------- */
+
+static struct lock *first_lock(const struct lock_table *table) {
+    for (size_t i = 0; i < table->bucket_count; i++)
+        if (table->buckets[i] != NULL)
+            return table->buckets[i];
+    return NULL;
+}
+
+static enum status broken_locks_there(struct fiber *f, struct partition *partition,
+                                      void *argument) {
+    struct lock_table *table = &partition->locks;
+    struct lock *lock = first_lock(table);
+    assert_null(lock_table_check(table));
+    table->lock_count++;
+    assert_string_equal(lock_table_check(table), "the count of locks is wrong");
+    table->lock_count--;
+    struct lock_hold *holds = lock->holds;
+    lock->holds = NULL;
+    assert_string_equal(lock_table_check(table), "an unused lock is in the table");
+    lock->holds = holds;
+    assert_non_null(holds->next_of_lock); /* both hold it, shared */
+    uint16_t modes = holds->modes;
+    holds->modes |= 1u << (KEY_LOCK_EXCLUSIVE + 1); /* the table counts modes from 1 */
+    assert_string_equal(lock_table_check(table), "two transactions hold conflicting modes");
+    holds->modes = modes;
+    assert_null(lock_table_check(table));
+    return STATUS_OK;
+}
+
+static enum status broken_locks_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *a = begin(f, store, ISOLATION_READ_COMMITTED);
+    struct transaction *b = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_ok(lock(f, a, 0, "a", KEY_LOCK_SHARE, LOCK_WAIT, NULL));
+    assert_ok(lock(f, b, 0, "a", KEY_LOCK_SHARE, LOCK_WAIT, NULL));
+    assert_ok(partition_call(f, store, 0, broken_locks_there, NULL));
+    transaction_rollback(f, a);
+    transaction_rollback(f, b);
+    return store_close(f, store);
+}
+
+static void a_check_of_locks_finds_what_is_broken(void **state) {
+    fixture_run(broken_locks_body, 1);
+}
+
+/* A ring of so many that not all of them fit the message. */
+enum { RING = 14 };
+
+struct ring_member {
+    struct transaction *transaction;
+    unsigned next;
+    bool is_victim;
+};
+
+static enum status ring_wait(struct fiber *f, void *argument) {
+    struct ring_member *member = argument;
+    char key[8];
+    snprintf(key, sizeof key, "%u", member->next);
+    enum status status = lock(f, member->transaction, 0, key, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL);
+    member->is_victim = status == STATUS_DEADLOCK_DETECTED;
+    if (member->is_victim) {
+        const char *detail = error_current()->detail;
+        assert_non_null(strstr(detail, "blocked by process"));
+        assert_true(detail[strlen(detail) - 1] == '.'); /* no half of one */
+        error_clear();
+    } else {
+        assert_ok(status);
+    }
+    transaction_rollback(f, member->transaction);
+    return STATUS_OK;
+}
+
+static enum status ring_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct ring_member members[RING];
+    struct task_group group;
+    char key[8];
+    for (unsigned i = 0; i < RING; i++) {
+        members[i] =
+            (struct ring_member){begin(f, store, ISOLATION_READ_COMMITTED), (i + 1) % RING, false};
+        snprintf(key, sizeof key, "%u", i);
+        assert_ok(lock(f, members[i].transaction, 0, key, KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL));
+    }
+    task_group_init(&group, f);
+    for (unsigned i = 0; i < RING; i++)
+        assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, ring_wait, &members[i]));
+    assert_ok(task_group_wait(f, &group));
+    unsigned victims = 0;
+    for (unsigned i = 0; i < RING; i++)
+        victims += members[i].is_victim;
+    assert_int_equal(victims, 1);
+    check(f, store);
+    return store_close(f, store);
+}
+
+static void a_long_ring_of_waiters_has_one_victim(void **state) {
+    fixture_run(ring_body, 1);
+}
+
+/* ---- limits, and results that nobody asks for ----------------------------------------------- */
+
+static enum status limits_there(struct fiber *f, struct partition *partition, void *argument) {
+    static uint8_t long_key[TXN_LARGE_KEY_SIZE_MAX + 1];
+    static const uint8_t byte;
+    struct tree_id tree = {5 | TREE_LARGE};
+    struct slice key = slice_of(long_key, TXN_LARGE_KEY_SIZE_MAX), value;
+    bool found;
+    assert_status(txn_put_large(f, argument, partition, tree, slice_of(long_key, sizeof long_key),
+                                slice_of(&byte, 1)),
+                  STATUS_LIMIT_EXCEEDED);
+    assert_status(
+        txn_put_large(f, argument, partition, tree, key, slice_of(&byte, TXN_LARGE_SIZE_MAX + 1)),
+        STATUS_LIMIT_EXCEEDED);
+    assert_ok(txn_put_large(f, argument, partition, tree, key, SLICE_EMPTY));
+    assert_ok(
+        txn_put(f, argument, partition, (struct tree_id){KEY_TREE}, key, slice_of(&byte, 1), 0));
+    assert_ok(txn_get(f, argument, partition, (struct tree_id){KEY_TREE}, key, NULL, &found, NULL));
+    assert_false(found); /* what the statement itself has written it does not see */
+    assert_ok(txn_get_newest(f, argument, partition, (struct tree_id){KEY_TREE}, key, NULL, &found,
+                             NULL));
+    assert_true(found);
+    assert_ok(txn_get_newest(f, argument, partition, (struct tree_id){KEY_TREE + 1}, key, NULL,
+                             &found, &value));
+    assert_false(found);
+    return partition_purge(f, partition, (struct tree_id){KEY_TREE}, 12345); /* not there */
+}
+
+static enum status empty_large_there(struct fiber *f, struct partition *partition, void *argument) {
+    static const uint8_t long_key[TXN_LARGE_KEY_SIZE_MAX];
+    struct arena arena = {0};
+    struct txn_large large;
+    bool found;
+    TRY(txn_get_large(f, argument, partition, (struct tree_id){5 | TREE_LARGE},
+                      slice_of(long_key, sizeof long_key), false, &arena, &found, &large));
+    assert_true(found && large.bytes.size == 0);
+    txn_release_large(partition, &large);
+    arena_release(&arena);
+    return STATUS_OK;
+}
+
+static enum status limits_body(struct fiber *f, void *argument) {
+    struct store *store = store_create(f);
+    struct transaction *t = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_ok(partition_call(f, store, 0, limits_there, t));
+    assert_ok(transaction_statement_end(f, t));
+    assert_ok(transaction_commit(f, t, true, NULL));
+    t = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_ok(partition_call(f, store, 0, empty_large_there, t));
+    transaction_rollback(f, t);
+    store_abandon(f, store);
+    store = store_reopen(f);
+    t = begin(f, store, ISOLATION_REPEATABLE_READ);
+    assert_ok(partition_call(f, store, 0, empty_large_there, t));
+    assert_ok(transaction_statement_end(f, t));
+    assert_ok(transaction_commit(f, t, true, NULL)); /* of nothing */
+    check(f, store);
+    return store_close(f, store);
+}
+
+static void limits_are_told_and_results_need_not_be_asked_for(void **state) {
+    fixture_run(limits_body, 1);
+}
+
 /* ---- keys of spilled layers ----------------------------------------------------------------- */
 
 static void malformed_keys_of_spilled_layers_are_told(void **state) {
@@ -269,6 +477,11 @@ int main(void) {
         cmocka_unit_test(malformed_keys_of_spilled_layers_are_told),
         cmocka_unit_test(a_directory_may_be_spelt_in_any_way),
         cmocka_unit_test(options_that_cannot_be_are_refused),
+        cmocka_unit_test(an_identity_of_nothing_is_none),
+        cmocka_unit_test(a_stop_mark_of_another_version_is_none),
+        cmocka_unit_test(a_check_of_locks_finds_what_is_broken),
+        cmocka_unit_test(a_long_ring_of_waiters_has_one_victim),
+        cmocka_unit_test(limits_are_told_and_results_need_not_be_asked_for),
         cmocka_unit_test(held_locks_pass_the_check),
         cmocka_unit_test(a_range_tells_what_changed_behind_a_snapshot),
         cmocka_unit_test(partitions_go_home_when_nobody_wants_them_spread),
