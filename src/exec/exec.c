@@ -45,6 +45,17 @@ static bool takes_short_path(const struct execution *execution) {
     return execution->plan->point.kind != POINT_NONE && execution->node_statistics == NULL;
 }
 
+/* Sessions and commits are on one core. A long query is run by another one, which spares it their
+   company, and them its own, wherever several cores cannot share the work. */
+static unsigned choose_core(struct fiber *f, const struct execution *execution) {
+    unsigned cores = runtime_core_count(fiber_runtime(f));
+    const struct transaction *transaction = execution->environment.transaction;
+    if (!execution->plan->travels || transaction == NULL || cores == 1)
+        return fiber_core(f);
+    return (fiber_core(f) + 1 + (unsigned)(transaction_id(transaction).value % (cores - 1))) %
+           cores;
+}
+
 enum status exec_open(struct fiber *f, const struct exec_environment *environment,
                       const struct plan *plan, struct execution **execution_out) {
     struct execution *execution;
@@ -52,6 +63,7 @@ enum status exec_open(struct fiber *f, const struct exec_environment *environmen
         TRY(exec_check_constants(environment->value_context, plan, environment->arena));
     TRY(execution_new(environment, plan, &execution));
     if (!takes_short_path(execution)) {
+        execution->core = choose_core(f, execution);
         enum status status = exec__operator_open(f, execution, plan->root, &execution->root);
         if (status != STATUS_OK) {
             exec_close(f, execution);
@@ -62,12 +74,23 @@ enum status exec_open(struct fiber *f, const struct exec_environment *environmen
     return STATUS_OK;
 }
 
+struct pull {
+    struct execution *execution;
+    struct batch **batch_out;
+};
+
+static enum status pull_there(struct fiber *f, void *argument) {
+    struct pull *pull = argument;
+    return exec__next(f, pull->execution->root, pull->batch_out);
+}
+
 enum status exec_next(struct fiber *f, struct execution *execution, struct batch **batch_out) {
     *batch_out = NULL;
     if (execution->done)
         return STATUS_OK;
+    struct pull pull = {execution, batch_out};
     enum status status = execution->root == NULL ? exec__point_next(f, execution, batch_out)
-                                                 : exec__next(f, execution->root, batch_out);
+                                                 : core_call(f, execution->core, pull_there, &pull);
     if (status != STATUS_OK || *batch_out == NULL)
         execution->done = true;
     return status;

@@ -1,6 +1,7 @@
 /* Workers for pipelines: when, where, and their figures. */
 #include "exec/exec_parallel.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "exec/exec_join.h"
@@ -63,22 +64,10 @@ static const struct plan_node *pipeline_source(const struct plan_node *node, boo
     }
 }
 
-/* The cores that own partitions of the set, as workers. */
-static unsigned share_out(struct parallel *parallel, struct store *store, uint64_t partitions) {
-    unsigned cores[RUNTIME_CORES_MAX], count = 0;
-    for (unsigned p = 0; p < PARTITIONS_MAX_HERE; p++) {
-        if (!(partitions >> p & 1))
-            continue;
-        unsigned core = partition_core(store, p), w = 0;
-        while (w < count && cores[w] != core)
-            w++;
-        if (w == count) {
-            cores[count++] = core;
-            parallel->workers[w].partitions = 0;
-        }
-        parallel->workers[w].partitions |= 1ull << p;
-    }
-    return count;
+static unsigned worker_count(struct fiber *f, const struct parallel *parallel) {
+    unsigned cores = runtime_core_count(fiber_runtime(f));
+    unsigned partitions = (unsigned)__builtin_popcountll(atomic_load(&parallel->partitions_left));
+    return cores < partitions ? cores : partitions;
 }
 
 /* Does the source read all rows, be it against the plan? */
@@ -106,7 +95,8 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
                                 struct parallel *parallel, bool *pays_out) {
     const struct execution *execution = self->execution;
     struct store *store = execution->environment.store;
-    *parallel = (struct parallel){.owner = self};
+    memset(parallel, 0, sizeof *parallel);
+    parallel->owner = self;
     *pays_out = false;
     if (execution->is_worker || store == NULL || runtime_core_count(fiber_runtime(f)) == 1 ||
         store_partition_count(store) > PARTITIONS_MAX_HERE)
@@ -134,9 +124,8 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
                            runtime_core_count(fiber_runtime(f)) * sizeof *parallel->workers);
     if (parallel->workers == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    store_spread(f, store);
-    parallel->worker_count =
-        share_out(parallel, store, table_partitions(store, source->scan.table));
+    atomic_store(&parallel->partitions_left, table_partitions(store, source->scan.table));
+    parallel->worker_count = worker_count(f, parallel);
     *pays_out = parallel->worker_count > 1;
     return STATUS_OK;
 }
@@ -151,7 +140,7 @@ void exec__parallel_exhaust(struct operator_state *input) {
 
 static enum status work(struct fiber *f, void *argument) {
     struct parallel_worker *worker = argument;
-    const struct parallel *parallel = worker->parallel;
+    struct parallel *parallel = worker->parallel;
     const struct execution *parent = parallel->owner->execution;
     struct execution *execution = ARENA_NEW(&worker->arena, struct execution);
     *execution = *parent;
@@ -164,7 +153,8 @@ static enum status work(struct fiber *f, void *argument) {
     execution->ctes = NULL;
     execution->is_worker = true;
     execution->parent = parent;
-    execution->worker_partitions = worker->partitions;
+    execution->worker_number = worker->number;
+    execution->partitions_left = &parallel->partitions_left;
     if (parent->node_statistics != NULL) {
         execution->node_statistics = arena_alloc_zeroed(
             &worker->arena, parent->plan->node_count * sizeof *execution->node_statistics);
@@ -180,24 +170,16 @@ static enum status work(struct fiber *f, void *argument) {
 enum status exec__parallel_run(struct fiber *f, struct parallel *parallel,
                                const struct plan_node *node, parallel_function function,
                                void *argument) {
-    struct store *store = parallel->owner->execution->environment.store;
     void *arguments[RUNTIME_CORES_MAX] = {NULL};
-    uint64_t cores = 0;
     parallel->node = node;
     parallel->work = function;
     parallel->argument = argument;
     for (unsigned w = 0; w < parallel->worker_count; w++) {
-        struct parallel_worker *worker = &parallel->workers[w];
-        unsigned core = partition_core(store, (unsigned)__builtin_ctzll(worker->partitions));
-        worker->parallel = parallel;
-        if (cores >> core & 1) { /* partitions have moved meanwhile: any other core will do */
-            core = 0;
-            while (cores >> core & 1)
-                core++;
-        }
-        cores |= 1ull << core;
-        arguments[core] = worker;
+        parallel->workers[w].parallel = parallel;
+        parallel->workers[w].number = w;
+        arguments[w] = &parallel->workers[w];
     }
+    uint64_t cores = UINT64_MAX >> (64 - parallel->worker_count);
     return core_call_all(f, cores, work, arguments);
 }
 

@@ -1,15 +1,15 @@
 /*
- * Pipelines by many cores: one worker for each core that owns partitions of the table scanned.
+ * Pipelines by many cores: one worker on each. They take the scanned table's partitions one by one,
+ * those that live on their core first, until none is left:
  *
- *     core 0:  scan of partitions 0 2 4 6 -> filter -> probe -> project -> local state   \
- *     core 1:  scan of partitions 1 3 5 7 -> filter -> probe -> project -> local state    >
+ *     core 0:  scan of partitions 0 1 2 -> filter -> probe -> project -> local state     \
+ *     core 1:  scan of partitions 7 6 5 4 3 -> filter -> probe -> project -> local state  >
  * combined
  *
  * A worker is an execution of its own over the same plan nodes, with its own arena, whose table
- * scan reads its core's partitions only. Hash tables probed on the way are the parent's: it builds
+ * scan reads the partitions it takes. Hash tables probed on the way are the parent's: it builds
  * them before the workers begin, and nobody changes them after. Slots and parameters are shared
- * for the same reason. It pays for big tables when partitions live on several cores; else nothing
- * here costs anything. Private to exec.
+ * for the same reason. It pays for big tables; else nothing here costs anything. Private to exec.
  */
 #ifndef EXEC_PARALLEL_H
 #define EXEC_PARALLEL_H
@@ -20,7 +20,7 @@ struct parallel;
 
 struct parallel_worker {
     struct parallel *parallel;
-    uint64_t partitions;
+    unsigned number;
     struct arena arena; /* the worker's; released by exec__parallel_end */
     struct execution *execution;
     struct operator_state *root;
@@ -34,6 +34,7 @@ struct parallel {
     const struct plan_node *node; /* what each worker opens */
     parallel_function work;
     void *argument;
+    _Atomic uint64_t partitions_left; /* that no worker has begun */
     bool has_rest; /* the owner still has to pull from its own input: see exec__parallel_pays */
     unsigned worker_count;
     struct parallel_worker *workers; /* in the owner's statement arena */

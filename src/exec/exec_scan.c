@@ -2,11 +2,13 @@
  * TABLE_SCAN: rows of a table, partition by partition, whole or through an index.
  *
  * Opening, stepping and closing a storage scan happen inside partition_call, which is a plain call
- * when the partition lives on this core. One storage scan is open at a time, except when the
+ * when the partition lives on this core; only rows of cold blocks are read here wherever it lives.
+ * One storage scan is open at a time, except when the
  * parent relies on the index order: then all partitions' scans are open and merged row by row.
  *
  *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values
  */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "exec/exec_scan_test.h"
@@ -89,7 +91,14 @@ static enum status step_close(struct fiber *f, struct partition *partition, void
 static enum status stream_next(struct fiber *f, struct scan_operator *self, struct stream *stream,
                                struct batch **batch_out) {
     struct scan_step step = {.self = self, .stream = stream};
-    TRY(partition_call(f, self->context.store, stream->partition, step_next, &step));
+    do {
+        if (stream->scan != NULL && table_scan_is_in_block(stream->scan)) {
+            TRY(table_scan_next_in_block(f, stream->scan, batch_out));
+            if (*batch_out != NULL)
+                return STATUS_OK;
+        }
+        TRY(partition_call(f, self->context.store, stream->partition, step_next, &step));
+    } while (step.batch == NULL && table_scan_is_in_block(stream->scan));
     *batch_out = step.batch;
     return STATUS_OK;
 }
@@ -222,11 +231,10 @@ static enum status prepare(struct fiber *f, struct scan_operator *self) {
         arena_alloc(&self->bound_arena, (size_t)values * partitions * sizeof *self->streams);
     if (self->streams == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (self->base.execution->is_worker)
+        return STATUS_OK; /* see take_partition */
     for (uint32_t v = 0; v < values; v++) {
         uint64_t set = partitions_of(self, v);
-        const struct execution *execution = self->base.execution;
-        if (execution->is_worker)
-            set &= execution->worker_partitions;
         for (unsigned p = 0; p < partitions; p++)
             if (p < 64 ? set >> p & 1 : set == UINT64_MAX)
                 self->streams[self->stream_count++] = (struct stream){.partition = p, .any = v};
@@ -303,10 +311,36 @@ static enum status next_merged(struct fiber *f, struct scan_operator *self,
     return STATUS_OK;
 }
 
+/* A worker takes a partition that nobody has begun: one that lives here, else any. Core 0 begins
+   with the first, others with the last, so that those at home stay the same. */
+static bool take_partition(struct fiber *f, struct scan_operator *self) {
+    struct store *store = self->context.store;
+    _Atomic uint64_t *left = self->base.execution->partitions_left;
+    uint64_t set = self->base.execution->is_worker ? atomic_load(left) : 0;
+    unsigned partition;
+    do {
+        uint64_t here = 0;
+        if (set == 0)
+            return false;
+        for (uint64_t rest = set; rest != 0; rest &= rest - 1) {
+            unsigned p = (unsigned)__builtin_ctzll(rest);
+            if (partition_core(store, p) == fiber_core(f))
+                here |= 1ull << p;
+        }
+        if (here == 0)
+            here = set;
+        partition =
+            (unsigned)(fiber_core(f) == 0 ? __builtin_ctzll(here) : 63 - __builtin_clzll(here));
+    } while (!atomic_compare_exchange_strong(left, &set, set & ~(1ull << partition)));
+    store_bring(f, store, partition);
+    self->streams[self->stream_count++] = (struct stream){.partition = partition};
+    return true;
+}
+
 static enum status next_in_turn(struct fiber *f, struct scan_operator *self,
                                 struct batch **batch_out) {
     *batch_out = NULL;
-    while (self->stream_at < self->stream_count) {
+    while (self->stream_at < self->stream_count || take_partition(f, self)) {
         struct stream *stream = &self->streams[self->stream_at];
         TRY(stream_next(f, self, stream, batch_out));
         if (*batch_out != NULL)
@@ -488,6 +522,7 @@ enum status exec__open_table_scan(struct fiber *f, struct execution *execution,
         .lower_exclusive = node->scan.lower_exclusive,
         .upper_exclusive = node->scan.upper_exclusive,
         .backward = node->scan.backward,
+        .blocks_apart = true,
     };
     self->bounds =
         arena_alloc(environment->arena, (node->scan.equal_count + 2) * sizeof *self->bounds);

@@ -11,11 +11,11 @@ bool exec__spill_possible(const struct execution *execution) {
     return execution->environment.store != NULL;
 }
 
-/* Workers put aside where they are, others anywhere. */
+/* Workers put aside apart from each other, others anywhere. */
 static unsigned partition_of(const struct execution *execution) {
     struct store *store = execution->environment.store;
     if (execution->is_worker)
-        return (unsigned)__builtin_ctzll(execution->worker_partitions);
+        return execution->worker_number % store_partition_count(store);
     return (unsigned)(transaction_id(execution->environment.transaction).value %
                       store_partition_count(store));
 }

@@ -55,14 +55,16 @@ struct execution {
     struct operator_state *operators; /* all, linked by `all_next`, newest first */
     struct drive_use *drives;         /* stores in use (exec_drive.h) */
     uint64_t row_count;
-    /* One of several that run a pipeline side by side, over the rows of these partitions, with hash
-       tables that the parent has built (exec_parallel.h). */
+    /* One of several that run a pipeline side by side, with hash tables that the parent has built
+       (exec_parallel.h). */
     bool is_worker;
-    _Atomic uint64_t *lent; /* bytes that the server has lent to all of the statement */
-    uint64_t worker_partitions;
+    unsigned worker_number;
+    _Atomic uint64_t *partitions_left; /* of the workers' scan: those that nobody has begun */
+    _Atomic uint64_t *lent;            /* bytes that the server has lent to all of the statement */
     const struct execution *parent;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
     struct explain_statistics statistics;
+    unsigned core; /* where rows are pulled */
     bool point_done, done;
 };
 

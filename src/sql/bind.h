@@ -119,8 +119,8 @@ struct bound_sublink {
     uint32_t left_count;
     struct expression **left;
     const struct function **functions;
-    struct expression **casts; /* right side of each comparison, over the subquery's targets as
-                                  VARIABLE level 0 relation 0; NULL when equal */
+    struct expression **casts;     /* right side of each comparison, over the subquery's targets as
+                                      VARIABLE level 0 relation 0; NULL when equal */
     struct shared_subplan *shared; /* with equal ones of the statement (plan_common.c); or NULL */
 };
 
@@ -225,7 +225,7 @@ struct binder {
     bool parameters_fixed; /* no $n allowed (utility statements) */
     struct plan_lock *locks;
     size_t lock_count, lock_capacity;
-    bool depends_on_settings;
+    bool depends_on_settings, calls_volatile;
     struct query *query; /* innermost */
     const char *clause;  /* "WHERE", "GROUP BY" ... where aggregates or set functions are
                             refused; NULL: allowed */

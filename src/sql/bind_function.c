@@ -238,6 +238,7 @@ static enum status make_call(struct binder *b, const struct call_site *site,
     *out =
         expression_list(b, EXPRESSION_CALL, type_plain(result), site->location, count, arguments);
     (*out)->function = function;
+    b->calls_volatile |= function->volatility == FUNCTION_VOLATILE;
     bind_numeric_call(b, *out);
     if (function->shape == FUNCTION_SET) {
         if (!b->set_functions_allowed || b->query == NULL)

@@ -233,6 +233,7 @@ static enum status bind_text(struct binder *b, const struct table *view, struct 
     b->lock_count = inner.lock_count;
     b->lock_capacity = inner.lock_capacity;
     b->depends_on_settings |= inner.depends_on_settings;
+    b->calls_volatile |= inner.calls_volatile;
     b->views = inner.views;
     return status;
 }

@@ -37,6 +37,9 @@ struct layout {
 #define COST_LOOKUP_COLD 20
 enum { LOOKUPS_CHEAP = 10 }; /* so few are not compared with a scan: there are few rows at all */
 
+/* Of a plan that takes a millisecond or more: to be run beside the sessions' core. */
+#define COST_WORTH_TRAVEL 2000
+
 struct planner {
     struct binder *b;
     struct plan *plan;

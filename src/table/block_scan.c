@@ -213,17 +213,32 @@ static enum status damaged(const struct block_scan *scan, const struct block_sca
                      partition_number(scan->partition), scan->table->name, column->number, what);
 }
 
+struct column_place {
+    struct block_scan *scan;
+    struct block_scan_column *column;
+    uint32_t piece;
+};
+
+static enum status piece_fetch(struct fiber *f, struct partition *partition, void *argument) {
+    struct column_place *place = argument;
+    struct block_scan_column *column = place->column;
+    column_close(place->scan, column);
+    return txn_open_large(f, partition, column->pieces[place->piece], &column->arena,
+                          &column->large);
+}
+
 /* Have the piece with this row open. */
 static enum status column_open_at(struct fiber *f, struct block_scan *scan,
                                   struct block_scan_column *column, uint32_t position) {
-    uint32_t piece = position / column->at.piece_rows;
+    struct column_place place = {scan, column, position / column->at.piece_rows};
+    uint32_t piece = place.piece;
     if (column->large.bytes.size > 0 && column->piece == piece)
         return STATUS_OK;
-    column_close(scan, column);
-    arena_reset(&column->arena);
     if (column->pieces[piece].size == 0)
         return damaged(scan, column, "lacks a piece");
-    TRY(txn_open_large(f, scan->partition, column->pieces[piece], &column->arena, &column->large));
+    arena_reset(&column->arena);
+    TRY(partition_call(f, transaction_store(scan->transaction), partition_number(scan->partition),
+                       piece_fetch, &place));
     column->piece = piece;
     scan->bytes_read += column->large.bytes.size;
     uint32_t first = piece * column->at.piece_rows, rows = scan->header.rows - first;

@@ -183,6 +183,7 @@ static enum status open_between(struct fiber *f, const struct table_context *con
     scan->partition = partition;
     scan->index = options->index;
     scan->backward = options->backward;
+    scan->blocks_apart = options->blocks_apart;
     scan->next_range = first;
     scan->end_range = end;
     enum status status = prepare(f, scan, options);
@@ -401,17 +402,14 @@ static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t 
     return STATUS_OK;
 }
 
-/* The next rows of the block as a batch; at its end, on to what follows. */
-static enum status next_of_block(struct fiber *f, struct table_scan *scan) {
+/* The next rows of the block as a batch, none at its end. */
+static enum status block_rows(struct fiber *f, struct table_scan *scan) {
     struct block_rows rows = {.vectors = scan->decoded,
                               .vector_count = scan->decoded_count,
                               .selection = scan->selection};
     TRY(block_scan_rows(f, &scan->blocks, &scan->rows, &rows));
-    if (rows.count == 0) {
-        scan->next_range = scan->blocks.range + 1;
-        TRY(block_scan_next(f, &scan->blocks));
-        return enter_between(f, scan);
-    }
+    if (rows.count == 0)
+        return STATUS_OK;
     scan->batch.row_count = rows.count;
     scan->cold = true;
     scan->selects = !rows.all;
@@ -424,6 +422,17 @@ static enum status next_of_block(struct fiber *f, struct table_scan *scan) {
     for (uint32_t i = 0; i < rows.count; i++)
         packed[i] = row_address_pack((struct row_address){partition, scan->row_ids[i]});
     return STATUS_OK;
+}
+
+/* At the end of the block, on to what follows. */
+static enum status next_of_block(struct fiber *f, struct table_scan *scan) {
+    if (!scan->blocks_apart)
+        TRY(block_rows(f, scan));
+    if (scan->batch.row_count > 0 || table_scan_is_in_block(scan))
+        return STATUS_OK;
+    scan->next_range = scan->blocks.range + 1;
+    TRY(block_scan_next(f, &scan->blocks));
+    return enter_between(f, scan);
 }
 
 static enum status next_by_row(struct fiber *f, struct table_scan *scan) {
@@ -485,11 +494,29 @@ static void filter_hot(struct table_scan *scan) {
     scan->selected_count = count;
 }
 
+bool table_scan_is_in_block(const struct table_scan *scan) {
+    return scan->blocks_apart && scan->phase == SCAN_BLOCK && !scan->ended &&
+           scan->blocks.position < scan->blocks.header.rows;
+}
+
+enum status table_scan_next_in_block(struct fiber *f, struct table_scan *scan,
+                                     struct batch **batch_out) {
+    *batch_out = NULL;
+    batch_begin(scan);
+    TRY(block_rows(f, scan));
+    TRY(arena_status(&scan->rows));
+    if (scan->batch.row_count == 0)
+        return STATUS_OK;
+    batch_end(scan);
+    *batch_out = &scan->batch;
+    return STATUS_OK;
+}
+
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out) {
     *batch_out = NULL;
     do {
         batch_begin(scan);
-        while (!scan->ended && scan->batch.row_count == 0) {
+        while (!scan->ended && scan->batch.row_count == 0 && !table_scan_is_in_block(scan)) {
             if (scan->index != NULL)
                 TRY(scan__index_next(f, scan));
             else

@@ -33,6 +33,7 @@ struct table_scan {
     struct partition *partition;
     const struct index *index; /* NULL: by row id */
     bool backward, ended;
+    bool blocks_apart; /* as in the options */
     struct txn_cursor *cursor;
     struct arena arena; /* the scan's life */
     struct arena rows;  /* until the next batch */

@@ -163,6 +163,9 @@ struct table_scan_options {
     const struct value *lower, *upper; /* NULL: open */
     bool lower_exclusive, upper_exclusive;
     bool backward; /* of an index; without one rows come in no order */
+    /* table_scan_next gives out hot rows only, and stops before the rows of a block: they are read
+       by table_scan_next_in_block. */
+    bool blocks_apart;
 };
 struct table_scan;
 enum status table_scan_open(struct fiber *f, const struct table_context *context,
@@ -175,6 +178,12 @@ enum status table_scan_open(struct fiber *f, const struct table_context *context
    fetched only for the columns asked for. */
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out)
     MUST_USE;
+/* With blocks_apart, on whichever core the caller runs, outside of partition_call: a block does not
+   change, and calls its partition only for its pages. Is there a block whose rows are to be read
+   (then NULL from table_scan_next is not the end), and the next of them (NULL: no more). */
+bool table_scan_is_in_block(const struct table_scan *scan);
+enum status table_scan_next_in_block(struct fiber *f, struct table_scan *scan,
+                                     struct batch **batch_out) MUST_USE;
 void table_scan_close(struct fiber *f, struct table_scan *scan);
 /* What a scan without an index has done so far. */
 struct table_scan_figures {

@@ -148,8 +148,7 @@ struct store {
     struct lock_table relation_locks;
     struct snapshot_core snapshots[RUNTIME_CORES_MAX];
     _Atomic uint64_t transaction_next;
-    _Atomic int64_t spread_asked_ns, dealt_ns;      /* spread.c */
-    _Atomic uint64_t latency_us[RUNTIME_CORES_MAX]; /* as of dealt_ns */
+    _Atomic int64_t brought_ns; /* spread.c */
 
     struct event checkpoint_wanted;
     struct fiber_mutex checkpoint_mutex; /* core 0 */
@@ -363,11 +362,7 @@ void background__stop(struct fiber *f, struct store *store);
 enum status deadlock__check(struct fiber *f, struct transaction *transaction) MUST_USE;
 
 /* ---- spread.c ---- */
-/* From time to time: bring partitions home that nobody wants spread any more. */
+/* From time to time: partitions that nobody has had brought lately go home. */
 void spread__drift_back(struct fiber *f, struct store *store);
-/* Which of partitions that live on cores[i] is to be moved next, and where to, so that each core
-   has its part by `room` (shares of cores). False: it is as good as it gets. */
-bool spread__next(const double *room, unsigned core_count, const unsigned *cores,
-                  unsigned partition_count, unsigned *partition_out, unsigned *core_out);
 
 #endif

@@ -100,9 +100,9 @@ enum status partition_call_all(struct fiber *f, struct store *store, uint64_t pa
                                partition_function function, void *arguments[]) MUST_USE;
 /* The core a partition lives on now (it may move when nobody is inside). */
 unsigned partition_core(const struct store *store, unsigned partition);
-/* Ask for partitions to be spread over all cores (analytics) ... they drift back to core 0 when
-   nobody has asked for a second. Cheap; call before a long scan. */
-void store_spread(struct fiber *f, struct store *store);
+/* A long scan goes over the partition, and the caller's core does it: it is to live here, as soon
+   as nobody is inside. It goes home to core 0 when nobody has had one brought for a second. */
+void store_bring(struct fiber *f, struct store *store, unsigned partition);
 unsigned partition_number(const struct partition *partition);
 /* The data directory, as it was given at opening. */
 const char *store_directory(const struct store *store);

@@ -99,7 +99,7 @@ static enum status transfers_body(struct fiber *f, void *argument) {
             transaction_commit(f, transaction, random_below(&random, 2) == 0, &session->last));
         session->transfers++;
         if (random_below(&random, 20) == 0)
-            store_spread(f, session->store);
+            store_bring(f, session->store, (unsigned)random_below(&random, 4));
     }
     return STATUS_OK;
 }
@@ -166,63 +166,9 @@ static void transfers_keep_the_sum_on_three_cores(void **state) {
     fixture_run(bank_body, 3);
 }
 
-/* ---- where partitions live ----------------------------------------------------------------- */
-
-/* Deals until nothing moves; returns how many partitions moved. */
-static unsigned deal(const double *room, unsigned core_count, unsigned *cores, unsigned count) {
-    unsigned moves = 0, partition, core;
-    while (spread__next(room, core_count, cores, count, &partition, &core)) {
-        assert_true(partition < count && core < core_count && cores[partition] != core);
-        cores[partition] = core;
-        assert_true(++moves <= count);
-    }
-    return moves;
-}
-
-static unsigned at_home(const unsigned *cores, unsigned count) {
-    unsigned home = 0;
-    for (unsigned i = 0; i < count; i++)
-        home += cores[i] == 0;
-    return home;
-}
-
-static void partitions_are_dealt_by_the_room_that_cores_have(void **state) {
-    unsigned cores[8] = {0};
-    assert_int_equal(deal((double[]){1, 1}, 2, cores, 8), 4);
-    assert_int_equal(at_home(cores, 8), 4);
-    assert_int_equal(cores[0], 0); /* the catalog's */
-    assert_int_equal(deal((double[]){0.5, 0.9}, 2, cores, 8), 1);
-    assert_int_equal(at_home(cores, 8), 3);
-    assert_int_equal(deal((double[]){0.7, 1}, 2, cores, 8), 0); /* 3.3: not worth a move */
-    assert_int_equal(deal((double[]){1, 1}, 2, cores, 8), 1);
-    assert_int_equal(at_home(cores, 8), 4);
-    assert_int_equal(cores[0], 0);
-
-    struct random random;
-    random_seed(&random, 4711);
-    for (int round = 0; round < 2000; round++) {
-        double room[5], all = 0;
-        unsigned many[PARTITIONS_MAX], core_count = 1 + (unsigned)random_below(&random, 5);
-        unsigned count = 1 + (unsigned)random_below(&random, PARTITIONS_MAX);
-        for (unsigned c = 0; c < core_count; c++)
-            all += room[c] = 0.5 + (double)random_below(&random, 50) / 100;
-        for (unsigned i = 0; i < count; i++)
-            many[i] = (unsigned)random_below(&random, core_count);
-        deal(room, core_count, many, count);
-        for (unsigned c = 0; c < core_count; c++) {
-            double part = room[c] / all * count;
-            for (unsigned i = 0; i < count; i++)
-                part -= many[i] == c;
-            assert_true(part > -1.25 && part < 1.25);
-        }
-        assert_int_equal(deal(room, core_count, many, count), 0);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transfers_keep_the_sum_on_one_core),
-        cmocka_unit_test(partitions_are_dealt_by_the_room_that_cores_have),
         cmocka_unit_test(transfers_keep_the_sum_on_three_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,7 +203,7 @@ static enum status spread_body(struct fiber *f, void *argument) {
     struct store *store = store_create(f);
     number_put(f, store, 1, "one");
     for (int i = 0; i < 1000 && away(store) == 0; i++) {
-        store_spread(f, store);
+        bring(f, store, 1, true);
         assert_ok(fiber_sleep(f, 10000000));
     }
     assert_true(away(store) > 0);

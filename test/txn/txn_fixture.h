@@ -60,6 +60,24 @@ static inline struct store *store_reopen(struct fiber *f) {
     return store;
 }
 
+struct bringing {
+    struct store *store;
+    unsigned partition;
+};
+
+static inline enum status bring_there(struct fiber *f, void *argument) {
+    struct bringing *bringing = argument;
+    store_bring(f, bringing->store, bringing->partition);
+    return STATUS_OK;
+}
+
+/* The partition comes to live on the last core, or on the first. */
+static inline void bring(struct fiber *f, struct store *store, unsigned partition, bool last) {
+    struct bringing bringing = {store, partition};
+    unsigned core = last ? runtime_core_count(fiber_runtime(f)) - 1 : 0;
+    assert_ok(core_call(f, core, bring_there, &bringing));
+}
+
 static inline struct transaction *begin(struct fiber *f, struct store *store,
                                         enum isolation isolation) {
     struct transaction *transaction;

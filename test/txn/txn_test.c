@@ -695,7 +695,9 @@ static enum status reader_fiber(struct fiber *f, void *argument) {
         }
         assert_int_equal(commit(f, transaction), 0);
         if (random_below(&random, 8) == 0)
-            store_spread(f, model->store);
+            bring(f, model->store,
+                  (unsigned)random_below(&random, store_partition_count(model->store)),
+                  random_below(&random, 2) == 0);
     }
     return STATUS_OK;
 }
