@@ -378,7 +378,8 @@ static enum status decode_interval(struct reader *reader, bool canonical, struct
         out->months = (int32_t)(get_be32(bytes + 16) ^ 1u << 31);
         out->days = (int32_t)(get_be32(bytes + 20) ^ 1u << 31);
     }
-    sum -= interval_comparable(*out);
+    if (__builtin_sub_overflow(sum, interval_comparable(*out), &sum))
+        return corrupted();
     if (sum != (int64_t)sum) {
         if (!canonical)
             return corrupted();
