@@ -187,7 +187,7 @@ static enum status say_missing(const struct row_losses *losses,
 enum status table_salvage_missing(struct fiber *f, struct catalog *catalog,
                                   const struct table *table, const struct salvage_report *report) {
     struct missing_call call = {.catalog = catalog, .losses = losses_of(report->losses, table)};
-    if (!is_asked(call.losses))
+    if (call.losses == NULL || !is_asked(call.losses))
         return STATUS_OK;
     TRY(salvage__begin(f, catalog, &call.transaction));
     enum status status = STATUS_OK;
