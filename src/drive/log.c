@@ -271,12 +271,28 @@ static enum status read_entries(struct walk *walk, const struct drive_log_reader
     return STATUS_OK;
 }
 
+/* What was read may be in the page cache alone, and taken for written, if a sync failed before the
+   program ended: the next one would say nothing of it. So it is written anew. */
+static enum status write_anew(struct walk *walk) {
+    struct drive_log *log = walk->log;
+    for (uint64_t at = 0; at < log->end;) {
+        uint64_t left = log->end - at;
+        size_t size = left < BUFFER_SIZE ? (size_t)left : BUFFER_SIZE;
+        TRY(need(walk, at, size));
+        TRY(file_write(walk->f, log->file, log->buffer + (at - walk->start), size, at,
+                       FILE_WRITE_PLAIN));
+        at += size;
+    }
+    return STATUS_OK;
+}
+
 /* Cut off what is behind the last whole batch and make sure that one is on disk. */
 static enum status settle(struct walk *walk, uint64_t *cut_out) {
     struct drive_log *log = walk->log;
     *cut_out = walk->file_size - log->end;
     if (*cut_out > 0)
         TRY(file_truncate(walk->f, log->file, log->end));
+    TRY(write_anew(walk));
     TRY(file_sync(walk->f, log->file));
     if (!walk->sealed || *cut_out > 0)
         return seal(walk->f, log);
