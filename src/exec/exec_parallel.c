@@ -95,8 +95,7 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
                                 struct parallel *parallel, bool *pays_out) {
     const struct execution *execution = self->execution;
     struct store *store = execution->environment.store;
-    memset(parallel, 0, sizeof *parallel);
-    parallel->owner = self;
+    *parallel = (struct parallel){.owner = self};
     *pays_out = false;
     if (execution->is_worker || store == NULL || runtime_core_count(fiber_runtime(f)) == 1 ||
         store_partition_count(store) > PARTITIONS_MAX_HERE)

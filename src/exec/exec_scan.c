@@ -3,8 +3,8 @@
  *
  * Opening, stepping and closing a storage scan happen inside partition_call, which is a plain call
  * when the partition lives on this core; only rows of cold blocks are read here wherever it lives.
- * One storage scan is open at a time, except when the
- * parent relies on the index order: then all partitions' scans are open and merged row by row.
+ * One storage scan is open at a time, except when the parent relies on the index order: then all
+ * partitions' scans are open and merged row by row.
  *
  *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values
  */

@@ -43,6 +43,7 @@ enum { LOOKUPS_CHEAP = 10 }; /* so few are not compared with a scan: there are f
 struct planner {
     struct binder *b;
     struct plan *plan;
+    bool needs_session; /* a node of the plan is for the session's core alone */
     uint32_t subplan_capacity, cte_capacity;
     const struct plan_node **subplans, **ctes;
     const char **cte_names;

@@ -10,7 +10,7 @@ enum status plan_node_new(struct planner *p, enum plan_node_kind kind, const str
     struct plan_node *node = *node_out;
     node->kind = kind;
     node->id = p->plan->node_count++;
-    p->plan->travels &= kind != NODE_VIRTUAL_SCAN && kind != NODE_FUNCTION_SCAN;
+    p->needs_session |= kind == NODE_VIRTUAL_SCAN || kind == NODE_FUNCTION_SCAN;
     node->rows = rows < 1 ? 1 : rows;
     if (layout == NULL)
         return STATUS_OK;

@@ -605,7 +605,7 @@ enum status plan_subquery(struct planner *p, struct query *query, struct frame *
 static enum status planner_open(struct binder *b, struct planner *p) {
     *p = (struct planner){.b = b};
     TRY(BIND_ARRAY(b, 1, &p->plan));
-    p->plan->is_read_only = p->plan->travels = true;
+    p->plan->is_read_only = true;
     return STATUS_OK;
 }
 
@@ -668,8 +668,8 @@ enum status plan_query(struct binder *b, struct query *query, struct plan **plan
         if (expression_walk(query->targets[i].expression, visit_sequence, NULL))
             p.plan->is_read_only = false;
     TRY(planner_close(&p, root));
-    p.plan->travels &=
-        p.plan->is_read_only && !b->calls_volatile && root->total_cost >= COST_WORTH_TRAVEL;
+    p.plan->travels = p.plan->is_read_only && !p.needs_session && !b->calls_volatile &&
+                      root->total_cost >= COST_WORTH_TRAVEL;
     find_point_select(&p, root);
     *plan_out = p.plan;
     return STATUS_OK;

@@ -451,7 +451,7 @@ struct plan {
     const char *const *cte_names;
     /* Result columns = the root's columns. The root of a statement without result has none. */
     bool is_read_only; /* changes no rows, locks none, calls no nextval */
-    bool travels;      /* long, and nothing in it needs the session's own core */
+    bool travels;      /* a long query, and nothing in it needs the session's own core */
     struct plan_point point;
     uint32_t lock_count; /* relation locks to take before a snapshot */
     const struct plan_lock *locks;

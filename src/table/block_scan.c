@@ -223,6 +223,7 @@ static enum status piece_fetch(struct fiber *f, struct partition *partition, voi
     struct column_place *place = argument;
     struct block_scan_column *column = place->column;
     column_close(place->scan, column);
+    arena_reset(&column->arena);
     return txn_open_large(f, partition, column->pieces[place->piece], &column->arena,
                           &column->large);
 }
@@ -236,7 +237,6 @@ static enum status column_open_at(struct fiber *f, struct block_scan *scan,
         return STATUS_OK;
     if (column->pieces[piece].size == 0)
         return damaged(scan, column, "lacks a piece");
-    arena_reset(&column->arena);
     TRY(partition_call(f, transaction_store(scan->transaction), partition_number(scan->partition),
                        piece_fetch, &place));
     column->piece = piece;
