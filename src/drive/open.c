@@ -115,6 +115,25 @@ static enum status cut_tail(struct drive *drive, struct plain_file *file, const 
     return plain_truncate(file, found->tail_offset);
 }
 
+enum { ANEW_PIECE = 8 << 20 };
+
+/* Batches behind the last seal may be in the page cache alone, and taken for written, if a sync
+   failed before the store was closed: the next sync would say nothing of them, and what comes
+   behind them is lost with them. So they are written anew. Format 1 has no seals; there nobody
+   knows which these are. */
+static enum status write_anew(struct drive *drive, struct plain_file *file, const uint8_t *base,
+                              uint64_t from, uint64_t end) {
+    while (from < end) {
+        uint64_t size = end - from < ANEW_PIECE ? end - from : ANEW_PIECE;
+        struct slice piece = slice_of(base + from, (size_t)size);
+        TRY(plain_write(file, &piece, 1, from));
+        if (drive->options.memory != 0)
+            plain_advise(base, from, size, PLAIN_DROP);
+        from += size;
+    }
+    return STATUS_OK;
+}
+
 /* ---- a generation from a file -----------------------------------------------------------------
  */
 
@@ -156,6 +175,8 @@ enum status open__generation(struct drive *drive, struct plain_file *file, uint6
     TRY_OUT(geometry_of(drive, mapping->base, size, &geometry));
     TRY_OUT(recover(drive, &recovery, size));
     TRY_OUT(cut_tail(drive, file, mapping->base));
+    if (geometry.format != 1 && !drive->options.read_only)
+        TRY_OUT(write_anew(drive, file, mapping->base, recovery.sealed, recovery.figures.end));
     drive->snapshot_entries =
         drive->recovery.snapshot_used ? recovery.figures.entries - drive->recovery.walked : 0;
     status = adopt(drive, file, mapping, &geometry, &recovery);

@@ -32,11 +32,18 @@ static unsigned durable_at[EVENTS_MAX]; /* the last durable state when the event
 static unsigned durable;
 static bool recording;
 static unsigned format;
+static bool sync_fails;
+static unsigned synced_count; /* changes before the last sync that worked */
 
 static int record(void *context, struct plain_event *event) {
     if (!recording)
         return 0;
     assert_true(event_count < EVENTS_MAX);
+    if (event->change == PLAIN_CHANGE_SYNC && sync_fails) {
+        for (; event_count > synced_count; event_count--) /* and the system takes it for written */
+            free(events[event_count - 1].bytes);
+        return 5 /* EIO */;
+    }
     struct event *e = &events[event_count];
     *e = (struct event){.change = event->change,
                         .offset = event->offset,
@@ -56,6 +63,8 @@ static int record(void *context, struct plain_event *event) {
         assert_int_equal(at, event->size);
     }
     durable_at[event_count++] = durable;
+    if (event->change == PLAIN_CHANGE_SYNC)
+        synced_count = event_count;
     return 0;
 }
 
@@ -144,7 +153,7 @@ static void workload(void) {
     struct random random;
     random_seed(&random, format);
     memset(states, 0, sizeof states);
-    event_count = state_count = durable = 0;
+    event_count = synced_count = state_count = durable = 0;
     recording = true;
     plain_hook_set(record, NULL);
     struct drive *drive = open_store();
@@ -373,10 +382,46 @@ static void format_1_survives_the_death_of_the_process(void **state) {
     crash_everywhere(1, false);
 }
 
+/* A sync that fails leaves the system believing that what it did not write is on the disk: the next
+   one says nothing of it. */
+static void what_a_failed_sync_lost_is_written_again(void **state) {
+    struct random random;
+    random_seed(&random, 1);
+    format = 2;
+    unlink(path_of("crash"));
+    event_count = synced_count = 0;
+    recording = true;
+    plain_hook_set(record, NULL);
+    struct drive *drive = open_store();
+    assert_ok(drive_put(drive, text("a"), text("1"), DRIVE_SYNC));
+    assert_ok(drive_put(drive, text("b"), text("2"), DRIVE_SYNC));
+    sync_fails = true;
+    assert_status(drive_put(drive, text("c"), text("3"), DRIVE_SYNC), STATUS_IO_ERROR);
+    sync_fails = false;
+    assert_ok(drive_close(drive));
+    drive = open_store();
+    assert_value(drive, text("c"), text("3"));
+    assert_ok(drive_put(drive, text("d"), text("4"), DRIVE_SYNC));
+    plain_hook_set(NULL, NULL);
+    recording = false;
+    make_images(event_count, LOSS_NOTHING, &random); /* the power fails */
+    assert_ok(drive_close(drive));
+    put_images();
+    drive = open_store();
+    assert_value(drive, text("a"), text("1"));
+    assert_value(drive, text("b"), text("2"));
+    assert_value(drive, text("c"), text("3"));
+    assert_value(drive, text("d"), text("4"));
+    assert_ok(drive_close(drive));
+    for (unsigned n = 0; n < event_count; n++)
+        free(events[n].bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(format_2_survives_every_crash),
         cmocka_unit_test(format_1_survives_the_death_of_the_process),
+        cmocka_unit_test(what_a_failed_sync_lost_is_written_again),
     };
     return cmocka_run_group_tests(tests, fixture_begin, fixture_end);
 }
