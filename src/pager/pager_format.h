@@ -72,7 +72,7 @@ enum {
 
     MANIFEST_VERSION = 2,
     MANIFEST_VALUE_MAX = 1 << 20,
-    MANIFEST_KEY_MAX = 40,
+    MANIFEST_KEY_MAX = 48, /* two numbers of 20 digits and a name between them */
     MANIFEST_FILE_SIZE = 8,
     MANIFEST_MAP_ENTRY_SIZE = 16,
     MANIFEST_ROOT_ENTRY_SIZE = 16,

@@ -115,8 +115,10 @@ static enum status talk_receive(struct fiber *f, struct transport *transport, vo
         size = talk->rest.size;
     if (size > talk->piece)
         size = talk->piece;
-    memcpy(buffer, talk->rest.data, size);
-    talk->rest = slice_of(talk->rest.data + size, talk->rest.size - size);
+    if (size > 0)
+        memcpy(buffer, talk->rest.data, size);
+    talk->rest.data += size;
+    talk->rest.size -= size;
     *size_out = size;
     return STATUS_OK;
 }

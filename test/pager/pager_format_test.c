@@ -95,6 +95,8 @@ static void manifest_keys_are_as_committed(void **state) {
         {{MANIFEST_MAP, UINT64_MAX, 12}, "18446744073709551615/map/12"},
         {{MANIFEST_ROOTS, 10, 3}, "10/roots/3"},
         {{MANIFEST_COMMIT, 42, 0}, "42/commit"},
+        {{MANIFEST_ROOTS, UINT64_MAX, UINT64_MAX},
+         "18446744073709551615/roots/18446744073709551615"},
     };
     static const char *const wrong[] = {"",        "7",         "map",     "/map/0",   "07/map/0",
                                         "7/map",   "7/map/",    "7/map/x", "7/map/00", "7/commit/0",
