@@ -163,7 +163,7 @@ static enum status maintainer_body(struct fiber *f, void *argument) {
         if (checkpoint_wanted)
             event_set(&store->checkpoint_wanted);
         journal_trim(f, store->journal);
-        spread__drift_back(f, store);
+        spread__settle(f, store);
     }
     background_ended(store);
     return STATUS_OK;

@@ -1,22 +1,39 @@
 /*
  * Where partitions live. While nobody runs long scans all are on core 0, where commits are: a short
- * transaction calls no other core. The cores share out a long scan partition by partition as they
- * get on, and one that takes a partition from another core's share has it brought: a core that also
- * serves sessions and commits so ends up with fewer, and the next scan finds them there. They go
- * home when no long scan has come for a while.
+ * transaction calls no other core. The cores share out a long scan as they get on, and one that
+ * begins with a partition has it brought: its rows are read there without calls. They go home when
+ * no long scan has come for a while.
+ *
+ * Where many short transactions run beside the scans, partitions stay at home: calls cost such a
+ * transaction more than half of what it takes (decision 0006), a scan calls only for hot rows.
  */
 #include "txn/store.h"
 
 static const int64_t AWAY_NS = INT64_C(1000000000); /* for so long after the last scan */
+
+double spread__busy_rate = 250;
 
 static void move(struct fiber *f, struct store *store, unsigned partition, unsigned core) {
     if (partition_call(f, store, partition, partition__move, &core) != STATUS_OK)
         error_clear(); /* it stays where it is */
 }
 
-void spread__drift_back(struct fiber *f, struct store *store) {
+/* Many commits since the last look? */
+static bool look(struct store *store, int64_t now_ns) {
+    uint64_t commits = atomic_load_explicit(&store->commits, memory_order_relaxed);
+    double seconds = (double)(now_ns - store->commits_seen_ns) / 1e9;
+    bool busy = (double)(commits - store->commits_seen) > seconds * spread__busy_rate;
+    store->commits_seen = commits;
+    store->commits_seen_ns = now_ns;
+    atomic_store_explicit(&store->commits_busy, busy, memory_order_relaxed);
+    return busy;
+}
+
+void spread__settle(struct fiber *f, struct store *store) {
+    int64_t now_ns = clock_monotonic_ns();
     int64_t asked = atomic_load_explicit(&store->brought_ns, memory_order_relaxed);
-    if (asked == 0 || clock_monotonic_ns() - asked < AWAY_NS)
+    bool busy = look(store, now_ns);
+    if (asked == 0 || (!busy && now_ns - asked < AWAY_NS))
         return;
     bool all = true;
     for (unsigned i = 0; i < store->partition_count; i++) {
@@ -30,6 +47,8 @@ void spread__drift_back(struct fiber *f, struct store *store) {
 }
 
 void store_bring(struct fiber *f, struct store *store, unsigned partition) {
+    if (atomic_load_explicit(&store->commits_busy, memory_order_relaxed))
+        return;
     atomic_store_explicit(&store->brought_ns, clock_monotonic_ns(), memory_order_relaxed);
     if (partition_core(store, partition) != fiber_core(f))
         move(f, store, partition, fiber_core(f));

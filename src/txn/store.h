@@ -148,7 +148,11 @@ struct store {
     struct lock_table relation_locks;
     struct snapshot_core snapshots[RUNTIME_CORES_MAX];
     _Atomic uint64_t transaction_next;
-    _Atomic int64_t brought_ns; /* spread.c */
+    /* spread.c */
+    _Atomic int64_t brought_ns;
+    _Atomic bool commits_busy;
+    uint64_t commits_seen; /* core 0: so many, then */
+    int64_t commits_seen_ns;
 
     struct event checkpoint_wanted;
     struct fiber_mutex checkpoint_mutex; /* core 0 */
@@ -362,7 +366,10 @@ void background__stop(struct fiber *f, struct store *store);
 enum status deadlock__check(struct fiber *f, struct transaction *transaction) MUST_USE;
 
 /* ---- spread.c ---- */
-/* From time to time: partitions that nobody has had brought lately go home. */
-void spread__drift_back(struct fiber *f, struct store *store);
+/* From time to time, on core 0: partitions that nobody has had brought lately go home, and all
+   where there are many commits. */
+void spread__settle(struct fiber *f, struct store *store);
+/* So many commits a second keep partitions at home. Tests change it. */
+extern double spread__busy_rate;
 
 #endif

@@ -101,7 +101,8 @@ enum status partition_call_all(struct fiber *f, struct store *store, uint64_t pa
 /* The core a partition lives on now (it may move when nobody is inside). */
 unsigned partition_core(const struct store *store, unsigned partition);
 /* A long scan goes over the partition, and the caller's core does it: it is to live here, as soon
-   as nobody is inside. It goes home to core 0 when nobody has had one brought for a second. */
+   as nobody is inside. It goes home to core 0 when nobody has had one brought for a second; while
+   there are many commits none comes, and those that are away go home. */
 void store_bring(struct fiber *f, struct store *store, unsigned partition);
 unsigned partition_number(const struct partition *partition);
 /* The data directory, as it was given at opening. */
