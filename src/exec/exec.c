@@ -170,9 +170,9 @@ enum status exec__operator_open(struct fiber *f, struct execution *execution,
     return openers[kind](f, execution, node, operator_out);
 }
 
-enum status exec__operator_new(struct fiber *f, struct execution *execution,
-                               const struct plan_node *node, size_t size,
-                               const struct operator_functions *functions, void *operator_out) {
+enum status exec__operator_alone(struct execution *execution, const struct plan_node *node,
+                                 size_t size, const struct operator_functions *functions,
+                                 void *operator_out) {
     struct operator_state *self = arena_alloc_zeroed(execution->environment.arena, size);
     if (self == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
@@ -182,6 +182,15 @@ enum status exec__operator_new(struct fiber *f, struct execution *execution,
     self->local = &execution->local;
     self->all_next = execution->operators;
     execution->operators = self;
+    memcpy(operator_out, &self, sizeof self);
+    return STATUS_OK;
+}
+
+enum status exec__operator_new(struct fiber *f, struct execution *execution,
+                               const struct plan_node *node, size_t size,
+                               const struct operator_functions *functions, void *operator_out) {
+    struct operator_state *self;
+    TRY(exec__operator_alone(execution, node, size, functions, &self));
     memcpy(operator_out, &self, sizeof self);
     if (node->left != NULL)
         TRY(exec__operator_open(f, execution, node->left, &self->left));
@@ -250,6 +259,14 @@ void exec__note_memory(struct operator_state *self, uint64_t bytes) {
     self->memory_held = bytes;
     if (node != NULL && bytes > node->memory_bytes)
         node->memory_bytes = bytes;
+}
+
+void exec__note_work(struct operator_state *self, int64_t begin_ns) {
+    struct explain_node_statistics *node = figures(self);
+    if (node == NULL)
+        return;
+    node->loops = node->loops == 0 ? 1 : node->loops;
+    node->total_ns += clock_monotonic_ns() - begin_ns;
 }
 
 bool exec__over_limit(struct operator_state *self, uint64_t bytes) {

@@ -103,16 +103,18 @@ static enum status feed(struct fiber *f, struct aggregate_operator *self,
 }
 
 /* More than we may hold: no more groups from now on. */
-static enum status look_at_memory(struct aggregate_operator *self) {
+static enum status look_at_memory(struct fiber *f, struct aggregate_operator *self) {
     const struct execution *execution = self->base.execution;
     const struct plan_node *node = self->base.node;
-    if (!exec__over_limit(&self->base, self->table.arena.size_total) || self->full)
+    uint64_t bytes = exec__aggregate_bytes(self);
+    if (!exec__over_limit(&self->base, bytes) || self->full)
         return STATUS_OK;
     if (!exec__spill_possible(execution))
-        return exec__account(&self->base, self->table.arena.size_total);
+        return exec__account(&self->base, bytes);
     /* One group cannot be divided, and the last level takes what there is. */
     if (node->aggregate.key_count == 0 || self->level >= AGGREGATE_LEVELS_MAX)
         return STATUS_OK;
+    TRY(exec__aggregate_index(f, self)); /* what has a group is not put aside */
     exec__spill_init(&self->spill, execution, self->input_types, node->left->column_count,
                      AGGREGATE_PARTS);
     self->full = true;
@@ -134,7 +136,7 @@ enum status exec__aggregate_take(struct fiber *f, struct aggregate_operator *sel
     if (self->row_count > 0)
         for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
             TRY(feed(f, self, &self->aggregates[i], input, only));
-    return look_at_memory(self);
+    return look_at_memory(f, self);
 }
 
 enum status exec__aggregate_fill(struct fiber *f, struct aggregate_operator *self) {
@@ -152,130 +154,17 @@ enum status exec__aggregate_fill(struct fiber *f, struct aggregate_operator *sel
         TRY(exec__aggregate_take(f, self, input));
         arena_reset(&self->base.scratch);
     }
+    TRY(exec__aggregate_fold(f, self));
     TRY(exec__aggregate_end_runs(f, self));
     self->filled = true;
     return STATUS_OK;
 }
 
-/* ---- handing out --------------------------------------------------------------------------- */
-
-static enum status feed_all_ordered(struct fiber *f, struct aggregate_operator *self) {
-    for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++)
-        if (self->aggregates[i].ordered != NULL)
-            TRY(exec__ordered_feed(f, self, &self->aggregates[i]));
-    return STATUS_OK;
-}
-
-static const struct tuple_store *out_store(const struct aggregate_operator *self) {
-    return self->out_table == 0 ? &self->table.tuples : &self->others[self->out_table - 1].tuples;
-}
-
-/* The next groups, at most a batch of them. */
-static uint32_t next_groups(struct aggregate_operator *self, uint8_t **groups) {
-    uint32_t count = 0;
-    if (!self->out_begun) {
-        self->out_begun = true;
-        self->out_table = self->out_at = 0;
-        self->out_chunk = out_store(self)->first;
-    }
-    while (count < VECTOR_SIZE) {
-        if (self->out_chunk == NULL) {
-            if (self->out_table == self->other_count)
-                break;
-            self->out_table++;
-            self->out_chunk = out_store(self)->first;
-            continue;
-        }
-        if (self->out_at == self->out_chunk->count) {
-            self->out_chunk = self->out_chunk->next;
-            self->out_at = 0;
-            continue;
-        }
-        uint8_t *tuple = tuple_at(out_store(self), self->out_chunk, self->out_at++);
-        groups[count] = tuple;
-        count += !group_tuple(tuple)->merged;
-    }
-    return count;
-}
-
-static enum status finish_groups(struct fiber *f, struct aggregate_operator *self,
-                                 uint8_t *const *groups, uint32_t count) {
-    const struct plan_node *node = self->base.node;
-    uint32_t keys = node->aggregate.key_count;
-    batch_reset(&self->batch);
-    for (uint32_t k = 0; k < keys; k++)
-        exec__tuple_gather(&self->layout.columns[k], groups, vector_identity, count,
-                           &self->batch.vectors[k]);
-    for (uint32_t a = 0; a < node->aggregate.aggregate_count; a++) {
-        const struct running_aggregate *aggregate = &self->aggregates[a];
-        struct vector *target = &self->batch.vectors[keys + a];
-        struct accumulate_call call = exec__accumulate_call(f, self, aggregate);
-        call.arena = &self->base.scratch;
-        for (uint32_t i = 0; i < count; i++) {
-            struct value result = {.type = aggregate->plan->type};
-            TRY(aggregate->accumulator->finish(&call, groups[i] + call.offset, &result));
-            result.type = target->type;
-            if (result.is_null)
-                vector_set_null(target, i);
-            else if (target->physical == PHYSICAL_INT64)
-                ((int64_t *)target->data)[i] = result.int64;
-            else if (target->physical == PHYSICAL_INT128)
-                ((int128_t *)target->data)[i] = result.int128;
-            else
-                vector_set(target, i, &result, &self->base.scratch);
-        }
-        TRY(fiber_check(f));
-    }
-    batch_set_count(&self->batch, count);
-    return STATUS_OK;
-}
-
-static void empty_table(struct fiber *f, struct aggregate_operator *self) {
-    exec__groups_release(f, &self->table);
-    for (uint32_t i = 0; i < self->other_count; i++)
-        exec__arena_release(f, &self->others[i].arena);
-    self->other_count = 0;
-    self->full = self->out_begun = false;
-}
-
-static enum status aggregate_next(struct fiber *f, struct operator_state *base,
-                                  struct batch **batch_out) {
-    struct aggregate_operator *self = (struct aggregate_operator *)base;
-    uint8_t **groups = self->groups;
-    *batch_out = NULL;
-    if (!self->filled)
-        TRY(exec__aggregate_fill(f, self));
-    for (;;) {
-        if (!self->out_begun)
-            TRY(feed_all_ordered(f, self));
-        uint32_t count = next_groups(self, groups);
-        if (count == 0) {
-            bool found;
-            empty_table(f, self);
-            TRY(exec__aggregate_next_part(f, self, &found));
-            if (!found)
-                return STATUS_OK;
-            continue;
-        }
-        TRY(finish_groups(f, self, groups, count));
-        if (self->having != NULL) {
-            uint32_t kept;
-            TRY(exec__select(f, self->having, &self->batch, vector_identity, count, &base->scratch,
-                             self->selection, &kept));
-            exec__count_removed(base, count - kept);
-            if (kept == 0)
-                continue;
-            self->batch.selection = self->selection;
-            self->batch.selected_count = kept;
-        }
-        *batch_out = &self->batch;
-        return STATUS_OK;
-    }
-}
+/* ---- forgetting -------------------------------------------------------------------------- */
 
 void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self) {
     exec__aggregate_release_parts(f, self);
-    empty_table(f, self);
+    exec__aggregate_empty(f, self);
     for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++)
         if (self->aggregates[i].ordered != NULL)
             sorter_release(f, &self->aggregates[i].ordered->sorter);
@@ -346,7 +235,12 @@ static enum status open_keys(struct aggregate_operator *self, struct arena *aren
     if (self->keys == NULL || self->key_vectors == NULL || self->key_types == NULL ||
         self->input_wanted == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    self->identity.keys = arena_alloc(arena, (keys + 1) * sizeof *self->identity.keys);
+    if (self->identity.keys == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t k = 0; k < keys; k++) {
+        if (node->aggregate.follows == NULL || !node->aggregate.follows[k])
+            self->identity.keys[self->identity.count++] = k;
         self->key_types[k] = node->aggregate.keys[k]->type;
         TRY(exec__compile(self->base.local, node->aggregate.keys[k], &self->keys[k]));
     }
@@ -357,11 +251,15 @@ static enum status open_keys(struct aggregate_operator *self, struct arena *aren
 enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
                                  const struct plan_node *node,
                                  struct operator_state **operator_out) {
-    static const struct operator_functions functions = {aggregate_next, aggregate_reset,
+    static const struct operator_functions functions = {exec__aggregate_next, aggregate_reset,
                                                         aggregate_close};
-    TRY(exec__operator_new(f, execution, node, sizeof(struct aggregate_operator), &functions,
-                           operator_out));
-    struct aggregate_operator *self = (struct aggregate_operator *)*operator_out;
+    struct aggregate_operator *self;
+    bool reads_parents = execution->is_worker && execution->source->node == node;
+    TRY(reads_parents
+            ? exec__operator_alone(execution, node, sizeof *self, &functions, operator_out)
+            : exec__operator_new(f, execution, node, sizeof *self, &functions, operator_out));
+    self = (struct aggregate_operator *)*operator_out;
+    self->shared = reads_parents ? (struct aggregate_operator *)execution->source : self;
     struct arena *arena = execution->environment.arena;
     uint32_t aggregates = node->aggregate.aggregate_count, size = 0, states;
     TRY(open_keys(self, arena));
@@ -373,7 +271,7 @@ enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
         TRY(open_aggregate(self->base.local, &node->aggregate.aggregates[i], &running[i], &size));
     TRY(exec__tuple_layout(&self->layout, self->key_types, node->aggregate.key_count,
                            GROUP_TUPLE_HEADER, size, &states, arena));
-    exec__groups_init(&self->table, &self->layout, states);
+    exec__groups_init(&self->table, &self->layout, &self->identity, states);
     self->aggregates = running;
     if (node->aggregate.filter != NULL)
         TRY(exec__compile(self->base.local, node->aggregate.filter, &self->having));

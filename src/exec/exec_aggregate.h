@@ -46,9 +46,12 @@ struct aggregate_operator {
     struct type *key_types, *input_types;
     struct running_aggregate *aggregates;
     struct tuple_layout layout;
+    struct group_identity identity;
     struct group_table table;
-    struct group_table *others; /* of workers, taken over */
+    struct group_table *others; /* of workers, taken over; exec_aggregate_parallel.c */
     uint32_t other_count;
+    bool disjoint;  /* no two tables have the same group */
+    bool one_index; /* `table` finds the groups of all */
     bool filled;
 
     /* spilling */
@@ -60,9 +63,8 @@ struct aggregate_operator {
     struct aggregate_part *parts;
 
     /* handing out */
-    uint32_t out_table; /* 0: the own one, then others */
-    const struct tuple_chunk *out_chunk;
-    uint32_t out_at;
+    struct aggregate_operator *shared; /* whose groups: a worker's parent's, or our own */
+    struct tuple_feed feed;
     bool out_begun;
     struct batch batch;
     struct compiled *having;
@@ -120,9 +122,25 @@ struct accumulate_call exec__accumulate_call(struct fiber *f, struct aggregate_o
                                              const struct running_aggregate *aggregate);
 void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self);
 
+/* exec_aggregate_out.c: the next batch of groups. */
+enum status exec__aggregate_next(struct fiber *f, struct operator_state *base,
+                                 struct batch **batch_out) MUST_USE;
+/* Everything is in the tables: make it ready to be taken. */
+enum status exec__aggregate_begin_out(struct fiber *f, struct aggregate_operator *self) MUST_USE;
+/* No groups any more, and no memory. */
+void exec__aggregate_empty(struct fiber *f, struct aggregate_operator *self);
+
 /* exec_aggregate_parallel.c: fill by one worker for each core, if that pays; *done_out says
    whether. */
 enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator *self,
                                      bool *done_out) MUST_USE;
+/* Each group is in one table only, from now on. */
+enum status exec__aggregate_fold(struct fiber *f, struct aggregate_operator *self) MUST_USE;
+/* The same, and `table` finds them all. */
+enum status exec__aggregate_index(struct fiber *f, struct aggregate_operator *self) MUST_USE;
+/* For workers of a pipeline above: take all input now. *pieces_out 0: that does not pay. */
+enum status exec__aggregate_lend(struct fiber *f, struct operator_state *base, uint64_t *pieces_out)
+    MUST_USE;
+uint64_t exec__aggregate_bytes(const struct aggregate_operator *self);
 
 #endif

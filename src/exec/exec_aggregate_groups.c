@@ -21,15 +21,16 @@ static enum status evaluate_keys(struct fiber *f, struct aggregate_operator *sel
 }
 
 static void hash_keys(struct aggregate_operator *self, const uint16_t *rows, uint32_t count) {
-    for (uint32_t k = 0; k < self->base.node->aggregate.key_count; k++)
-        exec__hash_column(&self->key_vectors[k], rows, count, k == 0, self->hashes);
+    for (uint32_t i = 0; i < self->identity.count; i++)
+        exec__hash_column(&self->key_vectors[self->identity.keys[i]], rows, count, i == 0,
+                          self->hashes);
 }
 
 /* Combinations of dictionary entries; 0: too many, or no dictionaries. */
 static uint32_t code_count(const struct aggregate_operator *self) {
     uint32_t codes = 1;
-    for (uint32_t k = 0; k < self->base.node->aggregate.key_count; k++) {
-        const struct vector *vector = &self->key_vectors[k];
+    for (uint32_t i = 0; i < self->identity.count; i++) {
+        const struct vector *vector = &self->key_vectors[self->identity.keys[i]];
         if (vector->kind == VECTOR_CONSTANT)
             continue;
         if (vector->kind != VECTOR_DICTIONARY || vector->dictionary_count == 0 ||
@@ -47,8 +48,8 @@ static uint32_t number_codes(const struct aggregate_operator *self, const uint16
     uint32_t met = 0, stride = 1;
     bool begun = false;
     memset(local_of_code, 0xFF, codes * sizeof *local_of_code);
-    for (uint32_t k = 0; k < self->base.node->aggregate.key_count; k++) {
-        const struct vector *vector = &self->key_vectors[k];
+    for (uint32_t k = 0; k < self->identity.count; k++) {
+        const struct vector *vector = &self->key_vectors[self->identity.keys[k]];
         if (vector->kind == VECTOR_CONSTANT)
             continue;
         for (uint32_t i = 0; i < count; i++)

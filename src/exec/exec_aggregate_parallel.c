@@ -1,11 +1,14 @@
 /*
- * Aggregation by many cores: each fills a table of its own; then all become one.
+ * Aggregation by many cores: each fills a table of its own. The tables stay side by side; a group
+ * that is in several is folded into the first of them, by all cores at once: they look for the
+ * second table's groups in the first, then for the third's in the first two, and so on. A group
+ * that is found is marked as merged, one that is not found stays where it is, so no table changes
+ * while it is read.
  *
- * The first worker's table is taken over as it is. A group of another worker is folded into ours
- * where we have it; else its tuple becomes ours where it lies, and the worker's arena with it. When
- * the column that places rows in partitions is among the keys, no two workers have the same group,
- * and their tables stay as they are, side by side. Rows that workers put aside are fed after that:
- * their groups may have been found by another worker.
+ * When the column that places rows in partitions is among the keys, no two workers have the same
+ * group. Rows that come later (has_rest) are groups of our own table, the last one. Where rows had
+ * to be put aside for lack of memory our table must know the groups of all, since those rows may
+ * belong to any: then they are entered one after the other.
  */
 #include "exec/exec_aggregate.h"
 #include "exec/exec_parallel.h"
@@ -29,26 +32,6 @@ static bool can_be_combined(const struct aggregate_operator *self) {
 
 static enum status fill_share(struct fiber *f, struct parallel_worker *worker) {
     return exec__aggregate_fill(f, (struct aggregate_operator *)worker->root);
-}
-
-/* Fold one group of a worker into ours, or make it ours. */
-static enum status take_group(struct fiber *f, struct aggregate_operator *self,
-                              struct aggregate_operator *from, uint8_t *tuple) {
-    const struct plan_node *node = self->base.node;
-    uint8_t *group;
-    if (node->aggregate.key_count == 0)
-        TRY(exec__groups_only(&self->table, &group));
-    else
-        TRY(exec__groups_adopt(f, &self->table, tuple, &group));
-    if (group == tuple)
-        return STATUS_OK;
-    group_tuple(tuple)->merged = 1;
-    for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
-        const struct running_aggregate *aggregate = &self->aggregates[i];
-        struct accumulate_call ours = exec__accumulate_call(f, self, aggregate);
-        TRY(aggregate->accumulator->combine(&ours, group + ours.offset, tuple + ours.offset));
-    }
-    return STATUS_OK;
 }
 
 /* The key comes, unchanged, from the column by whose hash the scanned table's rows are placed. */
@@ -82,37 +65,141 @@ static bool groups_are_disjoint(const struct aggregate_operator *self,
     return false;
 }
 
+/* ---- one table after the other --------------------------------------------------------------- */
+
 enum { GROUPS_AHEAD = 16 };
 
-static enum status take_table(struct fiber *f, struct aggregate_operator *self,
-                              struct aggregate_operator *from, bool disjoint) {
-    struct tuple_store *store = &from->table.tuples;
-    if (self->table.tuples.count == 0 && self->table.count == 0) {
-        struct group_table empty = self->table;
-        self->table = from->table;
-        self->table.layout = self->table.tuples.layout = &self->layout;
-        self->table.tuples.arena = &self->table.arena;
-        from->table = empty;
-        exec__groups_init(&from->table, &from->layout, from->table.states);
-        return STATUS_OK;
+static enum status fold_states(struct fiber *f, struct aggregate_operator *self, uint8_t *into,
+                               uint8_t *from, struct arena *arena) {
+    group_tuple(from)->merged = 1;
+    for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++) {
+        const struct running_aggregate *aggregate = &self->aggregates[i];
+        struct accumulate_call call = exec__accumulate_call(f, self, aggregate);
+        call.arena = arena;
+        TRY(aggregate->accumulator->combine(&call, into + call.offset, from + call.offset));
     }
-    for (struct tuple_chunk *chunk = disjoint ? NULL : store->first; chunk != NULL;
-         chunk = chunk->next) {
+    return STATUS_OK;
+}
+
+/* Into our table's index; a group that it has is folded. */
+static enum status enter_group(struct fiber *f, struct aggregate_operator *self, uint8_t *tuple) {
+    uint8_t *group;
+    if (group_tuple(tuple)->merged)
+        return STATUS_OK;
+    if (self->base.node->aggregate.key_count == 0)
+        TRY(exec__groups_only(&self->table, &group));
+    else
+        TRY(exec__groups_adopt(f, &self->table, tuple, &group));
+    return group == tuple ? STATUS_OK : fold_states(f, self, group, tuple, &self->table.arena);
+}
+
+static enum status enter_table(struct fiber *f, struct aggregate_operator *self,
+                               const struct tuple_store *store) {
+    for (struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next) {
         for (uint32_t i = 0; i < chunk->count; i++) {
             if (i + GROUPS_AHEAD < chunk->count)
                 exec__groups_prefetch(&self->table, tuple_at(store, chunk, i + GROUPS_AHEAD));
-            TRY(take_group(f, self, from, tuple_at(store, chunk, i)));
+            TRY(enter_group(f, self, tuple_at(store, chunk, i)));
             if (i % 1024 == 1023)
                 TRY(fiber_check(f));
         }
         TRY(fiber_check(f));
     }
-    struct group_table *other = &self->others[self->other_count++];
-    *other = from->table;
-    other->layout = other->tuples.layout = &self->layout; /* the worker's goes away */
-    exec__groups_init(&from->table, &from->layout, from->table.states);
     return STATUS_OK;
 }
+
+static void move_table(struct group_table *to, struct group_table *from,
+                       const struct aggregate_operator *owner) {
+    *to = *from;
+    to->layout = to->tuples.layout = &owner->layout; /* a worker's own goes away */
+    to->identity = &owner->identity;
+    to->tuples.arena = &to->arena;
+    exec__groups_init(from, from->layout, from->identity, from->states);
+}
+
+enum status exec__aggregate_index(struct fiber *f, struct aggregate_operator *self) {
+    if (self->one_index)
+        return STATUS_OK;
+    self->one_index = true;
+    uint32_t first = 0;
+    if (self->other_count > 0 && self->table.count == 0) /* as it is */
+        move_table(&self->table, &self->others[first++], self);
+    for (uint32_t i = first; i < self->other_count; i++)
+        TRY(enter_table(f, self, &self->others[i].tuples));
+    return STATUS_OK;
+}
+
+/* ---- by all cores ---------------------------------------------------------------------------- */
+
+/* Finding the groups of one table in those before it. */
+struct fold {
+    struct aggregate_operator *self;
+    uint32_t before; /* others[0..before) are looked at */
+    struct tuple_feed feed;
+};
+
+struct fold_share {
+    struct fold *fold;
+    struct arena *arena; /* for what accumulators keep; nobody else's now */
+};
+
+static enum status fold_group(struct fiber *f, const struct fold_share *share, uint8_t *tuple) {
+    struct aggregate_operator *self = share->fold->self;
+    for (uint32_t t = 0; t < share->fold->before; t++) {
+        uint8_t *group = exec__groups_peek(&self->others[t], tuple);
+        if (group != NULL) /* the first that has it: there it is not merged */
+            return fold_states(f, self, group, tuple, share->arena);
+    }
+    return STATUS_OK;
+}
+
+static enum status fold_pieces(struct fiber *f, void *argument) {
+    const struct fold_share *share = argument;
+    const struct group_table *first = share->fold->self->others;
+    const struct tuple_piece *piece;
+    while ((piece = exec__tuple_feed_take(&share->fold->feed)) != NULL) {
+        for (uint32_t i = piece->from; i < piece->to; i++) {
+            if (i + GROUPS_AHEAD < piece->to)
+                exec__groups_prefetch(first,
+                                      tuple_at(piece->store, piece->chunk, i + GROUPS_AHEAD));
+            TRY(fold_group(f, share, tuple_at(piece->store, piece->chunk, i)));
+        }
+        TRY(fiber_check(f));
+    }
+    return arena_status(share->arena);
+}
+
+static enum status fold_table(struct fiber *f, struct aggregate_operator *self, uint32_t number) {
+    struct fold fold = {.self = self, .before = number};
+    struct fold_share shares[RUNTIME_CORES_MAX];
+    void *arguments[RUNTIME_CORES_MAX] = {NULL};
+    const struct group_table *table =
+        number < self->other_count ? &self->others[number] : &self->table;
+    const struct tuple_store *store = &table->tuples;
+    if (table->count == 0)
+        return STATUS_OK;
+    TRY(exec__tuple_feed_make(&fold.feed, &store, 1, &self->table.arena));
+    for (uint32_t w = 0; w < self->other_count; w++) {
+        shares[w] = (struct fold_share){&fold, &self->others[w].arena};
+        arguments[w] = &shares[w];
+    }
+    return core_call_all(f, UINT64_MAX >> (64 - self->other_count), fold_pieces, arguments);
+}
+
+enum status exec__aggregate_fold(struct fiber *f, struct aggregate_operator *self) {
+    uint64_t groups = self->table.count;
+    if (self->other_count == 0 || self->one_index || self->disjoint)
+        return STATUS_OK;
+    for (uint32_t i = 1; i < self->other_count; i++)
+        groups += self->others[i].count;
+    if (groups < exec__rows_that_pay / 4 || self->base.node->aggregate.key_count == 0)
+        return exec__aggregate_index(f, self);
+    for (uint32_t i = 1; i <= self->other_count; i++)
+        TRY(fold_table(f, self, i));
+    return STATUS_OK;
+}
+
+/* ---- the work -------------------------------------------------------------------------------- */
 
 /* The worker's parts become ours. */
 static void take_parts(struct aggregate_operator *self, struct aggregate_operator *from,
@@ -128,30 +215,48 @@ static void take_parts(struct aggregate_operator *self, struct aggregate_operato
     }
 }
 
-static uint64_t bytes_held(const struct aggregate_operator *self) {
+uint64_t exec__aggregate_bytes(const struct aggregate_operator *self) {
     uint64_t bytes = self->table.arena.size_total;
     for (uint32_t i = 0; i < self->other_count; i++)
         bytes += self->others[i].arena.size_total;
     return bytes;
 }
 
-static enum status combine(struct fiber *f, struct aggregate_operator *self,
-                           struct parallel *parallel) {
+/* The workers' tables and what they put aside become ours. */
+static enum status take_over(struct fiber *f, struct aggregate_operator *self,
+                             struct parallel *parallel) {
     struct aggregate_part *parts = NULL;
     enum status status = STATUS_OK;
-    bool disjoint = groups_are_disjoint(self, parallel);
     self->others = arena_alloc(self->base.execution->environment.arena,
                                parallel->worker_count * sizeof *self->others);
     if (self->others == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    for (unsigned w = 0; w < parallel->worker_count && status == STATUS_OK; w++) {
+    for (unsigned w = 0; w < parallel->worker_count; w++) {
         struct aggregate_operator *from = (struct aggregate_operator *)parallel->workers[w].root;
-        status = take_table(f, self, from, disjoint);
+        move_table(&self->others[self->other_count++], &from->table, self);
         take_parts(self, from, &parts);
     }
-    exec__note_memory(&self->base, bytes_held(self));
+    exec__note_memory(&self->base, exec__aggregate_bytes(self));
+    if (parts != NULL && !self->disjoint)
+        status = exec__aggregate_index(f, self);
     self->full = parts != NULL;
     return exec__aggregate_refeed(f, self, parts, status);
+}
+
+enum status exec__aggregate_lend(struct fiber *f, struct operator_state *base,
+                                 uint64_t *pieces_out) {
+    struct aggregate_operator *self = (struct aggregate_operator *)base;
+    int64_t begin_ns = clock_monotonic_ns();
+    *pieces_out = 0;
+    if (!self->filled)
+        TRY(exec__aggregate_fill(f, self));
+    if (self->parts == NULL) {
+        TRY(exec__aggregate_begin_out(f, self));
+        if (self->feed.count > exec__rows_that_pay / 4 / VECTOR_SIZE)
+            *pieces_out = self->feed.count;
+    }
+    exec__note_work(base, begin_ns);
+    return STATUS_OK;
 }
 
 enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator *self,
@@ -163,12 +268,13 @@ enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator 
     TRY(exec__parallel_pays(f, &self->base, self->base.left, true, &parallel, done_out));
     if (!*done_out)
         return STATUS_OK;
+    self->disjoint = parallel.shares.whole = groups_are_disjoint(self, &parallel);
     enum status status = exec__parallel_run(f, &parallel, self->base.node, fill_share, NULL);
     if (status == STATUS_OK)
-        status = combine(f, self, &parallel);
+        status = take_over(f, self, &parallel);
     exec__parallel_end(f, &parallel, self->base.node->id);
     if (parallel.has_rest) {
-        exec__parallel_exhaust(self->base.left);
+        exec__parallel_exhaust(&parallel);
         *done_out = false;
     }
     return status;

@@ -179,10 +179,23 @@ static struct slice part(struct slice text, int64_t start, int64_t length) {
         text.size = utf8_prefix(text, (size_t)(end - start));
     return text;
 }
-BOXED_FUNCTION(text_substr) {
-    if (arguments[2].int32 < 0)
-        return error_set(STATUS_SUBSTRING_ERROR, "negative substring length not allowed");
-    return return_text(result, part(arguments[0].string, arguments[1].int32, arguments[2].int32));
+VECTOR_FUNCTION(text_substr) {
+    struct vector_view texts = vector_view(&arguments[0]);
+    struct vector_view starts = vector_view(&arguments[1]), lengths = vector_view(&arguments[2]);
+    struct string *parts = result->data;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t row = rows[i];
+        if (vector_is_null(result, row))
+            continue;
+        const struct string *text = &((const struct string *)texts.data)[texts.indices[row]];
+        int32_t start = ((const int32_t *)starts.data)[starts.indices[row]];
+        int32_t length = ((const int32_t *)lengths.data)[lengths.indices[row]];
+        if (length < 0)
+            return error_set(STATUS_SUBSTRING_ERROR, "negative substring length not allowed");
+        struct slice found = part(string_slice(text), start, length);
+        parts[row] = string_of(found.data, found.size);
+    }
+    return STATUS_OK;
 }
 BOXED_FUNCTION(text_substr_no_len) {
     return return_text(result, part(arguments[0].string, arguments[1].int32, -1));
@@ -478,7 +491,7 @@ static const struct kernel_entry entries[] = {
     BOXED(text_concat),
     BOXED(text_concat_ws),
     BOXED(repeat),
-    BOXED(text_substr),
+    VECTOR(text_substr),
     BOXED(text_substr_no_len),
     BOXED(text_left),
     BOXED(text_right),

@@ -7,14 +7,14 @@ enum { SLOTS_MIN = 256, GROW_STEP = 4096, MOVE_STEP = 1024, POINTER_BITS = 48 };
 #define POINTER_MASK ((1ull << POINTER_BITS) - 1)
 
 void exec__groups_init(struct group_table *table, const struct tuple_layout *layout,
-                       uint32_t states) {
-    *table = (struct group_table){.layout = layout, .states = states};
+                       const struct group_identity *identity, uint32_t states) {
+    *table = (struct group_table){.layout = layout, .identity = identity, .states = states};
     exec__tuples_init(&table->tuples, layout, &table->arena);
 }
 
 void exec__groups_release(struct fiber *f, struct group_table *table) {
     exec__arena_release(f, &table->arena);
-    exec__groups_init(table, table->layout, table->states);
+    exec__groups_init(table, table->layout, table->identity, table->states);
 }
 
 static inline uint64_t slot_of(const uint8_t *tuple, uint64_t hash) {
@@ -170,9 +170,11 @@ enum status exec__groups_find(struct fiber *f, struct group_table *table, const 
             exec__tuple_scatter(&table->layout->columns[k], &keys[k], lookup.fresh_rows, fresh,
                                 lookup.fresh, &table->arena);
         open_count = 0;
-        for (uint32_t k = 0; k < table->layout->column_count; k++)
+        for (uint32_t i = 0; i < table->identity->count; i++) {
+            uint32_t k = table->identity->keys[i];
             candidates = exec__tuple_match(&table->layout->columns[k], &keys[k], true, rows, groups,
                                            lookup.candidate, candidates, lookup.open, &open_count);
+        }
         for (uint32_t i = 0; i < open_count; i++) {
             uint64_t *at = &lookup.at[lookup.open[i]];
             *at = (*at + 1) & table->mask;
@@ -182,27 +184,34 @@ enum status exec__groups_find(struct fiber *f, struct group_table *table, const 
 }
 
 static bool same_keys(const struct group_table *table, const uint8_t *a, const uint8_t *b) {
-    for (uint32_t k = 0; k < table->layout->column_count; k++)
-        if (!exec__tuple_equal(&table->layout->columns[k], a, b))
+    for (uint32_t i = 0; i < table->identity->count; i++)
+        if (!exec__tuple_equal(&table->layout->columns[table->identity->keys[i]], a, b))
             return false;
     return true;
 }
 
+/* The slot of the group with the keys of `tuple`, or the free one where it would be. */
+static uint64_t find_slot(const struct group_table *table, const uint8_t *tuple) {
+    uint64_t hash = ((const struct group_tuple *)(const void *)tuple)->hash, slot;
+    uint64_t at = hash & table->mask;
+    for (; (slot = table->slots[at]) != 0; at = (at + 1) & table->mask)
+        if (((slot ^ hash) & ~POINTER_MASK) == 0 && same_keys(table, tuple, tuple_of(slot)))
+            break;
+    return at;
+}
+
 enum status exec__groups_adopt(struct fiber *f, struct group_table *table, uint8_t *tuple,
                                uint8_t **group_out) {
-    uint64_t hash = group_tuple(tuple)->hash;
     TRY(make_room(f, table, 1));
-    for (uint64_t at = hash & table->mask;; at = (at + 1) & table->mask) {
-        uint64_t slot = table->slots[at];
-        if (slot == 0) {
-            table->slots[at] = slot_of(tuple, hash);
-            table->count++;
-            *group_out = tuple;
-            return STATUS_OK;
-        }
-        if (((slot ^ hash) & ~POINTER_MASK) == 0 && same_keys(table, tuple, tuple_of(slot))) {
-            *group_out = tuple_of(slot);
-            return STATUS_OK;
-        }
+    uint64_t at = find_slot(table, tuple);
+    *group_out = table->slots[at] == 0 ? tuple : tuple_of(table->slots[at]);
+    if (table->slots[at] == 0) {
+        table->slots[at] = slot_of(tuple, group_tuple(tuple)->hash);
+        table->count++;
     }
+    return STATUS_OK;
+}
+
+uint8_t *exec__groups_peek(const struct group_table *table, const uint8_t *tuple) {
+    return table->slots == NULL ? NULL : tuple_of(table->slots[find_slot(table, tuple)]);
 }

@@ -25,10 +25,17 @@ static inline struct group_tuple *group_tuple(uint8_t *tuple) {
     return (struct group_tuple *)(void *)tuple;
 }
 
+/* The keys that tell groups apart (exec_aggregate.h): the others follow from them. */
+struct group_identity {
+    uint32_t *keys; /* columns of the layout */
+    uint32_t count;
+};
+
 struct group_table {
     const struct tuple_layout *layout; /* keys, then room for accumulators */
-    uint32_t states;                   /* offset of the accumulators */
-    struct arena arena;                /* tuples, slots, and what accumulators keep */
+    const struct group_identity *identity;
+    uint32_t states;    /* offset of the accumulators */
+    struct arena arena; /* tuples, slots, and what accumulators keep */
     struct tuple_store tuples;
     uint64_t *slots;
     uint64_t mask;
@@ -37,7 +44,7 @@ struct group_table {
 
 /* Empty, with the layout set; nothing is allocated. */
 void exec__groups_init(struct group_table *table, const struct tuple_layout *layout,
-                       uint32_t states);
+                       const struct group_identity *identity, uint32_t states);
 /* Give everything back; empty afterwards. */
 void exec__groups_release(struct fiber *f, struct group_table *table);
 /* The one group of an aggregate without keys. */
@@ -52,7 +59,10 @@ enum status exec__groups_find(struct fiber *f, struct group_table *table, const 
 enum status exec__groups_adopt(struct fiber *f, struct group_table *table, uint8_t *tuple,
                                uint8_t **group_out) MUST_USE;
 
-/* Soon exec__groups_adopt will be called with this tuple. */
+/* The group with the keys of `tuple`, which may belong to another table; NULL: there is none. */
+uint8_t *exec__groups_peek(const struct group_table *table, const uint8_t *tuple);
+
+/* Soon exec__groups_adopt or exec__groups_peek will be called with this tuple. */
 static inline void exec__groups_prefetch(const struct group_table *table, uint8_t *tuple) {
     if (table->slots != NULL)
         __builtin_prefetch(&table->slots[group_tuple(tuple)->hash & table->mask]);

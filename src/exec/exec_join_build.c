@@ -208,41 +208,77 @@ static bool has_null_key(const struct hash_join *join, const uint8_t *tuple) {
     return false;
 }
 
-static inline void insert(struct join_table *table, uint8_t *tuple) {
-    uint64_t hash = join_tuple(tuple)->hash, *slot = &table->directory[hash >> table->shift];
-    uint64_t old = *slot;
-    join_tuple(tuple)->next = (uint8_t *)(uintptr_t)(old & JOIN_POINTER_MASK);
-    *slot = (uint64_t)(uintptr_t)tuple | (old & ~JOIN_POINTER_MASK) | join_tag(hash);
+/* Into the front of its chain. `shared`: other cores insert, too. */
+static inline void insert(struct join_table *table, uint8_t *tuple, bool shared) {
+    uint64_t hash = join_tuple(tuple)->hash, fresh;
+    uint64_t *slot = &table->directory[hash >> table->shift];
+    uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    do {
+        join_tuple(tuple)->next = (uint8_t *)(uintptr_t)(old & JOIN_POINTER_MASK);
+        fresh = (uint64_t)(uintptr_t)tuple | (old & ~JOIN_POINTER_MASK) | join_tag(hash);
+    } while (shared && !__atomic_compare_exchange_n(slot, &old, fresh, true, __ATOMIC_RELAXED,
+                                                    __ATOMIC_RELAXED));
+    if (!shared)
+        *slot = fresh;
 }
 
-enum { INSERT_AHEAD = 16, INSERT_STEP = 1024, CLEAR_STEP = 8192 };
+enum { INSERT_AHEAD = 16, CLEAR_STEP = 8192 };
 
-static enum status fill_directory(struct fiber *f, struct hash_join *join) {
+/* Tuples on their way into the directory and the filters. */
+struct fill {
+    struct hash_join *join;
+    struct tuple_feed feed;
+    bool shared;
+};
+
+static void fill_piece(const struct fill *fill, const struct tuple_piece *piece) {
+    struct hash_join *join = fill->join;
     struct join_table *table = &join->table;
     bool keeps_right = join_keeps_right(join->base.node->hash_join.kind);
     uint32_t filters = join->spilled ? 0 : join->filter_count;
-    for (uint32_t s = 0; s < table->store_count; s++) {
-        struct tuple_store *store = &table->stores[s];
-        for (struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next) {
-            for (uint32_t i = 0; i < chunk->count; i++) {
-                uint8_t *tuple = tuple_at(store, chunk, i);
-                if (i + INSERT_AHEAD < chunk->count) {
-                    uint8_t *ahead = tuple_at(store, chunk, i + INSERT_AHEAD);
-                    __builtin_prefetch(&table->directory[join_tuple(ahead)->hash >> table->shift],
-                                       1);
-                }
-                if (!keeps_right || !has_null_key(join, tuple))
-                    insert(table, tuple);
-                for (uint32_t k = 0; k < filters; k++)
-                    exec__join_filter_add(&join->filters[k],
-                                          &join->layout.columns[join->filters[k].key], tuple);
-                if (i % INSERT_STEP == INSERT_STEP - 1)
-                    TRY(fiber_check(f));
-            }
-            TRY(fiber_check(f));
+    for (uint32_t i = piece->from; i < piece->to; i++) {
+        uint8_t *tuple = tuple_at(piece->store, piece->chunk, i);
+        if (i + INSERT_AHEAD < piece->to) {
+            uint8_t *ahead = tuple_at(piece->store, piece->chunk, i + INSERT_AHEAD);
+            __builtin_prefetch(&table->directory[join_tuple(ahead)->hash >> table->shift], 1);
         }
+        if (!keeps_right || !has_null_key(join, tuple))
+            insert(table, tuple, fill->shared);
+        for (uint32_t k = 0; k < filters; k++)
+            exec__join_filter_add(&join->filters[k], &join->layout.columns[join->filters[k].key],
+                                  tuple, fill->shared);
+    }
+}
+
+static enum status fill_pieces(struct fiber *f, void *argument) {
+    struct fill *fill = argument;
+    const struct tuple_piece *piece;
+    while ((piece = exec__tuple_feed_take(&fill->feed)) != NULL) {
+        fill_piece(fill, piece);
+        TRY(fiber_check(f));
     }
     return STATUS_OK;
+}
+
+static enum status fill_directory(struct fiber *f, struct hash_join *join) {
+    struct join_table *table = &join->table;
+    struct fill fill = {.join = join};
+    const struct tuple_store **stores =
+        arena_alloc(&join->arena, table->store_count * sizeof *stores + 1);
+    void *arguments[RUNTIME_CORES_MAX];
+    unsigned cores = runtime_core_count(fiber_runtime(f));
+    if (stores == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t s = 0; s < table->store_count; s++)
+        stores[s] = &table->stores[s];
+    TRY(exec__tuple_feed_make(&fill.feed, stores, table->store_count, &join->arena));
+    fill.shared =
+        cores > 1 && !join->base.execution->is_worker && table->count >= exec__rows_that_pay / 4;
+    if (!fill.shared)
+        return fill_pieces(f, &fill);
+    for (unsigned w = 0; w < cores; w++)
+        arguments[w] = &fill;
+    return core_call_all(f, UINT64_MAX >> (64 - cores), fill_pieces, arguments);
 }
 
 static enum status make_directory(struct fiber *f, struct hash_join *join) {

@@ -161,8 +161,15 @@ static inline uint64_t bloom_bits(uint64_t hash) {
            1ull << (hash >> 18 & 63);
 }
 
+static inline void set_bits(uint64_t *word, uint64_t bits, bool shared) {
+    if (!shared)
+        *word |= bits;
+    else if ((__atomic_load_n(word, __ATOMIC_RELAXED) & bits) != bits)
+        __atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
+}
+
 void exec__join_filter_add(struct join_filter *filter, const struct tuple_column *column,
-                           const uint8_t *tuple) {
+                           const uint8_t *tuple, bool shared) {
     int64_t value;
     if (filter->words == NULL || tuple[column->null_offset])
         return;
@@ -172,10 +179,10 @@ void exec__join_filter_add(struct join_filter *filter, const struct tuple_column
                                                  : *(const int64_t *)place;
     if (filter->hash_mask == 0) {
         uint64_t bit = (uint64_t)value - (uint64_t)filter->min;
-        filter->words[bit / 64] |= 1ull << (bit % 64);
+        set_bits(&filter->words[bit / 64], 1ull << (bit % 64), shared);
     } else {
         uint64_t hash = exec__mix((uint64_t)value, 1);
-        filter->words[hash >> 32 & filter->hash_mask] |= bloom_bits(hash);
+        set_bits(&filter->words[hash >> 32 & filter->hash_mask], bloom_bits(hash), shared);
     }
 }
 

@@ -39,9 +39,9 @@ void exec__join_filter_range(const struct vector *vector, const uint16_t *rows, 
                              int64_t *min, int64_t *max);
 /* Room for the set of `count` keys, once the range is known; in `arena`. No memory: none. */
 void exec__join_filter_room(struct join_filter *filter, uint64_t count, struct arena *arena);
-/* The key of a tuple that is not null. */
+/* The key of a tuple that is not null. `shared`: other cores add, too. */
 void exec__join_filter_add(struct join_filter *filter, const struct tuple_column *column,
-                           const uint8_t *tuple);
+                           const uint8_t *tuple, bool shared);
 /* Let scans see it, or see it no more. */
 void exec__join_filter_publish(struct execution *execution, struct join_filter *filter);
 void exec__join_filter_withdraw(struct execution *execution, struct join_filter *filter);

@@ -4,9 +4,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "exec/exec_aggregate.h"
 #include "exec/exec_join.h"
 
-enum { ROWS_THAT_PAY = 50000, PARTITIONS_MAX_HERE = 64 };
+enum { PARTITIONS_MAX_HERE = 64 };
+
+uint64_t exec__rows_that_pay = 50000;
 
 /* ---- when ---------------------------------------------------------------------------------- */
 
@@ -23,39 +26,77 @@ bool exec__is_independent(const struct expression *expression) {
     return true;
 }
 
-static bool all_independent(struct expression *const *expressions, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        if (!exec__is_independent(expressions[i]))
+/* May workers evaluate it? Subplans that depend on no row have a value then, or will have one: with
+   `runs`, now. Where one fails the rows may never ask for it: then nobody but the parent asks. */
+struct look {
+    struct fiber *f;
+    struct execution *execution;
+    struct arena *arena;
+    bool runs;
+    enum status status; /* what ends the statement */
+};
+
+static bool runs_well(struct look *look, const struct expression *expression) {
+    struct value value;
+    enum status status =
+        exec__subplan(look->f, &look->execution->local, expression, NULL, look->arena, &value);
+    if (status != STATUS_OK && fiber_check(look->f) != STATUS_OK)
+        look->status = status;
+    else if (status != STATUS_OK)
+        error_clear();
+    return status == STATUS_OK;
+}
+
+static bool is_fit(struct look *look, const struct expression *expression) {
+    if (expression == NULL)
+        return true;
+    if (expression->kind == EXPRESSION_SUBPLAN)
+        return look->execution->plan->travels && exec__runs_once(expression) &&
+               (!look->runs || runs_well(look, expression));
+    if (expression->function != NULL && expression->function->volatility == FUNCTION_VOLATILE)
+        return false;
+    for (uint32_t i = 0; i < expression->argument_count; i++)
+        if (!is_fit(look, expression->arguments[i]))
             return false;
     return true;
 }
 
-/* The table scan at the bottom, when all above it can be run by anybody; else NULL. */
-static const struct plan_node *pipeline_source(const struct plan_node *node, bool takes_rest,
-                                               bool *has_rest_out) {
+static bool all_fit(struct look *look, struct expression *const *expressions, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_fit(look, expressions[i]))
+            return false;
+    return true;
+}
+
+/* The table scan at the bottom, or groups, when all above can be run by anybody; else NULL. */
+static const struct plan_node *pipeline_source(struct look *look, const struct plan_node *node,
+                                               bool takes_rest, bool *has_rest_out) {
     *has_rest_out = false;
     for (;; node = node->left) {
         switch (node->kind) {
         case NODE_TABLE_SCAN:
             return (node->scan.index == NULL || exec__scan_may_refuse_index(node)) &&
                            !node->scan.table->on_catalog_partition &&
-                           exec__is_independent(node->scan.filter) &&
-                           exec__is_independent(node->scan.index_condition)
+                           is_fit(look, node->scan.filter) &&
+                           is_fit(look, node->scan.index_condition)
                        ? node
                        : NULL;
+        case NODE_AGGREGATE:
+            return node->aggregate.key_count > 0 && is_fit(look, node->aggregate.filter) ? node
+                                                                                         : NULL;
         case NODE_FILTER:
-            if (!exec__is_independent(node->filter.condition))
+            if (!is_fit(look, node->filter.condition))
                 return NULL;
             break;
         case NODE_PROJECT:
-            if (!all_independent(node->project.expressions, node->column_count))
+            if (!all_fit(look, node->project.expressions, node->column_count))
                 return NULL;
             break;
         case NODE_HASH_JOIN:
             *has_rest_out = *has_rest_out || join_keeps_right(node->hash_join.kind);
             if (join_is_right_only(node->hash_join.kind) || (*has_rest_out && !takes_rest) ||
-                !all_independent(node->hash_join.left_keys, node->hash_join.key_count) ||
-                !exec__is_independent(node->hash_join.residual))
+                !all_fit(look, node->hash_join.left_keys, node->hash_join.key_count) ||
+                !is_fit(look, node->hash_join.residual))
                 return NULL;
             break;
         default:
@@ -64,25 +105,12 @@ static const struct plan_node *pipeline_source(const struct plan_node *node, boo
     }
 }
 
-static unsigned worker_count(struct fiber *f, const struct parallel *parallel) {
-    unsigned cores = runtime_core_count(fiber_runtime(f));
-    unsigned partitions = (unsigned)__builtin_popcountll(atomic_load(&parallel->partitions_left));
-    return cores < partitions ? cores : partitions;
-}
-
-/* Does the source read all rows, be it against the plan? */
-static enum status reads_all(struct fiber *f, struct operator_state *input, bool *all_out) {
-    while (input->left != NULL)
-        input = input->left;
-    *all_out = input->node->scan.index == NULL;
-    return *all_out ? STATUS_OK : exec__scan_refuses_index(f, input, all_out);
-}
-
 /* Build what the pipeline probes; false when a table does not fit and the pipeline must divide its
    rows itself. */
-static enum status build_tables(struct fiber *f, struct operator_state *input, bool *fits_out) {
+static enum status build_tables(struct fiber *f, struct operator_state *input,
+                                const struct operator_state *source, bool *fits_out) {
     *fits_out = true;
-    for (; input != NULL && *fits_out; input = input->left)
+    for (; input != source && *fits_out; input = input->left)
         if (input->node->kind == NODE_HASH_JOIN) {
             TRY(exec__join_build(f, (struct hash_join *)input));
             *fits_out = !((struct hash_join *)input)->spilled;
@@ -90,49 +118,139 @@ static enum status build_tables(struct fiber *f, struct operator_state *input, b
     return STATUS_OK;
 }
 
+/* Is the table large, and are all of its rows read, be it against the plan? */
+static enum status scan_pays(struct fiber *f, struct operator_state *self,
+                             struct operator_state *source, bool *pays_out) {
+    const struct execution *execution = self->execution;
+    struct table_context context = {.catalog = execution->environment.catalog,
+                                    .store = execution->environment.store,
+                                    .transaction = execution->environment.transaction,
+                                    .arena = &self->scratch};
+    uint64_t rows, cold;
+    TRY(table_row_count_estimate(f, &context, source->node->scan.table, &rows, &cold));
+    *pays_out = rows >= exec__rows_that_pay;
+    if (*pays_out && source->node->scan.index != NULL)
+        return exec__scan_refuses_index(f, source, pays_out);
+    return STATUS_OK;
+}
+
+/* How many shares there are at most. */
+static enum status count_shares(struct fiber *f, struct parallel *parallel, uint64_t *shares_out) {
+    const struct operator_state *source = parallel->source;
+    if (source->node->kind == NODE_AGGREGATE)
+        return exec__aggregate_lend(f, parallel->source, shares_out);
+    struct table_context context = {.store = source->execution->environment.store};
+    uint32_t ranges[PARTITIONS_MAX];
+    TRY(table_scan_ranges(f, &context, source->node->scan.table, ranges));
+    *shares_out = 0;
+    for (unsigned p = 0; p < PARTITIONS_MAX; p++) {
+        atomic_init(&parallel->shares.left[p], (uint64_t)ranges[p] << 32);
+        *shares_out += ranges[p];
+    }
+    return STATUS_OK;
+}
+
 enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
                                 struct operator_state *input, bool takes_rest,
                                 struct parallel *parallel, bool *pays_out) {
     const struct execution *execution = self->execution;
-    struct store *store = execution->environment.store;
-    *parallel = (struct parallel){.owner = self};
+    const struct store *store = execution->environment.store;
+    unsigned cores = runtime_core_count(fiber_runtime(f));
+    uint64_t shares;
+    bool fits;
+    *parallel = (struct parallel){.owner = self, .source = input};
     *pays_out = false;
-    if (execution->is_worker || store == NULL || runtime_core_count(fiber_runtime(f)) == 1 ||
+    if (execution->is_worker || store == NULL || cores == 1 ||
         store_partition_count(store) > PARTITIONS_MAX_HERE)
         return STATUS_OK;
-    const struct plan_node *source = pipeline_source(input->node, takes_rest, &parallel->has_rest);
+    struct look look = {.f = f, .execution = self->execution, .arena = &self->scratch};
+    const struct plan_node *source =
+        pipeline_source(&look, input->node, takes_rest, &parallel->has_rest);
     if (source == NULL)
         return STATUS_OK;
-    struct table_context context = {.catalog = execution->environment.catalog,
-                                    .store = store,
-                                    .transaction = execution->environment.transaction,
-                                    .arena = &self->scratch};
-    uint64_t rows, cold;
-    TRY(table_row_count_estimate(f, &context, source->scan.table, &rows, &cold));
-    if (rows < ROWS_THAT_PAY)
-        return STATUS_OK;
-    bool fits, all;
-    TRY(reads_all(f, input, &all));
-    if (!all)
-        return STATUS_OK;
-    TRY(build_tables(f, input, &fits));
+    while (parallel->source->node != source)
+        parallel->source = parallel->source->left;
+    if (source->kind == NODE_TABLE_SCAN) {
+        TRY(scan_pays(f, self, parallel->source, &fits));
+        if (!fits)
+            return STATUS_OK;
+    }
+    look.runs = true;
+    if (pipeline_source(&look, input->node, takes_rest, &parallel->has_rest) == NULL)
+        return look.status;
+    TRY(build_tables(f, input, parallel->source, &fits));
     if (!fits)
         return STATUS_OK;
+    TRY(count_shares(f, parallel, &shares));
+    if (shares <= 1)
+        return STATUS_OK;
+    parallel->worker_count = cores < shares ? cores : (unsigned)shares;
     parallel->workers =
-        arena_alloc_zeroed(execution->environment.arena,
-                           runtime_core_count(fiber_runtime(f)) * sizeof *parallel->workers);
-    if (parallel->workers == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    atomic_store(&parallel->partitions_left, table_partitions(store, source->scan.table));
-    parallel->worker_count = worker_count(f, parallel);
-    *pays_out = parallel->worker_count > 1;
-    return STATUS_OK;
+        arena_alloc_zeroed(execution->environment.arena, cores * sizeof *parallel->workers);
+    *pays_out = parallel->workers != NULL;
+    return *pays_out ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
 }
 
-void exec__parallel_exhaust(struct operator_state *input) {
-    while (input->left != NULL)
-        input = input->left;
-    exec__scan_exhaust(input);
+void exec__parallel_exhaust(struct parallel *parallel) {
+    if (parallel->source->node->kind == NODE_TABLE_SCAN)
+        exec__scan_exhaust(parallel->source);
+}
+
+/* ---- shares ---------------------------------------------------------------------------------- */
+
+static uint32_t share_next(uint64_t left) {
+    return (uint32_t)left;
+}
+static uint32_t share_end(uint64_t left) {
+    return (uint32_t)(left >> 32);
+}
+
+/* What to take next: the partition at hand, one that is at home and that nobody has begun, another
+   that nobody has begun, the one where most is left. */
+static uint64_t worth(struct fiber *f, const struct store *store, unsigned partition,
+                      unsigned current, uint64_t left) {
+    uint64_t count = share_end(left) - share_next(left);
+    if (count == 0)
+        return 0;
+    if (partition == current)
+        return UINT64_MAX;
+    if (share_next(left) > 0)
+        return count;
+    return partition_core(store, partition) == fiber_core(f) ? UINT64_MAX - 1 : UINT64_MAX - 2;
+}
+
+/* Core 0 begins with the first partition, others with the last: those at home stay the same. */
+static bool choose(struct fiber *f, const struct store *store, const struct scan_shares *shares,
+                   unsigned current, unsigned *partition_out) {
+    uint64_t best = 0;
+    for (unsigned i = 0; i < PARTITIONS_MAX; i++) {
+        unsigned p = fiber_core(f) == 0 ? i : PARTITIONS_MAX - 1 - i;
+        uint64_t value = worth(f, store, p, current, atomic_load(&shares->left[p]));
+        if (value > best) {
+            best = value;
+            *partition_out = p;
+        }
+    }
+    return best > 0;
+}
+
+bool exec__scan_share_take(struct fiber *f, struct store *store, struct scan_shares *shares,
+                           unsigned current, struct scan_share *share_out) {
+    unsigned p;
+    while (choose(f, store, shares, current, &p)) {
+        uint64_t left = atomic_load(&shares->left[p]);
+        uint32_t first = share_next(left), end = share_end(left);
+        uint32_t taken = shares->whole ? end : first + (end - first + 1) / 2;
+        if (first == end ||
+            !atomic_compare_exchange_strong(&shares->left[p], &left, (uint64_t)end << 32 | taken))
+            continue;
+        *share_out = (struct scan_share){.partition = p,
+                                         .is_first = first == 0,
+                                         .first = first,
+                                         .end = taken == end ? 0 : taken};
+        return true;
+    }
+    return false;
 }
 
 /* ---- the work -------------------------------------------------------------------------------- */
@@ -148,12 +266,12 @@ static enum status work(struct fiber *f, void *argument) {
     execution->local = (struct exec_local){.execution = execution, .arena = &worker->arena};
     execution->operators = NULL;
     execution->root = NULL;
-    execution->subplans = NULL; /* the parent's */
     execution->ctes = NULL;
     execution->is_worker = true;
     execution->parent = parent;
     execution->worker_number = worker->number;
-    execution->partitions_left = &parallel->partitions_left;
+    execution->source = parallel->source;
+    execution->shares = &parallel->shares;
     if (parent->node_statistics != NULL) {
         execution->node_statistics = arena_alloc_zeroed(
             &worker->arena, parent->plan->node_count * sizeof *execution->node_statistics);
@@ -215,5 +333,7 @@ void exec__parallel_end(struct fiber *f, struct parallel *parallel, uint32_t exc
         exec_close(f, worker->execution);
         exec__arena_release(f, &worker->arena);
     }
+    if (parallel->source->node->kind == NODE_AGGREGATE)
+        exec__aggregate_empty(f, (struct aggregate_operator *)parallel->source);
     parallel->worker_count = 0;
 }

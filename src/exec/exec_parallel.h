@@ -1,15 +1,17 @@
 /*
- * Pipelines by many cores: one worker on each. They take the scanned table's partitions one by one,
- * those that live on their core first, until none is left:
+ * Pipelines by many cores: one worker on each. They take shares of the scanned table until none is
+ * left: half of a partition that lives on their core, then half of what is left of it; at last of
+ * what others have begun:
  *
- *     core 0:  scan of partitions 0 1 2 -> filter -> probe -> project -> local state     \
- *     core 1:  scan of partitions 7 6 5 4 3 -> filter -> probe -> project -> local state  >
- * combined
+ *     core 0:  scan of shares -> filter -> probe -> project -> local state  \
+ *     core 1:  scan of shares -> filter -> probe -> project -> local state   > combined
  *
  * A worker is an execution of its own over the same plan nodes, with its own arena, whose table
- * scan reads the partitions it takes. Hash tables probed on the way are the parent's: it builds
+ * scan reads the shares it takes. Hash tables probed on the way are the parent's: it builds
  * them before the workers begin, and nobody changes them after. Slots and parameters are shared
- * for the same reason. It pays for big tables; else nothing here costs anything. Private to exec.
+ * for the same reason. A pipeline may also begin with the groups of an aggregation, which the
+ * parent fills first; workers take them in pieces. It pays for big tables and many groups; else
+ * nothing here costs anything. Private to exec.
  */
 #ifndef EXEC_PARALLEL_H
 #define EXEC_PARALLEL_H
@@ -17,6 +19,21 @@
 #include "exec/exec_state.h"
 
 struct parallel;
+
+/* What nobody has taken of a scanned table: in each partition the ranges of row ids (table.h) from
+   `next` up to `end`, in one word. */
+struct scan_shares {
+    bool whole; /* nobody divides a partition */
+    _Atomic uint64_t left[PARTITIONS_MAX];
+};
+struct scan_share {
+    unsigned partition;
+    bool is_first;       /* of its partition */
+    uint32_t first, end; /* ranges; end 0: to the last, and all after it */
+};
+/* At best a part of partition `current`, else one that lives on this core. False: none is left. */
+bool exec__scan_share_take(struct fiber *f, struct store *store, struct scan_shares *shares,
+                           unsigned current, struct scan_share *share_out);
 
 struct parallel_worker {
     struct parallel *parallel;
@@ -31,16 +48,21 @@ typedef enum status (*parallel_function)(struct fiber *f, struct parallel_worker
 
 struct parallel {
     struct operator_state *owner;
-    const struct plan_node *node; /* what each worker opens */
+    const struct plan_node *node;  /* what each worker opens */
+    struct operator_state *source; /* the owner's: what is shared out */
     parallel_function work;
     void *argument;
-    _Atomic uint64_t partitions_left; /* that no worker has begun */
+    struct scan_shares shares;
     bool has_rest; /* the owner still has to pull from its own input: see exec__parallel_pays */
     unsigned worker_count;
     struct parallel_worker *workers; /* in the owner's statement arena */
 };
 
-/* No subplan and nothing volatile: any core may evaluate it. NULL is. */
+/* So many rows of a table pay, and a quarter as many groups. Tests change it. */
+extern uint64_t exec__rows_that_pay;
+
+/* No subplan and nothing volatile: any core may evaluate it. NULL is. (On the way of a pipeline,
+   subplans that depend on no row are fine: they are run before the workers begin.) */
 bool exec__is_independent(const struct expression *expression);
 
 /* Should the pipeline that ends in self->left or self->right (`input`) be run by many? Builds the
@@ -50,8 +72,8 @@ bool exec__is_independent(const struct expression *expression);
 enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
                                 struct operator_state *input, bool takes_rest,
                                 struct parallel *parallel, bool *pays_out) MUST_USE;
-/* The owner's own scan has nothing to give any more. */
-void exec__parallel_exhaust(struct operator_state *input);
+/* The owner's own source has nothing to give any more. */
+void exec__parallel_exhaust(struct parallel *parallel);
 /* Every worker opens `node` and runs `work`. After a failure, too, exec__parallel_end is called. */
 enum status exec__parallel_run(struct fiber *f, struct parallel *parallel,
                                const struct plan_node *node, parallel_function work, void *argument)

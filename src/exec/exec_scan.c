@@ -6,18 +6,20 @@
  * One storage scan is open at a time, except when the parent relies on the index order: then all
  * partitions' scans are open and merged row by row.
  *
- *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values
+ *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values. One
+ * of several workers (exec_parallel.h) has one stream at a time, the share that it took last.
  */
-#include <stdatomic.h>
 #include <string.h>
 
+#include "exec/exec_parallel.h"
 #include "exec/exec_scan_test.h"
 #include "exec/exec_state.h"
 #include "table/table_virtual.h"
 
 struct stream {
     unsigned partition;
-    uint32_t any; /* which of the IN values */
+    uint32_t any;                    /* which of the IN values */
+    uint32_t first_range, end_range; /* as in table_scan_options */
     struct table_scan *scan;
     struct batch *batch; /* merged: the one at hand */
     uint32_t at;         /* merged: next row of it */
@@ -59,6 +61,8 @@ static enum status step_open(struct fiber *f, struct partition *partition, void 
     struct table_context context = self->context;
     struct table_scan_options options = self->options;
     context.arena = &step->stream->arena;
+    options.first_range = step->stream->first_range;
+    options.end_range = step->stream->end_range;
     if (self->any_count > 0) {
         /* The IN value is one more equality. */
         struct value *equal =
@@ -232,7 +236,7 @@ static enum status prepare(struct fiber *f, struct scan_operator *self) {
     if (self->streams == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     if (self->base.execution->is_worker)
-        return STATUS_OK; /* see take_partition */
+        return STATUS_OK; /* see take_share */
     for (uint32_t v = 0; v < values; v++) {
         uint64_t set = partitions_of(self, v);
         for (unsigned p = 0; p < partitions; p++)
@@ -311,36 +315,27 @@ static enum status next_merged(struct fiber *f, struct scan_operator *self,
     return STATUS_OK;
 }
 
-/* A worker takes a partition that nobody has begun: one that lives here, else any. Core 0 begins
-   with the first, others with the last, so that those at home stay the same. */
-static bool take_partition(struct fiber *f, struct scan_operator *self) {
+/* A worker's next stream. What it begins it has at home. */
+static bool take_share(struct fiber *f, struct scan_operator *self) {
     struct store *store = self->context.store;
-    _Atomic uint64_t *left = self->base.execution->partitions_left;
-    uint64_t set = self->base.execution->is_worker ? atomic_load(left) : 0;
-    unsigned partition;
-    do {
-        uint64_t here = 0;
-        if (set == 0)
-            return false;
-        for (uint64_t rest = set; rest != 0; rest &= rest - 1) {
-            unsigned p = (unsigned)__builtin_ctzll(rest);
-            if (partition_core(store, p) == fiber_core(f))
-                here |= 1ull << p;
-        }
-        if (here == 0)
-            here = set;
-        partition =
-            (unsigned)(fiber_core(f) == 0 ? __builtin_ctzll(here) : 63 - __builtin_clzll(here));
-    } while (!atomic_compare_exchange_strong(left, &set, set & ~(1ull << partition)));
-    store_bring(f, store, partition);
-    self->streams[self->stream_count++] = (struct stream){.partition = partition};
+    struct scan_share share;
+    unsigned current = self->stream_count > 0 ? self->streams[0].partition : PARTITIONS_MAX;
+    if (!self->base.execution->is_worker ||
+        !exec__scan_share_take(f, store, self->base.execution->shares, current, &share))
+        return false;
+    if (share.is_first)
+        store_bring(f, store, share.partition);
+    self->streams[0] = (struct stream){
+        .partition = share.partition, .first_range = share.first, .end_range = share.end};
+    self->stream_at = 0;
+    self->stream_count = 1;
     return true;
 }
 
 static enum status next_in_turn(struct fiber *f, struct scan_operator *self,
                                 struct batch **batch_out) {
     *batch_out = NULL;
-    while (self->stream_at < self->stream_count || take_partition(f, self)) {
+    while (self->stream_at < self->stream_count || take_share(f, self)) {
         struct stream *stream = &self->streams[self->stream_at];
         TRY(stream_next(f, self, stream, batch_out));
         if (*batch_out != NULL)

@@ -59,7 +59,8 @@ struct execution {
        (exec_parallel.h). */
     bool is_worker;
     unsigned worker_number;
-    _Atomic uint64_t *partitions_left; /* of the workers' scan: those that nobody has begun */
+    struct operator_state *source;     /* the parent's: what workers share out */
+    struct scan_shares *shares;        /* of a table scan (exec_parallel.h) */
     _Atomic uint64_t *lent;            /* bytes that the server has lent to all of the statement */
     const struct execution *parent;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
@@ -141,7 +142,11 @@ enum status exec__operator_open(struct fiber *f, struct execution *execution,
 enum status exec__next(struct fiber *f, struct operator_state *self, struct batch **batch_out)
     MUST_USE;
 enum status exec__reset(struct fiber *f, struct operator_state *self) MUST_USE;
-/* A zeroed operator of `size` bytes with its children opened. */
+/* A zeroed operator of `size` bytes; its children are not opened. */
+enum status exec__operator_alone(struct execution *execution, const struct plan_node *node,
+                                 size_t size, const struct operator_functions *functions,
+                                 void *operator_out) MUST_USE;
+/* The same with its children opened. */
 enum status exec__operator_new(struct fiber *f, struct execution *execution,
                                const struct plan_node *node, size_t size,
                                const struct operator_functions *functions, void *operator_out)
@@ -159,6 +164,9 @@ void exec__note_memory(struct operator_state *self, uint64_t bytes);
    lent so far; the statement returns it in the end. */
 bool exec__may_hold(const struct execution *execution, uint64_t bytes, uint64_t *borrowed);
 void exec__count_removed(struct operator_state *self, uint64_t rows);
+/* Work that was done for it before it is asked for rows, since clock_monotonic_ns() was begin_ns.
+ */
+void exec__note_work(struct operator_state *self, int64_t begin_ns);
 struct table_scan_figures;
 void exec__count_scanned(struct operator_state *self, const struct table_scan_figures *figures);
 void exec__count_spilled(struct operator_state *self, uint64_t bytes);
@@ -233,6 +241,8 @@ void exec__input_set(struct operator_state *self, struct batch *batch);
 
 /* ---- subplans ---------------------------------------------------------------------------- */
 
+/* Is it a subplan that depends on no row, with one value? */
+bool exec__runs_once(const struct expression *expression);
 enum status exec__subplan(struct fiber *f, struct exec_local *local,
                           const struct expression *expression, const struct row_input *input,
                           struct arena *arena, struct value *value_out) MUST_USE;

@@ -38,6 +38,8 @@ enum status exec__subplans_init(struct execution *execution) {
 }
 
 void exec__subplans_release(struct execution *execution) {
+    if (execution->is_worker)
+        return; /* they are the parent's */
     for (uint32_t i = 0; execution->subplans != NULL && i < execution->plan->subplan_count; i++) {
         arena_release(&execution->subplans[i].result_arena);
         arena_release(&execution->subplans[i].bound_arena);
@@ -342,6 +344,12 @@ static enum status run_any_all(struct fiber *f, struct exec_local *local,
            : answer.unknown ? value_null(TYPE_OF(BOOL))
                             : value_bool(!answer.is_any);
     return STATUS_OK;
+}
+
+bool exec__runs_once(const struct expression *expression) {
+    const struct subplan *subplan = expression->subplan;
+    return expression->kind == EXPRESSION_SUBPLAN && subplan->binding_count == 0 &&
+           subplan->kind != SUBPLAN_ANY && subplan->kind != SUBPLAN_ALL;
 }
 
 enum status exec__subplan(struct fiber *f, struct exec_local *local,

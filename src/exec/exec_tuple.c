@@ -1,6 +1,7 @@
 /* Rows side by side: layout, columns in and out, comparison, hashes. */
 #include "exec/exec_tuple.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/base_hash.h"
@@ -86,6 +87,30 @@ enum status exec__tuples_add(struct tuple_store *store, uint32_t count, uint8_t 
     }
     store->count += count;
     return arena_status(store->arena);
+}
+
+enum status exec__tuple_feed_make(struct tuple_feed *feed, const struct tuple_store *const *stores,
+                                  uint32_t count, struct arena *arena) {
+    uint64_t pieces = 0;
+    for (uint32_t s = 0; s < count; s++)
+        for (const struct tuple_chunk *chunk = stores[s]->first; chunk != NULL; chunk = chunk->next)
+            pieces += (chunk->count + VECTOR_SIZE - 1) / VECTOR_SIZE;
+    *feed = (struct tuple_feed){.pieces = arena_alloc(arena, pieces * sizeof *feed->pieces + 1)};
+    if (feed->pieces == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t s = 0; s < count; s++)
+        for (const struct tuple_chunk *chunk = stores[s]->first; chunk != NULL; chunk = chunk->next)
+            for (uint32_t from = 0; from < chunk->count; from += VECTOR_SIZE) {
+                uint32_t left = chunk->count - from;
+                feed->pieces[feed->count++] = (struct tuple_piece){
+                    stores[s], chunk, from, from + (left < VECTOR_SIZE ? left : VECTOR_SIZE)};
+            }
+    return STATUS_OK;
+}
+
+const struct tuple_piece *exec__tuple_feed_take(struct tuple_feed *feed) {
+    uint64_t at = atomic_fetch_add_explicit(&feed->taken, 1, memory_order_relaxed);
+    return at < feed->count ? &feed->pieces[at] : NULL;
 }
 
 /* ---- columns in and out ------------------------------------------------------------------ */

@@ -52,6 +52,22 @@ static inline uint8_t *tuple_at(const struct tuple_store *store, const struct tu
     return (uint8_t *)(uintptr_t)chunk->bytes + (size_t)i * store->layout->size;
 }
 
+/* Finished stores in pieces of at most a batch, which any number of cores take one by one. */
+struct tuple_piece {
+    const struct tuple_store *store;
+    const struct tuple_chunk *chunk;
+    uint32_t from, to; /* tuples of the chunk */
+};
+struct tuple_feed {
+    struct tuple_piece *pieces;
+    uint64_t count;
+    _Atomic uint64_t taken;
+};
+enum status exec__tuple_feed_make(struct tuple_feed *feed, const struct tuple_store *const *stores,
+                                  uint32_t count, struct arena *arena) MUST_USE;
+/* NULL: all are taken. */
+const struct tuple_piece *exec__tuple_feed_take(struct tuple_feed *feed);
+
 /* Row rows[i] of the vector into tuples[i]. Long strings are copied into `arena`. */
 void exec__tuple_scatter(const struct tuple_column *column, const struct vector *vector,
                          const uint16_t *rows, uint32_t count, uint8_t *const *tuples,

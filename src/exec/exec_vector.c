@@ -61,6 +61,8 @@ static bool has_vector_form(const struct expression *expression) {
         return true;
     case EXPRESSION_IN:
         return expression->list_is_constant && expression->function->comparison == COMPARISON_EQ;
+    case EXPRESSION_SUBPLAN:
+        return exec__runs_once(expression);
     default:
         return false;
     }
@@ -177,6 +179,25 @@ static enum status evaluate_by_row(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
+/* A subplan that depends on no row: one value for all; not run before there is a row. */
+static enum status evaluate_once(struct fiber *f, struct compiled *compiled, uint32_t count,
+                                 struct arena *arena, struct vector *out) {
+    struct value value = value_null(compiled->expression->type);
+    if (count > 0)
+        TRY(exec__subplan(f, compiled->local, compiled->expression, NULL, arena, &value));
+    value.type = compiled->expression->type;
+    vector_init_constant(out, &value, arena);
+    return STATUS_OK;
+}
+
+/* What lies under a null may be read; strings of the batch before must not. */
+static void clear_null_strings(struct vector *result, const uint16_t *rows, uint32_t count) {
+    struct string *strings = result->data;
+    for (uint32_t i = 0; i < count; i++)
+        if (!validity_get(result->validity, rows[i]))
+            strings[rows[i]] = (struct string){0};
+}
+
 /* NULLs of the arguments become NULLs of the result. */
 static void merge_nulls(struct vector *result, const struct vector *arguments,
                         uint32_t argument_count, const uint16_t *rows, uint32_t count) {
@@ -199,6 +220,8 @@ static void merge_nulls(struct vector *result, const struct vector *arguments,
                     validity_clear(validity, rows[i]);
         }
     }
+    if (result->validity != NULL && result->physical == PHYSICAL_STRING)
+        clear_null_strings(result, rows, count);
 }
 
 static enum status call_boxed(struct kernel_call *call, boxed_kernel kernel, bool strict,
@@ -575,6 +598,18 @@ static bool cast_to_scaled(const struct vector *source, const uint16_t *rows, ui
     return false;
 }
 
+/* Without the spaces at the end. */
+static void trim_strings(const struct vector_view *view, const uint16_t *rows, uint32_t count,
+                         struct string *trimmed) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct string *string = &((const struct string *)view->data)[view->indices[rows[i]]];
+        struct slice text = string_slice(string);
+        while (text.size > 0 && text.data[text.size - 1] == ' ')
+            text.size--;
+        trimmed[rows[i]] = text.size == string->size ? *string : string_of(text.data, text.size);
+    }
+}
+
 /* Casts that cannot fail, as loops. False: not one of them. */
 static bool cast_fast(const struct vector *source, const uint16_t *rows, uint32_t count,
                       struct vector *result) {
@@ -611,6 +646,11 @@ static bool cast_fast(const struct vector *source, const uint16_t *rows, uint32_
         WIDEN(int64_t, double, x);
     if (from == TYPE_FLOAT4 && to == TYPE_FLOAT8)
         WIDEN(float, double, x);
+    if (from == TYPE_BPCHAR && (to == TYPE_TEXT || to == TYPE_VARCHAR) &&
+        result->type.modifier == -1) {
+        trim_strings(&view, rows, count, result->data);
+        return true;
+    }
     if (from == TYPE_DATE && to == TYPE_TIMESTAMP && result->type.modifier == -1) {
         const int32_t *dates = view.data;
         for (uint32_t i = 0; i < count; i++) {
@@ -897,6 +937,8 @@ static enum status evaluate(struct fiber *f, struct compiled *compiled, const st
         return evaluate_cast(f, compiled, input, rows, count, arena, out);
     case EXPRESSION_IN:
         return evaluate_in(f, compiled, input, rows, count, arena, out);
+    case EXPRESSION_SUBPLAN:
+        return evaluate_once(f, compiled, count, arena, out);
     default:
         return evaluate_constant(compiled, arena, out);
     }

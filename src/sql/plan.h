@@ -156,6 +156,9 @@ double plan_index_rows(struct frame *frame, uint32_t relation, uint32_t count,
 /* Share of the relation's rows that satisfy all of the quals. */
 double plan_scan_selectivity(struct frame *frame, uint32_t relation, uint32_t count,
                              struct expression **quals);
+/* Groups that follow from others, as columns of a relation do whose key is among them; by group,
+   NULL if there are none. */
+enum status plan_followers(struct frame *frame, const bool **follows_out) MUST_USE;
 /* Of finding one row of the table through an index. */
 double plan_lookup_cost(const struct binder *b, const struct table *table);
 double plan_group_count(struct frame *frame, uint32_t count, struct expression *const *keys,

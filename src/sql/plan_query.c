@@ -208,6 +208,7 @@ static enum status plan_aggregate(struct frame *frame, struct path *path) {
     node->left = input;
     node->aggregate.key_count = query->group_count;
     node->aggregate.keys = keys;
+    TRY(plan_followers(frame, &node->aggregate.follows));
     node->aggregate.aggregate_count = collection.count;
     node->aggregate.aggregates = aggregates;
     node->start_cost = node->total_cost = input->total_cost + input->rows * 0.02;

@@ -338,6 +338,7 @@ struct plan_node {
                     not is_distinct: one row even without input */
             uint32_t key_count;
             struct expression *const *keys; /* over the input row; NULLs are one group */
+            const bool *follows;            /* by key: the others determine it; NULL: none so */
             uint32_t aggregate_count;
             const struct plan_aggregate *aggregates;
             const struct expression *filter; /* HAVING, over the output row */

@@ -105,7 +105,8 @@ struct block_scan {
 };
 
 /* columns, tests and filters are set by the caller. `lower`: the first range of interest. */
-enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t lower) MUST_USE;
+enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first, uint64_t end)
+    MUST_USE;
 void block_scan_close(struct fiber *f, struct block_scan *scan);
 /* Go to the next block; scan->open false at the end. */
 enum status block_scan_next(struct fiber *f, struct block_scan *scan) MUST_USE;

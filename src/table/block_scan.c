@@ -12,10 +12,15 @@
 
 #include "table/block.h"
 
-enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t lower) {
-    uint8_t key[BLOCK_KEY_SIZE];
-    block_key_encode(lower, 0, 0, key);
-    struct txn_range range = {.lower = slice_of(key, sizeof key), .key_stride = BLOCK_KEY_SIZE};
+enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first,
+                            uint64_t end) {
+    uint8_t lower[BLOCK_KEY_SIZE], upper[BLOCK_KEY_SIZE];
+    struct txn_range range = {.lower = slice_of(lower, sizeof lower), .key_stride = BLOCK_KEY_SIZE};
+    block_key_encode(first, 0, 0, lower);
+    if (end != UINT64_MAX) {
+        block_key_encode(end, 0, 0, upper);
+        range.upper = slice_of(upper, sizeof upper);
+    }
     return txn_cursor_open(f, scan->transaction, scan->partition, block_tree(scan->table), &range,
                            &scan->cursor);
 }

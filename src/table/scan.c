@@ -66,15 +66,12 @@ static enum status open_hot(struct fiber *f, struct table_scan *scan, uint64_t f
 /* After next_range was set and the block to come opened: hot rows before it, or over it. */
 static enum status enter_between(struct fiber *f, struct table_scan *scan) {
     const struct block_scan *blocks = &scan->blocks;
-    uint64_t end = blocks->open && blocks->range < scan->end_range ? blocks->range : UINT64_MAX;
-    scan->phase = end != scan->next_range ? SCAN_BETWEEN : SCAN_OVER;
-    if (scan->phase == SCAN_OVER) {
-        scan->generation = blocks->header.generation;
-        return open_hot(f, scan, end, end + 1);
-    }
-    if (scan->end_range < end)
-        end = scan->end_range;
-    return open_hot(f, scan, scan->next_range, end);
+    uint64_t end = blocks->open ? blocks->range : scan->end_range;
+    scan->phase = blocks->open && end == scan->next_range ? SCAN_OVER : SCAN_BETWEEN;
+    if (scan->phase == SCAN_BETWEEN)
+        return open_hot(f, scan, scan->next_range, end);
+    scan->generation = blocks->header.generation;
+    return open_hot(f, scan, end, end + 1);
 }
 
 static enum status open_cursor(struct fiber *f, struct table_scan *scan,
@@ -82,7 +79,7 @@ static enum status open_cursor(struct fiber *f, struct table_scan *scan,
     if (scan->index == NULL) {
         scan->has_blocks = !scan->table->is_system;
         if (scan->has_blocks) {
-            TRY(block_scan_open(f, &scan->blocks, scan->next_range));
+            TRY(block_scan_open(f, &scan->blocks, scan->next_range, scan->end_range));
             TRY(block_scan_next(f, &scan->blocks));
         }
         return enter_between(f, scan);
@@ -170,10 +167,10 @@ static enum status prepare(struct fiber *f, struct table_scan *scan,
     return open_cursor(f, scan, options);
 }
 
-static enum status open_between(struct fiber *f, const struct table_context *context,
-                                const struct table *table, struct partition *partition,
-                                const struct table_scan_options *options, uint64_t first,
-                                uint64_t end, struct table_scan **scan_out) {
+enum status table_scan_open(struct fiber *f, const struct table_context *context,
+                            const struct table *table, struct partition *partition,
+                            const struct table_scan_options *options,
+                            struct table_scan **scan_out) {
     ASSERT(table->kind == RELATION_TABLE);
     struct table_scan *scan = memory_alloc_zeroed(1, sizeof *scan);
     if (scan == NULL)
@@ -184,8 +181,8 @@ static enum status open_between(struct fiber *f, const struct table_context *con
     scan->index = options->index;
     scan->backward = options->backward;
     scan->blocks_apart = options->blocks_apart;
-    scan->next_range = first;
-    scan->end_range = end;
+    scan->next_range = options->first_range;
+    scan->end_range = options->end_range != 0 ? options->end_range : UINT64_MAX;
     enum status status = prepare(f, scan, options);
     if (status != STATUS_OK) {
         table_scan_close(f, scan);
@@ -195,20 +192,41 @@ static enum status open_between(struct fiber *f, const struct table_context *con
     return STATUS_OK;
 }
 
-enum status table_scan_open(struct fiber *f, const struct table_context *context,
-                            const struct table *table, struct partition *partition,
-                            const struct table_scan_options *options,
-                            struct table_scan **scan_out) {
-    return open_between(f, context, table, partition, options, 0, UINT64_MAX, scan_out);
-}
-
 enum status scan__open_range(struct fiber *f, const struct table_context *context,
                              const struct table *table, struct partition *partition,
                              const struct table_scan_options *options, uint64_t range,
                              struct table_scan **scan_out) {
-    TRY(open_between(f, context, table, partition, options, range, range + 1, scan_out));
+    struct table_scan_options of_range = *options;
+    of_range.first_range = range;
+    of_range.end_range = range + 1;
+    TRY(table_scan_open(f, context, table, partition, &of_range, scan_out));
     (*scan_out)->skip_long = true;
     return STATUS_OK;
+}
+
+struct ranges_call {
+    const struct table *table;
+    uint32_t *ranges;
+};
+
+static enum status ranges_here(struct fiber *f, struct partition *partition, void *argument) {
+    const struct ranges_call *call = argument;
+    struct row_id next;
+    TRY(partition_row_ids(f, partition, call->table->row_tree, 0, &next));
+    call->ranges[partition_number(partition)] = (uint32_t)block_range(next) + 1;
+    return STATUS_OK;
+}
+
+enum status table_scan_ranges(struct fiber *f, const struct table_context *context,
+                              const struct table *table, uint32_t ranges[PARTITIONS_MAX]) {
+    struct ranges_call call = {table, ranges};
+    void *arguments[PARTITIONS_MAX];
+    for (unsigned i = 0; i < PARTITIONS_MAX; i++) {
+        arguments[i] = &call;
+        ranges[i] = 0;
+    }
+    return partition_call_all(f, context->store, table_partitions(context->store, table),
+                              ranges_here, arguments);
 }
 
 void table_scan_close(struct fiber *f, struct table_scan *scan) {
@@ -348,7 +366,7 @@ static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
         scan->phase = SCAN_BLOCK;
         return STATUS_OK;
     }
-    if (!scan->blocks.open || scan->blocks.range >= scan->end_range) {
+    if (!scan->blocks.open) {
         scan->ended = true;
         return STATUS_OK;
     }

@@ -166,6 +166,8 @@ struct table_scan_options {
     /* table_scan_next gives out hot rows only, and stops before the rows of a block: they are read
        by table_scan_next_in_block. */
     bool blocks_apart;
+    /* Without an index: rows of these ranges only; end_range 0: to the last, and all after it. */
+    uint64_t first_range, end_range;
 };
 struct table_scan;
 enum status table_scan_open(struct fiber *f, const struct table_context *context,
@@ -185,6 +187,10 @@ bool table_scan_is_in_block(const struct table_scan *scan);
 enum status table_scan_next_in_block(struct fiber *f, struct table_scan *scan,
                                      struct batch **batch_out) MUST_USE;
 void table_scan_close(struct fiber *f, struct table_scan *scan);
+/* Row ids of a partition divide into ranges of a block's size, numbered from 0. How many there are
+   now, by partition; 0 where the table is not. */
+enum status table_scan_ranges(struct fiber *f, const struct table_context *context,
+                              const struct table *table, uint32_t ranges[PARTITIONS_MAX]) MUST_USE;
 /* What a scan without an index has done so far. */
 struct table_scan_figures {
     uint64_t blocks;         /* cold blocks met */

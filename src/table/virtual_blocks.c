@@ -135,7 +135,7 @@ static enum status blocks_here(struct fiber *f, struct partition *partition, voi
     blocks->transaction = call->transaction;
     blocks->partition = partition;
     blocks->table = call->table;
-    enum status status = block_scan_open(f, blocks, 0);
+    enum status status = block_scan_open(f, blocks, 0, UINT64_MAX);
     while (status == STATUS_OK) {
         status = block_scan_next(f, blocks);
         if (status != STATUS_OK || !blocks->open)

@@ -144,8 +144,10 @@ static int without_year_zero(int year) {
 
 static struct numeric fields_of_day(enum unit unit, const struct datetime *datetime, bool *known) {
     int year = datetime->year, iso_year, week;
-    int32_t date = date_from_civil(year, datetime->month, datetime->day);
     *known = true;
+    if (unit == UNIT_YEAR)
+        return numeric_make(without_year_zero(year), 0);
+    int32_t date = date_from_civil(year, datetime->month, datetime->day);
     switch (unit) {
     case UNIT_DAY:
         return numeric_make(datetime->day, 0);
@@ -159,8 +161,6 @@ static struct numeric fields_of_day(enum unit unit, const struct datetime *datet
     case UNIT_ISOYEAR:
         date_iso_week(date, &iso_year, &week);
         return numeric_make(without_year_zero(iso_year), 0);
-    case UNIT_YEAR:
-        return numeric_make(without_year_zero(year), 0);
     case UNIT_DECADE:
         return numeric_make(year >= 0 ? year / 10 : -((8 - (year - 1)) / 10), 0);
     case UNIT_CENTURY:
@@ -323,9 +323,18 @@ static enum status extract_infinite(struct slice field, enum unit unit, const st
     return STATUS_OK;
 }
 
+int datetime_field(struct slice word) {
+    return unit_of(word);
+}
+
 enum status datetime_extract(struct slice field, const struct value *value,
                              const struct timezone *timezone, struct value *numeric_out) {
-    enum unit unit = unit_of(field);
+    return datetime_extract_field(unit_of(field), field, value, timezone, numeric_out);
+}
+
+enum status datetime_extract_field(int number, struct slice field, const struct value *value,
+                                   const struct timezone *timezone, struct value *numeric_out) {
+    enum unit unit = (enum unit)number;
     *numeric_out = (struct value){.type = TYPE_OF(NUMERIC)};
     switch (value->type.id) {
     case TYPE_DATE:

@@ -139,6 +139,11 @@ enum status make_interval(int years, int months, int weeks, int days, int hours,
    not recognized for type ...`. */
 enum status datetime_extract(struct slice field, const struct value *value,
                              const struct timezone *timezone, struct value *numeric_out) MUST_USE;
+/* The same for many values: what the word of a field means (any number if nothing), once. */
+int datetime_field(struct slice word);
+enum status datetime_extract_field(int field, struct slice word, const struct value *value,
+                                   const struct timezone *timezone,
+                                   struct value *numeric_out) MUST_USE;
 enum status datetime_part(struct slice field, const struct value *value,
                           const struct timezone *timezone, struct value *float8_out) MUST_USE;
 /* date_trunc of timestamp, timestamptz or interval; same type. */

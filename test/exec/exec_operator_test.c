@@ -1,6 +1,8 @@
 /* Operators against naive models over random rows; evaluation row by row against whole batches. */
 #include "exec_build.h"
 
+#include "exec/exec_state.h"
+
 #include "base/base_random.h"
 
 static struct type int4, int8, text_type, bool_type, money;
@@ -439,6 +441,44 @@ FIBER_TEST(series_is_generated) {
     return STATUS_OK;
 }
 
+/* Other kernels may look there: not at what a string of the batch before pointed to. */
+FIBER_TEST(nothing_lies_under_a_null) {
+    types_init();
+    struct type text = TYPE_OF(TEXT);
+    struct arena arena = {0};
+    struct execution execution = {.environment = {.value_context = &build_context}};
+    struct exec_local local = {.execution = &execution, .arena = &arena};
+    struct expression *both[] = {make_column(0, text), make_column(0, text)};
+    struct expression *part[] = {make_column(0, text), make_constant(value_int4(1)),
+                                 make_constant(value_int4(40))};
+    struct expression *expressions[] = {make_call("textcat", text, 2, both),
+                                        make_call("text_substr", text, 3, part)};
+    struct vector column, result;
+    vector_init(&column, text, &arena);
+    struct batch batch = {.vectors = &column, .column_count = 1};
+    struct value word =
+        value_string(text, slice_of_text("a text that does not fit into its place"));
+    for (int i = 0; i < 2; i++) {
+        struct compiled *compiled;
+        assert_ok(exec__compile(&local, expressions[i], &compiled));
+        vector_reset(&column);
+        for (uint32_t row = 0; row < 3; row++)
+            vector_set(&column, row, &word, NULL);
+        batch_set_count(&batch, 3);
+        assert_ok(exec__evaluate(f, compiled, &batch, vector_identity, 3, &arena, &result));
+        assert_false(vector_is_null(&result, 1));
+        vector_reset(&column);
+        vector_set(&column, 0, &word, NULL);
+        vector_set_null(&column, 1);
+        vector_set(&column, 2, &word, NULL);
+        assert_ok(exec__evaluate(f, compiled, &batch, vector_identity, 3, &arena, &result));
+        assert_true(vector_is_null(&result, 1));
+        assert_int_equal(((const struct string *)result.data)[1].size, 0);
+    }
+    arena_release(&arena);
+    return STATUS_OK;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filter_keeps_true_rows),
@@ -451,6 +491,7 @@ int main(void) {
         cmocka_unit_test(case_branches_are_lazy),
         cmocka_unit_test(memory_limit_is_kept),
         cmocka_unit_test(series_is_generated),
+        cmocka_unit_test(nothing_lies_under_a_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -487,6 +487,33 @@ static void ranges_are_measured_before_an_index_is_used(void **state) {
     sql_runner_close(runner);
 }
 
+/* With a key among the groups the relation's other columns tell nothing apart; with a unique column
+   that may be null they do. */
+static void groups_follow_from_keys(void **state) {
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    assert_sql(s,
+               "create table t(a int, b int, c text, u int unique, primary key (a, b));"
+               "insert into t values (1, 1, 'x', null), (1, 2, 'x', null), (2, 1, 'y', 5);"
+               "create table r(k int, n int); insert into r values (1, 1), (1, 1), (2, 3), (9, 1)",
+               "CREATE TABLE\nINSERT 0 3\nCREATE TABLE\nINSERT 0 4\n");
+    assert_sql(s, "select a, b, c, count(*) from t group by c, a, b order by 1, 2",
+               "1|1|x|1\n1|2|x|1\n2|1|y|1\n");
+    assert_sql(s, "select a, c, count(*) from t group by c, a order by 1", "1|x|2\n2|y|1\n");
+    assert_sql(s, "select u, b, count(*) from t group by u, b order by 1 nulls first, 2",
+               "NULL|1|1\nNULL|2|1\n5|1|1\n");
+    assert_sql(
+        s,
+        "select t.a, t.c, t.b, r.n, count(*), sum(t.u) from r left join t on a = k and b = n "
+        "group by 1, 2, 3, 4 order by n, a",
+        "1|x|1|1|2|NULL\nNULL|NULL|NULL|1|1|NULL\nNULL|NULL|NULL|3|1|NULL\n");
+    assert_sql(s,
+               "select x.a, x.b, x.c, y.c, count(*) from t x, t y group by x.c, y.c, x.a, x.b "
+               "having x.c = 'x' order by 1, 2, 4",
+               "1|1|x|x|2\n1|1|x|y|1\n1|2|x|x|2\n1|2|x|y|1\n");
+    sql_runner_close(runner);
+}
+
 /* Such a range is read by all cores. */
 static void a_refused_index_is_read_by_all_cores(void **state) {
     struct sql_runner *runner = sql_runner_open(2);
@@ -661,6 +688,7 @@ int main(void) {
         cmocka_unit_test(changes_by_key_reach_every_core),
         cmocka_unit_test(ranges_are_measured_before_an_index_is_used),
         cmocka_unit_test(a_refused_index_is_read_by_all_cores),
+        cmocka_unit_test(groups_follow_from_keys),
         cmocka_unit_test(every_conjunct_is_tested_in_the_scan),
         cmocka_unit_test(a_plan_tells_blocks_and_hot_rows),
         cmocka_unit_test(conditions_on_stored_columns_are_exact),

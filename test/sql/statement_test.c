@@ -153,11 +153,48 @@ static void deep_nesting_is_refused(void **state) {
     fixture_run(depth_body);
 }
 
+static bool travels(struct fiber *f, struct work *work, const char *text) {
+    static const struct sql_options options;
+    struct statement *statement;
+    assert_ok(sql_prepare_text(f, text, work->schema, &options, &statement));
+    bool answer = statement->plan->travels;
+    statement_release(statement);
+    return answer;
+}
+
+static enum status travel_body(struct fiber *f, void *argument) {
+    struct database database;
+    struct work work;
+    database_open(f, &database, true);
+    work_begin(f, &work, &database);
+    define(f, &work, "create table t (a int primary key, b int)");
+#define LIST "(values (1),(2),(3),(4),(5),(6),(7),(8),(9),(10),(11),(12),(13),(14),(15),(16))"
+#define LONG LIST " x (i), " LIST " y (j), " LIST " z (k), " LIST " w (l), " LIST " v (m)"
+    assert_true(travels(f, &work, "select count(*) from " LONG " where i + j = k"));
+    assert_true(travels(f, &work, "select now(), i from " LONG));
+    assert_false(travels(f, &work, "select 1"));
+    assert_false(travels(f, &work, "select b from t where a = 1"));
+    assert_false(travels(f, &work, "select random(), i from " LONG));
+    assert_false(travels(f, &work, "select i from " LONG ", generate_series(1, 2)"));
+    assert_false(travels(f, &work, "insert into t select i, j from " LONG));
+    assert_false(travels(f, &work, "update t set b = i from " LONG));
+    assert_false(travels(f, &work, "delete from t using " LONG " where a = i"));
+    work_rollback(f, &work);
+    database_close(f, &database);
+    return STATUS_OK;
+}
+
+/* On another core than the session's: what changes nothing and asks nothing of the session. */
+static void long_queries_travel(void **state) {
+    fixture_run(travel_body);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(literals_beside_operators_become_parameters),
         cmocka_unit_test(literals_elsewhere_stay),
         cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(long_queries_travel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

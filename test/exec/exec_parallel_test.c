@@ -1,0 +1,138 @@
+/*
+ * Pipelines by two cores against the same on one: random queries over one table, in blocks with
+ * newer rows above them, whose partitions have several ranges of row ids.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/exec_parallel.h"
+#include "sql_runner.h"
+#include "test.h"
+
+#include "base/base_hash.h"
+#include "base/base_random.h"
+
+enum { ROWS = 400000, QUERIES = 30 };
+
+static void make_tables(struct sql_session *s) {
+    char text[600];
+    snprintf(
+        text, sizeof text,
+        "create table t (id int primary key, a int, b int, n numeric(12,2), s text);"
+        "insert into t select i, i::bigint * 7919 %% 30011, i %% 7, i %% 1000 / 8.0, "
+        "case when i %% 11 > 0 then 'word ' || i * 31 %% 5003 end "
+        "from generate_series(1, %d) g (i);"
+        "create table u (k int primary key, a int, v int);"
+        "insert into u select i, i %% 40000, i * 37 %% 1009 from generate_series(1, 60000) g (i)",
+        ROWS);
+    assert_string_equal(sql_run(s, text),
+                        "CREATE TABLE\nINSERT 0 400000\nCREATE TABLE\nINSERT 0 60000\n");
+    assert_sql(s, "analyze", "ANALYZE\n");
+    assert_sql(s, "update t set b = 100, a = id % 5000 where id % 9001 < 30", "UPDATE 1349\n");
+    assert_sql(s, "delete from t where id % 4001 < 10", "DELETE 999\n");
+}
+
+static const char *one_of(struct random *random, const char *const *words) {
+    size_t count = 0;
+    while (words[count] != NULL)
+        count++;
+    return words[random_below(random, count)];
+}
+
+/* Groups: few, many, one for each row; of rows, of joined rows, of groups. */
+static void make_query(struct random *random, char *text, size_t size) {
+    static const char *const keys[] = {"a",     "s",    "id",        "b, a", "a % 9000, s", "n",
+                                       "b, id", "id/3", "s, id/100", "b",    NULL};
+    static const char *const values[] = {"count(*), sum(b), min(s)",
+                                         "max(s), avg(n)",
+                                         "sum(n), count(s)",
+                                         "count(distinct b), max(n)",
+                                         "bool_and(b > 2), max(id)",
+                                         "min(n), variance(b)",
+                                         NULL};
+    static const char *const sources[] = {
+        "t",
+        "t where b <> 3",
+        "(select t.*, u.v from t join u on t.a = u.a) t",
+        "(select t.id, t.s, t.b, t.n, u.k as a from u left join t on u.k = t.id) t",
+        "(select t.*, u.v from u right join t on u.k = t.a) t",
+        NULL};
+    static const char *const havings[] = {"", "", " having count(*) > 2", " having sum(b) % 3 = 0",
+                                          NULL};
+    char groups[500];
+    snprintf(groups, sizeof groups, "select %s as g1, %s from %s group by 1%s",
+             random_below(random, 2) == 0 ? "a" : "id / 2", one_of(random, values),
+             one_of(random, sources), one_of(random, havings));
+    const char *key = one_of(random, keys);
+    switch (random_below(random, 5)) {
+    case 0:
+        snprintf(text, size, "select %s, %s from %s group by %s%s", key, one_of(random, values),
+                 one_of(random, sources), key, one_of(random, havings));
+        break;
+    case 1:
+        snprintf(text, size,
+                 "select c2, count(*), min(g1), max(c3) from (%s) x (g1, c2, c3) group by c2",
+                 groups);
+        break;
+    case 2:
+        snprintf(text, size,
+                 "select x.g1, x.c2, u.v from u join (%s) x (g1, c2) on u.k = x.g1 where u.v < 500",
+                 groups);
+        break;
+    case 3:
+        snprintf(text, size, "select * from (%s) x order by 2 desc, 1 limit %u", groups,
+                 (unsigned)random_below(random, 3000) + 1);
+        break;
+    default:
+        snprintf(text, size, "select count(*), min(c2::text), sum(g1) from (%s) x (g1, c2)",
+                 groups);
+    }
+}
+
+/* Of all lines, in whatever order. */
+static uint64_t sum_of(const char *answer) {
+    uint64_t sum = 0;
+    while (*answer != '\0') {
+        size_t size = strcspn(answer, "\n") + 1;
+        sum += hash_bytes(answer, size);
+        answer += size;
+    }
+    return sum;
+}
+
+static void compare(struct sql_session *s, struct random *random) {
+    char text[1200];
+    make_query(random, text, sizeof text);
+    exec__rows_that_pay = UINT64_MAX;
+    const char *answer = sql_run(s, text);
+    if (strncmp(answer, "ERROR", 5) == 0)
+        fail_msg("%s\n%s", text, answer);
+    uint64_t wanted = sum_of(answer);
+    exec__rows_that_pay = random_below(random, 4) == 0 ? 50000 : 1;
+    answer = sql_run(s, text);
+    if (sum_of(answer) != wanted)
+        fail_msg("two cores give another answer: %s", text);
+}
+
+static void answers_are_those_of_one_core(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    struct random random;
+    random_seed(&random, 20);
+    make_tables(s);
+    for (unsigned i = 0; i < QUERIES; i++) {
+        if (i == QUERIES / 2)
+            assert_sql(s, "set work_mem = '4MB'", "SET\n");
+        compare(s, &random);
+    }
+    exec__rows_that_pay = 50000;
+    sql_runner_close(runner);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_those_of_one_core),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
