@@ -33,7 +33,8 @@ struct drive_log;
 
 enum { DRIVE_LOG_KEY_SIZE_MAX = 64, DRIVE_LOG_VALUE_SIZE_MAX = 1 << 20 }; /* bytes */
 
-/* A new, empty store in place of what is there; durable with the first sync. */
+/* A new, empty store in place of what is there, whose room in the file system it uses; durable with
+   the first sync, which cuts off what it did not need. */
 enum status drive_log_create(struct fiber *f, const char *path, struct drive_log **log_out)
     MUST_USE;
 

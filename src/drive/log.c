@@ -23,6 +23,7 @@ struct drive_log {
     uint8_t *buffer; /* its first `used` bytes belong in front of `end`. NULL when idle */
     size_t used;
     bool failed, in_batch;
+    bool untrimmed; /* the file may be longer: another one was there */
 };
 
 uint64_t drive_log_size(const struct drive_log *log) {
@@ -77,8 +78,9 @@ enum status drive_log_create(struct fiber *f, const char *path, struct drive_log
         .format = 2, .alignment_log = ALIGNMENT_LOG, .created_us = clock_wall_us()};
     TRY(secret_random(geometry.id, sizeof geometry.id));
     TRY(secret_random(&geometry.salt, sizeof geometry.salt));
-    TRY(new_log(f, path, FILE_CREATE | FILE_TRUNCATE, log_out));
+    TRY(new_log(f, path, FILE_CREATE, log_out));
     struct drive_log *log = *log_out;
+    log->untrimmed = true;
     log->geometry = geometry;
     header_encode(&geometry, log->buffer);
     log->end = log->used = FORMAT_HEADER_SIZE;
@@ -152,9 +154,12 @@ static enum status seal(struct fiber *f, struct drive_log *log) {
 enum status drive_log_sync(struct fiber *f, struct drive_log *log) {
     ASSERT(!log->in_batch);
     TRY(flush(f, log));
-    enum status status = file_sync(f, log->file);
+    enum status status = log->untrimmed ? file_truncate(f, log->file, log->end) : STATUS_OK;
+    if (status == STATUS_OK)
+        status = file_sync(f, log->file);
     log->failed |= status != STATUS_OK;
     TRY(status);
+    log->untrimmed = false;
     return seal(f, log);
 }
 

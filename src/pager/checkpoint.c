@@ -191,7 +191,9 @@ enum status pager_checkpoint_finish(struct fiber *f, struct pager *pager) {
     fiber_shield(f);
     enum status status = write_and_publish(f, pager);
     pager->checkpoint_failed = status != STATUS_OK;
-    if (status != STATUS_OK)
+    if (status == STATUS_OK)
+        manifest_reserve(f, &pager->manifest, pager->durable.page_count, pager->root_count);
+    else
         abandon(f, pager);
     fiber_unshield(f);
     TRY(status);

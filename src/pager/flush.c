@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/base_chance.h"
+#include "base/base_log.h"
 #include "base/base_memory.h"
 #include "pager/state.h"
 
@@ -22,6 +23,12 @@ static enum status grow_to(struct fiber *f, struct pager *pager, uint64_t units)
     enum status status = STATUS_OK;
     if (units > pager->extents.unit_count)
         status = file_allocate(f, pager->file, units * PAGE_UNIT_SIZE);
+    if (status == STATUS_DISK_FULL) { /* what was got of it is better used by others */
+        struct error failure = *error_current();
+        if (file_truncate(f, pager->file, pager->extents.unit_count * PAGE_UNIT_SIZE) != STATUS_OK)
+            LOG(LOG_WARNING, "pager", "%s", error_current()->message);
+        *error_current() = failure;
+    }
     if (status == STATUS_OK && units > pager->extents.unit_count)
         status = extents_grow(&pager->extents, units);
     fiber_mutex_unlock(f, &pager->size_lock);

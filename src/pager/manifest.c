@@ -7,7 +7,10 @@
 #include "base/base_memory.h"
 #include "drive/drive_log.h"
 
-enum { REWRITE_SIZE_MIN = 64 << 10 };
+enum {
+    REWRITE_SIZE_MIN = 64 << 10,
+    RESERVE_SLACK = 16 << 10, /* headers, ends of blocks, and pages that are yet to come */
+};
 
 void manifest_checkpoint_release(struct manifest_checkpoint *checkpoint) {
     memory_free(checkpoint->map);
@@ -138,6 +141,7 @@ static enum status write_checkpoint(struct writer *writer,
 static enum status write_anew(struct writer *writer, struct manifest *manifest,
                               const struct manifest_checkpoint *checkpoint) {
     ASSERT(checkpoint->full && checkpoint->roots_present);
+    manifest->reserved = 0;
     TRY(drive_log_create(writer->f, manifest->path_new, &writer->log));
     put_le32(writer->value, MANIFEST_VERSION);
     put_le32(writer->value + 4, PAGE_UNIT_SIZE);
@@ -178,6 +182,26 @@ enum status manifest_publish(struct fiber *f, struct manifest *manifest,
     if (status == STATUS_OK)
         manifest->checkpoint++;
     return status;
+}
+
+static enum status reserve(struct fiber *f, const char *path, uint64_t size) {
+    struct file *file;
+    TRY(file_open(f, path, FILE_CREATE, &file));
+    enum status status = file_allocate(f, file, size);
+    enum status closed = file_close(f, file);
+    return status != STATUS_OK ? status : closed;
+}
+
+void manifest_reserve(struct fiber *f, struct manifest *manifest, uint64_t page_count,
+                      uint64_t root_count) {
+    uint64_t need = page_count * MANIFEST_MAP_ENTRY_SIZE + root_count * MANIFEST_ROOT_ENTRY_SIZE;
+    if (need + RESERVE_SLACK / 2 <= manifest->reserved)
+        return;
+    uint64_t size = need + need / 4 + RESERVE_SLACK;
+    if (reserve(f, manifest->path_new, size) == STATUS_OK)
+        manifest->reserved = size;
+    else
+        error_clear(); /* asked again after the next checkpoint */
 }
 
 enum status manifest_create(struct fiber *f, const char *directory,

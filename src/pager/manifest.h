@@ -11,6 +11,7 @@ struct manifest {
     char *directory, *path, *path_new;
     struct drive_log *log;
     uint64_t live_size;  /* what a full checkpoint took when last known */
+    uint64_t reserved;   /* manifest_reserve: bytes */
     uint64_t checkpoint; /* number of the newest one */
     bool doubtful;       /* a checkpoint failed half-way: a crash may find it or not */
 };
@@ -57,6 +58,11 @@ enum status manifest_salvage(struct fiber *f, const char *directory,
    manifest is doubtful until a full checkpoint comes through. */
 enum status manifest_publish(struct fiber *f, struct manifest *manifest,
                              const struct manifest_checkpoint *checkpoint) MUST_USE;
+/* Hold room for a full checkpoint of so many pages and roots, as the file that it will be written
+   to: a checkpoint is what makes room when the disk is full. To be called after each one; best
+   effort. */
+void manifest_reserve(struct fiber *f, struct manifest *manifest, uint64_t page_count,
+                      uint64_t root_count);
 /* Should the next checkpoint be full? */
 bool manifest_outgrown(const struct manifest *manifest, uint64_t page_count);
 void manifest_close(struct fiber *f, struct manifest *manifest);

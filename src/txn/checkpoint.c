@@ -41,14 +41,16 @@ static enum status checkpoint_there(struct fiber *f, struct partition *partition
     return STATUS_OK;
 }
 
-/* On a full disk a spare segment is worth less than a checkpoint, which frees segments. */
+/* On a full disk a spare segment is worth less than a checkpoint, which frees segments. And one that
+   failed in the manifest is tried again: room for a new manifest is held. */
 static enum status checkpoint_partition(struct fiber *f, unsigned number,
                                         struct checkpoint_call *call) {
     struct store *store = call->store;
-    enum status status;
-    do
+    enum status status = partition_call(f, store, number, checkpoint_there, call);
+    if (status == STATUS_DISK_FULL)
         status = partition_call(f, store, number, checkpoint_there, call);
-    while (status == STATUS_DISK_FULL && journal_spare_give(f, store->journal));
+    while (status == STATUS_DISK_FULL && journal_spare_give(f, store->journal))
+        status = partition_call(f, store, number, checkpoint_there, call);
     return status;
 }
 

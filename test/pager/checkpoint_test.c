@@ -264,9 +264,58 @@ static void a_failed_checkpoint_is_repeated(void **state) {
     environment__current = sound;
 }
 
+/* ---- the disk is full to the last block ------------------------------------------------------ */
+
+static bool full;
+
+static int no_new_blocks(const struct operation *operation) {
+    if (!full)
+        return 0;
+    if (operation->kind != OPERATION_WRITE)
+        return operation->kind == OPERATION_ALLOCATE ? ENOSPC : 0;
+    struct stat stat;
+    assert_int_equal(fstat(operation->fd, &stat), 0);
+    return operation->offset + operation->size > (uint64_t)stat.st_blocks * 512 ? ENOSPC : 0;
+}
+
+static enum status fill_and_publish(struct fiber *f, struct stand *stand) {
+    struct play play = {.stand = stand};
+    random_seed(&play.random, 12);
+    for (unsigned i = 0; i < PAGES; i++)
+        TRY(make(f, &play, i));
+    TRY(checkpoint(f, &play));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        enum status status = STATUS_OK;
+        full = true;
+        for (unsigned i = 0; i < 1000 && status == STATUS_OK; i++) {
+            for (unsigned change_count = 0; change_count < CHANGES; change_count++)
+                if (change(f, &play) != STATUS_OK)
+                    error_clear();
+            status = checkpoint(f, &play);
+        }
+        CHECK(status == STATUS_DISK_FULL);
+        error_clear();
+        TRY(checkpoint(f, &play)); /* room was held for this one */
+        full = false;
+        TRY(checkpoint(f, &play));
+        TRY(crash(f, &play));
+    }
+    return STATUS_OK;
+}
+
+static void a_full_disk_has_room_for_a_checkpoint(void **state) {
+    const struct environment *sound = environment__current;
+    faulty = *sound;
+    faulty.file_fault = no_new_blocks;
+    environment__current = &faulty;
+    run_on_stand(40 * PAGE_SIZE, 0, fill_and_publish);
+    environment__current = sound;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_checkpoint_is_repeated),
+        cmocka_unit_test(a_full_disk_has_room_for_a_checkpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
