@@ -14,11 +14,11 @@
  */
 #include <string.h>
 
+#include "exec/exec_cast.h"
+#include "exec/exec_in.h"
 #include "exec/exec_narrow.h"
 #include "exec/exec_state.h"
 #include "value/value_cast.h"
-
-struct in_set;
 
 struct compiled {
     const struct expression *expression;
@@ -542,136 +542,7 @@ static enum status evaluate_coalesce(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
-/* ---- casts ------------------------------------------------------------------------------- */
-
-#define WIDEN(from_type, to_type, expression_of_x)                                                 \
-    do {                                                                                           \
-        const from_type *from_ = view.data;                                                        \
-        to_type *to_ = result->data;                                                               \
-        for (uint32_t i = 0; i < count; i++) {                                                     \
-            from_type x = from_[view.indices[rows[i]]];                                            \
-            to_[rows[i]] = (to_type)(expression_of_x);                                             \
-        }                                                                                          \
-        return true;                                                                               \
-    } while (0)
-
-static bool is_integer(uint32_t id) {
-    return id == TYPE_INT2 || id == TYPE_INT4 || id == TYPE_INT8;
-}
-
-/* Integers or scaled decimals to a scaled decimal that surely holds them. */
-static bool cast_to_scaled(const struct vector *source, const uint16_t *rows, uint32_t count,
-                           struct vector *result) {
-    struct vector_view view = vector_view(source);
-    struct type from =
-        source->type.id == TYPE_NUMERIC ? source->type : numeric_type_of(source->type);
-    struct type to = result->type;
-    if (from.precision == 0 || to.precision == 0 || to.scale < from.scale ||
-        to.precision - to.scale < from.precision - from.scale)
-        return false;
-    int128_t factor = power_of_10_128[to.scale - from.scale];
-    int64_t factor64 = (int64_t)factor;
-    if (result->physical == PHYSICAL_INT64)
-        switch ((enum physical)source->physical) {
-        case PHYSICAL_INT16:
-            WIDEN(int16_t, int64_t, x * factor64);
-        case PHYSICAL_INT32:
-            WIDEN(int32_t, int64_t, x * factor64);
-        case PHYSICAL_INT64:
-            WIDEN(int64_t, int64_t, x * factor64);
-        default:
-            return false;
-        }
-    if (result->physical == PHYSICAL_INT128)
-        switch ((enum physical)source->physical) {
-        case PHYSICAL_INT16:
-            WIDEN(int16_t, int128_t, x * factor);
-        case PHYSICAL_INT32:
-            WIDEN(int32_t, int128_t, x * factor);
-        case PHYSICAL_INT64:
-            WIDEN(int64_t, int128_t, x * factor);
-        case PHYSICAL_INT128:
-            WIDEN(int128_t, int128_t, x * factor);
-        default:
-            return false;
-        }
-    return false;
-}
-
-/* Without the spaces at the end. */
-static void trim_strings(const struct vector_view *view, const uint16_t *rows, uint32_t count,
-                         struct string *trimmed) {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct string *string = &((const struct string *)view->data)[view->indices[rows[i]]];
-        struct slice text = string_slice(string);
-        while (text.size > 0 && text.data[text.size - 1] == ' ')
-            text.size--;
-        trimmed[rows[i]] = text.size == string->size ? *string : string_of(text.data, text.size);
-    }
-}
-
-/* Casts that cannot fail, as loops. False: not one of them. */
-static bool cast_fast(const struct vector *source, const uint16_t *rows, uint32_t count,
-                      struct vector *result) {
-    struct vector_view view = vector_view(source);
-    uint32_t from = source->type.id, to = result->type.id;
-    if (to == TYPE_NUMERIC && (from == TYPE_NUMERIC || is_integer(from))) {
-        if (result->physical != PHYSICAL_NUMERIC)
-            return cast_to_scaled(source, rows, count, result);
-        if (result->type.modifier != -1)
-            return false;
-        int scale = source->type.scale;
-        switch ((enum physical)source->physical) {
-        case PHYSICAL_INT16:
-            WIDEN(int16_t, struct numeric, numeric_make(x, 0));
-        case PHYSICAL_INT32:
-            WIDEN(int32_t, struct numeric, numeric_make(x, 0));
-        case PHYSICAL_INT64:
-            WIDEN(int64_t, struct numeric, numeric_make(x, scale));
-        case PHYSICAL_INT128:
-            WIDEN(int128_t, struct numeric, numeric_make(x, scale));
-        default:
-            return false;
-        }
-    }
-    if (from == TYPE_INT2 && to == TYPE_INT4)
-        WIDEN(int16_t, int32_t, x);
-    if (from == TYPE_INT2 && to == TYPE_INT8)
-        WIDEN(int16_t, int64_t, x);
-    if (from == TYPE_INT4 && to == TYPE_INT8)
-        WIDEN(int32_t, int64_t, x);
-    if (from == TYPE_INT4 && to == TYPE_FLOAT8)
-        WIDEN(int32_t, double, x);
-    if (from == TYPE_INT8 && to == TYPE_FLOAT8)
-        WIDEN(int64_t, double, x);
-    if (from == TYPE_FLOAT4 && to == TYPE_FLOAT8)
-        WIDEN(float, double, x);
-    if (from == TYPE_BPCHAR && (to == TYPE_TEXT || to == TYPE_VARCHAR) &&
-        result->type.modifier == -1) {
-        trim_strings(&view, rows, count, result->data);
-        return true;
-    }
-    if (from == TYPE_DATE && to == TYPE_TIMESTAMP && result->type.modifier == -1) {
-        const int32_t *dates = view.data;
-        for (uint32_t i = 0; i < count; i++) {
-            int32_t date = dates[view.indices[rows[i]]];
-            if (date < -1000000 || date > 1000000)
-                return false; /* infinities and the far ends: the slow way */
-            ((int64_t *)result->data)[rows[i]] = date * US_PER_DAY;
-        }
-        return true;
-    }
-    return false;
-}
-
-/* The bytes stay: only the type changes. */
-static bool cast_is_view(struct type from, struct type to) {
-    if (from.id == to.id && from.id != TYPE_NUMERIC && to.modifier == -1)
-        return true;
-    bool from_text = from.id == TYPE_TEXT || from.id == TYPE_VARCHAR || from.id == TYPE_NAME ||
-                     from.id == TYPE_UNKNOWN;
-    return from_text && (to.id == TYPE_TEXT || (to.id == TYPE_VARCHAR && to.modifier == -1));
-}
+/* ---- casts and IN ------------------------------------------------------------------------ */
 
 static enum status evaluate_cast(struct fiber *f, struct compiled *compiled,
                                  const struct batch *input, const uint16_t *rows, uint32_t count,
@@ -680,7 +551,7 @@ static enum status evaluate_cast(struct fiber *f, struct compiled *compiled,
     bool constant;
     TRY(evaluate_arguments(f, compiled, input, rows, count, arena, &constant));
     const struct vector *source = &compiled->vectors[0];
-    if (cast_is_view(source->type, to)) {
+    if (exec__cast_is_view(source->type, to)) {
         *out = *source;
         out->type = to;
         return STATUS_OK;
@@ -691,7 +562,7 @@ static enum status evaluate_cast(struct fiber *f, struct compiled *compiled,
     }
     struct vector *result = fresh_result(compiled);
     merge_nulls(result, source, 1, rows, count);
-    if (!cast_fast(source, rows, count, result))
+    if (!exec__cast_fast(source, rows, count, result))
         for (uint32_t i = 0; i < count; i++) {
             if (vector_is_null(result, rows[i]))
                 continue;
@@ -709,107 +580,17 @@ static enum status evaluate_cast(struct fiber *f, struct compiled *compiled,
     return STATUS_OK;
 }
 
-/* ---- IN (constants) ---------------------------------------------------------------------- */
-
-enum { FEW_STRINGS = 8 };
-struct in_set {
-    struct value *values;
-    uint64_t *hashes;
-    uint32_t count, mask;
-    uint32_t *table; /* index + 1 */
-    bool has_null;
-    struct string strings[FEW_STRINGS];
-    bool is_short; /* few strings without trailing spaces to ignore, all inline */
-};
-
-static enum status make_in_set(struct fiber *f, struct compiled *compiled) {
-    const struct expression *expression = compiled->expression;
-    struct arena *arena = compiled->local->arena;
-    struct in_set *set = ARENA_NEW(arena, struct in_set);
-    uint32_t count = expression->argument_count - 1, size = 4;
-    while (size < count * 2)
-        size *= 2;
-    set->mask = size - 1;
-    set->values = arena_alloc(arena, (count + 1) * sizeof *set->values);
-    set->hashes = arena_alloc(arena, (count + 1) * sizeof *set->hashes);
-    set->table = arena_alloc_zeroed(arena, size * sizeof *set->table);
-    if (set->values == NULL || set->hashes == NULL || set->table == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < count; i++) {
-        struct value value;
-        TRY(exec__scalar(f, compiled->local, expression->arguments[i + 1], NULL, arena, &value));
-        if (value.is_null) {
-            set->has_null = true;
-            continue;
-        }
-        set->values[set->count] = value_copy(&value, arena);
-        set->hashes[set->count] = value_hash(&value);
-        uint32_t at = (uint32_t)set->hashes[set->count] & set->mask;
-        while (set->table[at] != 0)
-            at = (at + 1) & set->mask;
-        set->table[at] = ++set->count;
-    }
-    struct type left = expression->arguments[0]->type;
-    set->is_short = set->count <= FEW_STRINGS && (left.id == TYPE_TEXT || left.id == TYPE_VARCHAR);
-    for (uint32_t i = 0; i < set->count; i++)
-        set->is_short = set->is_short && set->values[i].string.size <= STRING_INLINE_SIZE;
-    for (uint32_t i = 0; i < set->count && set->is_short; i++)
-        set->strings[i] = string_of(set->values[i].string.data, set->values[i].string.size);
-    compiled->in_set = set;
-    return STATUS_OK;
-}
-
-static bool in_set_has(const struct in_set *set, uint64_t hash, const struct value *value) {
-    for (uint32_t at = (uint32_t)hash & set->mask; set->table[at] != 0; at = (at + 1) & set->mask) {
-        uint32_t i = set->table[at] - 1;
-        if (set->hashes[i] == hash && exec__value_order(value, &set->values[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void in_short_strings(const struct in_set *set, const struct vector *left,
-                             const uint16_t *rows, uint32_t count, bool negated, uint8_t *data) {
-    struct vector_view view = vector_view(left);
-    const struct string *strings = view.data;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = view.indices[rows[i]];
-        bool found = false;
-        for (uint32_t s = 0; s < set->count && view_valid(&view, at); s++)
-            found |= memcmp(&strings[at], &set->strings[s], sizeof *strings) == 0;
-        data[rows[i]] = found != negated;
-    }
-}
-
 static enum status evaluate_in(struct fiber *f, struct compiled *compiled,
                                const struct batch *input, const uint16_t *rows, uint32_t count,
                                struct arena *arena, struct vector *out) {
     bool constant;
     TRY(evaluate_arguments(f, compiled, input, rows, count, arena, &constant));
     if (compiled->in_set == NULL)
-        TRY(make_in_set(f, compiled));
-    const struct in_set *set = compiled->in_set;
+        TRY(exec__in_set_make(f, compiled->local, compiled->expression, &compiled->in_set));
     struct vector *result = fresh_result(compiled);
     const struct vector *left = &compiled->vectors[0];
-    uint8_t *data = result->data;
-    uint64_t hashes[VECTOR_SIZE];
     merge_nulls(result, left, 1, rows, count);
-    if (set->is_short && !set->has_null) {
-        in_short_strings(set, left, rows, count, compiled->expression->negated, data);
-        *out = *result;
-        return STATUS_OK;
-    }
-    vector_hash(left, rows, count, false, hashes);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = rows[i];
-        if (vector_is_null(left, row))
-            continue;
-        struct value value = vector_get(left, row);
-        bool found = in_set_has(set, hashes[i], &value);
-        if (!found && set->has_null)
-            vector_set_null(result, row);
-        data[row] = found != compiled->expression->negated;
-    }
+    exec__in_set_find(compiled->in_set, left, rows, count, compiled->expression->negated, result);
     *out = *result;
     return STATUS_OK;
 }

@@ -104,7 +104,7 @@ struct block_scan {
     uint64_t blocks_read, blocks_looked, bytes_read;
 };
 
-/* columns, tests and filters are set by the caller. `lower`: the first range of interest. */
+/* columns, tests and filters are set by the caller. Blocks of the ranges [first, end) are met. */
 enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first, uint64_t end)
     MUST_USE;
 void block_scan_close(struct fiber *f, struct block_scan *scan);
