@@ -41,8 +41,8 @@ static enum status checkpoint_there(struct fiber *f, struct partition *partition
     return STATUS_OK;
 }
 
-/* On a full disk a spare segment is worth less than a checkpoint, which frees segments. And one that
-   failed in the manifest is tried again: room for a new manifest is held. */
+/* On a full disk a spare segment is worth less than a checkpoint, which frees segments. And one
+   that failed in the manifest is tried again: room for a new manifest is held. */
 static enum status checkpoint_partition(struct fiber *f, unsigned number,
                                         struct checkpoint_call *call) {
     struct store *store = call->store;
