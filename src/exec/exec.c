@@ -89,8 +89,10 @@ enum status exec_next(struct fiber *f, struct execution *execution, struct batch
     if (execution->done)
         return STATUS_OK;
     struct pull pull = {execution, batch_out};
+    fiber_share_set(f, execution->plan->travels);
     enum status status = execution->root == NULL ? exec__point_next(f, execution, batch_out)
                                                  : core_call(f, execution->core, pull_there, &pull);
+    fiber_share_set(f, false);
     if (status != STATUS_OK || *batch_out == NULL)
         execution->done = true;
     return status;

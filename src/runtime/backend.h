@@ -137,6 +137,8 @@ struct backend {
     void (*poll)(struct core *core, int64_t deadline_ns);
     /* Would poll() find something? By looking at memory only; NULL: cannot tell. */
     bool (*has_news)(struct core *core);
+    /* With has_news: let other threads have the processor for a moment. */
+    void (*pause)(void);
     /* From any thread: end the sleep in poll(), or the next one. */
     void (*wake)(struct core *core);
     /* Do it now without suspending: closing, and sockets that may answer -EAGAIN. */
@@ -186,5 +188,6 @@ static inline bool operation_blocks(const struct operation *operation) {
 }
 /* The operation as plain system calls, blocking as they do (sockets never block). */
 int64_t system__perform(struct operation *operation);
+void system__pause(void);
 
 #endif

@@ -39,7 +39,7 @@ struct call {
     fiber_function function;
     void *argument;
     uint8_t class;
-    bool shielded, metered; /* as the caller's fiber */
+    bool shielded, metered, shares; /* as the caller's fiber */
     uint32_t depth;
     const char *name;
     struct deadline deadline;
@@ -98,8 +98,14 @@ static void handler_ended(struct fiber *handler, enum status status, void *objec
     core__post(call->from, &call->request);
 }
 
+static void note_sharing(struct core *c, const struct call *call) {
+    if (call->shares)
+        c->shared_ticks = clock_ticks();
+}
+
 static void deliver_request(struct core *c, struct message *message) {
     struct call *call = CONTAINER_OF(message, struct call, request);
+    note_sharing(c, call);
     struct fiber *handler =
         fiber__create(c, (enum fiber_class)call->class, call->function, call->argument);
     if (handler == NULL) {
@@ -116,6 +122,7 @@ static void deliver_request(struct core *c, struct message *message) {
     handler->call_depth = call->depth;
     handler->face.shield_depth = call->shielded;
     handler->metered = call->metered;
+    handler->shares = call->shares;
     fiber_deadline_set(handler, call->deadline);
     fiber__ready(handler);
 }
@@ -159,6 +166,7 @@ static void cancel_fork(struct fork *fork, enum status reason, const char *messa
 static void deliver_reply(struct core *c, struct message *message) {
     struct call *call = CONTAINER_OF(message, struct call, request);
     struct fork *fork = call->fork;
+    note_sharing(c, call);
     call->replied = true;
     fiber__charge(fork->caller, call->charged);
     if (call->credited)
@@ -195,6 +203,7 @@ static enum status send_request(struct fiber *f, struct fork *fork, struct call 
         .class = f->class,
         .shielded = f->face.shield_depth > 0,
         .metered = f->metered,
+        .shares = f->shares,
         .credited = credited,
         .depth = f->call_depth + 1,
         .name = f->name,

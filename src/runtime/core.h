@@ -62,6 +62,7 @@ struct fiber {
     uint8_t state, class;
     bool deadline_passed;
     bool metered;        /* serves a request: becomes normal when that takes long */
+    bool shares;         /* its calls: fiber_share_set */
     uint8_t charged;     /* turns that the request has used, with its calls; at most CHARGE_MAX */
     uint32_t call_depth; /* 0: nobody on another core waits for it */
     fiber_function function;
@@ -129,6 +130,7 @@ struct core {
     struct timer_heap timers;
     int64_t now_ns; /* as of this turn of the loop */
     uint64_t polled_ticks;
+    uint64_t shared_ticks; /* when it was last asked or answered in a work of several cores */
 
     struct fiber_slot *slots;
     size_t slot_count, slot_capacity;

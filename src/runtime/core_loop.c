@@ -10,18 +10,22 @@
  * charged with it (meter_end), and who has been charged CHARGE_MAX times is moved. So nothing has
  * to be measured at every switch. Charges go up from calls to their callers.
  *
- * Sleeping. A core must not sleep while somebody waits for it. Three things can want it:
+ * Sleeping. A core that has just been asked or answered in a work of several (fiber_share_set)
+ * lingers first: it looks for news without saying that it sleeps, so that nobody rings for it. Once
+ * it sleeps nobody may wait for it in vain. Three things can want it:
  *
  *   a message   Before the core sleeps it sets `sleeping` and looks at its inbox once more; a
- * sender first adds to the inbox and then looks at `sleeping` (all sequentially consistent, so one
- * of the two sees the other). Only the sender that takes the flag down rings, so a burst of
- * messages costs one ring, and a busy core none. That all hangs on one promise of the back end: a
- * ring after `sleeping` was set ends the poll() that follows. It may never clear the bell before it
- * listens (test/runtime/wake_test.c rings just there). A ring that comes late, when the core is
- * awake again by other means, is harmless: its message lay in the inbox before, and the inbox is
- * looked at between any two sleeps. So is `sleeping` put back to 0 with relaxed order after the
- *               poll: a sender that reads this 0 comes, in the single order, before the core sets
- *               the flag again, and so its message is seen by the look that follows.
+ *               sender first adds to the inbox and then looks at `sleeping` (all sequentially
+ *               consistent, so one of the two sees the other). Only the sender that takes the flag
+ *               down rings, so a burst of messages costs one ring, and a busy core none. That all
+ *               hangs on one promise of the back end: a ring after `sleeping` was set ends the
+ *               poll() that follows. It may never clear the bell before it listens
+ *               (test/runtime/wake_test.c rings just there). A ring that comes late, when the core
+ *               is awake again by other means, is harmless: its message lay in the inbox before,
+ *               and the inbox is looked at between any two sleeps. So is `sleeping` put back to 0
+ *               with relaxed order after the poll: a sender that reads this 0 comes, in the single
+ *               order, before the core sets the flag again, and so its message is seen by the look
+ *               that follows.
  *   a timer     Only this core sets its timers, and not between reading the first and sleeping.
  *   a fiber     made ready by a completion. Completions are handled in poll() only after the wait;
  *               or before it, when room has to be made for a submission, and then poll() must not
@@ -257,6 +261,24 @@ unsigned runtime_core_busy_percent(const struct runtime *runtime, unsigned core)
     return atomic_load_explicit(&activity->busy_percent, memory_order_relaxed);
 }
 
+enum { LINGER_US = 50 };
+
+/* While cores work on something together the next message mostly comes soon, and to fall asleep and
+   be woken costs each of the two some 10 us where processors are virtual. Other threads may run
+   meanwhile. False: nothing came. */
+static bool linger(struct core *c) {
+    uint64_t linger_ticks = LINGER_US * c->runtime->ticks_per_us;
+    if (c->backend->has_news == NULL || clock_ticks() - c->shared_ticks >= linger_ticks)
+        return false;
+    c->backend->poll(c, 0); /* what was asked of the machine goes out first */
+    while (ready_classes(c) == 0 && !core__has_news(c)) {
+        if (clock_ticks() - c->shared_ticks >= linger_ticks)
+            return false;
+        c->backend->pause();
+    }
+    return true;
+}
+
 static void sleep_until_something(struct core *c) {
     int64_t until = timer__first(&c->timers);
     if (c->warm_count > WARM_STACKS_IDLE) {
@@ -272,12 +294,17 @@ static void sleep_until_something(struct core *c) {
         atomic_store(&c->sleeping, 0);
         return;
     }
-    int64_t now = clock_monotonic_ns();
-    c->busy_ns += now - c->busy_since_ns;
-    atomic_store_explicit(&c->activity.sleeping_since_ns, now, memory_order_relaxed);
+    atomic_store_explicit(&c->activity.sleeping_since_ns, clock_monotonic_ns(),
+                          memory_order_relaxed);
     c->backend->poll(c, until);
     atomic_store_explicit(&c->sleeping, 0, memory_order_relaxed);
     atomic_store_explicit(&c->activity.sleeping_since_ns, 0, memory_order_relaxed);
+}
+
+static void wait_for_something(struct core *c) {
+    c->busy_ns += clock_monotonic_ns() - c->busy_since_ns;
+    if (!linger(c))
+        sleep_until_something(c);
     c->busy_since_ns = clock_monotonic_ns();
 }
 
@@ -302,7 +329,7 @@ NO_TSAN void core__loop(struct core *c) {
         /* What latency wants of the machine must not wait for a turn of somebody else. */
         bool latency_waits = class == FIBER_LATENCY && list_empty(&c->ready[FIBER_LATENCY]);
         if (ready_classes(c) == 0) {
-            sleep_until_something(c);
+            wait_for_something(c);
             c->polled_ticks = clock_ticks();
         } else if (latency_waits || clock_ticks() - c->polled_ticks >= c->runtime->poll_ticks) {
             if (c->warm_count > WARM_STACKS_MAX)

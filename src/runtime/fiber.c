@@ -208,6 +208,10 @@ void fiber_urgent_end(struct fiber *f, struct fiber_urgency before) {
     fiber_class_set(f, before.class);
 }
 
+void fiber_share_set(struct fiber *f, bool shares) {
+    f->shares = shares;
+}
+
 /* ---- interruption ----------------------------------------------------------------------- */
 
 bool fiber__interruption_waits(const struct fiber *f) {

@@ -128,6 +128,9 @@ struct fiber_urgency {
 };
 struct fiber_urgency fiber_urgent_begin(struct fiber *f);
 void fiber_urgent_end(struct fiber *f, struct fiber_urgency before);
+/* From now on calls of this fiber, and calls that serve those, are parts of one work that cores do
+   together: one that was asked or answered looks for the next for a while before it sleeps. */
+void fiber_share_set(struct fiber *f, bool shares);
 struct runtime *fiber_runtime(const struct fiber *f);
 unsigned fiber_core(const struct fiber *f);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,4 +272,8 @@ int64_t system__perform(struct operation *o) {
         result = perform_once(o);
     while (result == -EINTR && o->kind != OPERATION_CLOSE);
     return result;
+}
+
+void system__pause(void) {
+    sched_yield();
 }

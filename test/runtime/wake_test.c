@@ -93,10 +93,11 @@ struct ringer {
     enum status status;
 };
 
-/* Half of the work goes to the other core, so that the cores wake each other as well; a short
-   sleep lets timers and bells meet. */
+/* Half of the work goes to the other core, so that the cores wake each other as well, and half of
+   that lets them linger; a short sleep lets timers and bells meet. */
 static enum status call_over(struct fiber *f, void *argument) {
     unsigned choice = *(unsigned *)argument;
+    fiber_share_set(f, (choice & 4) != 0);
     if (choice & 1)
         return core_call(f, (fiber_core(f) + 1) % STRESS_CORES, nothing, NULL);
     return choice & 2 ? fiber_sleep(f, choice % 50000) : STATUS_OK;
@@ -109,7 +110,7 @@ static void *ring(void *argument) {
         ringer->status =
             runtime_run(ringer->runtime, choice / 8 % STRESS_CORES, call_over, &choice);
         if (choice / 16 % 4 == 0)
-            usleep(choice / 64 % 100); /* long enough to let a core fall asleep */
+            usleep(choice / 64 % 200); /* long enough to let a core fall asleep */
     }
     atomic_fetch_add(ringer->ended, 1);
     futex__wake(ringer->ended);
@@ -142,10 +143,59 @@ static void no_ring_of_many_threads_is_lost(void **state) {
         ring_a_runtime(i);
 }
 
+/* ---- lingering -------------------------------------------------------------------------- */
+
+static _Atomic unsigned pauses;
+static struct backend counting;
+
+static void count_pause(void) {
+    atomic_fetch_add(&pauses, 1);
+    system__pause();
+}
+
+static enum status count_pauses_here(struct fiber *f, void *argument) {
+    core__current()->backend = &counting;
+    return STATUS_OK;
+}
+
+static enum status answer(struct fiber *f, void *argument) {
+    ASSERT(f->shares == *(bool *)argument);
+    return STATUS_OK;
+}
+
+static enum status call_back(struct fiber *f, void *argument) {
+    ASSERT(f->shares == *(bool *)argument);
+    return core_call(f, 0, answer, argument);
+}
+
+static enum status call_often(struct fiber *f, void *argument) {
+    fiber_share_set(f, *(bool *)argument);
+    for (int i = 0; i < 1000; i++)
+        TRY(core_call(f, 1, call_back, argument));
+    fiber_share_set(f, false);
+    return STATUS_OK;
+}
+
+static void cores_linger_while_they_share_work(void **state) {
+    struct runtime *runtime = start_runtime(STRESS_CORES);
+    bool alone = false, together = true, can_look = runtime->backend->has_news != NULL;
+    counting = *runtime->backend;
+    counting.pause = count_pause;
+    for (unsigned i = 0; i < STRESS_CORES; i++)
+        assert_int_equal(runtime_run(runtime, i, count_pauses_here, NULL), STATUS_OK);
+    atomic_store(&pauses, 0);
+    assert_int_equal(runtime_run(runtime, 0, call_often, &alone), STATUS_OK);
+    assert_int_equal(atomic_load(&pauses), 0);
+    assert_int_equal(runtime_run(runtime, 0, call_often, &together), STATUS_OK);
+    assert_int_equal(atomic_load(&pauses) > 0, can_look);
+    runtime_destroy(runtime);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_bell_rung_before_the_first_sleep_ends_it),
     cmocka_unit_test(a_bell_rung_before_any_sleep_ends_it),
     cmocka_unit_test(no_ring_of_many_threads_is_lost),
+    cmocka_unit_test(cores_linger_while_they_share_work),
 };
 
 RUN_ON_BOTH(tests)
