@@ -1,5 +1,6 @@
 #include "base/base_memory.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,14 @@ void *memory_alloc_pages(size_t size) {
 void memory_free_pages(void *block, size_t size) {
     if (block != NULL)
         (void)munmap(block, size);
+}
+
+void memory_keep_freed(size_t bytes) {
+    const int heap_max = 64 << 20; /* of a thread, in glibc */
+    int kept = bytes < (size_t)heap_max ? (int)bytes : heap_max;
+    (void)mallopt(M_MMAP_THRESHOLD, kept / 2); /* what is larger comes from the system and goes */
+    (void)mallopt(M_TRIM_THRESHOLD, kept);
+    (void)mallopt(M_TOP_PAD, kept);
 }
 
 void memory_discard(void *block, size_t size) {

@@ -28,6 +28,11 @@ void memory_free_pages(void *block, size_t size);
    are written again (and read as zeros until then). */
 void memory_discard(void *block, size_t size);
 
+/* For a program, not for a library, whose process it is not: of what is freed the heap keeps up to
+   so many bytes for each thread instead of giving them back to the system, which costs a page
+   fault for every 4 KiB of a statement's tables, again and again. */
+void memory_keep_freed(size_t bytes);
+
 /* Tests: fail the `nth` allocation from now (1 is the next) on any thread; 0 turns it off. */
 void memory_fail_nth(uint64_t nth);
 

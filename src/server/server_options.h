@@ -44,6 +44,8 @@ bool size_parse(const char *text, uint64_t *bytes_out);
 /* The same for what a database may use; false also when no database can live on it. */
 bool memory_parse(const char *text, uint64_t *bytes_out);
 #define MEMORY_WANTED "a size of at least 32MB is wanted, such as 512MB or 4GB"
+/* What memory_keep_freed is to be told, of what the process may use: a part of the statements'. */
+enum { KEPT_MEMORY_SHARE = 32 };
 /* A whole number from minimum to maximum. */
 bool number_parse(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number_out);
 

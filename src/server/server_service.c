@@ -1,7 +1,9 @@
 #include "server/server_service.h"
 
 #include "base/base_log.h"
+#include "base/base_memory.h"
 #include "pgwire/pgwire.h"
+#include "server/server_options.h"
 
 void service_stop(struct service *service) {
     event_set(&service->stop);
@@ -45,6 +47,9 @@ static enum status serve_clients(struct fiber *f, struct service *service) {
 enum status service_run(struct fiber *f, struct service *service) {
     TRY(open_listener(f, service));
     enum status status = engine_open(f, service->engine_options, &service->engine);
+    if (status == STATUS_OK)
+        memory_keep_freed((size_t)engine_setting_number(service->engine, "memory") * 1024 /
+                          KEPT_MEMORY_SHARE);
     if (status == STATUS_OK && service->opened != NULL)
         status = service->opened(f, service);
     if (status == STATUS_OK)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/base_log.h"
+#include "base/base_memory.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_thread.h"
 #include "server/server.h"
@@ -421,6 +422,8 @@ static int run_arguments(int argc, char **argv, const char **commands) {
         fprintf(stderr, "satori: --memory %s: %s\n", memory, MEMORY_WANTED);
         return 2;
     }
+    if (open.memory > 0)
+        memory_keep_freed(open.memory / KEPT_MEMORY_SHARE);
     log_clock_set(clock_wall_us);
     return run_shell(operands[0], &open, commands, command_count);
 }
