@@ -35,7 +35,8 @@ struct play {
     struct model now, cuts[CUTS]; /* of the latest checkpoints, by number */
     uint64_t published;           /* number of the one that came through last */
     uint64_t applied, mark_next;
-    bool over; /* the writer beside a checkpoint shall end */
+    bool over;     /* the writer beside a checkpoint shall end */
+    bool one_size; /* of all pages: no free place is too small for one */
     unsigned retries, doubts;
 };
 
@@ -111,7 +112,8 @@ static enum status make(struct fiber *f, struct play *play, unsigned at) {
     struct pager *pager = play->stand->pager;
     struct page *page;
     TRY(pager_reserve(f, pager, 1));
-    TRY(pager_allocate(f, pager, PAGE_DURABLE, sizes[random_below(&play->random, 5)], &page));
+    uint32_t size = play->one_size ? PAGE_SIZE : sizes[random_below(&play->random, 5)];
+    TRY(pager_allocate(f, pager, PAGE_DURABLE, size, &page));
     uint64_t mark = ++play->mark_next;
     put_le64(page->data, mark);
     put_le64(page->data + page->size - 8, ~mark);
@@ -279,7 +281,7 @@ static int no_new_blocks(const struct operation *operation) {
 }
 
 static enum status fill_and_publish(struct fiber *f, struct stand *stand) {
-    struct play play = {.stand = stand};
+    struct play play = {.stand = stand, .one_size = true};
     random_seed(&play.random, 12);
     for (unsigned i = 0; i < PAGES; i++)
         TRY(make(f, &play, i));
