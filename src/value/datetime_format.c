@@ -339,14 +339,15 @@ static void format_sql(struct interval interval, struct buffer *buffer) {
     bool positive = interval.months > 0 || interval.days > 0 || interval.us > 0;
     bool year_month = interval.months != 0, day_time = interval.days != 0 || interval.us != 0;
     struct interval_fields fields = split_interval(interval);
+    long days = labs((long)fields.days); /* of the least day count, too */
     if (!negative && !positive) {
         buffer_append_byte(buffer, '0');
         return;
     }
     if ((negative && positive) || (year_month && day_time)) {
-        buffer_append_format(buffer, "%c%d-%d %c%d %c%llu:%02d:", interval.months < 0 ? '-' : '+',
+        buffer_append_format(buffer, "%c%d-%d %c%ld %c%llu:%02d:", interval.months < 0 ? '-' : '+',
                              abs(fields.years), abs(fields.months), interval.days < 0 ? '-' : '+',
-                             abs(fields.days), interval.us < 0 ? '-' : '+', unsigned_hours(&fields),
+                             days, interval.us < 0 ? '-' : '+', unsigned_hours(&fields),
                              abs(fields.minutes));
         append_seconds(&fields, true, buffer);
         return;
@@ -358,7 +359,7 @@ static void format_sql(struct interval interval, struct buffer *buffer) {
         return;
     }
     if (fields.days != 0)
-        buffer_append_format(buffer, "%d ", abs(fields.days));
+        buffer_append_format(buffer, "%ld ", days);
     buffer_append_format(buffer, "%llu:%02d:", unsigned_hours(&fields), abs(fields.minutes));
     append_seconds(&fields, true, buffer);
 }
