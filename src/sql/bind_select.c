@@ -389,8 +389,9 @@ static enum status bind_set_operation(struct binder *b, const PgQuery__SelectStm
     TRY(query_columns(b, query->left, &count, &columns));
     TRY(query_columns(b, query->right, &right_count, &right_columns));
     if (count != right_count)
-        return bind_error(b, query->right->targets[0].expression->location, STATUS_SYNTAX_ERROR,
-                          "each %s query must have the same number of columns", what);
+        return bind_error(b, right_count > 0 ? query->right->targets[0].expression->location : -1,
+                          STATUS_SYNTAX_ERROR, "each %s query must have the same number of columns",
+                          what);
     TRY(BIND_ARRAY(b, count, &query->targets));
     query->target_count = query->target_capacity = count;
     for (uint32_t i = 0; i < count; i++) {
