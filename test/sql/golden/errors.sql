@@ -20,6 +20,7 @@ select * from t where a;
 select a from t order by 5;
 select a from t group by 9;
 select 1 union select 1, 2;
+select 1 union select;
 select 1 union select 'x'::text;
 select a from t limit 'x';
 insert into t(a, nope) values (1, 2);
