@@ -8,8 +8,12 @@
 #include "base/base_memory.h"
 #include "exec/exec_aggregate.h"
 
+/* All rows of a part have these bits in common, so they must be others than those that choose a
+   slot in its table (exec_group.h: the lowest), or a sixteenth of the slots would hold all. */
+enum { PART_SHIFT = 28 };
+
 static uint32_t part_of(uint64_t hash, uint32_t level) {
-    return (uint32_t)(hash >> (8 + AGGREGATE_PART_BITS * level)) & (AGGREGATE_PARTS - 1);
+    return (uint32_t)(hash >> (PART_SHIFT + AGGREGATE_PART_BITS * level)) & (AGGREGATE_PARTS - 1);
 }
 
 enum status exec__aggregate_put_aside(struct fiber *f, struct aggregate_operator *self,
