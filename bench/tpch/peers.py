@@ -198,15 +198,19 @@ KINDS = {"satori": SatoriPeer, "duckdb": DuckDBPeer, "postgres": PostgresPeer}
 STORED = {"satori": ["satori"], "postgres": ["postgres"], "duckdb": ["duckdb.db", "duckdb.db.wal"]}
 
 
+LOAD_MEMORY_MB = 8192  # not all can load with primary keys what they can query with less
+
+
 def open_peers(names, directory, threads, memory_mb):
-    """Opens each; one whose load did not end begins anew."""
+    """Opens each; one whose load did not end begins anew, with enough memory for that."""
     peers = []
     for name in names:
         loaded = os.path.join(directory, name + ".loaded")
         fresh = not os.path.exists(loaded)
         if fresh:
             forget([name], directory)
-        peers.append(KINDS[name](directory, threads, memory_mb))
+        peers.append(KINDS[name](directory, threads,
+                                 max(memory_mb, LOAD_MEMORY_MB) if fresh else memory_mb))
         peers[-1].loaded, peers[-1].fresh = loaded, fresh
     return peers
 
