@@ -1,6 +1,8 @@
 /*
  * SORT: rows are copied as they come, with their keys; at the end of the input the keys are sorted
- * and rows are handed out in that order.
+ * and rows are handed out in that order (exec_sort.h). Where the pipeline below can be shared each
+ * core takes rows into a sorter of its own, which become parts of ours; rows that come later
+ * (has_rest) are one more part.
  *
  * Top-n (a small LIMIT above): whenever n rows and somewhat more than as many again have gathered,
  * they are sorted and all but the first n are dropped; from then on rows beyond the nth key are
@@ -39,7 +41,7 @@ struct sort_operator {
 static enum status lend_threshold(struct sort_operator *self, uint64_t row) {
     if (self->lent == NULL)
         return STATUS_OK;
-    const struct batch *batch = exec__store_batch(&self->sorter.rows, row);
+    const struct batch *batch = exec__store_batch(&self->sorter.part.rows, row);
     uint32_t column = self->base.node->sort.keys[0].expression->index;
     struct value value = vector_get(&batch->vectors[column], (uint32_t)(row % VECTOR_SIZE));
     return exec__threshold_set(self->lent, &value, &self->lent_arena);
@@ -48,33 +50,27 @@ static enum status lend_threshold(struct sort_operator *self, uint64_t row) {
 /* Keep the first `wanted` rows only. */
 static enum status shrink(struct fiber *f, struct sort_operator *self) {
     struct sorter *sorter = &self->sorter;
-    TRY(sort_entries_sort(f, &sorter->entries));
-    uint64_t count = sorter->entries.count < self->wanted ? sorter->entries.count : self->wanted;
-    struct arena rows_arena = {0}, keys_arena = {0};
-    struct exec_store rows;
-    struct sort_entries entries = {.arena = &keys_arena};
+    struct sort_part *part = &sorter->part, kept = {0};
+    TRY(sort_entries_sort(f, &part->entries));
+    uint64_t count = part->entries.count < self->wanted ? part->entries.count : self->wanted;
     enum status status = STATUS_OK;
-    exec__store_init(&rows, self->types, self->base.node->column_count, &rows_arena);
+    sort__part_begin(&kept, sorter);
     for (uint64_t i = 0; i < count; i++) {
-        const struct sort_entry *entry = &sorter->entries.entries[i];
-        struct batch one = *exec__store_batch(&sorter->rows, entry->row);
+        const struct sort_entry *entry = &part->entries.entries[i];
+        struct batch one = *exec__store_batch(&part->rows, entry->row);
         uint16_t row = (uint16_t)(entry->row % VECTOR_SIZE);
         one.selection = &row;
         one.selected_count = 1;
-        TRY_OUT(exec__store_append(&rows, &one));
-        TRY_OUT(sort_entries_add(&entries, slice_of(entry->key, entry->key_size), (uint32_t)i));
+        TRY_OUT(exec__store_append(&kept.rows, &one));
+        TRY_OUT(
+            sort_entries_add(&kept.entries, slice_of(entry->key, entry->key_size), (uint32_t)i));
     }
 out:
-    arena_release(&sorter->rows_arena);
-    arena_release(&sorter->keys_arena);
-    sorter->rows_arena = rows_arena;
-    sorter->keys_arena = keys_arena;
-    sorter->rows = rows;
-    sorter->rows.arena = &sorter->rows_arena;
-    sorter->entries = entries;
-    sorter->entries.arena = &sorter->keys_arena;
+    arena_release(&part->rows_arena);
+    arena_release(&part->keys_arena);
+    sort__part_move(part, &kept);
     if (status == STATUS_OK && count > 0 && count == self->wanted) {
-        self->threshold = sorter->entries.entries[count - 1];
+        self->threshold = part->entries.entries[count - 1];
         self->has_threshold = true;
         status = lend_threshold(self, count - 1);
     }
@@ -84,7 +80,8 @@ out:
 /* Top-n holds up to twice as many rows as are wanted; when memory is short, they go early. */
 static bool should_shrink(const struct sort_operator *self) {
     const struct sorter *sorter = &self->sorter;
-    uint64_t rows = sorter->rows.row_count, limit = self->base.execution->environment.memory_max;
+    uint64_t rows = sorter->part.rows.row_count,
+             limit = self->base.execution->environment.memory_max;
     return self->wanted != UINT64_MAX && !sorter->spilled && rows > self->wanted &&
            (rows >= 2 * self->wanted + SPARE_ROWS || sorter_bytes(sorter) > limit / 2);
 }
@@ -130,17 +127,23 @@ static enum status take_input(struct fiber *f, struct sort_operator *self) {
     return STATUS_OK;
 }
 
-/* ---- top-n by many cores ----------------------------------------------------------------- */
+/* ---- by many cores ----------------------------------------------------------------------- */
 
-static enum status sort_share(struct fiber *f, struct parallel_worker *worker) {
-    struct sort_operator *self = (struct sort_operator *)worker->root;
-    self->wanted = ((const struct sort_operator *)worker->parallel->argument)->wanted;
-    TRY(take_input(f, self));
-    return sorter_finish(f, &self->sorter);
+static bool wants_all(const struct sort_operator *self) {
+    return self->wanted == UINT64_MAX;
 }
 
-/* What is left of a worker's share is sorted with the others'. */
-static enum status take_share(struct fiber *f, struct sort_operator *self,
+static enum status take_share(struct fiber *f, struct parallel_worker *worker) {
+    struct sort_operator *self = (struct sort_operator *)worker->root;
+    const struct sort_operator *owner = worker->parallel->argument;
+    self->wanted = owner->wanted;
+    TRY(take_input(f, self));
+    return wants_all(self) ? sorter_settle(f, &self->sorter, worker->parallel->worker_count)
+                           : sorter_finish(f, &self->sorter);
+}
+
+/* The first rows of a worker's share are sorted with the others'. */
+static enum status take_first(struct fiber *f, struct sort_operator *self,
                               struct sort_operator *from) {
     for (uint64_t left = self->wanted; left > 0;) {
         struct batch *batch;
@@ -157,23 +160,40 @@ static enum status take_share(struct fiber *f, struct sort_operator *self,
     return STATUS_OK;
 }
 
+static enum status take_over(struct fiber *f, struct sort_operator *self,
+                             const struct parallel *parallel) {
+    struct sorter *sorters[RUNTIME_CORES_MAX];
+    for (unsigned w = 0; w < parallel->worker_count; w++) {
+        struct sort_operator *from = (struct sort_operator *)parallel->workers[w].root;
+        sorters[w] = &from->sorter;
+        if (!wants_all(self))
+            TRY(take_first(f, self, from));
+    }
+    return wants_all(self) ? sorter_adopt(&self->sorter, sorters, parallel->worker_count)
+                           : STATUS_OK;
+}
+
 static enum status take_by_many(struct fiber *f, struct sort_operator *self, bool *done_out) {
     struct parallel parallel;
     *done_out = false;
-    if (self->wanted == UINT64_MAX || self->wanted == 0)
+    if (self->wanted == 0)
         return STATUS_OK;
     for (uint32_t k = 0; k < self->base.node->sort.key_count; k++)
         if (!exec__is_independent(self->base.node->sort.keys[k].expression))
             return STATUS_OK;
-    TRY(exec__parallel_pays(f, &self->base, self->base.left, false, &parallel, done_out));
+    TRY(exec__parallel_pays(f, &self->base, self->base.left, wants_all(self), &parallel, done_out));
     if (!*done_out)
         return STATUS_OK;
-    enum status status = exec__parallel_run(f, &parallel, self->base.node, sort_share, self);
+    enum status status = exec__parallel_run(f, &parallel, self->base.node, take_share, self);
     if (self->lent != NULL)
         exec__threshold_clear(self->lent); /* its tests are the workers' */
-    for (unsigned w = 0; w < parallel.worker_count && status == STATUS_OK; w++)
-        status = take_share(f, self, (struct sort_operator *)parallel.workers[w].root);
+    if (status == STATUS_OK)
+        status = take_over(f, self, &parallel);
     exec__parallel_end(f, &parallel, self->base.node->id);
+    if (parallel.has_rest) {
+        exec__parallel_exhaust(&parallel);
+        *done_out = false;
+    }
     return status;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Pipelines by two cores against the same on one: random queries over one table, in blocks with
- * newer rows above them, whose partitions have several ranges of row ids.
+ * Pipelines by two cores against the same on one: random queries and sorts over one table, in
+ * blocks with newer rows above them, whose partitions have several ranges of row ids.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "base/base_hash.h"
 #include "base/base_random.h"
 
-enum { ROWS = 400000, QUERIES = 30 };
+enum { ROWS = 400000, QUERIES = 30, SORTS = 30 };
 
 static void make_tables(struct sql_session *s) {
     char text[600];
@@ -48,6 +48,7 @@ static void make_query(struct random *random, char *text, size_t size) {
                                          "max(s), avg(n)",
                                          "sum(n), count(s)",
                                          "count(distinct b), max(n)",
+                                         "md5(string_agg(id::text, ',' order by n desc, id)), 1",
                                          "bool_and(b > 2), max(id)",
                                          "min(n), variance(b)",
                                          NULL};
@@ -90,6 +91,61 @@ static void make_query(struct random *random, char *text, size_t size) {
     }
 }
 
+/* Rows of whatever the cores can share or not, in order: the keys, '#', then the rest, whose order
+   is free where keys are the same. */
+static void make_sort(struct random *random, char *text, size_t size) {
+    static const char *const keys[] = {"a",
+                                       "s",
+                                       "n",
+                                       "t.id",
+                                       "b",
+                                       "s collate \"C\"",
+                                       "s collate \"default\"",
+                                       "n * 1.5",
+                                       "a::float8 / 7",
+                                       "a::real",
+                                       "date '2020-01-01' + b",
+                                       "timestamp '2020-01-01' + a * interval '1 hour'",
+                                       "b > 3",
+                                       "md5(s)",
+                                       "s::char(12)",
+                                       "decode(md5(s), 'hex')",
+                                       "a::int8 * 4000000000",
+                                       "(a % 100)::int2",
+                                       "interval '1 day' * b",
+                                       "md5(s)::uuid",
+                                       "n::numeric",
+                                       NULL};
+    static const char *const ways[] = {"",  " desc", "", " nulls first", " asc", " desc nulls last",
+                                       NULL};
+    static const char *const sources[] = {
+        "t",
+        "(select t.id, t.s, t.b, t.n, u.v as a from t join u on t.a = u.a) t",
+        "(select t.id, t.s, t.b, t.n, u.k as a from u left join t on u.k = t.id) t",
+        "(select u.k as id, t.s, t.b, t.n, t.a from t right join u on u.k = t.a) t",
+        "(select u.k as id, t.s, u.v as b, t.n, t.a from t full join u on u.k = t.a) t",
+        "(select max(id) as id, s, b, avg(n) as n, a from t group by s, b, a) t",
+        "(select a as id, max(s) as s, max(b) as b, sum(n) as n, count(*) as a from t group by 1) "
+        "t",
+        "(select * from t union all select id, b, a, n, null from t where b = 2) t",
+        NULL};
+    static const char *const tails[] = {"", "", " limit 20000 offset 5", " offset 30000", NULL};
+    const char *key = one_of(random, keys);
+    if (random_below(random, 6) == 0) {
+        snprintf(text, size,
+                 "select distinct on (%s) %s, id, '#' from %s where id %% 4 = 1 order by %s, id",
+                 key, key, one_of(random, sources), key);
+        return;
+    }
+    snprintf(
+        text, size,
+        "select %s%s, %s, '#', t.* from %s where t.id is null or t.id %% 4 <> %u order by 1%s, "
+        "2%s%s",
+        random_below(random, 6) == 0 ? "distinct " : "", key, one_of(random, keys),
+        one_of(random, sources), (unsigned)random_below(random, 4), one_of(random, ways),
+        one_of(random, ways), one_of(random, tails));
+}
+
 /* Of all lines, in whatever order. */
 static uint64_t sum_of(const char *answer) {
     uint64_t sum = 0;
@@ -101,18 +157,36 @@ static uint64_t sum_of(const char *answer) {
     return sum;
 }
 
-static void compare(struct sql_session *s, struct random *random) {
-    char text[1200];
-    make_query(random, text, sizeof text);
+/* Of the keys of all lines, in order. */
+static uint64_t chain_of(const char *answer) {
+    uint64_t chain = 0;
+    while (*answer != '\0') {
+        chain = chain * 31 + hash_bytes(answer, strcspn(answer, "#\n"));
+        answer += strcspn(answer, "\n") + 1;
+    }
+    return chain;
+}
+
+/* The answer on two cores is that on one. */
+static void check_query(struct sql_session *s, struct random *random, const char *text) {
+    bool is_sort = strchr(text, '#') != NULL, is_cut = strstr(text, " offset ") != NULL;
     exec__rows_that_pay = UINT64_MAX;
     const char *answer = sql_run(s, text);
     if (strncmp(answer, "ERROR", 5) == 0)
         fail_msg("%s\n%s", text, answer);
-    uint64_t wanted = sum_of(answer);
+    uint64_t wanted = sum_of(answer), order = chain_of(answer);
     exec__rows_that_pay = random_below(random, 4) == 0 ? 50000 : 1;
     answer = sql_run(s, text);
-    if (sum_of(answer) != wanted)
+    if (!is_cut && sum_of(answer) != wanted)
         fail_msg("two cores give another answer: %s", text);
+    if (is_sort && chain_of(answer) != order)
+        fail_msg("two cores give another order: %s", text);
+}
+
+static void compare(struct sql_session *s, struct random *random) {
+    char text[1200];
+    make_query(random, text, sizeof text);
+    check_query(s, random, text);
 }
 
 static void answers_are_those_of_one_core(void **state) {
@@ -130,9 +204,54 @@ static void answers_are_those_of_one_core(void **state) {
     sql_runner_close(runner);
 }
 
+static void orders_are_those_of_one_core(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    struct random random;
+    random_seed(&random, 21);
+    make_tables(s);
+    for (unsigned i = 0; i < SORTS; i++) {
+        char text[1200];
+        if (i == SORTS / 2)
+            assert_sql(s, "set work_mem = '1MB'", "SET\n");
+        make_sort(&random, text, sizeof text);
+        check_query(s, &random, text);
+    }
+    exec__rows_that_pay = 50000;
+    sql_runner_close(runner);
+}
+
+static void check_error(struct sql_session *s, const char *text, const char *wanted) {
+    const char *answer = sql_run(s, text);
+    if (strncmp(answer, wanted, strlen(wanted)) != 0)
+        fail_msg("%s\n%.300s", text, answer);
+}
+
+/* What goes wrong on one core ends the sort of all. */
+static void failures_of_workers_are_told(void **state) {
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    exec__rows_that_pay = 1;
+    make_tables(s);
+    for (int spilled = 0; spilled < 2; spilled++) {
+        check_error(s, "select id from t order by 1 / (id - 390001), id", "ERROR 22012");
+        check_error(s, "select id from t where 9 / (id - 390001) > -5 order by s", "ERROR 22012");
+        assert_sql(s, "set statement_timeout = 30", "SET\n");
+        check_error(s, "select count(*) from (select * from t order by s || n offset 1) q",
+                    "ERROR 57014");
+        assert_sql(s, "set statement_timeout = 0; set work_mem = '1MB'", "SET\nSET\n");
+        assert_sql(s, "select id from (select * from t order by n, id offset 300000 limit 2) q",
+                   "199752\n200752\n");
+    }
+    exec__rows_that_pay = 50000;
+    sql_runner_close(runner);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_one_core),
+        cmocka_unit_test(orders_are_those_of_one_core),
+        cmocka_unit_test(failures_of_workers_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

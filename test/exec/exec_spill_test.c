@@ -151,12 +151,19 @@ static void lists_may_be_longer_than_the_memory(void **state) {
 }
 
 /* Workers put aside rows of groups that other workers hold. */
-static void many_cores_spill_groups_and_joins(void **state) {
+static void many_cores_spill_groups_joins_and_sorts(void **state) {
     static const char *const queries[] = {
         "select k, count(*), sum(n), min(t) from c group by k",
         "select count(*), sum(c.n), min(x.t) from c join c x on c.id = x.k",
         "select c.k, count(*) from c join a on c.k = a.id group by c.k",
         "select id, count(*) from c group by id having sum(k) % 1000 = 7",
+        "select md5(string_agg(id::text, ',')) from (select id from c order by t desc, k, id) q",
+        "select md5(string_agg(k::text, ',')) from (select c.k from c join a on c.k = a.id order "
+        "by a.t nulls first, c.k limit 30000) q",
+        "select md5(string_agg(id::text, ',')) from (select a.id from c full join a on c.k = a.id "
+        "order by a.t, a.id) q",
+        "select count(*), max(m) from (select k, sum(id) as m from c group by k order by 2 desc "
+        "offset 10) q",
     };
     struct sql_runner *runner = sql_runner_open(2);
     struct sql_session *s = sql_session_open(runner);
@@ -240,7 +247,7 @@ int main(void) {
         cmocka_unit_test(joins_that_spill_give_the_same_rows),
         cmocka_unit_test(groups_that_spill_give_the_same_rows),
         cmocka_unit_test(lists_may_be_longer_than_the_memory),
-        cmocka_unit_test(many_cores_spill_groups_and_joins),
+        cmocka_unit_test(many_cores_spill_groups_joins_and_sorts),
         cmocka_unit_test(sorts_that_spill_are_in_order),
         cmocka_unit_test(common_tables_that_spill_are_read_again),
         cmocka_unit_test(nothing_stays_after_an_end_before_time),
