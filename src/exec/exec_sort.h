@@ -10,6 +10,7 @@
  *                                                      of stretch 1 and copies the rows together,
  *                                                      another does stretch 2, ...
  *
+ * Before, what all keys begin with is cut off, so that the prefixes tell more of them apart.
  * Stretches are made in rounds, a few for each core, so that nothing but entries is held twice and
  * the first rows need not wait for the last. Rows are numbered through all parts.
  *

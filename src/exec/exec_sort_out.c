@@ -51,6 +51,8 @@ struct sort_out {
     struct sort_stretch *stretches;
     uint32_t stretch_max, stretch_count; /* in one round */
     _Atomic uint32_t taken;              /* pieces or stretches that a core has */
+    _Atomic uint32_t skipped;            /* bytes that begin all keys */
+    _Atomic bool long_keys;              /* that a prefix does not hold */
     uint32_t stretch_at, row_at;         /* handed out up to here */
     struct sort_entry last;              /* the last row handed out */
     bool has_last;
@@ -77,6 +79,67 @@ static enum status sort_pieces(struct fiber *f, void *argument) {
     while ((i = atomic_fetch_add(&out->taken, 1)) < out->piece_count) {
         struct sort_piece *piece = &out->pieces[i];
         TRY(sort__entries(f, piece->entries, piece->spare, piece->count, &piece->entries));
+    }
+    return STATUS_OK;
+}
+
+/* ---- what all keys begin with ------------------------------------------------------------------
+ */
+
+/* Bytes that begin all keys say nothing: without them the prefixes of entries say more, and fewer
+   keys are looked at. One core's pieces tell ... */
+static enum status compare_prefixes(struct fiber *f, void *argument) {
+    struct sort_out *out = argument;
+    const uint64_t first = out->pieces[0].entries[0].prefix;
+    uint64_t differing = 0;
+    uint32_t size_min = UINT32_MAX, size_max = 0, i;
+    while ((i = atomic_fetch_add(&out->taken, 1)) < out->piece_count) {
+        const struct sort_piece *piece = &out->pieces[i];
+        for (uint64_t e = 0; e < piece->count; e++) {
+            const struct sort_entry *entry = &piece->entries[e];
+            differing |= entry->prefix ^ first;
+            size_min = entry->key_size < size_min ? entry->key_size : size_min;
+            size_max = entry->key_size > size_max ? entry->key_size : size_max;
+            if (e % 4096 == 4095)
+                TRY(fiber_check(f));
+        }
+    }
+    uint32_t same = differing == 0 ? 8 : (uint32_t)__builtin_clzll(differing) / 8;
+    same = size_min < same ? size_min : same;
+    uint32_t before = atomic_load(&out->skipped);
+    while (same < before && !atomic_compare_exchange_weak(&out->skipped, &before, same))
+        ;
+    if (size_max > sizeof first)
+        atomic_store(&out->long_keys, true);
+    return STATUS_OK;
+}
+
+/* ... and cut them off. */
+static enum status cut_prefixes(struct fiber *f, void *argument) {
+    struct sort_out *out = argument;
+    uint32_t skipped = atomic_load(&out->skipped), i;
+    while ((i = atomic_fetch_add(&out->taken, 1)) < out->piece_count) {
+        const struct sort_piece *piece = &out->pieces[i];
+        for (uint64_t e = 0; e < piece->count; e++) {
+            struct sort_entry *entry = &piece->entries[e];
+            sort_entry_make(entry, entry->key + skipped, entry->key_size - skipped, entry->row);
+            if (e % 4096 == 4095)
+                TRY(fiber_check(f));
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status skip_what_is_common(struct fiber *f, struct sort_out *out) {
+    for (bool again = out->piece_count > 0; again;) {
+        atomic_store(&out->skipped, 8);
+        atomic_store(&out->long_keys, false);
+        TRY(run_by_many(f, out, compare_prefixes, out->piece_count));
+        uint32_t skipped = atomic_load(&out->skipped);
+        if (skipped == 0 || !atomic_load(&out->long_keys))
+            break;
+        TRY(run_by_many(f, out, cut_prefixes, out->piece_count));
+        again = skipped == 8;
     }
     return STATUS_OK;
 }
@@ -367,6 +430,7 @@ enum status sort__out_begin(struct fiber *f, struct sorter *sorter) {
     TRY(arena_status(arena));
     TRY(cut_parts(out, total));
     TRY(make_stretches(out, total));
+    TRY(skip_what_is_common(f, out));
     return run_by_many(f, out, sort_pieces, out->piece_count);
 }
 

@@ -13,7 +13,7 @@
 #include "base/base_hash.h"
 #include "base/base_random.h"
 
-enum { ROWS = 400000, QUERIES = 30, SORTS = 30 };
+enum { ROWS = 400000, QUERIES = 30, SORTS = 40 };
 
 static void make_tables(struct sql_session *s) {
     char text[600];
@@ -108,6 +108,8 @@ static void make_sort(struct random *random, char *text, size_t size) {
                                        "timestamp '2020-01-01' + a * interval '1 hour'",
                                        "b > 3",
                                        "md5(s)",
+                                       "'words that begin all keys, and then ' || s",
+                                       "'words that begin all keys but null ' || b",
                                        "s::char(12)",
                                        "decode(md5(s), 'hex')",
                                        "a::int8 * 4000000000",
