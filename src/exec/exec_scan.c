@@ -576,8 +576,7 @@ static enum status virtual_next(struct fiber *f, struct operator_state *base,
         exec__store_init(&self->rows, types, base->node->column_count, &self->arena);
         TRY(virtual_table_scan(f, environment->catalog, environment->schema,
                                environment->transaction, environment->session,
-                               base->node->scan.table->virtual_table, &self->arena, keep_batch,
-                               self));
+                               base->node->scan.table, &self->arena, keep_batch, self));
         self->filled = true;
     }
     *batch_out = NULL;

@@ -127,6 +127,21 @@ static void inform(struct fiber *f, struct session *session, const char *format,
     session__notice(f, session, "INFO", "00000", text);
 }
 
+/* Named relations that have no rows of their own are passed over. */
+static void warn_of_others(struct fiber *f, struct session *session,
+                           const struct statement_objects *said, const char *verb) {
+    for (uint32_t i = 0; i < said->count; i++) {
+        const struct table *table = said->tables[i];
+        if (table->kind != RELATION_VIEW && table->kind != RELATION_SEQUENCE)
+            continue;
+        char text[256];
+        snprintf(text, sizeof text,
+                 "skipping \"%s\" --- cannot %s non-tables or special system tables", table->name,
+                 verb);
+        session__notice(f, session, "WARNING", "01000", text);
+    }
+}
+
 /* Read one table and record what is in it. */
 static enum status analyze_table(struct fiber *f, struct session *session,
                                  const struct table *table, bool verbose) {
@@ -209,6 +224,7 @@ static enum status run_vacuum(struct fiber *f, struct session *session,
     if (session->in_block)
         return error_set(STATUS_ACTIVE_TRANSACTION, "VACUUM cannot run inside a transaction block");
     TRY(session__finish_implicit(f, session));
+    warn_of_others(f, session, &statement->objects, "vacuum");
     if (statement->objects.freeze || statement->objects.verbose)
         TRY(vacuum_tables(f, session, statement));
     if (statement->objects.analyze)
@@ -294,6 +310,7 @@ enum status session__run_utility(struct fiber *f, struct session *session, struc
     case STATEMENT_VACUUM:
         return run_vacuum(f, session, statement);
     case STATEMENT_ANALYZE:
+        warn_of_others(f, session, &statement->objects, "analyze");
         return analyze(f, session, statement);
     case STATEMENT_CHECKPOINT:
         return store_checkpoint(f, session->engine->store);

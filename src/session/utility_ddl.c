@@ -499,7 +499,9 @@ static enum status drop_index(struct change *change, uint32_t oid) {
     return renew(change);
 }
 
-static enum status drop_sequence(struct change *change, uint32_t oid) {
+static enum status drop_sequence(struct change *change, uint32_t oid, bool cascade) {
+    if (cascade)
+        TRY(drop_readers(change, oid));
     const struct sequence *sequence = schema_sequence_by_oid(change->schema, oid);
     if (sequence == NULL)
         return STATUS_OK;
@@ -532,7 +534,7 @@ static enum status drop(struct change *change, const struct statement *statement
             TRY(drop_index(change, said->indexes[i]->oid));
             break;
         case STATEMENT_DROP_SEQUENCE:
-            TRY(drop_sequence(change, said->sequences[i]->oid));
+            TRY(drop_sequence(change, said->sequences[i]->oid, said->cascade));
             break;
         case STATEMENT_DROP_SCHEMA:
             TRY(drop_namespace(change, said->names[i], said->cascade));

@@ -246,6 +246,8 @@ struct binder {
 enum status bind_error(const struct binder *b, int location, enum status status, const char *format,
                        ...) PRINTF_LIKE(4, 5);
 void bind_position(const struct binder *b, int location);
+/* `what` relation "r": "This operation is not supported for sequences." */
+enum status bind_not_for_sequences(const char *what, const struct table *relation);
 /* "X is not supported", 0A000. */
 enum status bind_unsupported(const struct binder *b, int location, const char *format, ...)
     PRINTF_LIKE(3, 4);
@@ -381,8 +383,11 @@ enum status bind_targets(struct binder *b, size_t count, parse_node **items, boo
                          uint32_t *count_out, struct target **targets_out) MUST_USE;
 enum status bind_find_table(struct binder *b, const PgQuery__RangeVar *name, bool missing_ok,
                             const struct table **table_out) MUST_USE;
+/* A sequence is found as its relation, of kind RELATION_SEQUENCE. */
 const struct table *bind_search_table(const struct binder *b, const char *schema_name,
                                       const char *name);
+const struct sequence *bind_search_sequence(const struct binder *b, const char *schema_name,
+                                            const char *name);
 enum status bind_add_lock(struct binder *b, uint32_t oid, enum relation_lock_mode mode) MUST_USE;
 /* Result columns of a query (junk left out). */
 enum status query_columns(struct binder *b, const struct query *query, uint32_t *count_out,

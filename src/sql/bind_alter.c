@@ -187,6 +187,41 @@ static enum status alter_command(struct binder *b, const PgQuery__AlterTableCmd 
     }
 }
 
+/* As PostgreSQL calls what cannot be done to a sequence; NULL: anything else. */
+static const char *action_name(PgQuery__AlterTableType type) {
+    switch (type) {
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
+        return "ADD COLUMN";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
+        return "DROP COLUMN";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
+        return "ADD CONSTRAINT";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
+        return "DROP CONSTRAINT";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull:
+        return "ALTER COLUMN ... SET NOT NULL";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull:
+        return "ALTER COLUMN ... DROP NOT NULL";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault:
+        return "ALTER COLUMN ... SET DEFAULT";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions:
+        return "SET";
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:
+        return "RESET";
+    default:
+        return NULL;
+    }
+}
+
+static enum status alter_sequence_action(struct binder *b, const PgQuery__AlterTableCmd *command,
+                                         const struct table *relation) {
+    const char *name = action_name(command->subtype);
+    if (name == NULL)
+        return bind_unsupported(b, -1, "this form of ALTER TABLE for a sequence");
+    return bind_not_for_sequences(
+        arena_format(b->arena, "ALTER action %s cannot be performed on", name), relation);
+}
+
 enum status bind_alter_table(struct binder *b, const PgQuery__AlterTableStmt *node,
                              struct statement *statement) {
     struct statement_alter_table *alter = &statement->alter_table;
@@ -196,6 +231,8 @@ enum status bind_alter_table(struct binder *b, const PgQuery__AlterTableStmt *no
     alter->name = copy_name(b, node->relation->relname);
     if (alter->table == NULL)
         return STATUS_OK;
+    if (alter->table->kind == RELATION_SEQUENCE)
+        return alter_sequence_action(b, node->cmds[0]->alter_table_cmd, alter->table);
     if (alter->table->is_system)
         return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
                          "permission denied: \"%s\" is a system catalog", alter->table->name);
@@ -217,6 +254,8 @@ enum status bind_rename(struct binder *b, const PgQuery__RenameStmt *node,
     alter->name = copy_name(b, node->relation->relname);
     if (alter->table == NULL)
         return STATUS_OK;
+    if (alter->table->kind == RELATION_SEQUENCE)
+        return bind_unsupported(b, node->relation->location, "renaming a sequence");
     if (alter->table->is_system)
         return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
                          "permission denied: \"%s\" is a system catalog", alter->table->name);

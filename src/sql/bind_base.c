@@ -37,6 +37,13 @@ enum status(bind_unsupported)(const struct binder *b, int location, const char *
     return bind_error(b, location, STATUS_FEATURE_NOT_SUPPORTED, "%s is not supported", feature);
 }
 
+enum status bind_not_for_sequences(const char *what, const struct table *relation) {
+    enum status status =
+        error_set(STATUS_WRONG_OBJECT_TYPE, "%s relation \"%s\"", what, relation->name);
+    error_detail("This operation is not supported for sequences.");
+    return status;
+}
+
 enum status bind_alloc(const struct binder *b, size_t count, size_t size, void *pointer_out) {
     void *block = arena_alloc_zeroed(b->arena, (count > 0 ? count : 1) * size);
     if (block == NULL)

@@ -378,6 +378,9 @@ enum status bind_copy(struct binder *b, const PgQuery__CopyStmt *node,
         TRY(take_option(&options, node->options[i]->def_elem, copy));
     TRY(finish_options(&options, copy));
     if (copy->table != NULL) {
+        if (copy->table->kind == RELATION_SEQUENCE)
+            return error_set(STATUS_WRONG_OBJECT_TYPE, "cannot copy %s sequence \"%s\"",
+                             copy->from ? "to" : "from", copy->table->name);
         TRY(copy_columns(b, node, copy));
         TRY(bind_add_lock(b, copy->table->oid,
                           copy->from ? RELATION_LOCK_ROW_EXCLUSIVE : RELATION_LOCK_ACCESS_SHARE));

@@ -480,6 +480,8 @@ static enum status bind_create_index(struct binder *b, const PgQuery__IndexStmt 
     struct statement_create_index *create = &statement->create_index;
     TRY(bind_find_table(b, node->relation, false, &create->table));
     const struct table *table = create->table;
+    if (table->kind == RELATION_SEQUENCE)
+        return bind_not_for_sequences("cannot create index on", table);
     if (table->kind == RELATION_VIEW) {
         enum status status = error_set(STATUS_WRONG_OBJECT_TYPE,
                                        "cannot create index on relation \"%s\"", table->name);

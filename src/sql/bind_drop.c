@@ -40,6 +40,12 @@ static enum status wrong_drop(const char *name, const char *what, const char *in
     return status;
 }
 
+static const char *drop_of(const struct table *relation) {
+    return relation->kind == RELATION_VIEW       ? "VIEW to remove a view"
+           : relation->kind == RELATION_SEQUENCE ? "SEQUENCE to remove a sequence"
+                                                 : "TABLE to remove a table";
+}
+
 enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
                       struct statement *statement) {
     struct statement_objects *objects = &statement->objects;
@@ -64,14 +70,13 @@ enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
         const struct table *owner = NULL;
         const struct index *as_index = schema_index(b->schema, name.schema_name, name.name, &owner);
         const struct table *as_table = bind_search_table(b, name.schema_name, name.name);
-        const struct sequence *as_sequence =
-            schema_sequence(b->schema, name.schema_name, name.name);
+        const struct sequence *as_sequence = bind_search_sequence(b, name.schema_name, name.name);
         switch (statement->kind) {
         case STATEMENT_DROP_TABLE:
-            if (as_table == NULL && (as_index != NULL || as_sequence != NULL))
-                return wrong_drop(name.name, "a table",
-                                  as_index != NULL ? "INDEX to remove an index"
-                                                   : "SEQUENCE to remove a sequence");
+            if (as_sequence != NULL)
+                return wrong_drop(name.name, "a table", "SEQUENCE to remove a sequence");
+            if (as_table == NULL && as_index != NULL)
+                return wrong_drop(name.name, "a table", "INDEX to remove an index");
             if (as_table == NULL) {
                 TRY(drop_missing(b, node, objects, notices, "table", name));
                 continue;
@@ -86,9 +91,7 @@ enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
             break;
         case STATEMENT_DROP_INDEX:
             if (as_index == NULL && as_table != NULL)
-                return as_table->kind == RELATION_VIEW
-                           ? wrong_drop(name.name, "an index", "VIEW to remove a view")
-                           : wrong_drop(name.name, "an index", "TABLE to remove a table");
+                return wrong_drop(name.name, "an index", drop_of(as_table));
             if (as_index == NULL) {
                 TRY(drop_missing(b, node, objects, notices, "index", name));
                 continue;
@@ -110,11 +113,14 @@ enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
             TRY(bind_add_lock(b, owner->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
             break;
         case STATEMENT_DROP_SEQUENCE:
+            if (as_sequence == NULL && as_table != NULL)
+                return wrong_drop(name.name, "a sequence", drop_of(as_table));
             if (as_sequence == NULL) {
                 TRY(drop_missing(b, node, objects, notices, "sequence", name));
                 continue;
             }
             sequences[at] = as_sequence;
+            TRY(bind_add_lock(b, as_sequence->oid, RELATION_LOCK_ACCESS_EXCLUSIVE));
             break;
         case STATEMENT_DROP_SCHEMA:
             if (schema_namespace(b->schema, name.name) == NULL) {
@@ -128,8 +134,8 @@ enum status bind_drop(struct binder *b, const PgQuery__DropStmt *node,
                 TRY(drop_missing(b, node, objects, notices, "view", name));
                 continue;
             }
-            if (as_table->kind == RELATION_TABLE)
-                return wrong_drop(name.name, "a view", "TABLE to remove a table");
+            if (as_table->kind == RELATION_TABLE || as_table->kind == RELATION_SEQUENCE)
+                return wrong_drop(name.name, "a view", drop_of(as_table));
             if (as_table->is_system)
                 return error_set(STATUS_INSUFFICIENT_PRIVILEGE,
                                  "permission denied: \"%s\" is a system catalog", name.name);
@@ -153,7 +159,7 @@ enum status bind_truncate(struct binder *b, const PgQuery__TruncateStmt *node,
     for (size_t i = 0; i < node->n_relations; i++) {
         const struct table *table;
         TRY(bind_find_table(b, node->relations[i]->range_var, false, &table));
-        if (table->kind == RELATION_VIEW)
+        if (table->kind == RELATION_VIEW || table->kind == RELATION_SEQUENCE)
             return error_set(STATUS_WRONG_OBJECT_TYPE, "\"%s\" is not a table", table->name);
         if (table->is_system || table->kind != RELATION_TABLE)
             return error_set(STATUS_INSUFFICIENT_PRIVILEGE,

@@ -5,16 +5,32 @@
 
 /* ---- tables ----------------------------------------------------------------------------- */
 
+static const struct table *find_in(const struct schema *schema, const char *schema_name,
+                                   const char *name) {
+    const struct table *table = schema_table(schema, schema_name, name);
+    const struct sequence *sequence =
+        table == NULL ? schema_sequence(schema, schema_name, name) : NULL;
+    return sequence == NULL ? table : sequence->relation;
+}
+
 const struct table *bind_search_table(const struct binder *b, const char *schema_name,
                                       const char *name) {
     if (schema_name != NULL)
-        return schema_table(b->schema, schema_name, name);
-    const struct table *table = schema_table(b->schema, "pg_catalog", name);
+        return find_in(b->schema, schema_name, name);
+    const struct table *table = find_in(b->schema, "pg_catalog", name);
     if (table != NULL || b->options == NULL || b->options->search_path == NULL)
-        return table != NULL ? table : schema_table(b->schema, NULL, name);
+        return table != NULL ? table : find_in(b->schema, NULL, name);
     for (size_t i = 0; i < b->options->search_path_count && table == NULL; i++)
-        table = schema_table(b->schema, b->options->search_path[i], name);
+        table = find_in(b->schema, b->options->search_path[i], name);
     return table;
+}
+
+const struct sequence *bind_search_sequence(const struct binder *b, const char *schema_name,
+                                            const char *name) {
+    const struct table *table = bind_search_table(b, schema_name, name);
+    return table == NULL || table->kind != RELATION_SEQUENCE
+               ? NULL
+               : schema_sequence_by_oid(b->schema, table->oid);
 }
 
 enum status bind_find_table(struct binder *b, const PgQuery__RangeVar *name, bool missing_ok,

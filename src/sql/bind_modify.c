@@ -81,6 +81,9 @@ static enum status find_target_table(struct binder *b, const PgQuery__RangeVar *
                           table->is_system ? "permission denied: \"%s\" is a system catalog"
                                            : "cannot change relation \"%s\"",
                           table->name);
+    if (table->kind == RELATION_SEQUENCE)
+        return bind_error(b, -1, STATUS_WRONG_OBJECT_TYPE, "cannot change sequence \"%s\"",
+                          table->name);
     if (table->kind == RELATION_VIEW)
         return bind_unsupported(b, -1, "changing rows through view \"%s\"", table->name);
     if (table->kind != RELATION_TABLE)

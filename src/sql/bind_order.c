@@ -256,6 +256,9 @@ enum status bind_locking(struct binder *b, struct query *query, size_t count, pa
                     return bind_error(b, of->location, STATUS_FEATURE_NOT_SUPPORTED,
                                       "%s cannot be applied to this FROM item", name);
                 }
+                if (relation->table->kind == RELATION_SEQUENCE)
+                    return bind_error(b, -1, STATUS_WRONG_OBJECT_TYPE,
+                                      "cannot lock rows in sequence \"%s\"", relation->table->name);
                 if (relation->table->kind == RELATION_VIRTUAL)
                     continue;
                 relation->used[0] = true;

@@ -36,7 +36,8 @@ static enum status find_table(struct binder *b, const PgQuery__RangeVar *name,
     if (schema_index(b->schema, schema_name_of(name), name->relname, table_out) != NULL)
         return not_a_table(name->relname);
     TRY(bind_find_table(b, name, false, table_out));
-    return (*table_out)->kind == RELATION_VIEW ? not_a_table(name->relname) : STATUS_OK;
+    bool is_table = (*table_out)->kind != RELATION_VIEW && (*table_out)->kind != RELATION_SEQUENCE;
+    return is_table ? STATUS_OK : not_a_table(name->relname);
 }
 
 /* The index and its table. */

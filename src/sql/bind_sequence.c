@@ -75,6 +75,8 @@ static enum status sequence_options(struct binder *b, size_t count, parse_node *
             if (table == NULL)
                 return error_set(STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist",
                                  table_name);
+            if (table->kind == RELATION_SEQUENCE)
+                return bind_not_for_sequences("sequence cannot be owned by", table);
             const struct column *found = table_column(table, column);
             if (found == NULL)
                 return error_set(STATUS_UNDEFINED_COLUMN,
@@ -190,8 +192,8 @@ enum status bind_alter_sequence(struct binder *b, const PgQuery__AlterSeqStmt *n
                                 struct statement *statement) {
     struct statement_sequence *alter = &statement->sequence;
     const PgQuery__RangeVar *name = node->sequence;
-    alter->old = schema_sequence(b->schema, name->schemaname[0] != '\0' ? name->schemaname : NULL,
-                                 name->relname);
+    alter->old = bind_search_sequence(b, name->schemaname[0] != '\0' ? name->schemaname : NULL,
+                                      name->relname);
     if (alter->old == NULL)
         return bind_error(b, name->location, STATUS_UNDEFINED_TABLE,
                           "relation \"%s\" does not exist", name->relname);

@@ -369,6 +369,8 @@ static enum status bind_lock(struct binder *b, const PgQuery__LockStmt *node,
     for (size_t i = 0; i < node->n_relations; i++) {
         const struct table *table;
         TRY(bind_find_table(b, node->relations[i]->range_var, false, &table));
+        if (table->kind == RELATION_SEQUENCE)
+            return bind_not_for_sequences("cannot lock", table);
         tables[objects->count++] = table;
     }
     return STATUS_OK;

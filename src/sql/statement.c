@@ -118,14 +118,11 @@ static enum status find_relation(struct binder *b, const char *schema_name, cons
     const struct table *table = bind_search_table(b, schema_name, text);
     const struct table *owner;
     const struct index *index = NULL;
-    const struct sequence *sequence = NULL;
     if (table == NULL)
         index = schema_index(b->schema, schema_name, text, &owner);
     if (table == NULL && index == NULL)
-        sequence = schema_sequence(b->schema, schema_name, text);
-    if (table == NULL && index == NULL && sequence == NULL)
         return error_set(STATUS_UNDEFINED_TABLE, "relation \"%s\" does not exist", shown);
-    *oid_out = table != NULL ? table->oid : index != NULL ? index->oid : sequence->oid;
+    *oid_out = table != NULL ? table->oid : index->oid;
     return STATUS_OK;
 }
 

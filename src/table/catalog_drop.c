@@ -56,6 +56,8 @@ static enum status state_delete(struct fiber *f, struct ddl *ddl, uint32_t state
 
 static enum status sequence_delete(struct fiber *f, struct ddl *ddl,
                                    const struct sequence *sequence) {
+    TRY(ddl_check_no_view(ddl, sequence->relation, 0,
+                          arena_format(&ddl->arena, "sequence %s", sequence->name)));
     TRY(catalog_relation_delete(f, ddl, sequence->oid));
     TRY(row_delete(f, ddl, OID_PG_SEQUENCE, OID_SEQUENCE_INDEX, sequence->oid));
     return state_delete(f, ddl, sequence->state_id);

@@ -8,6 +8,7 @@
 #include "table/catalog_private.h"
 
 #include "table/catalog_columns.h"
+#include "table/virtual.h"
 #include "value/value_text.h"
 
 struct index_node {
@@ -205,7 +206,9 @@ static enum status sequence_start(struct builder *builder, struct relation *rela
     sequence->name = relation->name;
     sequence->state_id = relation->file;
     relation->sequence = sequence;
-    return sequence->namespace_name == NULL ? damaged("schema", relation->oid) : STATUS_OK;
+    return sequence->namespace_name == NULL
+               ? damaged("schema", relation->oid)
+               : virtual__sequence_relation(sequence, builder->arena, &sequence->relation);
 }
 
 static enum status visit_class(struct builder *builder, const struct value *values) {

@@ -199,7 +199,7 @@ struct sequence_call {
     struct catalog *catalog;
     const struct sequence *sequence;
     uint32_t count; /* consecutive numbers to take */
-    int64_t value;
+    int64_t value, left;
     bool is_called;
 };
 
@@ -250,6 +250,7 @@ static enum status get_here(struct fiber *f, struct partition *partition, void *
         fiber_mutex_unlock(f, &entry->mutex);
     }
     call->value = entry->state.last;
+    call->left = (int64_t)entry->left;
     call->is_called = entry->state.is_called;
     return status;
 }
@@ -276,10 +277,11 @@ enum status sequence_set(struct fiber *f, struct catalog *catalog, const struct 
 
 enum status sequence_state(struct fiber *f, struct catalog *catalog,
                            const struct sequence *sequence, int64_t *last_value_out,
-                           bool *is_called_out) {
+                           int64_t *left_out, bool *is_called_out) {
     struct sequence_call call = {.catalog = catalog, .sequence = sequence};
     TRY(partition_call(f, catalog->store, PARTITION_CATALOG, get_here, &call));
     *last_value_out = call.value;
+    *left_out = call.left;
     *is_called_out = call.is_called;
     return STATUS_OK;
 }

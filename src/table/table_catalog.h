@@ -195,8 +195,9 @@ enum status sequence_next(struct fiber *f, struct catalog *catalog, const struct
                           int64_t *value_out) MUST_USE;
 enum status sequence_set(struct fiber *f, struct catalog *catalog, const struct sequence *sequence,
                          int64_t value, bool is_called) MUST_USE;
+/* left: numbers behind the last one that need no further record in the journal. */
 enum status sequence_state(struct fiber *f, struct catalog *catalog,
                            const struct sequence *sequence, int64_t *last_value_out,
-                           bool *is_called_out) MUST_USE;
+                           int64_t *left_out, bool *is_called_out) MUST_USE;
 
 #endif

@@ -133,8 +133,9 @@ struct sequence {
     bool cycle;
     uint32_t owner_table_oid; /* OWNED BY, else 0 */
     int16_t owner_column;
-    bool is_identity;  /* made by GENERATED ... AS IDENTITY: goes with its column only */
-    uint32_t state_id; /* where its last value is kept; the catalog chooses it */
+    bool is_identity;             /* made by GENERATED ... AS IDENTITY: goes with its column only */
+    uint32_t state_id;            /* where its last value is kept; the catalog chooses it */
+    const struct table *relation; /* its one row for SELECT: kind RELATION_SEQUENCE */
 };
 
 struct schema_namespace {

@@ -14,6 +14,7 @@ struct catalog;
 /* Call once for each row; values in column order, copied. */
 struct virtual_sink {
     enum status (*row)(struct virtual_sink *sink, const struct value *values);
+    const struct table *relation; /* what is read */
 };
 
 struct virtual_column {
@@ -39,11 +40,11 @@ struct virtual_table {
    by the registered one. */
 void virtual_tables_register(const struct virtual_table *tables, size_t count);
 
-/* Run a virtual table into batches: visit gets each batch (valid during the call only). */
+/* Run a relation that has a virtual table into batches: visit gets each batch (valid during the
+   call only). */
 enum status virtual_table_scan(struct fiber *f, struct catalog *catalog,
                                const struct schema *schema, struct transaction *transaction,
-                               void *session, const struct virtual_table *table,
-                               struct arena *arena,
+                               void *session, const struct table *relation, struct arena *arena,
                                enum status (*visit)(void *context, struct batch *batch),
                                void *context) MUST_USE;
 

@@ -189,10 +189,10 @@ static enum status row_add(struct virtual_sink *base, const struct value *values
 
 enum status virtual_table_scan(struct fiber *f, struct catalog *catalog,
                                const struct schema *schema, struct transaction *transaction,
-                               void *session, const struct virtual_table *table,
-                               struct arena *arena,
+                               void *session, const struct table *relation, struct arena *arena,
                                enum status (*visit)(void *context, struct batch *batch),
                                void *context) {
+    const struct virtual_table *table = relation->virtual_table;
     if (table->rows == NULL)
         return STATUS_OK;
     struct type types[COLUMNS_MAX];
@@ -200,7 +200,7 @@ enum status virtual_table_scan(struct fiber *f, struct catalog *catalog,
     for (size_t i = 0; i < table->column_count; i++)
         types[i] = type_plain(table->columns[i].type_id);
     struct batch_sink sink = {
-        .sink = {.row = row_add}, .arena = arena, .visit = visit, .context = context};
+        .sink = {row_add, relation}, .arena = arena, .visit = visit, .context = context};
     batch_init(&sink.batch, types, (uint32_t)table->column_count, arena);
     enum status status = arena_status(arena);
     if (status == STATUS_OK)

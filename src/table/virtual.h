@@ -24,6 +24,10 @@ void virtual__blocks_register(void);
 /* satori_turns. */
 void virtual__turns_register(void);
 
+/* The relation that a sequence is for SELECT, in `arena`. */
+enum status virtual__sequence_relation(const struct sequence *sequence, struct arena *arena,
+                                       const struct table **relation_out) MUST_USE;
+
 #define VIRTUAL_ROWS(name)                                                                         \
     enum status virtual__##name(struct fiber *f, struct catalog *catalog,                          \
                                 const struct schema *schema, struct transaction *transaction,      \

@@ -371,9 +371,9 @@ VIRTUAL_ROWS(pg_sequences) {
     virtual_row_begin(&row, relation("pg_sequences"));
     for (size_t i = 0; i < schema_sequence_count(schema); i++) {
         const struct sequence *sequence = schema_sequence_at(schema, i);
-        int64_t last;
+        int64_t last, left;
         bool is_called;
-        TRY(sequence_state(f, catalog, sequence, &last, &is_called));
+        TRY(sequence_state(f, catalog, sequence, &last, &left, &is_called));
         add_text(&row, sequence->namespace_name);
         add_text(&row, sequence->name);
         add_text(&row, VIRTUAL_OWNER_NAME);

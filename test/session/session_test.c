@@ -1,6 +1,7 @@
 /* Sessions: transactions, settings, prepared statements, portals, cursors, utility statements. */
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sql_runner.h"
@@ -317,6 +318,85 @@ static void analyze_counts_each_row_once(void **state) {
     assert_sql(s, "drop table z", "DROP TABLE\n");
 }
 
+static void sequences_show_their_state(void **state) {
+    assert_sql(s, "create sequence counter", "CREATE SEQUENCE\n");
+    assert_sql(s, "select * from counter", "1|0|f\n");
+    assert_sql(s, "select nextval('counter')", "1\n");
+    assert_sql(t, "select c.last_value, c.log_cnt > 0, is_called from counter c", "1|t|t\n");
+    assert_sql(s, "select setval('counter', 20, false)", "20\n");
+    assert_sql(s, "table counter", "20|0|f\n");
+    assert_sql(s,
+               "select tableoid::regclass, pg_typeof(last_value) from counter where last_value > 9",
+               "counter|bigint\n");
+    assert_sql(s,
+               "prepare p as select last_value, is_called from counter; execute p; "
+               "select nextval('counter'); execute p",
+               "PREPARE\n20|f\n20\n20|t\n");
+    assert_sql(s,
+               "create table owner(id serial); insert into owner default values; "
+               "select last_value from owner_id_seq; drop table owner",
+               "CREATE TABLE\nINSERT 0 1\n1\nDROP TABLE\n");
+    assert_sql(s, "begin; create sequence mine; select * from mine; rollback; select * from mine",
+               "BEGIN\nCREATE SEQUENCE\n1|0|f\nROLLBACK\n"
+               "ERROR 42P01: relation \"mine\" does not exist\n");
+    assert_sql(s, "create view shows as select last_value from counter; select * from shows",
+               "CREATE VIEW\n20\n");
+    assert_sql(s, "drop sequence counter",
+               "ERROR 2BP01: cannot drop sequence counter because other objects depend on it\n");
+    assert_sql(s, "drop sequence counter cascade",
+               "NOTICE: drop cascades to view shows\nDROP SEQUENCE\n");
+    assert_sql(s, "select * from counter", "ERROR 42P01: relation \"counter\" does not exist\n");
+}
+
+static void sequences_of_the_search_path_are_found(void **state) {
+    assert_sql(s, "create schema far; create sequence far.numbers; set search_path = far",
+               "CREATE SCHEMA\nCREATE SEQUENCE\nSET\n");
+    assert_sql(s, "select setval('numbers', 5); select last_value from numbers", "5\n5\n");
+    assert_sql(s, "alter sequence numbers restart; select is_called from numbers",
+               "ALTER SEQUENCE\nf\n");
+    assert_sql(s, "drop sequence numbers; set search_path = public; drop schema far",
+               "DROP SEQUENCE\nSET\nDROP SCHEMA\n");
+}
+
+static void sequences_are_no_tables(void **state) {
+    static const struct {
+        const char *sql, *answer;
+    } cases[] = {
+        {"insert into n values (1, 2, true)", "42809: cannot change sequence \"n\""},
+        {"update n set last_value = 3", "42809: cannot change sequence \"n\""},
+        {"delete from n", "42809: cannot change sequence \"n\""},
+        {"select * from n for update", "42809: cannot lock rows in sequence \"n\""},
+        {"truncate n", "42809: \"n\" is not a table"},
+        {"copy n to stdout", "42809: cannot copy from sequence \"n\""},
+        {"copy n from stdin", "42809: cannot copy to sequence \"n\""},
+        {"drop table n", "42809: \"n\" is not a table"},
+        {"drop view n", "42809: \"n\" is not a view"},
+        {"drop sequence pg_class", "42809: \"pg_class\" is not a sequence"},
+        {"reindex table n", "42809: \"n\" is not a table or materialized view"},
+        {"create index on n(last_value)", "42809: cannot create index on relation \"n\""},
+        {"alter table n add column x int",
+         "42809: ALTER action ADD COLUMN cannot be performed on relation \"n\""},
+        {"create sequence o owned by n.last_value",
+         "42809: sequence cannot be owned by relation \"n\""},
+    };
+    assert_sql(s, "create sequence n", "CREATE SEQUENCE\n");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char wanted[256];
+        snprintf(wanted, sizeof wanted, "ERROR %s\n", cases[i].answer);
+        assert_sql(s, cases[i].sql, wanted);
+    }
+    assert_sql(s, "begin; lock table n; rollback",
+               "BEGIN\nERROR 42809: cannot lock relation \"n\"\n");
+    assert_sql(s, "rollback; analyze n",
+               "ROLLBACK\n"
+               "WARNING: skipping \"n\" --- cannot analyze non-tables or special system tables\n"
+               "ANALYZE\n");
+    assert_sql(s, "vacuum (freeze) n",
+               "WARNING: skipping \"n\" --- cannot vacuum non-tables or special system tables\n"
+               "VACUUM\n");
+    assert_sql(s, "drop sequence n", "DROP SEQUENCE\n");
+}
+
 static void maintenance_statements_run(void **state) {
     assert_sql(s, "create table m(a int primary key); insert into m values (1), (2)",
                "CREATE TABLE\nINSERT 0 2\n");
@@ -451,6 +531,9 @@ int main(void) {
         CASE(cursors_read_forward),
         CASE(scroll_cursors_go_back_and_held_ones_stay),
         CASE(analyze_counts_each_row_once),
+        CASE(sequences_show_their_state),
+        CASE(sequences_of_the_search_path_are_found),
+        CASE(sequences_are_no_tables),
         CASE(maintenance_statements_run),
         CASE(tables_are_made_of_queries),
         CASE(tables_made_of_queries_hold_their_numbers),

@@ -304,7 +304,7 @@ static enum status virtual_body(struct fiber *f, void *argument) {
         struct seen seen = {0};
         struct arena arena = {0};
         assert_ok(virtual_table_scan(f, database.catalog, work.schema, work.context.transaction,
-                                     NULL, table->virtual_table, &arena, count_batch, &seen));
+                                     NULL, table, &arena, count_batch, &seen));
         arena_release(&arena);
         relations++;
         filled += seen.rows > 0;

@@ -103,9 +103,10 @@ static enum status ends_body(struct fiber *f, void *argument) {
     assert_status(sequence_set(f, database.catalog, sequence, 256, true),
                   STATUS_NUMERIC_VALUE_OUT_OF_RANGE);
     assert_ok(sequence_set(f, database.catalog, sequence, 100, false));
+    int64_t left;
     bool is_called;
-    assert_ok(sequence_state(f, database.catalog, sequence, &value, &is_called));
-    assert_true(value == 100 && !is_called);
+    assert_ok(sequence_state(f, database.catalog, sequence, &value, &left, &is_called));
+    assert_true(value == 100 && left == 0 && !is_called);
     assert_int_equal(take(f, &database, "up"), 100);
     assert_ok(sequence_set(f, database.catalog, sequence, 7, true));
     assert_int_equal(take(f, &database, "up"), 8);
