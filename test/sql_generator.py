@@ -381,7 +381,7 @@ class Generator:
             return self.comparison(scope, 1)
         a, b = self.pick(outer), self.pick(columns)
         more = self.condition(both if self.breadth and not self.narrow else own, 1)
-        form = self.number(0, 12 if self.breadth else 5)
+        form = self.number(0, 15 if self.breadth else 5)
         compare = self.pick(["=", "<>", "<", ">="])
         sql = [f"{a} in (select {b} from {text} where {more})",
                f"{a} not in (select {b} from {text} where {b} is not null)",
@@ -396,6 +396,9 @@ class Generator:
                f"exists (select {b} from {text} where {more} group by {b} having count(*) > 1)",
                f"{a} = any (array(select {b} from {text}))",
                f"exists (select from {text} where {b} {compare} {a} order by {b} limit 2 offset 1)",
+               f"({a}, {self.literal('int')}) {compare} (select max({b}), count(*) from {text})",
+               f"(1, {a}) {compare} (select count(*), min({b}) from {text} where {more})",
+               f"({a}, 1) {compare} {self.pick(['any', 'all'])} (select {b}, 1 from {text} where {more})",
                ][form]
         self.nesting -= 1
         return sql

@@ -4,7 +4,7 @@
  * A subplan without bindings runs once for the statement and its result is kept; one with bindings
  * sets its slots and runs for every row, unless the bound values are those of the run before.
  * EXISTS and decided ANY/ALL stop at the first row that answers. `x = ANY (uncorrelated)` over one
- * column keeps its rows in a hash.
+ * column keeps its rows in a hash. Of `(x, y) = (subquery)` the row is kept, and compared anew.
  */
 #include <string.h>
 
@@ -18,6 +18,7 @@ struct subplan_run {
     struct arena result_arena;
     struct value *bound; /* values of the last run */
     struct arena bound_arena;
+    struct value *row;      /* ROW: the one row, NULL none; strings in result_arena */
     struct exec_store rows; /* ANY, ALL without bindings: all rows of the subplan */
     struct arena row_arena;
     bool rows_kept, has_null_row;
@@ -123,6 +124,11 @@ static enum status begin(struct fiber *f, struct exec_local *local, const struct
     return exec__reset(f, run->root);
 }
 
+static enum status too_many_rows(void) {
+    return error_set(STATUS_CARDINALITY_VIOLATION,
+                     "more than one row returned by a subquery used as an expression");
+}
+
 static enum status run_scalar(struct fiber *f, const struct subplan *subplan,
                               struct subplan_run *run, struct type type) {
     struct batch *batch;
@@ -138,10 +144,7 @@ static enum status run_scalar(struct fiber *f, const struct subplan *subplan,
         TRY(exec__next(f, run->root, &batch));
         more = batch != NULL;
     }
-    if (more)
-        return error_set(STATUS_CARDINALITY_VIOLATION,
-                         "more than one row returned by a subquery used as an expression");
-    return STATUS_OK;
+    return more ? too_many_rows() : STATUS_OK;
 }
 
 static enum status run_exists(struct fiber *f, struct subplan_run *run) {
@@ -186,29 +189,76 @@ out:
 
 /* ---- ANY, ALL ---------------------------------------------------------------------------- */
 
-/* Three-valued comparison of the left values with one row of the subplan: -1 unknown. */
-static enum status compare_row(struct fiber *f, struct exec_local *local,
-                               const struct expression *expression, const struct value *left,
-                               const struct batch *batch, uint32_t row, struct arena *arena,
-                               int *answer_out) {
+/* Three-valued: 1 true, 0 false, -1 unknown. */
+enum { UNKNOWN = -1 };
+
+/* All comparisons hold, or one does when `any`. */
+static enum status compare_each(struct fiber *f, struct exec_local *local,
+                                const struct expression *expression, bool any,
+                                const struct value *left, const struct value *right,
+                                struct arena *arena, int *answer_out) {
     const struct subplan *subplan = expression->subplan;
-    int answer = 1;
+    *answer_out = !any;
     for (uint32_t i = 0; i < subplan->left_count; i++) {
-        struct value pair[2] = {left[i], vector_get(&batch->vectors[i], row)}, result;
-        if (pair[0].is_null || pair[1].is_null) {
-            answer = -1;
-            continue;
-        }
-        TRY(exec__scalar_call(f, local, expression, subplan->functions[i], TYPE_OF(BOOL), pair, 2,
-                              arena, &result));
+        struct value pair[2] = {left[i], right[i]}, result;
+        result = value_null(TYPE_OF(BOOL));
+        if (!pair[0].is_null && !pair[1].is_null)
+            TRY(exec__scalar_call(f, local, expression, subplan->functions[i], TYPE_OF(BOOL), pair,
+                                  2, arena, &result));
         if (result.is_null) {
-            answer = -1;
-        } else if (!result.boolean) {
-            *answer_out = 0;
+            *answer_out = UNKNOWN;
+        } else if ((result.boolean != 0) == any) {
+            *answer_out = any;
             return STATUS_OK;
         }
     }
-    *answer_out = answer;
+    return STATUS_OK;
+}
+
+/* The first columns that differ decide. */
+static int compare_in_order(const struct subplan *subplan, const struct value *left,
+                            const struct value *right) {
+    int order = 0;
+    for (uint32_t i = 0; i < subplan->left_count && order == 0; i++) {
+        if (left[i].is_null || right[i].is_null)
+            return UNKNOWN;
+        order = exec__value_order(&left[i], &right[i]);
+    }
+    return comparison_holds((enum comparison)subplan->functions[0]->comparison, order);
+}
+
+/* The left values with one row of the subplan. */
+static enum status compare_row(struct fiber *f, struct exec_local *local,
+                               const struct expression *expression, const struct value *left,
+                               const struct value *right, struct arena *arena, int *answer_out) {
+    const struct subplan *subplan = expression->subplan;
+    uint8_t comparison = subplan->functions[0]->comparison;
+    if (subplan->left_count > 1 && comparison > COMPARISON_NE) {
+        *answer_out = compare_in_order(subplan, left, right);
+        return STATUS_OK;
+    }
+    bool any = subplan->left_count > 1 && comparison == COMPARISON_NE;
+    return compare_each(f, local, expression, any, left, right, arena, answer_out);
+}
+
+enum { ROW_ON_STACK = 16 };
+
+/* Place for a row of the subplan: `room`, which has ROW_ON_STACK, if that will do. */
+static enum status row_values(const struct subplan *subplan, struct arena *arena,
+                              struct value *room, struct value **values_out) {
+    *values_out = room;
+    if (subplan->left_count > ROW_ON_STACK)
+        *values_out = arena_alloc(arena, subplan->left_count * sizeof *room);
+    return *values_out == NULL ? error_set(STATUS_OUT_OF_MEMORY, "out of memory") : STATUS_OK;
+}
+
+/* What is compared with the subplan's columns. */
+static enum status left_values(struct fiber *f, struct exec_local *local,
+                               const struct subplan *subplan, const struct row_input *input,
+                               struct arena *arena, struct value *room, struct value **values_out) {
+    TRY(row_values(subplan, arena, room, values_out));
+    for (uint32_t i = 0; i < subplan->left_count; i++)
+        TRY(exec__scalar(f, local, subplan->left[i], input, arena, &(*values_out)[i]));
     return STATUS_OK;
 }
 
@@ -286,10 +336,15 @@ static enum status look_at_batch(struct fiber *f, struct exec_local *local,
                                  const struct expression *expression, const struct value *left,
                                  const struct batch *batch, struct arena *arena,
                                  struct any_answer *answer) {
+    const struct subplan *subplan = expression->subplan;
+    struct value room[ROW_ON_STACK], *right;
+    TRY(row_values(subplan, arena, room, &right));
     for (uint32_t i = 0; i < batch->selected_count && !answer->decided; i++) {
         int row;
-        TRY(compare_row(f, local, expression, left, batch, batch_row(batch, i), arena, &row));
-        if (row < 0)
+        for (uint32_t c = 0; c < subplan->left_count; c++)
+            right[c] = vector_get(&batch->vectors[c], batch_row(batch, i));
+        TRY(compare_row(f, local, expression, left, right, arena, &row));
+        if (row == UNKNOWN)
             answer->unknown = true;
         else
             answer->decided = (row == 1) == answer->is_any;
@@ -297,18 +352,54 @@ static enum status look_at_batch(struct fiber *f, struct exec_local *local,
     return fiber_check(f);
 }
 
+/* Keep the subplan's one row. */
+static enum status keep_row(struct fiber *f, const struct subplan *subplan,
+                            struct subplan_run *run) {
+    struct batch *batch;
+    arena_reset(&run->result_arena);
+    run->row = NULL;
+    TRY(exec__next(f, run->root, &batch));
+    if (batch == NULL)
+        return STATUS_OK;
+    if (batch->selected_count > 1)
+        return too_many_rows();
+    struct value *row = arena_alloc(&run->result_arena, subplan->left_count * sizeof *row);
+    if (row == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < subplan->left_count; i++) {
+        struct value value = vector_get(&batch->vectors[i], batch_row(batch, 0));
+        row[i] = value_copy(&value, &run->result_arena);
+    }
+    run->row = row;
+    TRY(exec__next(f, run->root, &batch));
+    return batch != NULL ? too_many_rows() : arena_status(&run->result_arena);
+}
+
+static enum status run_row(struct fiber *f, struct exec_local *local,
+                           const struct expression *expression, const struct row_input *input,
+                           struct subplan_run *run, struct arena *arena, struct value *out) {
+    const struct subplan *subplan = expression->subplan;
+    struct value room[ROW_ON_STACK], *left;
+    bool fresh;
+    int answer = UNKNOWN;
+    TRY(left_values(f, local, subplan, input, arena, room, &left));
+    TRY(begin(f, local, subplan, input, run, arena, &fresh));
+    if (fresh) {
+        TRY(keep_row(f, subplan, run));
+        run->has_result = true;
+    }
+    if (run->row != NULL)
+        TRY(compare_row(f, local, expression, left, run->row, arena, &answer));
+    *out = answer == UNKNOWN ? value_null(TYPE_OF(BOOL)) : value_bool(answer == 1);
+    return STATUS_OK;
+}
+
 static enum status run_any_all(struct fiber *f, struct exec_local *local,
                                const struct expression *expression, const struct row_input *input,
                                struct subplan_run *run, struct arena *arena, struct value *out) {
     const struct subplan *subplan = expression->subplan;
-    struct value left[16], *values = left;
-    if (subplan->left_count > 16) {
-        values = arena_alloc(arena, subplan->left_count * sizeof *values);
-        if (values == NULL)
-            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    }
-    for (uint32_t i = 0; i < subplan->left_count; i++)
-        TRY(exec__scalar(f, local, subplan->left[i], input, arena, &values[i]));
+    struct value room[ROW_ON_STACK], *values;
+    TRY(left_values(f, local, subplan, input, arena, room, &values));
     struct any_answer answer = {.is_any = subplan->kind == SUBPLAN_ANY};
     if (subplan->binding_count == 0) {
         if (!run->rows_kept) {
@@ -349,7 +440,7 @@ static enum status run_any_all(struct fiber *f, struct exec_local *local,
 bool exec__runs_once(const struct expression *expression) {
     const struct subplan *subplan = expression->subplan;
     return expression->kind == EXPRESSION_SUBPLAN && subplan->binding_count == 0 &&
-           subplan->kind != SUBPLAN_ANY && subplan->kind != SUBPLAN_ALL;
+           subplan->left_count == 0;
 }
 
 enum status exec__subplan(struct fiber *f, struct exec_local *local,
@@ -362,6 +453,8 @@ enum status exec__subplan(struct fiber *f, struct exec_local *local,
         return error_set(STATUS_FEATURE_NOT_SUPPORTED, "cannot use subquery here");
     if (subplan->kind == SUBPLAN_ANY || subplan->kind == SUBPLAN_ALL)
         return run_any_all(f, local, expression, input, run, arena, value_out);
+    if (subplan->kind == SUBPLAN_ROW)
+        return run_row(f, local, expression, input, run, arena, value_out);
     TRY(begin(f, local, subplan, input, run, arena, &fresh));
     if (fresh) {
         if (subplan->kind == SUBPLAN_SCALAR)

@@ -357,6 +357,14 @@ enum status bind_column_ref(struct binder *b, const PgQuery__ColumnRef *ref,
                             struct expression **out) MUST_USE;
 enum status bind_sublink(struct binder *b, const PgQuery__SubLink *link, struct expression **out)
     MUST_USE;
+/* (a, b) op (select c, d ...) */
+bool bind_is_row_test(const parse_node *left, const parse_node *right);
+enum status bind_row_test(struct binder *b, const char *schema, const char *name, int location,
+                          const parse_node *left, const parse_node *right, struct expression **out)
+    MUST_USE;
+/* May `compare`, by operator `name`, be one of the `count` comparisons of two rows? */
+enum status bind_check_row_operator(struct binder *b, const char *name, int location,
+                                    uint32_t count, const struct expression *compare) MUST_USE;
 void bind_mark_used(struct binder *b, const struct expression *variable);
 
 /* ---- queries ---------------------------------------------------------------------------- */

@@ -4,6 +4,22 @@
 #include "sql/bind.h"
 #include "value/value_numeric.h"
 
+enum status bind_check_row_operator(struct binder *b, const char *name, int location,
+                                    uint32_t count, const struct expression *compare) {
+    if (compare->type.id != TYPE_BOOL)
+        return bind_error(b, location, STATUS_DATATYPE_MISMATCH,
+                          "row comparison operator must yield type boolean, not type %s",
+                          bind_type_text(b, compare->type));
+    bool equality = strcmp(name, "=") == 0 || strcmp(name, "<>") == 0 || strcmp(name, "!=") == 0;
+    if (count == 1 || equality || compare->function->comparison != COMPARISON_NONE)
+        return STATUS_OK;
+    enum status status =
+        bind_error(b, location, STATUS_FEATURE_NOT_SUPPORTED,
+                   "could not determine interpretation of row comparison operator %s", name);
+    error_hint("Row comparison operators must be associated with btree operator families.");
+    return status;
+}
+
 static enum status two_sides(struct binder *b, const PgQuery__AExpr *node, struct expression **left,
                              struct expression **right) {
     TRY(bind_expression(b, node->lexpr, left));
@@ -27,66 +43,65 @@ static enum status bind_row_comparison(struct binder *b, const char *schema, con
     bool equality = strcmp(name, "=") == 0, inequality = strcmp(name, "<>") == 0;
     struct expression **parts;
     TRY(BIND_ARRAY(b, (size_t)count * 2, &parts));
-    enum comparison comparison = COMPARISON_NONE;
     for (uint32_t i = 0; i < count; i++) {
-        if (equality || inequality) {
-            TRY(bind_operator(b, schema, name, location, left[i], right[i], &parts[i]));
-            continue;
-        }
-        const struct function *function;
-        TRY(bind_operator_function(b, schema, name, location, &left[i], &right[i], &function));
-        struct expression *pair =
-            expression_call(b, function, TYPE_OF(BOOL), location, left[i], right[i]);
-        bind_numeric_call(b, pair);
-        comparison = function->comparison;
-        parts[i] = pair->arguments[0];
-        parts[count + i] = pair->arguments[1];
+        TRY(bind_operator(b, schema, name, location, left[i], right[i], &parts[i]));
+        TRY(bind_check_row_operator(b, name, location, count, parts[i]));
     }
-    if (equality || inequality) {
+    if (count == 1 || equality || inequality) {
         *out = count == 1 ? parts[0]
                           : expression_list(b, equality ? EXPRESSION_AND : EXPRESSION_OR,
                                             TYPE_OF(BOOL), location, count, parts);
         return STATUS_OK;
     }
-    if (comparison == COMPARISON_NONE)
-        return bind_unsupported(b, location, "row comparison with operator %s", name);
+    enum comparison comparison = parts[0]->function->comparison;
+    for (uint32_t i = count; i-- > 0;) {
+        parts[count + i] = parts[i]->arguments[1];
+        parts[i] = parts[i]->arguments[0];
+    }
     *out = expression_list(b, EXPRESSION_ROW_COMPARE, TYPE_OF(BOOL), location, count * 2, parts);
     (*out)->comparison = comparison;
     return STATUS_OK;
+}
+
+/* left op right; without left a prefix operator. */
+static enum status bind_sides(struct binder *b, const char *schema, const char *name, int location,
+                              const parse_node *left_node, const parse_node *right_node,
+                              struct expression **out) {
+    struct expression *left = NULL, *right;
+    if (bind_is_row_test(left_node, right_node))
+        return bind_row_test(b, schema, name, location, left_node, right_node, out);
+    if (left_node != NULL)
+        TRY(bind_expression(b, left_node, &left));
+    TRY(bind_expression(b, right_node, &right));
+    if (left == NULL || left->kind != EXPRESSION_ROW || right->kind != EXPRESSION_ROW)
+        return bind_operator(b, schema, name, location, left, right, out);
+    if (left->argument_count != right->argument_count)
+        return bind_error(b, location, STATUS_SYNTAX_ERROR,
+                          "unequal number of entries in row expressions");
+    return bind_row_comparison(b, schema, strcmp(name, "!=") == 0 ? "<>" : name, location,
+                               left->argument_count, left->arguments, right->arguments, out);
 }
 
 static enum status bind_binary(struct binder *b, const PgQuery__AExpr *node,
                                struct expression **out) {
     const char *schema, *name;
     TRY(bind_operator_name(b, node->n_name, node->name, node->location, &schema, &name));
-    struct expression *left = NULL, *right;
-    if (node->lexpr != NULL) /* not a prefix operator */
-        TRY(bind_expression(b, node->lexpr, &left));
-    TRY(bind_expression(b, node->rexpr, &right));
-    if (left != NULL && left->kind == EXPRESSION_ROW && right->kind == EXPRESSION_ROW) {
-        if (left->argument_count != right->argument_count)
-            return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
-                              "unequal number of entries in row expressions");
-        return bind_row_comparison(b, schema, strcmp(name, "!=") == 0 ? "<>" : name, node->location,
-                                   left->argument_count, left->arguments, right->arguments, out);
-    }
+    TRY(bind_sides(b, schema, name, node->location, node->lexpr, node->rexpr, out));
     /* -(constant): keep literals literal. */
-    TRY(bind_operator(b, schema, name, node->location, left, right, out));
-    struct expression *call = *out;
-    struct value folded;
-    if (left == NULL && call->kind == EXPRESSION_CALL && strcmp(name, "-") == 0 &&
-        right->kind == EXPRESSION_CONSTANT && !right->value.is_null) {
-        folded = right->value;
-        if (folded.type.id == TYPE_INT4 && folded.int32 != INT32_MIN)
-            folded.int32 = -folded.int32;
-        else if (folded.type.id == TYPE_INT8 && folded.int64 == INT64_C(2147483648))
-            return STATUS_OK;
-        else if (folded.type.id == TYPE_INT8 && folded.int64 != INT64_MIN)
-            folded.int64 = -folded.int64;
-        else
-            return STATUS_OK;
-        *out = expression_constant(b, &folded, node->location);
-    }
+    const struct expression *call = *out;
+    if (node->lexpr != NULL || call->kind != EXPRESSION_CALL || strcmp(name, "-") != 0 ||
+        call->arguments[0]->kind != EXPRESSION_CONSTANT || call->arguments[0]->value.is_null)
+        return STATUS_OK;
+    struct value folded = call->arguments[0]->value;
+    if (folded.type.id == TYPE_INT4 && folded.int32 != INT32_MIN)
+        folded.int32 = -folded.int32;
+    else if (folded.type.id == TYPE_INT8 && folded.int64 == INT64_C(2147483648))
+        return STATUS_OK;
+    else if (folded.type.id == TYPE_INT8 && folded.int64 != INT64_MIN)
+        folded.int64 = -folded.int64;
+    else
+        return STATUS_OK;
+    *out = expression_constant(b, &folded, node->location);
     return STATUS_OK;
 }
 
@@ -360,13 +375,11 @@ static enum status bind_between(struct binder *b, const PgQuery__AExpr *node,
     const PgQuery__List *list = node->rexpr->list;
     struct expression *result = NULL;
     for (int turn = 0; turn < (symmetric ? 2 : 1); turn++) {
-        struct expression *argument, *low, *high, *first, *second, *both;
-        TRY(bind_expression(b, node->lexpr, &argument));
-        TRY(bind_expression(b, list->items[turn], &low));
-        TRY(bind_operator(b, NULL, negated ? "<" : ">=", node->location, argument, low, &first));
-        TRY(bind_expression(b, node->lexpr, &argument));
-        TRY(bind_expression(b, list->items[1 - turn], &high));
-        TRY(bind_operator(b, NULL, negated ? ">" : "<=", node->location, argument, high, &second));
+        struct expression *first, *second, *both;
+        TRY(bind_sides(b, NULL, negated ? "<" : ">=", node->location, node->lexpr,
+                       list->items[turn], &first));
+        TRY(bind_sides(b, NULL, negated ? ">" : "<=", node->location, node->lexpr,
+                       list->items[1 - turn], &second));
         TRY(make_junction(b, negated ? EXPRESSION_OR : EXPRESSION_AND, first, second, &both));
         if (result == NULL)
             result = both;

@@ -8,24 +8,25 @@ static enum status subquery_columns(struct binder *b, const struct query *query,
     return query_columns(b, query, count, &columns);
 }
 
-/* left op (one column of the subquery), for ANY and ALL. */
-static enum status bind_quantified(struct binder *b, const PgQuery__SubLink *node,
-                                   struct bound_sublink *link) {
+/* left op subquery: what is compared with its columns, and how. */
+struct tested {
+    const parse_node *left;
+    const char *schema, *name; /* of the operator */
+    int location;
+};
+
+/* left op column for each column of the subquery, for ANY, ALL and rows. */
+static enum status bind_tested(struct binder *b, const struct tested *tested,
+                               struct bound_sublink *link) {
     struct expression *test;
-    TRY(bind_expression(b, node->testexpr, &test));
-    const char *schema = NULL, *name = "=";
-    if (node->n_oper_name > 0)
-        TRY(bind_operator_name(b, node->n_oper_name, node->oper_name, node->location, &schema,
-                               &name));
+    TRY(bind_expression(b, tested->left, &test));
     bool row = test->kind == EXPRESSION_ROW;
     uint32_t count, wanted = row ? test->argument_count : 1;
     TRY(subquery_columns(b, link->query, &count));
     if (count != wanted)
-        return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
+        return bind_error(b, tested->location, STATUS_SYNTAX_ERROR,
                           count > wanted ? "subquery has too many columns"
                                          : "subquery has too few columns");
-    if (row && strcmp(name, "=") != 0 && count > 1)
-        return bind_unsupported(b, node->location, "row comparison with %s and a subquery", name);
     link->left_count = count;
     TRY(BIND_ARRAY(b, count, &link->left));
     TRY(BIND_ARRAY(b, count, &link->functions));
@@ -35,11 +36,9 @@ static enum status bind_quantified(struct binder *b, const PgQuery__SubLink *nod
         struct expression *right = expression_variable(b, 0, 0, (int16_t)(i + 1),
                                                        link->query->targets[i].expression->type);
         struct expression *compare;
-        TRY(bind_operator(b, schema, name, node->location, left, right, &compare));
-        if (compare->type.id != TYPE_BOOL)
-            return bind_error(b, node->location, STATUS_DATATYPE_MISMATCH,
-                              "operator %s must return type boolean, not type %s", name,
-                              bind_type_text(b, compare->type));
+        TRY(bind_operator(b, tested->schema, tested->name, tested->location, left, right,
+                          &compare));
+        TRY(bind_check_row_operator(b, tested->name, tested->location, count, compare));
         link->left[i] = compare->arguments[0];
         link->functions[i] = compare->function;
         link->casts[i] =
@@ -48,54 +47,91 @@ static enum status bind_quantified(struct binder *b, const PgQuery__SubLink *nod
     return STATUS_OK;
 }
 
-enum status bind_sublink(struct binder *b, const PgQuery__SubLink *node, struct expression **out) {
-    struct bound_sublink *link;
-    TRY(BIND_ARRAY(b, 1, &link));
+/* ANY and ALL; IN has no operator's name. */
+static enum status bind_quantified(struct binder *b, const PgQuery__SubLink *node,
+                                   struct bound_sublink *link) {
+    struct tested tested = {.left = node->testexpr, .name = "=", .location = node->location};
+    link->kind =
+        node->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK ? SUBPLAN_ANY : SUBPLAN_ALL;
+    if (node->n_oper_name > 0)
+        TRY(bind_operator_name(b, node->n_oper_name, node->oper_name, node->location,
+                               &tested.schema, &tested.name));
+    return bind_tested(b, &tested, link);
+}
+
+/* The subquery, where there may be one. */
+static enum status bind_subquery(struct binder *b, const parse_node *node, int location,
+                                 struct bound_sublink **link_out) {
+    TRY(BIND_ARRAY(b, 1, link_out));
     if (b->clause == bind_clause_check || b->clause == bind_clause_default)
-        return bind_error(
-            b, node->location, STATUS_FEATURE_NOT_SUPPORTED, "cannot use subquery in %s",
-            b->clause == bind_clause_check ? "check constraint" : "DEFAULT expression");
+        return bind_error(b, location, STATUS_FEATURE_NOT_SUPPORTED, "cannot use subquery in %s",
+                          b->clause == bind_clause_check ? "check constraint"
+                                                         : "DEFAULT expression");
     if (b->query == NULL)
-        return bind_error(b, node->location, STATUS_FEATURE_NOT_SUPPORTED,
+        return bind_error(b, location, STATUS_FEATURE_NOT_SUPPORTED,
                           "cannot use subquery in this context");
-    if (!NODE_IS(node->subselect, SELECT_STMT))
-        return bind_unsupported(b, node->location, "this kind of subquery");
-    TRY(bind_select(b, node->subselect->select_stmt, &link->query));
+    if (!NODE_IS(node, SELECT_STMT))
+        return bind_unsupported(b, location, "this kind of subquery");
+    return bind_select(b, node->select_stmt, &(*link_out)->query);
+}
+
+static enum status bind_one_column(struct binder *b, const PgQuery__SubLink *node,
+                                   struct bound_sublink *link, struct type *type) {
     uint32_t count;
     TRY(subquery_columns(b, link->query, &count));
+    if (count != 1)
+        return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
+                          "subquery must return only one column");
+    *type = link->query->targets[0].expression->type;
+    link->kind = SUBPLAN_SCALAR;
+    if (node->sub_link_type != PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK)
+        return STATUS_OK;
+    link->kind = SUBPLAN_ARRAY;
+    uint32_t array = type_info_get(type->id)->array_id;
+    if (array == 0)
+        return bind_unsupported(b, node->location, "ARRAY over type %s", bind_type_text(b, *type));
+    *type = type_plain(array);
+    return STATUS_OK;
+}
+
+enum status bind_sublink(struct binder *b, const PgQuery__SubLink *node, struct expression **out) {
+    struct bound_sublink *link;
     struct type type = TYPE_OF(BOOL);
+    TRY(bind_subquery(b, node->subselect, node->location, &link));
     switch (node->sub_link_type) {
     case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK:
         link->kind = SUBPLAN_EXISTS;
         break;
     case PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK:
-        link->kind = SUBPLAN_ANY;
-        TRY(bind_quantified(b, node, link));
-        break;
     case PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK:
-        link->kind = SUBPLAN_ALL;
         TRY(bind_quantified(b, node, link));
         break;
     case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK:
     case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK:
-        if (count != 1)
-            return bind_error(b, node->location, STATUS_SYNTAX_ERROR,
-                              "subquery must return only one column");
-        type = link->query->targets[0].expression->type;
-        link->kind = SUBPLAN_SCALAR;
-        if (node->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK) {
-            link->kind = SUBPLAN_ARRAY;
-            uint32_t array = type_info_get(type.id)->array_id;
-            if (array == 0)
-                return bind_unsupported(b, node->location, "ARRAY over type %s",
-                                        bind_type_text(b, type));
-            type = type_plain(array);
-        }
+        TRY(bind_one_column(b, node, link, &type));
         break;
     default:
         return bind_unsupported(b, node->location, "this kind of subquery");
     }
     *out = expression_make(b, EXPRESSION_SUBLINK, type, node->location);
+    (*out)->sublink = link;
+    return STATUS_OK;
+}
+
+bool bind_is_row_test(const parse_node *left, const parse_node *right) {
+    return NODE_IS(left, ROW_EXPR) && NODE_IS(right, SUB_LINK) &&
+           right->sub_link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK;
+}
+
+enum status bind_row_test(struct binder *b, const char *schema, const char *name, int location,
+                          const parse_node *left, const parse_node *right,
+                          struct expression **out) {
+    struct bound_sublink *link;
+    struct tested tested = {left, schema, name, location};
+    TRY(bind_subquery(b, right->sub_link->subselect, location, &link));
+    link->kind = SUBPLAN_ROW;
+    TRY(bind_tested(b, &tested, link));
+    *out = expression_make(b, EXPRESSION_SUBLINK, TYPE_OF(BOOL), location);
     (*out)->sublink = link;
     return STATUS_OK;
 }

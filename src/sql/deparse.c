@@ -295,12 +295,17 @@ static void write_named_list(struct writer *w, const char *name,
 
 static void write_subplan(struct writer *w, const struct expression *expression) {
     const struct subplan *subplan = expression->subplan;
-    static const char *const kinds[] = {"", "EXISTS ", "", "", "ARRAY"};
+    static const char *const kinds[] = {
+        [SUBPLAN_EXISTS] = "EXISTS ", [SUBPLAN_ANY] = "ANY ",    [SUBPLAN_ALL] = "ALL ",
+        [SUBPLAN_ROW] = "",           [SUBPLAN_ARRAY] = "ARRAY", [SUBPLAN_SCALAR] = ""};
     if (subplan->left_count > 0) {
-        write_text(w, "(");
+        const struct operator* operator= operator_of(subplan->functions[0]);
+        bool row = subplan->left_count > 1;
+        write_text(w, row ? "(ROW(" : "(");
         write_list(w, 0, subplan->left_count, subplan->left, ", ");
-        buffer_append_format(w->buffer, " %s (SubPlan %u))",
-                             subplan->kind == SUBPLAN_ANY ? "= ANY" : "ALL", subplan->index + 1);
+        buffer_append_format(w->buffer, "%s %s %s(SubPlan %u))", row ? ")" : "",
+                             operator != NULL ? operator->name : "?", kinds[subplan->kind],
+                             subplan->index + 1);
         return;
     }
     buffer_append_format(w->buffer, "%s(SubPlan %u)", kinds[subplan->kind], subplan->index + 1);

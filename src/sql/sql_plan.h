@@ -106,8 +106,10 @@ enum subplan_kind {
     SUBPLAN_SCALAR, /* the one value; no row: NULL; two rows: 21000 "more than one row returned by
                        a subquery used as an expression" */
     SUBPLAN_EXISTS,
-    SUBPLAN_ANY, /* left[0..n) function[i] column i, for some row (IN is = ANY); three-valued */
+    SUBPLAN_ANY, /* left[0..n) compared with columns [0..n), for some row (IN is = ANY);
+                    three-valued. All must be equal, or one must differ, or they are in order. */
     SUBPLAN_ALL,
+    SUBPLAN_ROW,   /* the same with the one row, as SCALAR has it */
     SUBPLAN_ARRAY, /* ARRAY(select ...), of type `type` */
 };
 
@@ -124,7 +126,7 @@ struct subplan {
     uint32_t binding_count;         /* 0: uncorrelated; run once for the statement, and ANY with
                                        = may be a hash */
     const struct binding *bindings; /* values over the input row of the expression */
-    uint32_t left_count;            /* ANY, ALL */
+    uint32_t left_count;            /* ANY, ALL, ROW */
     struct expression *const *left;
     const struct function *const *functions; /* comparison for each column */
 };

@@ -253,6 +253,42 @@ static const struct sql_case {
      "3|1\n"
      "3|2\n"
      "3|3\n"},
+    {"select (1,2) = (select 1,2), (1,2) <> (select 1,2), (1,2) < (select 1,3), (1,2) >= (select "
+     "0,5)",
+     "t|f|t|t\n"},
+    {"select (1,null) = (select 1,2), (1,null) = (select 2,2), (1,null) < (select 2,2), (1,null) "
+     "<> "
+     "(select 2,2), (null,1) < (select 1,1), (1,2) <> (select 1,2 where false)",
+     "NULL|f|t|t|NULL|NULL\n"},
+    {"select ('1','2') = (select 1,2), (1,2) = (select 1.0,2::bigint), row(1) < (select 2), "
+     "(1,'y') != "
+     "(select 1,'x'), (1,2) between (select 1,1) and (select 1,3)",
+     "t|t|t|t|t\n"},
+    {"select x, (x, x) = (select max(y), 2 from generate_series(1,x) y), (x, 0) > (select y, x "
+     "from "
+     "generate_series(2,2) y) from generate_series(1,3) x",
+     "1|f|f\n2|t|f\n3|f|t\n"},
+    {"select x from generate_series(1,9) x where (x, 1) < (select 3, 0) or (x % 5, x) = (select 2, "
+     "7)",
+     "1\n2\n7\n"},
+    {"select x, (x, 2) < any (select y, 2 from generate_series(2,x) y), (x, 2) <= all (select y, 2 "
+     "from "
+     "generate_series(2,x) y) from generate_series(1,3) x",
+     "1|f|t\n2|f|t\n3|f|f\n"},
+    {"select (1,2) <> any (values (1,null::int)), (1,2) <> all (values (1,null::int),(1,2)), (1,2) "
+     "<> "
+     "all (values (1,null::int),(2,2)), (1,2) < any (values (1,null::int),(2,0))",
+     "NULL|f|NULL|t\n"},
+    {"select (1,2) = (values (1,2),(3,4))",
+     "ERROR 21000: more than one row returned by a subquery used as an expression\n"},
+    {"select (1,2) = (select 1)", "ERROR 42601: subquery has too few columns\n"},
+    {"select (1,2) < (select 1,2,3)", "ERROR 42601: subquery has too many columns\n"},
+    {"select (1,2) = (select 1,'x')", "ERROR 42883: operator does not exist: integer = text\n"},
+    {"select (1,2) + (select 1,2)",
+     "ERROR 42804: row comparison operator must yield type boolean, not type integer\n"},
+    {"select ('a','b') ~ (select 'a','b')",
+     "ERROR 0A000: could not determine interpretation of row comparison operator ~\n"},
+    {"select (select 1,2) = (1,2)", "ERROR 42601: subquery must return only one column\n"},
     {"select x from generate_series(1,10) x where x not in (select y from generate_series(2,9) y) "
      "order by 1",
      "1\n"
