@@ -80,6 +80,79 @@ BOXED_FUNCTION(timestamp_mi) {
     return timestamp_subtract(arguments[0].int64, arguments[1].int64, &result->interval);
 }
 
+/* ---- OVERLAPS ---------------------------------------------------------------------------- */
+
+/* A period as it is written, its ends in any order or the second one as a length; then with the
+   lesser end first, and the one that is known when the other is not. */
+struct period {
+    struct value start, end;
+};
+
+static enum status add_length(struct kernel_call *call, const struct value *start,
+                              const struct value *length, struct value *end) {
+    switch (start->type.id) {
+    case TYPE_TIME:
+        end->int64 = time_add_interval(start->int64, length->interval);
+        return STATUS_OK;
+    case TYPE_TIMESTAMP:
+        return timestamp_add_interval(start->int64, length->interval, &end->int64);
+    default:
+        return timestamptz_add_interval(start->int64, length->interval, exec__timezone(call),
+                                        &end->int64);
+    }
+}
+
+static enum status period_open(struct kernel_call *call, const struct value *ends, struct type type,
+                               struct period *period) {
+    *period = (struct period){ends[0], ends[1]};
+    period->start.type = type;
+    if (ends[1].type.id == TYPE_INTERVAL) {
+        period->end = value_null(type);
+        period->end.is_null = ends[0].is_null || ends[1].is_null;
+        if (!period->end.is_null)
+            TRY(add_length(call, &period->start, &ends[1], &period->end));
+    }
+    if (period->start.is_null ||
+        (!period->end.is_null && period->start.int64 > period->end.int64)) {
+        struct value end = period->end;
+        period->end = period->start;
+        period->start = end;
+    }
+    return STATUS_OK;
+}
+
+/* Do they have a moment in common? As overlaps_timestamp of PostgreSQL: the end of a period is no
+   part of it, unless it is its start. */
+static enum status overlaps(struct kernel_call *call, const struct value *arguments,
+                            struct type type, struct value *result) {
+    struct period a, b;
+    TRY(period_open(call, &arguments[0], type, &a));
+    TRY(period_open(call, &arguments[2], type, &b));
+    result->is_null = a.start.is_null || b.start.is_null;
+    if (result->is_null)
+        return STATUS_OK;
+    if (a.start.int64 == b.start.int64) {
+        result->is_null = a.end.is_null || b.end.is_null;
+        result->boolean = true;
+        return STATUS_OK;
+    }
+    const struct period *first = a.start.int64 < b.start.int64 ? &a : &b;
+    const struct period *second = first == &a ? &b : &a;
+    result->boolean = !first->end.is_null && second->start.int64 < first->end.int64;
+    result->is_null = first->end.is_null || (!result->boolean && second->end.is_null);
+    return STATUS_OK;
+}
+
+BOXED_FUNCTION(overlaps_timestamp) {
+    return overlaps(call, arguments, TYPE_OF(TIMESTAMP), result);
+}
+BOXED_FUNCTION(overlaps_timestamptz) {
+    return overlaps(call, arguments, TYPE_OF(TIMESTAMPTZ), result);
+}
+BOXED_FUNCTION(overlaps_time) {
+    return overlaps(call, arguments, TYPE_OF(TIME), result);
+}
+
 /* ---- intervals --------------------------------------------------------------------------- */
 
 BOXED_FUNCTION(interval_um) {
@@ -342,6 +415,9 @@ static const struct kernel_entry entries[] = {
     BOXED(datetime_timestamp),
     BOXED(timedate_pl),
     BOXED(timestamp_mi),
+    BOXED(overlaps_timestamp),
+    BOXED(overlaps_timestamptz),
+    BOXED(overlaps_time),
     BOXED(interval_um),
     BOXED(interval_pl),
     BOXED(interval_mi),

@@ -138,6 +138,7 @@ static const struct own_grammar own_grammars[] = {
     {"position", 2, {"POSITION((", ") IN ("}, {1, 0}, "))", false},
     {"substring", 2, {"SUBSTRING(", " FROM "}, {0, 1}, ")", false},
     {"substring", 3, {"SUBSTRING(", " FROM ", " FOR "}, {0, 1, 2}, ")", false},
+    {"overlaps", 4, {"((", ", ", ") OVERLAPS (", ", "}, {0, 1, 2, 3}, "))", false},
     {"overlay", 3, {"OVERLAY(", " PLACING ", " FROM "}, {0, 1, 2}, ")", false},
     {"overlay", 4, {"OVERLAY(", " PLACING ", " FROM ", " FOR "}, {0, 1, 2, 3}, ")", false},
     {"btrim", 1, {"TRIM(BOTH FROM "}, {0}, ")", false},

@@ -253,6 +253,46 @@ static const struct sql_case {
      "3|1\n"
      "3|2\n"
      "3|3\n"},
+    {"select (date '2001-02-16', date '2001-12-21') overlaps (date '2001-10-30', date "
+     "'2002-10-30'), "
+     "(date '2001-02-16', interval '100 days') overlaps (date '2001-10-30', date '2002-10-30'), "
+     "(date "
+     "'2001-10-29', date '2001-10-30') overlaps (date '2001-10-30', date '2001-10-31'), (date "
+     "'2001-10-30', date '2001-10-30') overlaps (date '2001-10-30', '2001-10-31')",
+     "t|f|f|t\n"},
+    {"select (timestamp '2000-11-27', interval '-12 hours') overlaps (timestamp '2000-11-26 "
+     "18:00', "
+     "interval '12 hours'), (timestamp 'infinity', timestamp '-infinity') overlaps (date "
+     "'2001-10-30', "
+     "date '2002-10-30'), (timestamptz '2000-11-27', interval '1 day') overlaps (timestamp "
+     "'2000-11-27 "
+     "12:00', timestamp '2000-11-30'), (time '23:00', interval '2 hours') overlaps (time '00:30', "
+     "time "
+     "'23:30'), (time '00:00', time '01:00') overlaps (time '01:00', interval '1 hour')",
+     "t|t|t|t|f\n"},
+    {"select (null, date '2001-11-16') overlaps (date '2001-10-30', date '2002-10-30'), (date "
+     "'2001-10-30', null) overlaps (date '2001-10-30', date '2002-10-30'), (date '2001-11-16', "
+     "null::date) overlaps (date '2001-10-30', date '2001-10-31'), (null::date, null::date) "
+     "overlaps "
+     "(date '2001-10-30', date '2001-10-31'), (null::time, interval '1 hour') overlaps (time "
+     "'01:00', "
+     "time '02:00')",
+     "t|NULL|NULL|NULL|NULL\n"},
+    {"select count(*), sum(o::int), count(o) from (select (a, b) overlaps (c, d) o from (values "
+     "(1), (2), "
+     "(3), (null)) v(x), lateral (select timestamp '2020-01-01' + x * interval '1 day') w(a), "
+     "(values "
+     "(interval '1 day'), ('-1 day'), ('0'), (null)) i(b), generate_series(timestamp '2020-01-01', "
+     "'2020-01-04', '12 hours') c, (values (timestamp '2020-01-02'), (null)) e(d)) s",
+     "224|30|70\n"},
+    {"select ('2001-02-16', '2001-12-21') overlaps ('2001-10-30', '2002-10-30')",
+     "ERROR 42725: function pg_catalog.overlaps(unknown, unknown, unknown, unknown) is not "
+     "unique\n"},
+    {"select (1,2,3) overlaps (3,4)",
+     "ERROR 42601: wrong number of parameters on left side of OVERLAPS expression\n"},
+    {"select (timestamp '294276-12-31', interval '1 day') overlaps (date '2001-10-30', date "
+     "'2002-10-30')",
+     "ERROR 22008: timestamp out of range\n"},
     {"select (1,2) = (select 1,2), (1,2) <> (select 1,2), (1,2) < (select 1,3), (1,2) >= (select "
      "0,5)",
      "t|f|t|t\n"},
