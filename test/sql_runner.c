@@ -29,6 +29,7 @@ struct sql_session {
     size_t parameter_count;
     struct future future;
     bool started, done;
+    char detail[ERROR_MESSAGE_SIZE]; /* of the last failure */
 };
 
 struct sql_runner {
@@ -111,7 +112,10 @@ static enum status sink_copy_end(struct fiber *f, struct sink *sink) {
 static void sink_notice(struct fiber *f, struct sink *sink, const char *severity,
                         const char *sqlstate, const char *message, const char *detail,
                         const char *hint) {
-    buffer_append_format(&((struct sql_session *)sink)->text, "%s: %s\n", severity, message);
+    struct buffer *text = &((struct sql_session *)sink)->text;
+    buffer_append_format(text, "%s: %s\n", severity, message);
+    if (detail != NULL)
+        buffer_append_format(text, "DETAIL: %s\n", detail);
 }
 
 static void sink_parameter_status(struct fiber *f, struct sink *sink, const char *name,
@@ -277,8 +281,13 @@ struct session *sql_session_inner(struct sql_session *session) {
 static void append_failure(struct sql_session *session, enum status status) {
     const struct error *error = error_current();
     session->has_rows = false;
+    snprintf(session->detail, sizeof session->detail, "%s", error->detail);
     buffer_append_format(&session->text, "ERROR %s: %s\n", status_sqlstate(status),
                          error->message[0] != '\0' ? error->message : status_text(status));
+}
+
+const char *sql_error_detail(const struct sql_session *session) {
+    return session->detail;
 }
 
 static enum status run_query(struct fiber *f, void *argument) {

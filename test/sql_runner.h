@@ -11,7 +11,7 @@
  *     sql_runner_close(runner);
  *
  * Rows are values joined by "|", one line each; a statement without rows gives its command tag; a
- * notice gives "NOTICE: text", a failure "ERROR sqlstate: text". Everything fails the test (cmocka)
+ * notice gives "NOTICE: text" (and "DETAIL: text"), a failure "ERROR sqlstate: text". Everything fails the test (cmocka)
  * when the database cannot be opened. Called from the test's thread only.
  */
 #ifndef TEST_SQL_RUNNER_H
@@ -42,6 +42,9 @@ const char *sql_runner_directory(struct sql_runner *runner);
 struct sql_session *sql_session_open(struct sql_runner *runner);
 void sql_session_close(struct sql_session *session);
 struct session *sql_session_inner(struct sql_session *session);
+
+/* DETAIL of the session's last failure; empty: it had none. */
+const char *sql_error_detail(const struct sql_session *session);
 
 /* The text is valid until the next call on the session. */
 const char *sql_run(struct sql_session *session, const char *text);

@@ -166,9 +166,8 @@ static void append_identifier(struct buffer *buffer, const char *name) {
     buffer_append_byte(buffer, '"');
 }
 
-/* Without its schema when the search path leads to it. */
-static bool append_relation(struct session *session, const struct schema *schema, uint32_t oid,
-                            struct buffer *buffer) {
+bool session__append_relation(struct session *session, const struct schema *schema, uint32_t oid,
+                              struct buffer *buffer) {
     const char *namespace_name = NULL, *name = NULL;
     const struct table *table = schema_table_by_oid(schema, oid);
     const struct index *index = NULL;
@@ -197,7 +196,7 @@ static bool describe_in(struct session *session, const struct schema *schema, ui
                         uint32_t oid, struct buffer *buffer) {
     switch (type_id) {
     case TYPE_REGCLASS:
-        return append_relation(session, schema, oid, buffer);
+        return session__append_relation(session, schema, oid, buffer);
     case TYPE_REGTYPE:
         if (type_info(oid) == NULL)
             return false;

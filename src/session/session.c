@@ -296,11 +296,16 @@ static int64_t severity_rank(const char *severity) {
                                              : 0;
 }
 
-void session__notice(struct fiber *f, struct session *session, const char *severity,
-                     const char *sqlstate, const char *message) {
+void session__notice_detail(struct fiber *f, struct session *session, const char *severity,
+                            const char *sqlstate, const char *message, const char *detail) {
     if (session->sink != NULL && session->sink->notice != NULL &&
         severity_rank(severity) >= setting_number(&session->settings, SETTING_CLIENT_MIN_MESSAGES))
-        session->sink->notice(f, session->sink, severity, sqlstate, message, NULL, NULL);
+        session->sink->notice(f, session->sink, severity, sqlstate, message, detail, NULL);
+}
+
+void session__notice(struct fiber *f, struct session *session, const char *severity,
+                     const char *sqlstate, const char *message) {
+    session__notice_detail(f, session, severity, sqlstate, message, NULL);
 }
 
 void session__warning(struct fiber *f, struct session *session, enum status status,

@@ -211,6 +211,8 @@ enum status session__apply_settings(struct session *session) MUST_USE;
 void session__report(struct fiber *f, struct session *session, const bool *changed);
 void session__notice(struct fiber *f, struct session *session, const char *severity,
                      const char *sqlstate, const char *message);
+void session__notice_detail(struct fiber *f, struct session *session, const char *severity,
+                            const char *sqlstate, const char *message, const char *detail);
 void session__warning(struct fiber *f, struct session *session, enum status status,
                       const char *message);
 
@@ -344,6 +346,9 @@ enum status session__discard_all(struct fiber *f, struct session *session) MUST_
 
 /* ---- resolver.c, virtual.c */
 void session__resolver_init(struct session *session);
+/* Its name, without its schema when the search path leads to it. False: there is none. */
+bool session__append_relation(struct session *session, const struct schema *schema, uint32_t oid,
+                              struct buffer *buffer);
 void session__virtual_tables_register(void);
 
 /* ---- engine.c */

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "session/state.h"
+#include "session/utility_ddl.h"
 #include "value/value_numeric.h"
 
 /*
@@ -11,24 +11,15 @@
  * from the first change on. Statements are shared between sessions and never written to.
  */
 
-/* One running DDL statement. */
-struct change {
-    struct fiber *f;
-    struct session *session;
-    struct catalog *catalog;
-    struct transaction *transaction;
-    struct schema *schema; /* as it is now; retained */
-};
-
-static enum status renew(struct change *change) {
+enum status session__change_renew(struct change *change) {
     TRY(session__schema_changed(change->f, change->session));
     schema_release(change->schema);
     change->schema = session__schema(change->session);
     return STATUS_OK;
 }
 
-static enum status find_table(const struct change *change, uint32_t oid,
-                              const struct table **table_out) {
+enum status session__change_find(const struct change *change, uint32_t oid,
+                                 const struct table **table_out) {
     *table_out = schema_table_by_oid(change->schema, oid);
     return *table_out != NULL
                ? STATUS_OK
@@ -50,7 +41,7 @@ static enum status add_sequences(struct change *change, const struct sequence *s
         uint32_t oid;
         TRY(catalog_create_sequence(change->f, change->catalog, change->transaction, change->schema,
                                     &sequences[i], &oid));
-        TRY(renew(change));
+        TRY(session__change_renew(change));
     }
     return STATUS_OK;
 }
@@ -60,10 +51,10 @@ static enum status add_indexes(struct change *change, uint32_t table_oid,
     for (uint32_t i = 0; i < count; i++) {
         const struct table *table;
         uint32_t oid;
-        TRY(find_table(change, table_oid, &table));
+        TRY(session__change_find(change, table_oid, &table));
         TRY(catalog_create_index(change->f, change->catalog, change->transaction, change->schema,
                                  table, &specs[i], &oid));
-        TRY(renew(change));
+        TRY(session__change_renew(change));
     }
     return STATUS_OK;
 }
@@ -72,10 +63,10 @@ static enum status add_checks(struct change *change, uint32_t table_oid,
                               const struct constraint_spec *specs, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         const struct table *table;
-        TRY(find_table(change, table_oid, &table));
+        TRY(session__change_find(change, table_oid, &table));
         TRY(catalog_add_constraint(change->f, change->catalog, change->transaction, change->schema,
                                    table, &specs[i]));
-        TRY(renew(change));
+        TRY(session__change_renew(change));
     }
     return STATUS_OK;
 }
@@ -139,7 +130,7 @@ static enum status fill_table(struct change *change, const struct statement *sta
     struct exec_environment environment;
     struct execution *execution;
     const struct table *table;
-    TRY(find_table(change, table_oid, &table));
+    TRY(session__change_find(change, table_oid, &table));
     session__environment(change->session, statement, &change->session->arena, NULL, 0,
                          &environment);
     struct table_context context = {
@@ -185,7 +176,7 @@ static enum status create_table(struct change *change, const struct statement *s
     TRY(add_sequences(change, said->sequences, said->sequence_count));
     TRY(catalog_create_table(change->f, change->catalog, change->transaction, change->schema,
                              &said->spec, &oid));
-    TRY(renew(change));
+    TRY(session__change_renew(change));
     TRY(add_indexes(change, oid, said->indexes, said->index_count));
     TRY(add_checks(change, oid, said->checks, said->check_count));
     if (as && !said->with_no_data) {
@@ -200,10 +191,10 @@ static enum status create_view(struct change *change, const struct statement *st
     const struct table *replaced = NULL;
     uint32_t oid;
     if (said->replaced != NULL)
-        TRY(find_table(change, said->replaced->oid, &replaced));
+        TRY(session__change_find(change, said->replaced->oid, &replaced));
     TRY(catalog_create_view(change->f, change->catalog, change->transaction, change->schema,
                             &said->spec, replaced, &oid));
-    return renew(change);
+    return session__change_renew(change);
 }
 
 /* ---- ALTER TABLE ------------------------------------------------------------------------ */
@@ -227,10 +218,10 @@ static enum status add_column(struct change *change, const struct statement *sta
     struct column_spec column = action->column;
     TRY(default_of(change, statement, action, &column));
     TRY(add_sequences(change, action->sequences, action->sequence_count));
-    TRY(find_table(change, table_oid, &table));
+    TRY(session__change_find(change, table_oid, &table));
     TRY(catalog_add_column(change->f, change->catalog, change->transaction, change->schema, table,
                            &column));
-    return renew(change);
+    return session__change_renew(change);
 }
 
 static enum status null_found(const struct table *table, const char *column) {
@@ -278,15 +269,13 @@ static enum status alter(struct change *change, const struct statement *statemen
     struct catalog *catalog = change->catalog;
     struct transaction *transaction = change->transaction;
     const struct table *table;
-    TRY(find_table(change, table_oid, &table));
+    TRY(session__change_find(change, table_oid, &table));
     switch (action->kind) {
     case ALTER_ADD_COLUMN:
         TRY(add_column(change, statement, action, table_oid));
         break;
     case ALTER_DROP_COLUMN:
-        TRY(catalog_drop_column(f, catalog, transaction, change->schema, table,
-                                &table->columns[action->old_column->number - 1]));
-        break;
+        return session__drop_column(change, table_oid, action->old_column->number, action->cascade);
     case ALTER_SET_DEFAULT:
         TRY(catalog_set_default(f, catalog, transaction, change->schema, table,
                                 action->old_column->number, action->default_text));
@@ -317,7 +306,7 @@ static enum status alter(struct change *change, const struct statement *statemen
     case ALTER_NOTHING:
         break;
     }
-    TRY(renew(change));
+    TRY(session__change_renew(change));
     TRY(add_indexes(change, table_oid, action->indexes, action->index_count));
     return add_checks(change, table_oid, action->checks, action->check_count);
 }
@@ -367,7 +356,7 @@ static enum status reindex_one(struct change *change, uint32_t oid, bool verbose
         snprintf(text, sizeof text, "index \"%s\" was reindexed", index->name);
         session__notice(change->f, change->session, "INFO", "00000", text);
     }
-    return renew(change);
+    return session__change_renew(change);
 }
 
 static enum status reindex(struct change *change, const struct statement *statement) {
@@ -417,143 +406,21 @@ static enum status create_schema(struct change *change, const struct statement *
         }
         TRY(catalog_create_namespace(change->f, change->catalog, change->transaction,
                                      change->schema, said->names[i]));
-        TRY(renew(change));
+        TRY(session__change_renew(change));
     }
     return STATUS_OK;
 }
 
-/* ---- DROP and TRUNCATE ------------------------------------------------------------------ */
-
-static enum status drop_view(struct change *change, uint32_t oid, bool cascade);
-
-/* CASCADE: views that read the relation go with it. */
-static enum status drop_readers(struct change *change, uint32_t oid) {
-    const struct table *view;
-    while ((view = schema_view_using(change->schema, oid, 0, 0)) != NULL) {
-        char text[256];
-        snprintf(text, sizeof text, "drop cascades to view %s", view->name);
-        session__notice(change->f, change->session, "NOTICE", "00000", text);
-        TRY(drop_view(change, view->oid, true));
-    }
-    return STATUS_OK;
-}
-
-static enum status drop_view(struct change *change, uint32_t oid, bool cascade) {
-    const struct table *view = schema_table_by_oid(change->schema, oid);
-    if (view == NULL)
-        return STATUS_OK; /* it went with another */
-    TRY(txn_lock_relation(change->f, change->transaction, oid, RELATION_LOCK_ACCESS_EXCLUSIVE,
-                          LOCK_WAIT, NULL));
-    if (cascade)
-        TRY(drop_readers(change, oid));
-    TRY(find_table(change, oid, &view));
-    TRY(catalog_drop_view(change->f, change->catalog, change->transaction, change->schema, view));
-    return renew(change);
-}
-
-static enum status drop_table(struct change *change, uint32_t oid, bool cascade) {
-    const struct table *table;
-    if (cascade)
-        TRY(drop_readers(change, oid));
-    TRY(find_table(change, oid, &table));
-    TRY(catalog_drop_table(change->f, change->catalog, change->transaction, change->schema, table));
-    return renew(change);
-}
-
-/* Tables, then sequences that no table owned. */
-static enum status empty_namespace(struct change *change, const char *name) {
-    for (bool again = true; again;) {
-        again = false;
-        for (size_t i = 0; i < schema_table_count(change->schema) && !again; i++) {
-            const struct table *table = schema_table_at(change->schema, i);
-            bool is_view = table->kind == RELATION_VIEW;
-            if ((is_view || table->kind == RELATION_TABLE) &&
-                strcmp(table->namespace_name, name) == 0) {
-                TRY(is_view ? drop_view(change, table->oid, true)
-                            : drop_table(change, table->oid, true));
-                again = true;
-            }
-        }
-    }
-    for (bool again = true; again;) {
-        again = false;
-        for (size_t i = 0; i < schema_sequence_count(change->schema) && !again; i++) {
-            const struct sequence *sequence = schema_sequence_at(change->schema, i);
-            if (strcmp(sequence->namespace_name, name) == 0) {
-                TRY(catalog_drop_sequence(change->f, change->catalog, change->transaction,
-                                          change->schema, sequence));
-                TRY(renew(change));
-                again = true;
-            }
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status drop_index(struct change *change, uint32_t oid) {
-    const struct table *table;
-    const struct index *index = schema_index_by_oid(change->schema, oid, &table);
-    if (index == NULL)
-        return STATUS_OK;
-    TRY(catalog_drop_index(change->f, change->catalog, change->transaction, change->schema, index));
-    return renew(change);
-}
-
-static enum status drop_sequence(struct change *change, uint32_t oid, bool cascade) {
-    if (cascade)
-        TRY(drop_readers(change, oid));
-    const struct sequence *sequence = schema_sequence_by_oid(change->schema, oid);
-    if (sequence == NULL)
-        return STATUS_OK;
-    TRY(catalog_drop_sequence(change->f, change->catalog, change->transaction, change->schema,
-                              sequence));
-    return renew(change);
-}
-
-static enum status drop_namespace(struct change *change, const char *name, bool cascade) {
-    if (cascade)
-        TRY(empty_namespace(change, name));
-    TRY(catalog_drop_namespace(change->f, change->catalog, change->transaction, change->schema,
-                               name));
-    return renew(change);
-}
-
-static enum status drop(struct change *change, const struct statement *statement) {
-    const struct statement_objects *said = &statement->objects;
-    for (uint32_t i = 0; i < said->notice_count; i++)
-        session__notice(change->f, change->session, "NOTICE", "00000", said->notices[i]);
-    for (uint32_t i = 0; i < said->count; i++) {
-        switch (statement->kind) {
-        case STATEMENT_DROP_TABLE:
-            TRY(drop_table(change, said->tables[i]->oid, said->cascade));
-            break;
-        case STATEMENT_DROP_VIEW:
-            TRY(drop_view(change, said->tables[i]->oid, said->cascade));
-            break;
-        case STATEMENT_DROP_INDEX:
-            TRY(drop_index(change, said->indexes[i]->oid));
-            break;
-        case STATEMENT_DROP_SEQUENCE:
-            TRY(drop_sequence(change, said->sequences[i]->oid, said->cascade));
-            break;
-        case STATEMENT_DROP_SCHEMA:
-            TRY(drop_namespace(change, said->names[i], said->cascade));
-            break;
-        default:
-            break;
-        }
-    }
-    return STATUS_OK;
-}
+/* ---- TRUNCATE ------------------------------------------------------------------------ */
 
 static enum status empty_tables(struct change *change, const struct statement *statement) {
     const struct statement_objects *said = &statement->objects;
     for (uint32_t i = 0; i < said->count; i++) {
         const struct table *table;
-        TRY(find_table(change, said->tables[i]->oid, &table));
+        TRY(session__change_find(change, said->tables[i]->oid, &table));
         TRY(catalog_truncate(change->f, change->catalog, change->transaction, change->schema, table,
                              said->restart_identity));
-        TRY(renew(change));
+        TRY(session__change_renew(change));
     }
     return STATUS_OK;
 }
@@ -587,7 +454,7 @@ static enum status apply(struct change *change, const struct statement *statemen
     case STATEMENT_DROP_SEQUENCE:
     case STATEMENT_DROP_SCHEMA:
     case STATEMENT_DROP_VIEW:
-        return drop(change, statement);
+        return session__drop(change, statement);
     default:
         return error_set(STATUS_FEATURE_NOT_SUPPORTED, "%s is not supported",
                          statement_kind_tag(statement->kind));

@@ -113,6 +113,7 @@ static enum status alter_drop_constraint(struct binder *b, const PgQuery__AlterT
 static enum status alter_drop_column(struct binder *b, const PgQuery__AlterTableCmd *command,
                                      const struct table *table, struct alter_action *action) {
     action->kind = ALTER_DROP_COLUMN;
+    action->cascade = command->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
     action->old_column = table_column(table, command->name);
     if (action->old_column != NULL)
         return STATUS_OK;

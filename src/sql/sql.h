@@ -226,6 +226,7 @@ struct alter_action {
     enum status notice_status;              /* gives its SQLSTATE */
     struct column_spec column;              /* ADD_COLUMN */
     const struct column *old_column;        /* DROP_COLUMN, SET_DEFAULT, SET_NOT_NULL */
+    bool cascade;                           /* DROP_COLUMN */
     const struct expression *default_value; /* ADD_COLUMN, row-free: evaluate once into
                                     column.missing before the call (NULL: none). Volatile defaults
                                     are refused */

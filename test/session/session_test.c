@@ -177,7 +177,8 @@ static void search_path_says_where_names_are(void **state) {
     assert_sql(s, "select current_schema(), current_schemas(true)", "NULL|{pg_catalog}\n");
     assert_sql(s, "create table nowhere(a int)",
                "ERROR 3F000: no schema has been selected to create in\n");
-    assert_sql(s, "reset search_path; drop schema other cascade", "RESET\nDROP SCHEMA\n");
+    assert_sql(s, "reset search_path; drop schema other cascade",
+               "RESET\nNOTICE: drop cascades to table other.here\nDROP SCHEMA\n");
 }
 
 static void timeouts_cancel_statements(void **state) {
@@ -397,6 +398,94 @@ static void sequences_are_no_tables(void **state) {
     assert_sql(s, "drop sequence n", "DROP SEQUENCE\n");
 }
 
+static void drops_tell_what_goes_with_them(void **state) {
+    assert_sql(s,
+               "create schema s; create table s.t1(a int primary key, b int); "
+               "create table s.t2(id serial, x int); create view s.v as select a from s.t1; "
+               "create sequence s.q; create table other(a int default nextval('s.q')); "
+               "create view v_other as select t1.a from s.t1, other; "
+               "create view v2 as select * from v_other",
+               "CREATE SCHEMA\nCREATE TABLE\nCREATE TABLE\nCREATE VIEW\nCREATE SEQUENCE\n"
+               "CREATE TABLE\nCREATE VIEW\nCREATE VIEW\n");
+    assert_sql(s, "drop schema s",
+               "ERROR 2BP01: cannot drop schema s because other objects depend on it\n");
+    assert_string_equal(sql_error_detail(s), "table s.t1 depends on schema s\n"
+                                             "view v_other depends on table s.t1\n"
+                                             "view v2 depends on view v_other\n"
+                                             "table s.t2 depends on schema s\n"
+                                             "view s.v depends on schema s\n"
+                                             "sequence s.q depends on schema s\n"
+                                             "default value for column a of table other depends on "
+                                             "sequence s.q");
+    assert_sql(s, "drop schema s cascade",
+               "NOTICE: drop cascades to 7 other objects\n"
+               "DETAIL: drop cascades to table s.t1\n"
+               "drop cascades to view v_other\n"
+               "drop cascades to view v2\n"
+               "drop cascades to table s.t2\n"
+               "drop cascades to view s.v\n"
+               "drop cascades to sequence s.q\n"
+               "drop cascades to default value for column a of table other\n"
+               "DROP SCHEMA\n");
+    assert_sql(s, "insert into other default values; select a from other; drop table other",
+               "INSERT 0 1\nNULL\nDROP TABLE\n");
+    assert_sql(
+        s, "create schema s; create table s.\"T x\"(a int); drop schema s cascade",
+        "CREATE SCHEMA\nCREATE TABLE\nNOTICE: drop cascades to table s.\"T x\"\nDROP SCHEMA\n");
+    assert_sql(s, "create schema s; create schema r; drop schema s, r cascade",
+               "CREATE SCHEMA\nCREATE SCHEMA\nDROP SCHEMA\n");
+}
+
+static void drops_cascade_to_views(void **state) {
+    assert_sql(s,
+               "create table t(a int, b int, c int); create view va as select a from t; "
+               "create view vb as select b, a from t; create view vva as select a from va; "
+               "create view vc as select c from t",
+               "CREATE TABLE\nCREATE VIEW\nCREATE VIEW\nCREATE VIEW\nCREATE VIEW\n");
+    assert_sql(s, "alter table t drop column a",
+               "ERROR 2BP01: cannot drop column a of table t because other objects depend on it\n");
+    assert_string_equal(sql_error_detail(s), "view va depends on column a of table t\n"
+                                             "view vva depends on view va\n"
+                                             "view vb depends on column a of table t");
+    assert_sql(s, "alter table t drop column c cascade",
+               "NOTICE: drop cascades to view vc\nALTER TABLE\n");
+    assert_sql(s, "begin; drop view va, vva; rollback; drop view vva, va",
+               "BEGIN\nDROP VIEW\nROLLBACK\nDROP VIEW\n");
+    assert_sql(
+        s, "create table u(a int); create view vu as select u.a from t, u; drop table u, t",
+        "CREATE TABLE\nCREATE VIEW\nERROR 2BP01: cannot drop desired object(s) because other "
+        "objects depend on them\n");
+    assert_sql(
+        s, "create table u(a int); create view vu as select u.a from t, u; drop table u, t cascade",
+        "CREATE TABLE\nCREATE VIEW\n"
+        "NOTICE: drop cascades to 2 other objects\n"
+        "DETAIL: drop cascades to view vb\n"
+        "drop cascades to view vu\n"
+        "DROP TABLE\n");
+}
+
+static void drops_of_sequences_take_defaults(void **state) {
+    assert_sql(
+        s, "create table t(id serial, x int); drop sequence t_id_seq",
+        "CREATE TABLE\nERROR 2BP01: cannot drop sequence t_id_seq because other objects depend "
+        "on it\n");
+    assert_string_equal(sql_error_detail(s),
+                        "default value for column id of table t depends on sequence t_id_seq");
+    assert_sql(s, "create table t(id serial, x int); drop sequence t_id_seq cascade",
+               "CREATE TABLE\nNOTICE: drop cascades to default value for column id of table t\n"
+               "DROP SEQUENCE\n");
+    assert_sql(s, "drop table t; create table t(id int generated always as identity)",
+               "DROP TABLE\nCREATE TABLE\n");
+    assert_sql(
+        s, "drop sequence t_id_seq cascade",
+        "ERROR 2BP01: cannot drop sequence t_id_seq because column id of table t requires it\n");
+    assert_sql(
+        s, "create view shown as select last_value from t_id_seq; drop table t",
+        "CREATE VIEW\nERROR 2BP01: cannot drop table t because other objects depend on it\n");
+    assert_sql(s, "create view shown as select last_value from t_id_seq; drop table t cascade",
+               "CREATE VIEW\nNOTICE: drop cascades to view shown\nDROP TABLE\n");
+}
+
 static void maintenance_statements_run(void **state) {
     assert_sql(s, "create table m(a int primary key); insert into m values (1), (2)",
                "CREATE TABLE\nINSERT 0 2\n");
@@ -534,6 +623,9 @@ int main(void) {
         CASE(sequences_show_their_state),
         CASE(sequences_of_the_search_path_are_found),
         CASE(sequences_are_no_tables),
+        CASE(drops_tell_what_goes_with_them),
+        CASE(drops_cascade_to_views),
+        CASE(drops_of_sequences_take_defaults),
         CASE(maintenance_statements_run),
         CASE(tables_are_made_of_queries),
         CASE(tables_made_of_queries_hold_their_numbers),
