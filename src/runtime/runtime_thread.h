@@ -82,10 +82,14 @@ void thread_barrier(void);
 /* From now on SIGINT does not end the program: until interrupt_seen has told of it, some times a
    second, `function(argument)` is called on a thread of its own, and if that finds nothing to do, a
    read of the terminal that waits in the calling thread ends with EINTR (by SIGUSR2). For programs
-   whose runtime has no on_signal; once at a time. */
-enum status interrupt_catch(bool (*function)(void *argument), void *argument) MUST_USE;
+   whose runtime has no on_signal; once at a time. SIGHUP, and the end of `terminal` (a file; -1:
+   none), are an interruption that stays until the release. */
+enum status interrupt_catch(bool (*function)(void *argument), void *argument, int terminal)
+    MUST_USE;
 /* Was there one since this was asked last? */
 bool interrupt_seen(void);
+/* Has the terminal gone? */
+bool interrupt_hung_up(void);
 void interrupt_release(void);
 
 #endif

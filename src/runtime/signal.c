@@ -2,10 +2,11 @@
    business of the threads that are not ours. A program with a user at its terminal may want to
    catch interruptions instead. */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -79,32 +80,56 @@ static struct {
     bool (*function)(void *argument);
     void *argument;
     pthread_t thread, reader;
-    sem_t rung;
-    struct sigaction before;
-    _Atomic bool ends, seen;
+    int bell;     /* eventfd: a signal came, or it is time to end */
+    int terminal; /* or -1 */
+    struct sigaction before_interrupt, before_hangup;
+    _Atomic bool ends, seen, hung_up;
 } interrupt;
 
-static void ring_interrupt(int number) {
+static void ring(void) {
+    static const uint64_t one = 1;
+    (void)!write(interrupt.bell, &one, sizeof one);
+}
+
+static void on_signal(int number) {
     int error = errno;
-    interrupt.seen = true;
-    (void)sem_post(&interrupt.rung);
+    if (number == SIGHUP)
+        interrupt.hung_up = true;
+    else
+        interrupt.seen = true;
+    ring();
     errno = error;
 }
 
 static void wake_reader(int number) {
 }
 
+/* Wait for the bell or the terminal's end, which poll tells unasked. */
+static void listen_for_bell(void) {
+    struct pollfd listened[] = {{.fd = interrupt.bell, .events = POLLIN},
+                                {.fd = interrupt.hung_up ? -1 : interrupt.terminal}};
+    if (poll(listened, 2, -1) <= 0)
+        return;
+    uint64_t rung;
+    if (listened[0].revents != 0)
+        (void)!read(interrupt.bell, &rung, sizeof rung);
+    if (listened[1].revents != 0)
+        interrupt.hung_up = true;
+}
+
 /*
  * Again until somebody has asked: a statement may begin, or the terminal be read, just after the
- * signal was handled, and then there was nothing that it interrupted.
+ * signal was handled, and then there was nothing that it interrupted. After the terminal's end, for
+ * ever.
  */
 static void *interrupt_thread(void *argument) {
     const struct timespec pause = {0, 20 * 1000000};
     for (;;) {
-        while (sem_wait(&interrupt.rung) != 0) {
-        }
-        for (bool again = false; interrupt.seen && !interrupt.ends; again = true) {
-            if (!interrupt.function(interrupt.argument) && again)
+        listen_for_bell();
+        for (bool again = false; (interrupt.seen || interrupt.hung_up) && !interrupt.ends;
+             again = true) {
+            bool stopped = interrupt.function(interrupt.argument);
+            if (again && (!stopped || interrupt.hung_up))
                 pthread_kill(interrupt.reader, SIGUSR2);
             nanosleep(&pause, NULL);
         }
@@ -113,33 +138,53 @@ static void *interrupt_thread(void *argument) {
     }
 }
 
-enum status interrupt_catch(bool (*function)(void *argument), void *argument) {
+/* Unless it is ignored, as in the background of a shell or under nohup. */
+static void catch_signal(int number, struct sigaction *before) {
+    const struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART */
+    sigaction(number, NULL, before);
+    if (before->sa_handler != SIG_IGN)
+        sigaction(number, &action, NULL);
+}
+
+enum status interrupt_catch(bool (*function)(void *argument), void *argument, int terminal) {
     interrupt.function = function;
     interrupt.argument = argument;
     interrupt.reader = pthread_self();
-    interrupt.ends = interrupt.seen = false;
-    int error = sem_init(&interrupt.rung, 0, 0) != 0 ? errno : 0;
-    if (error == 0)
-        error = signal__thread_create(&interrupt.thread, interrupt_thread, NULL);
-    if (error != 0)
+    interrupt.terminal = terminal;
+    interrupt.ends = interrupt.seen = interrupt.hung_up = false;
+    interrupt.bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (interrupt.bell < 0)
+        return error_set(STATUS_INTERNAL_ERROR, "could not watch signals: %s", strerror(errno));
+    int error = signal__thread_create(&interrupt.thread, interrupt_thread, NULL);
+    if (error != 0) {
+        close(interrupt.bell);
         return error_set(STATUS_INTERNAL_ERROR, "could not watch signals: %s", strerror(error));
-    const struct sigaction action = {.sa_handler = ring_interrupt}; /* no SA_RESTART */
+    }
     const struct sigaction wake = {.sa_handler = wake_reader};
     sigaction(SIGUSR2, &wake, NULL);
-    sigaction(SIGINT, NULL, &interrupt.before);
-    if (interrupt.before.sa_handler != SIG_IGN) /* as in the background of a shell */
-        sigaction(SIGINT, &action, NULL);
+    catch_signal(SIGINT, &interrupt.before_interrupt);
+    catch_signal(SIGHUP, &interrupt.before_hangup);
     return STATUS_OK;
 }
 
 bool interrupt_seen(void) {
-    return atomic_exchange(&interrupt.seen, false);
+    return atomic_exchange(&interrupt.seen, false) || interrupt.hung_up;
+}
+
+bool interrupt_hung_up(void) {
+    struct pollfd terminal = {.fd = interrupt.terminal};
+    if (!interrupt.hung_up && interrupt.terminal >= 0 && poll(&terminal, 1, 0) > 0) {
+        interrupt.hung_up = true;
+        ring();
+    }
+    return interrupt.hung_up;
 }
 
 void interrupt_release(void) {
-    sigaction(SIGINT, &interrupt.before, NULL);
+    sigaction(SIGINT, &interrupt.before_interrupt, NULL);
+    sigaction(SIGHUP, &interrupt.before_hangup, NULL);
     interrupt.ends = true;
-    (void)sem_post(&interrupt.rung);
+    ring();
     pthread_join(interrupt.thread, NULL);
-    sem_destroy(&interrupt.rung);
+    close(interrupt.bell);
 }

@@ -78,6 +78,8 @@ static long on_copy_read(void *context, const char **data_out) {
         fflush(stdout);
     }
     ssize_t size = getline(&shell->copy_line, &shell->copy_capacity, shell->input);
+    if (size <= 0 && interrupt_hung_up())
+        return -1; /* the rest will never come */
     if (size <= 0 || strcmp(shell->copy_line, "\\.\n") == 0 || strcmp(shell->copy_line, "\\.") == 0)
         return 0;
     *data_out = shell->copy_line;
@@ -311,7 +313,7 @@ static void run_terminal(struct shell *shell) {
     rl_attempted_completion_function = complete;
     shell->input = stdin;
     printf("satori %s. Statements end with ';'. \\? for help, \\q to leave.\n", satori_version());
-    while (!shell->done) {
+    while (!shell->done && !interrupt_hung_up()) {
         size_t size;
         char status = satori_transaction_status(shell->connection);
         char mark = script.size == 0 ? '=' : (char)split_statement(script.text, script.size, &size);
@@ -323,7 +325,7 @@ static void run_terminal(struct shell *shell) {
         (void)interrupt_seen();
         errno = 0;
         char *line = readline(prompt);
-        if (line == NULL && (interrupt_seen() || errno == EINTR)) {
+        if (line == NULL && !interrupt_hung_up() && (interrupt_seen() || errno == EINTR)) {
             script.size = 0;
             putchar('\n');
             continue;
@@ -373,7 +375,8 @@ static int run_shell(const char *directory, const struct satori_options *open,
         satori_close(shell.database);
         return 1;
     }
-    bool caught = interrupt_catch(on_interrupt, &shell) == STATUS_OK; /* else Ctrl-C ends it all */
+    /* Else Ctrl-C ends it all. */
+    bool caught = interrupt_catch(on_interrupt, &shell, shell.interactive ? 0 : -1) == STATUS_OK;
     for (size_t i = 0; i < command_count && !shell.done; i++)
         run_commands(&shell, commands[i]);
     if (shell.interactive)
@@ -404,7 +407,8 @@ static int run_arguments(int argc, char **argv, const char **commands) {
         .about = "Opens the database in DIR in this process (no server may use it meanwhile) and\n"
                  "runs SQL: typed at the prompt, from standard input, or from -c. Exit status 1\n"
                  "when a statement failed. Ctrl-C cancels the statement that runs, or forgets the\n"
-                 "line being typed; without a terminal it also ends the rest.",
+                 "line being typed; without a terminal it also ends the rest. When the terminal\n"
+                 "is closed, the statement is canceled and the database closed.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands = operands,
