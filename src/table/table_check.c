@@ -2,14 +2,10 @@
  * Checking a table: rows against their format, NOT NULL, their long values and their index entries;
  * index entries and long values against their rows. What another transaction changes meanwhile is
  * no damage: a finding at the snapshot must still be one in the newest version.
- *
- * Entries are proven by rows: each row names its entries, by key, and they name it, so no two rows
- * prove the same one. An index whose entries are as many as the proven ones has no other; only if
- * they are more (or fewer: some row could not be read) each entry's row is looked up.
+ * Entries are proven by rows: table_check_index.c.
  */
-#include "table/catalog_private.h"
+#include "table/check.h"
 #include "table/intact.h"
-#include "table/row_losses.h"
 #include "table/scan.h"
 
 #include "base/base_hash.h"
@@ -17,25 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { TOLD_MAX = 256 };
-
-struct table_check {
-    struct table_context context;
-    const struct table *table;
-    void (*report)(void *context, const char *line);
-    void *report_context;
-    uint64_t damage;
-    struct arena arena;         /* of one row */
-    struct buffer key;          /* of the entry looked for */
-    uint64_t *proven;           /* entries, by position of the index in the table's list */
-    uint64_t range, generation; /* of the block over the rows checked last */
-    uint64_t told[TOLD_MAX];    /* hashes of messages: a damaged page is told of once */
-    size_t told_count;
-    struct row_losses losses; /* rows that cannot be read */
-};
-
-static void finding(struct table_check *check, const char *format, ...) PRINTF_LIKE(2, 3);
-static void finding(struct table_check *check, const char *format, ...) {
+void check__finding(struct table_check *check, const char *format, ...) {
     char line[ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
@@ -56,8 +34,7 @@ static bool told_before(struct table_check *check) {
     return false;
 }
 
-/* Damage is reported and the check goes on; other failures end it. */
-static enum status absorb(struct table_check *check, enum status status, const char *what,
+enum status check__absorb(struct table_check *check, enum status status, const char *what,
                           unsigned partition, struct row_id row) {
     if (!status_is_damage(status))
         return status;
@@ -65,28 +42,26 @@ static enum status absorb(struct table_check *check, enum status status, const c
         error_clear();
         return STATUS_OK;
     }
-    finding(check, "table %s, partition %u, row %llu: %s: %s", check->table->name, partition,
-            (unsigned long long)row.value, what, error_current()->message);
+    check__finding(check, "table %s, partition %u, row %llu: %s: %s", check->table->name, partition,
+                   (unsigned long long)row.value, what, error_current()->message);
     error_clear();
     return STATUS_OK;
 }
 
-/* The same of a part of the table that could not be looked at to its end. */
-static enum status absorb_part(struct table_check *check, enum status status, const char *what,
+enum status check__absorb_part(struct table_check *check, enum status status, const char *what,
                                unsigned partition) {
     if (!status_is_damage(status))
         return status;
-    finding(check, "table %s, partition %u: %s cannot be checked to the end: %s",
-            check->table->name, partition, what, error_current()->message);
+    check__finding(check, "table %s, partition %u: %s cannot be checked to the end: %s",
+                   check->table->name, partition, what, error_current()->message);
     error_clear();
     return STATUS_OK;
 }
 
-static enum status visit_partitions(struct fiber *f, struct table_check *check,
-                                    enum status (*visit)(struct fiber *f,
-                                                         struct partition *partition,
-                                                         void *argument),
-                                    void *argument) {
+enum status check__partitions(struct fiber *f, struct table_check *check,
+                              enum status (*visit)(struct fiber *f, struct partition *partition,
+                                                   void *argument),
+                              void *argument) {
     struct store *store = check->context.store;
     uint64_t partitions = table_partitions(store, check->table);
     for (unsigned p = 0; p < store_partition_count(store); p++) {
@@ -101,7 +76,7 @@ static enum status check_tree(struct fiber *f, struct table_check *check,
                               struct partition *partition, const struct intact_visit *visit,
                               const char *what) {
     enum status status = intact_visit(f, check->context.transaction, partition, visit);
-    return absorb_part(check, status, what, partition_number(partition));
+    return check__absorb_part(check, status, what, partition_number(partition));
 }
 
 /* ---- rows ------------------------------------------------------------------------------- */
@@ -136,9 +111,10 @@ static enum status entry_here(struct fiber *f, struct partition *partition, void
         named_partition == entry->address.partition)
         ++*entry->proven;
     else
-        finding(check, "index %s of %s: %s for row %llu of partition %u", index->name,
-                check->table->name, found ? "the entry names another row" : "no entry",
-                (unsigned long long)entry->address.row.value, (unsigned)entry->address.partition);
+        check__finding(check, "index %s of %s: %s for row %llu of partition %u", index->name,
+                       check->table->name, found ? "the entry names another row" : "no entry",
+                       (unsigned long long)entry->address.row.value,
+                       (unsigned)entry->address.partition);
     return STATUS_OK;
 }
 
@@ -156,7 +132,7 @@ static enum status check_entries(struct fiber *f, struct table_check *check,
             status = partition_call(f, check->context.store,
                                     index__partition(check->context.store, entry.index, values),
                                     entry_here, &entry);
-        TRY(absorb(check, status, "index entry", address.partition, row));
+        TRY(check__absorb(check, status, "index entry", address.partition, row));
     }
     return STATUS_OK;
 }
@@ -167,16 +143,16 @@ static void check_values(struct table_check *check, const struct value *values, 
     for (unsigned i = 0; i < table->column_count; i++) {
         const struct column *column = &table->columns[i];
         if (column->not_null && !column->dropped && values[i].is_null)
-            finding(check, "table %s, partition %u, row %llu: null in column %s", table->name,
-                    partition, (unsigned long long)row.value, column->name);
+            check__finding(check, "table %s, partition %u, row %llu: null in column %s",
+                           table->name, partition, (unsigned long long)row.value, column->name);
     }
     if (table->partition_column == 0 || table->on_catalog_partition)
         return;
     unsigned wanted =
         table_partition_of(check->context.store, &values[table->partition_column - 1]);
     if (wanted != partition)
-        finding(check, "table %s, partition %u, row %llu: belongs on partition %u", table->name,
-                partition, (unsigned long long)row.value, wanted);
+        check__finding(check, "table %s, partition %u, row %llu: belongs on partition %u",
+                       table->name, partition, (unsigned long long)row.value, wanted);
 }
 
 /* Get to know the generation of the block over a range. */
@@ -227,7 +203,7 @@ static enum status visit_row(struct fiber *f, struct partition *partition,
     enum status status = check_row(f, check, partition, row, stored);
     if (status_is_damage(status))
         row_losses_add(&check->losses, partition_number(partition), row.value, row.value);
-    return absorb(check, status, "row", partition_number(partition), row);
+    return check__absorb(check, status, "row", partition_number(partition), row);
 }
 
 static void lose_keys(struct table_check *check, enum row_tree tree, const struct txn_lost *lost) {
@@ -273,8 +249,8 @@ static enum status visit_chunk(struct fiber *f, struct partition *partition,
     struct block_key key = {0};
     arena_reset(&check->arena);
     if (!block_key_decode(entry->key, &key) || key.column_number > check->table->column_count) {
-        finding(check, "table %s, partition %u: a block has a damaged key", check->table->name,
-                partition_number(partition));
+        check__finding(check, "table %s, partition %u: a block has a damaged key",
+                       check->table->name, partition_number(partition));
         return STATUS_OK;
     }
     const struct column *column =
@@ -284,8 +260,8 @@ static enum status visit_chunk(struct fiber *f, struct partition *partition,
     if (status_is_damage(status) && (column == NULL || !column->dropped))
         row_losses_add(&check->losses, partition_number(partition), first,
                        first + BLOCK_ROWS_MAX - 1);
-    return absorb(check, status, column != NULL ? column->name : "block",
-                  partition_number(partition), (struct row_id){first});
+    return check__absorb(check, status, column != NULL ? column->name : "block",
+                         partition_number(partition), (struct row_id){first});
 }
 
 static void lose_blocks(void *context, const struct txn_lost *lost) {
@@ -350,179 +326,7 @@ static enum status check_cold_rows(struct fiber *f, struct table_check *check,
         error_clear();
         return STATUS_OK;
     }
-    return absorb_part(check, status, "blocks", partition_number(partition));
-}
-
-/* ---- index entries ------------------------------------------------------------------------ */
-
-struct owner_check {
-    struct table_check *check;
-    const struct index *index;
-    struct slice key; /* the whole of it */
-    unsigned partition;
-    struct row_id row;
-    bool matches;
-};
-
-static enum status key_matches(struct fiber *f, struct owner_check *owner,
-                               struct partition *partition, enum row_version version) {
-    struct table_check *check = owner->check;
-    struct row_place place = {check->table, partition, owner->row, version};
-    struct slice stored;
-    bool found;
-    struct row_columns wanted = {.index = owner->index};
-    TRY(row__get(f, check->context.transaction, &place, &wanted, &check->arena, &found, &stored));
-    if (!found)
-        return STATUS_OK;
-    struct value *values; /* of which the key's are all that counts here */
-    TRY(arena__array(&check->arena, check->table->column_count, sizeof *values, &values));
-    for (unsigned i = 0; i < owner->index->column_count; i++) {
-        int16_t number = owner->index->columns[i].column_number;
-        TRY(row__columns(f, check->context.transaction, &place, stored, &number, 1, &check->arena,
-                         &values[number - 1]));
-    }
-    struct index_key key;
-    buffer_clear(&check->key);
-    TRY(index__key(owner->index, values, &check->key, &key));
-    struct slice whole =
-        index__entry_key(owner->index, &key, owner->partition, owner->row, &check->key);
-    owner->matches = slice_equal(whole, owner->key);
-    return STATUS_OK;
-}
-
-static enum status owner_here(struct fiber *f, struct partition *partition, void *argument) {
-    struct owner_check *owner = argument;
-    TRY(key_matches(f, owner, partition, ROW_AT_SNAPSHOT));
-    return owner->matches ? STATUS_OK : key_matches(f, owner, partition, ROW_NEWEST);
-}
-
-static enum status check_owner(struct fiber *f, struct table_check *check,
-                               struct partition *partition, const struct index *index,
-                               struct slice key, struct slice value) {
-    struct owner_check owner = {
-        .check = check, .index = index, .key = key, .partition = partition_number(partition)};
-    TRY(index_value_decode(index, value, &owner.partition, &owner.row));
-    if (owner.partition >= store_partition_count(check->context.store))
-        return error_set(STATUS_INDEX_CORRUPTED, "an entry names partition %u", owner.partition);
-    TRY(partition_call(f, check->context.store, owner.partition, owner_here, &owner));
-    if (!owner.matches)
-        finding(check,
-                "index %s of %s: an entry for row %llu of partition %u, which has no such "
-                "key",
-                index->name, check->table->name, (unsigned long long)owner.row.value,
-                owner.partition);
-    return STATUS_OK;
-}
-
-/* Can all of the row be read? For those that are in doubt. */
-struct row_look {
-    struct table_check *check;
-    struct row_id row;
-    bool damaged;
-};
-
-static enum status row_look_here(struct fiber *f, struct partition *partition, void *argument) {
-    struct row_look *look = argument;
-    struct table_check *check = look->check;
-    const struct table *table = check->table;
-    struct transaction *transaction = check->context.transaction;
-    struct row_place place = {table, partition, look->row, ROW_AT_SNAPSHOT};
-    int16_t *numbers;
-    struct value *values;
-    size_t count = 0;
-    bool found;
-    TRY(arena__array(&check->arena, table->column_count, sizeof *numbers, &numbers));
-    TRY(arena__array(&check->arena, table->column_count, sizeof *values, &values));
-    for (unsigned i = 0; i < table->column_count; i++)
-        if (!table->columns[i].dropped)
-            numbers[count++] = (int16_t)(i + 1);
-    struct row_columns wanted = {.numbers = numbers, .count = count};
-    struct slice stored;
-    enum status status = row__get(f, transaction, &place, &wanted, &check->arena, &found, &stored);
-    if (status == STATUS_OK && found)
-        status =
-            row__columns(f, transaction, &place, stored, numbers, count, &check->arena, values);
-    look->damaged = status_is_damage(status);
-    if (look->damaged)
-        error_clear();
-    return look->damaged ? STATUS_OK : status;
-}
-
-/* Which rows are in the ranges that cannot be read? */
-static enum status note_entry(struct fiber *f, struct table_check *check,
-                              struct partition *partition, struct slice key, struct slice value) {
-    const struct index *index = check->table->indexes[0];
-    struct row_look look = {.check = check};
-    unsigned at = partition_number(partition);
-    TRY(index_value_decode(index, value, &at, &look.row));
-    struct row_address address = {(uint16_t)at, look.row};
-    if (at >= store_partition_count(check->context.store) ||
-        !row_losses_have(&check->losses, address))
-        return STATUS_OK;
-    TRY(partition_call(f, check->context.store, at, row_look_here, &look));
-    return look.damaged ? row_losses_note(&check->losses, address, key) : STATUS_OK;
-}
-
-struct index_check {
-    struct table_check *check;
-    const struct index *index;
-    uint64_t count; /* of entries */
-    bool damaged;   /* not all could be counted */
-};
-
-static enum status visit_index_entry(struct fiber *f, struct partition *partition,
-                                     const struct txn_entry *entry, void *context) {
-    struct index_check *call = context;
-    struct table_check *check = call->check;
-    arena_reset(&check->arena);
-    struct slice key = arena_copy_slice(&check->arena, entry->key);
-    struct slice value = arena_copy_slice(&check->arena, entry->value);
-    if (check->losses.count > 0 && call->index == check->table->indexes[0])
-        TRY(absorb(check, note_entry(f, check, partition, key, value), call->index->name,
-                   partition_number(partition), (struct row_id){0}));
-    return absorb(check, check_owner(f, check, partition, call->index, key, value),
-                  call->index->name, partition_number(partition), (struct row_id){0});
-}
-
-static enum status visit_index(struct fiber *f, struct partition *partition, void *argument) {
-    struct index_check *call = argument;
-    struct txn_range range = {0};
-    char what[NAME_SIZE_MAX + 8];
-    snprintf(what, sizeof what, "index %s", call->index->name);
-    enum status status = txn_visit(f, call->check->context.transaction, partition,
-                                   call->index->tree, &range, visit_index_entry, call);
-    if (status_is_damage(status) && call->index == call->check->table->indexes[0])
-        call->check->losses.index_damaged = true;
-    return absorb_part(call->check, status, what, partition_number(partition));
-}
-
-static enum status count_entry(struct fiber *f, struct partition *partition,
-                               const struct txn_entry *entry, void *context) {
-    struct index_check *call = context;
-    call->count++;
-    return STATUS_OK;
-}
-
-/* Damage is told of by who looks at each entry. */
-static enum status count_entries(struct fiber *f, struct partition *partition, void *argument) {
-    struct index_check *call = argument;
-    struct txn_range range = {0};
-    enum status status = txn_visit(f, call->check->context.transaction, partition,
-                                   call->index->tree, &range, count_entry, call);
-    if (!status_is_damage(status))
-        return status;
-    call->damaged = true;
-    error_clear();
-    return STATUS_OK;
-}
-
-/* After all rows. */
-static enum status check_index(struct fiber *f, struct table_check *check, unsigned at) {
-    struct index_check call = {.check = check, .index = check->table->indexes[at]};
-    TRY(visit_partitions(f, check, count_entries, &call));
-    if (!call.damaged && call.count == check->proven[at])
-        return STATUS_OK;
-    return visit_partitions(f, check, visit_index, &call);
+    return check__absorb_part(check, status, "blocks", partition_number(partition));
 }
 
 /* ---- long values ------------------------------------------------------------------------- */
@@ -551,10 +355,11 @@ static enum status visit_piece(struct fiber *f, struct partition *partition,
     if (status == STATUS_OK && !found)
         status = txn_get_newest(f, transaction, partition, tree, key_slice, NULL, &found, &value);
     if (status != STATUS_OK)
-        return absorb(check, status, "long value", partition_number(partition), row);
+        return check__absorb(check, status, "long value", partition_number(partition), row);
     if (!found)
-        finding(check, "table %s, partition %u: a long value of row %llu, which is not there",
-                check->table->name, partition_number(partition), (unsigned long long)row.value);
+        check__finding(
+            check, "table %s, partition %u: a long value of row %llu, which is not there",
+            check->table->name, partition_number(partition), (unsigned long long)row.value);
     return STATUS_OK;
 }
 
@@ -597,7 +402,7 @@ static enum status tell_losses(struct table_check *check) {
             row_losses_word(losses, &losses->losses[i], &text);
         }
         if (buffer_status(&text) == STATUS_OK)
-            finding(check, "%.*s", (int)text.size, (const char *)text.data);
+            check__finding(check, "%.*s", (int)text.size, (const char *)text.data);
     }
     enum status status = buffer_status(&text);
     buffer_release(&text);
@@ -609,11 +414,11 @@ static enum status check_all(struct fiber *f, struct table_check *check) {
     enum status status =
         arena__array(&arena, check->table->index_count, sizeof *check->proven, &check->proven);
     if (status == STATUS_OK)
-        status = visit_partitions(f, check, check_here, check);
+        status = check__partitions(f, check, check_here, check);
     if (status == STATUS_OK)
         status = row_losses_settle(&check->losses);
     for (unsigned i = 0; i < check->table->index_count && status == STATUS_OK; i++)
-        status = check_index(f, check, i);
+        status = check__index(f, check, i);
     if (status == STATUS_OK)
         status = tell_losses(check);
     arena_release(&arena);
