@@ -188,6 +188,9 @@ double plan_distinct_values(struct frame *frame, const struct expression *expres
 enum status plan_from(struct frame *frame, struct path *path_out) MUST_USE;
 enum status plan_filter(struct frame *frame, struct path *path, struct expression *condition)
     MUST_USE;
+/* GROUP BY and aggregates; functions that return rows. */
+enum status plan_aggregate(struct frame *frame, struct path *path) MUST_USE;
+enum status plan_set_functions(struct frame *frame, struct path *path) MUST_USE;
 enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
                          struct expression **expressions, const char **names,
                          struct plan_node **node_out) MUST_USE;
