@@ -52,6 +52,7 @@ static struct pager *pager_new(const struct pager_options *options) {
     if (pager == NULL)
         return NULL;
     pager->name = options->name;
+    pager->untended = options->untended;
     pager->file_units_max = options->file_size_max / PAGE_UNIT_SIZE;
     budget_share_init(&pager->share, options->budget);
     uint64_t least = pager->share.guaranteed / PAGE_SIZE;

@@ -51,6 +51,7 @@ struct pager_options {
     bool create;                /* the directory must not hold a pager yet */
     const char *name;           /* for messages: "partition 3"; borrowed */
     uint64_t file_size_max;     /* bytes of "pages", DISK_FULL beyond; 0: as the disk allows */
+    bool untended;              /* space is given back by pager_shrink only */
 };
 
 /* DATA_CORRUPTED with file and offset when the manifest or its newest checkpoint is damaged,

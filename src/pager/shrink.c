@@ -67,7 +67,8 @@ bool shrink__due(const struct pager *pager) {
     const struct shrink *shrink = &pager->shrink;
     if (shrink->target > 0)
         return true;
-    if (shrink->publish || pager->checkpoint_failed || clock_monotonic_ns() < shrink->retry_ns)
+    if (pager->untended || shrink->publish || pager->checkpoint_failed ||
+        clock_monotonic_ns() < shrink->retry_ns)
         return false;
     uint64_t used = pager->extents.unit_count - pager->extents.free_count;
     return surplus(pager, free_low(pager)) > used / SLACK_SHARE + SLACK_UNITS;

@@ -97,6 +97,7 @@ struct shrink {
 
 struct pager {
     const char *name;
+    bool untended;
     char *path_pages;
     struct file *file;
     struct manifest manifest;

@@ -17,7 +17,7 @@ static void report(void *context, const char *line) {
 
 static enum status check_on_core(struct fiber *f, void *argument) {
     struct check_call *call = argument;
-    struct engine_options options = {.directory = call->directory};
+    struct engine_options options = {.directory = call->directory, .untended = true};
     struct engine *engine;
     TRY(engine_open(f, &options, &engine));
     enum status status = engine_verify(f, engine, report, NULL, &call->found);

@@ -213,6 +213,7 @@ static enum status open_store(struct fiber *f, struct engine *engine,
         .journal_sync = (int)settings[SETTING_JOURNAL_SYNC].number,
         .checkpoint_interval_ms = settings[SETTING_CHECKPOINT_INTERVAL].number * 1000,
         .deadlock_timeout_ms = settings[SETTING_DEADLOCK_TIMEOUT].number,
+        .untended = options->untended,
     };
     enum status status = store_open(f, &store_options, &engine->store);
     if (status != STATUS_UNDEFINED_FILE || !options->create_if_missing)
@@ -237,7 +238,7 @@ enum status engine_open(struct fiber *f, const struct engine_options *options,
         status = open_store(f, engine, options);
     if (status == STATUS_OK)
         status = catalog_open(f, engine->store, &engine->catalog);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !options->untended) {
         status = freezer_start(f, engine->catalog);
         if (status != STATUS_OK)
             catalog_close(f, engine->catalog);

@@ -29,6 +29,7 @@ struct engine_options {
     /* What the command line says about settings; wins over the file. */
     const struct setting_override { const char *name, *value; } * overrides;
     size_t override_count;
+    bool untended; /* nothing is frozen and no space given back: for who is to change nothing */
 };
 /* What a setting will be at start (as SHOW has it), for what must be known before the engine opens:
    the address, the number of cores. Needs no fiber; reads the file, changes nothing. */

@@ -33,7 +33,12 @@ enum status partition__open(struct fiber *f, struct store *store, unsigned numbe
     partition->bucket_count = TREE_BUCKETS;
     TRY(lock_table_init(&partition->locks, &lock_modes_key));
     struct pager_options options = {
-        .directory = path, .budget = store->budget, .create = create, .name = partition->name};
+        .directory = path,
+        .budget = store->budget,
+        .create = create,
+        .name = partition->name,
+        .untended = store->untended,
+    };
     return pager_open(f, &options, &partition->pager);
 }
 

@@ -255,6 +255,7 @@ static enum status options_apply(struct fiber *f, const struct store_options *op
     store->runtime = fiber_runtime(f);
     store->core_count = runtime_core_count(store->runtime);
     store->partition_count = options->partition_count;
+    store->untended = options->untended;
     store->checkpoint_interval_ms =
         options->checkpoint_interval_ms != 0 ? options->checkpoint_interval_ms : 60000;
     store->deadlock_timeout_ms =

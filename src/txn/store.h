@@ -131,6 +131,7 @@ struct store {
     char directory[STORE_DIRECTORY_SIZE];
     uint64_t database_id;
     unsigned partition_count;
+    bool untended;
     int64_t checkpoint_interval_ms, deadlock_timeout_ms;
     uint64_t journal_size_target;
     struct file *lock_file;

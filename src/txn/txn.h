@@ -59,6 +59,7 @@ struct store_options {
     int journal_sync;               /* enum journal_sync */
     int64_t checkpoint_interval_ms; /* 0: 60,000 */
     int64_t deadlock_timeout_ms;    /* 0: 1,000 */
+    bool untended;                  /* pages stay where they are, be there ever so much space */
 };
 
 /* Open or create: takes the directory's lock (OBJECT_IN_USE if held), reads the partitions'

@@ -33,6 +33,7 @@
 struct stand {
     char directory[64];
     uint64_t memory, file_size_max;
+    bool untended;
     struct page_budget *budget;
     struct pager *pager;
     enum status (*body)(struct fiber *f, struct stand *stand);
@@ -47,6 +48,7 @@ static inline enum status stand_open(struct fiber *f, struct stand *stand, bool 
         .create = create,
         .name = "partition 0",
         .file_size_max = stand->file_size_max,
+        .untended = stand->untended,
     };
     enum status status = pager_open(f, &options, &stand->pager);
     memset(directory, 0, sizeof directory);

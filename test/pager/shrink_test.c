@@ -49,6 +49,32 @@ static void free_space_is_given_back_after_a_checkpoint(void **state) {
     run_on_stand(8 << 20, 0, shrinks);
 }
 
+/* Nothing has been taken since the pager was opened: what is free is due. */
+static enum status waits_for_nobody(struct fiber *f, struct stand *stand) {
+    enum { COUNT = 400 };
+    static struct page_id ids[COUNT];
+    for (unsigned i = 0; i < COUNT; i++)
+        TRY(stand_new_page(f, stand, (1 + i % 25) * PAGE_SIZE_MIN, i, &ids[i]));
+    TRY(stand_checkpoint(f, stand, 1));
+    for (unsigned i = 0; i < COUNT; i++) {
+        if (i % 4 != 0)
+            pager_free(stand->pager, ids[i]);
+    }
+    TRY(stand_checkpoint(f, stand, 2));
+    TRY(stand_crash(f, stand));
+    CHECK(pager_maintenance_due(stand->pager));
+    stand->untended = true;
+    TRY(stand_crash(f, stand));
+    CHECK(!pager_maintenance_due(stand->pager));
+    TRY(pager_maintain(f, stand->pager));
+    CHECK(!pager_checkpoint_wanted(stand->pager));
+    return STATUS_OK;
+}
+
+static void an_untended_file_keeps_its_places(void **state) {
+    run_on_stand(8 << 20, 0, waits_for_nobody);
+}
+
 /* ---- against a model ------------------------------------------------------------------------ */
 
 enum { MODEL_PAGES = 300, MODEL_STEPS = 2000 };
@@ -146,6 +172,7 @@ int main(int argument_count, char **arguments) {
         cmocka_set_test_filter(arguments[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free_space_is_given_back_after_a_checkpoint),
+        cmocka_unit_test(an_untended_file_keeps_its_places),
         cmocka_unit_test(random_changes_and_passes_lose_no_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
