@@ -129,9 +129,13 @@ void journal__prepare_ahead(struct fiber *f, struct journal *journal) {
 }
 
 enum status journal__spare_wait(struct fiber *f, struct journal *journal) {
-    if (!journal->preparing)
-        prepare(f, journal);
-    TRY(event_wait(f, &journal->prepared));
+    bool own;
+    do { /* one that was begun before may have lacked memory that is there now */
+        own = !journal->preparing;
+        if (own)
+            prepare(f, journal);
+        TRY(event_wait(f, &journal->prepared));
+    } while (!own && journal->prepare_error.status == STATUS_OUT_OF_MEMORY);
     *error_current() = journal->prepare_error;
     return journal->prepare_error.status;
 }
