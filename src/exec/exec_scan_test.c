@@ -32,16 +32,26 @@ static bool compare_alike(struct type column, struct type value) {
     return column.id == value.id;
 }
 
-/* The stored column that an expression is, casts that keep order and equality looked through;
-   NULL: another thing. */
+/* Does a cast leave every value what it was, and never fail? */
+static bool keeps_values(struct type from, struct type to) {
+    if (from.id == TYPE_NUMERIC && to.id == TYPE_NUMERIC && to.modifier != -1)
+        return from.precision > 0 && to.scale >= from.scale &&
+               to.precision - to.scale >= from.precision - from.scale;
+    if (to.modifier != -1)
+        return false;
+    if (is_integer(from.id) && is_integer(to.id))
+        return type_info_get(to.id)->length >= type_info_get(from.id)->length;
+    return from.id == to.id ||
+           (is_plain_text(from.id) && is_plain_text(to.id) && to.id != TYPE_NAME);
+}
+
+/* The stored column that an expression is, casts that keep values looked through; NULL: another
+   thing. */
 static const struct column *column_of(const struct plan_node *node,
                                       const struct expression *expression) {
     struct type shown = expression->type;
     while (expression->kind == EXPRESSION_CAST && expression->argument_count == 1) {
-        struct type from = expression->arguments[0]->type, to = expression->type;
-        bool wider = to.id == TYPE_NUMERIC && from.id == TYPE_NUMERIC &&
-                     (to.precision == 0 ? to.modifier == -1 : to.scale >= from.scale);
-        if (!wider && (to.modifier != -1 || !compare_alike(from, to) || to.id == TYPE_NUMERIC))
+        if (!keeps_values(expression->arguments[0]->type, expression->type))
             return NULL;
         expression = expression->arguments[0];
     }
