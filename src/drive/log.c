@@ -151,16 +151,22 @@ static enum status seal(struct fiber *f, struct drive_log *log) {
     return STATUS_OK;
 }
 
+/* What is behind the end is a torn tail to whoever opens the log; so it needs no sync. */
+static enum status trim(struct fiber *f, struct drive_log *log) {
+    enum status status = file_truncate(f, log->file, log->end);
+    log->failed |= status != STATUS_OK;
+    log->untrimmed = status != STATUS_OK;
+    return status;
+}
+
 enum status drive_log_sync(struct fiber *f, struct drive_log *log) {
     ASSERT(!log->in_batch);
     TRY(flush(f, log));
-    enum status status = log->untrimmed ? file_truncate(f, log->file, log->end) : STATUS_OK;
-    if (status == STATUS_OK)
-        status = file_sync(f, log->file);
+    enum status status = file_sync(f, log->file);
     log->failed |= status != STATUS_OK;
     TRY(status);
-    log->untrimmed = false;
-    return seal(f, log);
+    TRY(seal(f, log));
+    return log->untrimmed ? trim(f, log) : STATUS_OK;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------

@@ -137,8 +137,6 @@ struct backend {
     void (*poll)(struct core *core, int64_t deadline_ns);
     /* Would poll() find something? By looking at memory only; NULL: cannot tell. */
     bool (*has_news)(struct core *core);
-    /* With has_news: let other threads have the processor for a moment. */
-    void (*pause)(void);
     /* From any thread: end the sleep in poll(), or the next one. */
     void (*wake)(struct core *core);
     /* Do it now without suspending: closing, and sockets that may answer -EAGAIN. */
@@ -167,6 +165,8 @@ struct environment {
     int64_t (*monotonic_ns)(void);
     int64_t (*wall_us)(void);
     int (*secret)(void *bytes, size_t size); /* 0 or -1 */
+    /* Let other threads have the processor for a moment. */
+    void (*pause)(void);
     /* Tests: asked before each operation on a file; an errno makes it fail. NULL: none does. */
     int (*file_fault)(const struct operation *operation);
     /* Tests: called at every fiber_check, however early it is; may cancel the fiber. NULL: none. */
@@ -188,6 +188,5 @@ static inline bool operation_blocks(const struct operation *operation) {
 }
 /* The operation as plain system calls, blocking as they do (sockets never block). */
 int64_t system__perform(struct operation *operation);
-void system__pause(void);
 
 #endif

@@ -370,7 +370,6 @@ const struct backend backend__io_uring = {
     .cancel = uring_cancel,
     .poll = uring_poll,
     .has_news = uring_has_news,
-    .pause = system__pause,
     .wake = uring_wake,
     .perform = system__perform,
     .forget = uring_forget,

@@ -1,5 +1,6 @@
 /* Time and secrets of the real machine. */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -33,8 +34,16 @@ static int machine_secret(void *bytes, size_t size) {
     return 0;
 }
 
+static void machine_pause(void) {
+    sched_yield();
+}
+
 static const struct environment machine = {
-    .monotonic_ns = machine_monotonic_ns, .wall_us = machine_wall_us, .secret = machine_secret};
+    .monotonic_ns = machine_monotonic_ns,
+    .wall_us = machine_wall_us,
+    .secret = machine_secret,
+    .pause = machine_pause,
+};
 const struct environment *environment__current = &machine;
 
 int64_t clock_monotonic_ns(void) {

@@ -274,7 +274,7 @@ static bool linger(struct core *c) {
     while (ready_classes(c) == 0 && !core__has_news(c)) {
         if (clock_ticks() - c->shared_ticks >= linger_ticks)
             return false;
-        c->backend->pause();
+        environment__current->pause();
     }
     return true;
 }

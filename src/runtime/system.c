@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,8 +271,4 @@ int64_t system__perform(struct operation *o) {
         result = perform_once(o);
     while (result == -EINTR && o->kind != OPERATION_CLOSE);
     return result;
-}
-
-void system__pause(void) {
-    sched_yield();
 }
