@@ -226,8 +226,8 @@ static void nothing_stays_after_an_end_before_time(void **state) {
         "select k, count(*) from a group by k limit 3",
         "select 1 / (min(id) - 20000) from a group by t",
         "select t from a order by t limit 1 offset 15000",
-        "with x as materialized (select a.t, b.id from a, b where a.id < 1000 and b.id < 1000) "
-        "select 1 / (id - 999) from x union all select count(*) from x",
+        ("with x as materialized (select a.t, b.id from a, b where a.id < 1000 and b.id < 1000) "
+         "select 1 / (id - 999) from x union all select count(*) from x"),
     };
     struct sql_runner *runner = sql_runner_open(2);
     struct sql_session *s = sql_session_open(runner);
