@@ -61,6 +61,7 @@ struct conversation {
     const char *sql;
     struct tape tape;
     bool started, waiting_for_input, finished, ready, abandoned;
+    bool over; /* as the caller knows: finished, when it was last on the core */
     struct slice input;
     struct condition caller_wakes, fiber_wakes;
     enum status status;

@@ -13,7 +13,8 @@ static enum status query_fiber(struct fiber *f, void *argument) {
     return STATUS_OK;
 }
 
-/* On the core, for the caller: let the query fiber run until there is a tape to play. */
+/* On the core, for the caller: let the query fiber run until there is a tape to play. When it was
+   cancelled it did not wait for the caller and may have finished before. */
 static enum status conversation_next(struct fiber *f, void *argument) {
     struct conversation *conversation = argument;
     if (!conversation->started) {
@@ -21,7 +22,7 @@ static enum status conversation_next(struct fiber *f, void *argument) {
         TRY(fiber_spawn_detached(f, FIBER_LATENCY, "embedded query", query_fiber, conversation));
     } else {
         conversation->waiting_for_input = false;
-        conversation->ready = false;
+        conversation->ready = conversation->finished;
         condition_wake_all(&conversation->fiber_wakes);
     }
     /* Shielded: the query fiber uses our memory, so this wait ends only with it. */
@@ -30,6 +31,7 @@ static enum status conversation_next(struct fiber *f, void *argument) {
     while (!conversation->ready && status == STATUS_OK)
         status = condition_wait(f, &conversation->caller_wakes);
     fiber_unshield(f);
+    conversation->over = conversation->finished;
     return status;
 }
 
@@ -93,7 +95,7 @@ int satori_query(struct satori_connection *connection, const char *sql,
     server__tape_rewind(&conversation.tape);
     connection->conversation = &conversation;
     enum status status = STATUS_OK;
-    while (!conversation.finished && status == STATUS_OK) {
+    while (!conversation.over && status == STATUS_OK) {
         status = runtime_run(connection->database->runtime, 0, conversation_next, &conversation);
         if (status == STATUS_OK)
             play(&conversation, receiver);
