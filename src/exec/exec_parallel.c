@@ -126,9 +126,9 @@ static enum status scan_pays(struct fiber *f, struct operator_state *self,
                                     .store = execution->environment.store,
                                     .transaction = execution->environment.transaction,
                                     .arena = &self->scratch};
-    uint64_t rows, cold;
-    TRY(table_row_count_estimate(f, &context, source->node->scan.table, &rows, &cold));
-    *pays_out = rows >= exec__rows_that_pay;
+    struct table_counts counts;
+    TRY(table_count_estimate(f, &context, source->node->scan.table, &counts));
+    *pays_out = counts.rows >= exec__rows_that_pay;
     if (*pays_out && source->node->scan.index != NULL)
         return exec__scan_refuses_index(f, source, pays_out);
     return STATUS_OK;

@@ -222,6 +222,17 @@ static enum status open_store(struct fiber *f, struct engine *engine,
     return store_open(f, &store_options, &engine->store);
 }
 
+/* What goes on in the background. */
+static enum status start_upkeep(struct fiber *f, struct engine *engine) {
+    TRY(freezer_start(f, engine->catalog));
+    enum status status = STATUS_OK;
+    if (engine->defaults[SETTING_AUTO_ANALYZE].number != 0)
+        status = analyzer__start(f, engine);
+    if (status != STATUS_OK)
+        freezer_stop(f, engine->catalog);
+    return status;
+}
+
 enum status engine_open(struct fiber *f, const struct engine_options *options,
                         struct engine **engine_out) {
     process_init();
@@ -239,7 +250,7 @@ enum status engine_open(struct fiber *f, const struct engine_options *options,
     if (status == STATUS_OK)
         status = catalog_open(f, engine->store, &engine->catalog);
     if (status == STATUS_OK && !options->untended) {
-        status = freezer_start(f, engine->catalog);
+        status = start_upkeep(f, engine);
         if (status != STATUS_OK)
             catalog_close(f, engine->catalog);
     }
@@ -267,6 +278,7 @@ static bool has_sessions(struct engine *engine) {
 enum status engine_close(struct fiber *f, struct engine *engine) {
     atomic_store(&engine->stopping, true);
     fiber_shield(f);
+    analyzer__stop(f, engine);
     while (has_sessions(engine)) {
         enum status slept = fiber_sleep(f, CLOSE_POLL_NS);
         (void)slept; /* shielded */

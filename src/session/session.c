@@ -32,6 +32,12 @@ void name_table_remove(struct name_table *table, struct named *named) {
     table->count--;
 }
 
+/* Somebody waits for the answer, unless it is work in the background. */
+static void request_begin(struct fiber *f, const struct session *session) {
+    if (!session->in_background)
+        fiber_request_begin(f);
+}
+
 /* ---- opening ---------------------------------------------------------------------------- */
 
 static char *heap_text(const char *text) {
@@ -121,11 +127,12 @@ static enum status enlist(struct session *session) {
     TRY(secret_random(&secret, sizeof secret));
     session->secret = (int32_t)secret;
     engine__lock(engine);
-    bool full = engine->session_count >= (uint64_t)engine->defaults[SETTING_MAX_CONNECTIONS].number;
+    bool full = !session->in_background &&
+                engine->session_count >= (uint64_t)engine->defaults[SETTING_MAX_CONNECTIONS].number;
     if (!full) {
         session->pid = engine->pid_next;
         engine->pid_next = engine->pid_next == INT32_MAX ? 1 : engine->pid_next + 1;
-        engine->session_count++;
+        engine->session_count += !session->in_background;
         list_push_back(&engine->sessions, &session->link);
     }
     engine__unlock(engine);
@@ -138,7 +145,7 @@ static void session_free(struct session *session) {
     if (list_linked(&session->link)) {
         engine__lock(session->engine);
         list_remove(&session->link);
-        session->engine->session_count--;
+        session->engine->session_count -= !session->in_background;
         engine__unlock(session->engine);
     }
     settings_release(&session->settings);
@@ -162,9 +169,10 @@ enum status session_open(struct fiber *f, struct engine *engine,
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     session->engine = engine;
     session->sink = options->sink;
+    session->in_background = options->in_background;
     session->start_time_us = session->state_time_us = session__clock_us();
     session->running_fiber = fiber_handle(f);
-    fiber_request_begin(f);
+    request_begin(f, session);
     session__resolver_init(session);
     enum status status = STATUS_OK;
     session->user = heap_text(user);
@@ -339,5 +347,5 @@ void session__leave(struct fiber *f, struct session *session) {
     atomic_store_explicit(&session->running, false, memory_order_relaxed);
     engine__unlock(session->engine);
     session->state_time_us = session->statement_time_us;
-    fiber_request_begin(f); /* the answer's end and the next message */
+    request_begin(f, session); /* the answer's end and the next message */
 }

@@ -105,6 +105,7 @@ struct session_options {
     const char *const *setting_names, *const *setting_values; /* start-up parameters */
     size_t setting_count;
     struct sink *sink; /* valid for the session's life */
+    bool in_background; /* the engine's own work: not one of the connections that are counted */
 };
 
 /* 28000 `role "x" does not exist`, 3D000, 53300, 57P03. */

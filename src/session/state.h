@@ -50,6 +50,7 @@ enum {
 /* ---- engine ------------------------------------------------------------------------------ */
 
 struct plan_cache;
+struct analyzer;
 
 struct engine {
     struct runtime *runtime;
@@ -66,6 +67,7 @@ struct engine {
     int32_t pid_next;
 
     struct plan_cache *plan_caches[RUNTIME_CORES_MAX]; /* made by their core */
+    struct analyzer *analyzer;                         /* NULL: statistics are left alone */
 };
 
 /* Microseconds since 2000-01-01 UTC. */
@@ -171,6 +173,7 @@ struct session {
     size_t search_path_count;
 
     struct transaction *transaction;
+    bool in_background;
     bool in_block, failed, has_ddl;
     bool statement_open;           /* transaction_statement_begin without its end yet */
     bool statement_ran;            /* in this transaction: too late for SET TRANSACTION ISOLATION */
@@ -357,5 +360,9 @@ void engine__unlock(struct engine *engine);
 /* Cancel the statement of another session, or end it; false when there is no such session. */
 bool engine__signal(struct engine *engine, int32_t pid, bool terminate);
 bool engine__session_exists(struct engine *engine, int32_t pid);
+
+/* ---- analyzer.c: ANALYZE by itself, from start to stop (suspends until what runs has ended) */
+enum status analyzer__start(struct fiber *f, struct engine *engine) MUST_USE;
+void analyzer__stop(struct fiber *f, struct engine *engine);
 
 #endif

@@ -126,7 +126,7 @@ struct activity {
     int32_t pid;
     char user[64], database[64], application[64];
     int64_t start_time_us, transaction_time_us, query_time_us, state_time_us;
-    const char *state;
+    const char *state, *kind;
     char query[QUERY_TEXT_SIZE];
 };
 
@@ -153,6 +153,7 @@ static void take_activity(const struct session *session, struct activity *activi
                       : session->failed              ? "idle in transaction (aborted)"
                       : session->in_block            ? "idle in transaction"
                                                      : "idle";
+    activity->kind = session->in_background ? "autovacuum worker" : "client backend";
     copy_text(activity->query, sizeof activity->query, session->query);
 }
 
@@ -179,7 +180,7 @@ static enum status activity_row(const struct activity *activity, struct virtual_
         value_null(TYPE_OF(XID)),
         value_null(TYPE_OF(INT8)),
         value_text(activity->query),
-        value_text("client backend"),
+        value_text(activity->kind),
     };
     _Static_assert(sizeof values / sizeof values[0] ==
                        sizeof activity_columns / sizeof activity_columns[0],

@@ -282,13 +282,14 @@ static enum status count_rows(struct fiber *f, struct binder *b, struct row_coun
         return STATUS_OK;
     for (size_t i = 0; i < b->lock_count && counts->count < RELATIONS_MAX; i++) {
         const struct table *table = schema_table_by_oid(b->schema, b->locks[i].oid);
-        uint64_t rows, cold;
+        struct table_counts now;
         if (table == NULL || table->kind != RELATION_TABLE)
             continue;
-        TRY(table_row_count_estimate(f, b->options->tables, table, &rows, &cold));
+        TRY(table_count_estimate(f, b->options->tables, table, &now));
         counts->items[counts->count].oid = table->oid;
-        counts->items[counts->count].cold_share = rows > 0 ? (double)cold / (double)rows : 0;
-        counts->items[counts->count++].rows = (double)rows;
+        counts->items[counts->count].cold_share =
+            now.rows > 0 ? (double)now.cold / (double)now.rows : 0;
+        counts->items[counts->count++].rows = (double)now.rows;
     }
     return STATUS_OK;
 }

@@ -198,22 +198,22 @@ enum status table_get_unique(struct fiber *f, const struct table_context *contex
 struct count_call {
     const struct table *table;
     struct tree_id tree;
-    uint64_t count, cold;
+    uint64_t count, cold, changes;
 };
 
 static enum status count_here(struct fiber *f, struct partition *partition, void *argument) {
     struct count_call *call = argument;
     TRY(partition_tree_count(f, partition, call->tree, &call->count));
+    TRY(partition_tree_changes(f, partition, call->tree, &call->changes));
     if (!call->table->is_system)
         TRY(block__count_rows(f, partition, call->table, &call->cold));
     call->count += call->cold;
     return STATUS_OK;
 }
 
-enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
-                                     const struct table *table, uint64_t *count_out,
-                                     uint64_t *cold_out) {
-    *count_out = *cold_out = 0;
+enum status table_count_estimate(struct fiber *f, const struct table_context *context,
+                                 const struct table *table, struct table_counts *counts_out) {
+    *counts_out = (struct table_counts){0};
     if (table->kind != RELATION_TABLE)
         return STATUS_OK;
     struct count_call calls[PARTITIONS_MAX];
@@ -225,8 +225,11 @@ enum status table_row_count_estimate(struct fiber *f, const struct table_context
         arguments[i] = &calls[i];
     }
     TRY(partition_call_all(f, context->store, partitions, count_here, arguments));
-    for (unsigned i = 0; i < count; i++)
-        *count_out += calls[i].count, *cold_out += calls[i].cold;
+    for (unsigned i = 0; i < count; i++) {
+        counts_out->rows += calls[i].count;
+        counts_out->cold += calls[i].cold;
+        counts_out->changes += calls[i].changes;
+    }
     return STATUS_OK;
 }
 

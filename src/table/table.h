@@ -227,10 +227,16 @@ enum status table_find_unique_newest(struct fiber *f, const struct table_context
                                      const struct value *key, bool *found_out,
                                      struct row_address *address_out) MUST_USE;
 
-/* Estimated rows now (counters of the trees), and how many of them lie in cold blocks. */
-enum status table_row_count_estimate(struct fiber *f, const struct table_context *context,
-                                     const struct table *table, uint64_t *count_out,
-                                     uint64_t *cold_out) MUST_USE;
+/* What the counters of the trees say, as of now. */
+struct table_counts {
+    uint64_t rows;    /* estimate; 0 for what is no table */
+    uint64_t cold;    /* of them in cold blocks */
+    uint64_t changes; /* rows that commits inserted, updated or deleted since the store was opened,
+                         without those that came as blocks */
+};
+enum status table_count_estimate(struct fiber *f, const struct table_context *context,
+                                 const struct table *table,
+                                 struct table_counts *counts_out) MUST_USE;
 
 /* Bytes of pages that a tree (of rows, with their blocks, of large values, of an index) takes on
    all partitions. */

@@ -54,6 +54,31 @@ static enum status relation_edges(struct fiber *f, void *argument) {
     return STATUS_OK;
 }
 
+struct waited_for_call {
+    struct store *store;
+    uint64_t holder_id;
+    bool found;
+};
+
+static void waited_for_visit(void *context, const struct lock_edge *edge) {
+    struct waited_for_call *call = context;
+    call->found |= edge->holder_id == call->holder_id;
+}
+
+static enum status waited_for_here(struct fiber *f, void *argument) {
+    struct waited_for_call *call = argument;
+    lock_edges_visit(&call->store->relation_locks, waited_for_visit, call);
+    return STATUS_OK;
+}
+
+enum status txn_is_waited_for(struct fiber *f, struct store *store,
+                              struct transaction_id transaction, bool *waited_for_out) {
+    struct waited_for_call call = {.store = store, .holder_id = transaction.value};
+    TRY(core_call(f, COMMIT_CORE, waited_for_here, &call));
+    *waited_for_out = call.found;
+    return STATUS_OK;
+}
+
 static enum status edges_collect(struct fiber *f, struct store *store, struct edges *edges) {
     *edges = (struct edges){0};
     for (unsigned i = 0; i < store->partition_count; i++)

@@ -108,6 +108,7 @@ static void filed(struct partition *partition, struct tree *tree, unsigned g, ui
         generation->end = number;
     if (number > tree->changed_newest)
         tree->changed_newest = number;
+    tree->change_count++;
     atomic_fetch_add_explicit(&partition->history_entries, 1, memory_order_relaxed);
 }
 

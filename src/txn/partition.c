@@ -229,6 +229,14 @@ enum status partition_tree_count(struct fiber *f, struct partition *partition, s
     return STATUS_OK;
 }
 
+enum status partition_tree_changes(struct fiber *f, struct partition *partition, struct tree_id id,
+                                   uint64_t *changes_out) {
+    struct tree *tree;
+    TRY(partition__tree(partition, id, &tree));
+    *changes_out = tree->change_count;
+    return STATUS_OK;
+}
+
 enum status partition_version_count(struct fiber *f, struct partition *partition, struct tree_id id,
                                     struct slice key, uint64_t *count_out) {
     struct tree *tree;

@@ -68,6 +68,7 @@ struct tree {
     struct btree base;
     uint64_t changed_newest; /* newest commit that changed it since the store was opened: a snapshot
                                 that is not older sees the base as it is */
+    uint64_t change_count;   /* entries that commits changed since the store was opened */
     uint64_t entry_count[2]; /* history entries in each generation */
     struct run_list runs[2];
     uint64_t row_next;              /* 0: not known yet */

@@ -357,6 +357,10 @@ enum status txn_lock_relation(struct fiber *f, struct transaction *transaction, 
                               enum relation_lock_mode mode, enum lock_wait wait, bool *locked_out)
     MUST_USE;
 
+/* Does anybody wait for a relation that this transaction has locked? */
+enum status txn_is_waited_for(struct fiber *f, struct store *store,
+                              struct transaction_id transaction, bool *waited_for_out) MUST_USE;
+
 /* Rows of pg_locks, for the system table: visit(context, ...) for each held or awaited lock. */
 struct lock_view {
     bool is_relation, granted;
@@ -380,6 +384,10 @@ enum status partition_row_ids(struct fiber *f, struct partition *partition, stru
 /* Estimated number of entries of a tree on this partition. */
 enum status partition_tree_count(struct fiber *f, struct partition *partition, struct tree_id tree,
                                  uint64_t *count_out) MUST_USE;
+
+/* Changes of entries that commits made on this partition since the store was opened. */
+enum status partition_tree_changes(struct fiber *f, struct partition *partition,
+                                   struct tree_id tree, uint64_t *changes_out) MUST_USE;
 
 /* How many versions of an entry are kept: the newest, if there is one, and those that snapshots in
    use may still read. */
