@@ -51,9 +51,17 @@ static double sketch_estimate(const struct sketch *sketch) {
 
 /* ---- one partition ---------------------------------------------------------------------- */
 
+enum { STATISTICS_WIDTH_KEPT = 1024, ROOM_STEP = 32, PART_ROWS_MIN = 64, MEMORY_SHARE = 64 };
+
 struct column_state {
     struct sketch sketch;
     uint64_t nulls, width;
+};
+
+/* Memory for a value in the reservoir, used again by the next one there. */
+struct room {
+    uint8_t *bytes;
+    uint32_t size;
 };
 
 struct part {
@@ -61,10 +69,12 @@ struct part {
     const struct table *table;
     struct arena arena;
     struct random random;
-    uint64_t rows, next; /* seen; the next row that goes into the reservoir */
-    double weight;       /* algorithm L (Li 1994) */
-    uint32_t kept;
+    uint64_t rows, next;     /* seen; the next row that goes into the reservoir */
+    double weight;           /* algorithm L (Li 1994) */
+    uint32_t kept, capacity; /* of the reservoir: fewer when it has taken bytes_max */
+    uint64_t bytes, bytes_max;
     struct value *reservoir; /* [row * column_count + column] */
+    struct room *rooms;      /* the same: for bytes of the value */
     struct column_state *columns;
 };
 
@@ -73,18 +83,68 @@ static double random_share(struct random *random) {
 }
 
 static void draw_next(struct part *part) {
-    part->weight *= exp(log(random_share(&part->random)) / STATISTICS_ROWS);
+    part->weight *= exp(log(random_share(&part->random)) / part->capacity);
     double skip = floor(log(random_share(&part->random)) / log(1 - part->weight));
     part->next += skip < 1e15 ? (uint64_t)skip + 1 : (uint64_t)1 << 50;
 }
 
+/* How many bytes there are without a character that does not fit. */
+static size_t whole_characters(struct slice text, size_t size_max) {
+    size_t size = size_max;
+    if (text.size <= size_max)
+        return text.size;
+    while (size > 0 && (text.data[size] & 0xC0) == 0x80)
+        size--;
+    return size;
+}
+
+/* Longer strings are cut; other values that are as wide (arrays, numbers) are not kept. */
+static struct value shortened(const struct value *value) {
+    struct value kept = *value;
+    if (value->string.size <= STATISTICS_WIDTH_KEPT)
+        return kept;
+    if (!type_is_string(value->type.id))
+        return value_null(value->type);
+    kept.string.size = whole_characters(value->string, STATISTICS_WIDTH_KEPT);
+    return kept;
+}
+
+static void keep_value(struct part *part, const struct value *value, uint64_t at) {
+    struct room *room = &part->rooms[at];
+    struct value *kept = &part->reservoir[at];
+    *kept = *value;
+    if (value->is_null || type_physical(value->type) != PHYSICAL_STRING)
+        return;
+    *kept = shortened(value);
+    if (kept->is_null || kept->string.size == 0)
+        return;
+    if (room->size < kept->string.size) {
+        uint32_t size = ((uint32_t)kept->string.size + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
+        *room = (struct room){arena_alloc(&part->arena, size), size};
+        part->bytes += size;
+    }
+    if (room->bytes == NULL) { /* arena_status says so at the end */
+        *room = (struct room){0};
+        *kept = value_null(value->type);
+        return;
+    }
+    memcpy(room->bytes, kept->string.data, kept->string.size);
+    kept->string.data = room->bytes;
+}
+
 static void keep_row(struct part *part, const struct batch *batch, uint32_t row) {
     uint16_t count = part->table->column_count;
-    uint64_t at =
-        part->kept < STATISTICS_ROWS ? part->kept++ : random_next(&part->random) % STATISTICS_ROWS;
+    uint64_t at = part->kept;
+    if (part->kept < part->capacity) {
+        part->kept++;
+        memset(&part->rooms[at * count], 0, count * sizeof *part->rooms);
+        part->bytes += count * (sizeof *part->rooms + sizeof *part->reservoir);
+    } else {
+        at = random_next(&part->random) % part->capacity;
+    }
     for (uint32_t c = 0; c < count; c++) {
         struct value value = vector_get(&batch->vectors[c], row);
-        part->reservoir[at * count + c] = value_copy(&value, &part->arena);
+        keep_value(part, &value, at * count + c);
     }
 }
 
@@ -108,9 +168,11 @@ static void take_batch(struct part *part, const struct batch *batch, uint64_t *h
     }
     for (uint32_t i = 0; i < batch->selected_count; i++, part->rows++) {
         uint32_t row = batch_row(batch, i);
-        if (part->kept < STATISTICS_ROWS) {
+        if (part->kept < part->capacity) {
             keep_row(part, batch, row);
-            if (part->kept == STATISTICS_ROWS) {
+            if (part->bytes > part->bytes_max && part->kept >= PART_ROWS_MIN)
+                part->capacity = part->kept;
+            if (part->kept == part->capacity) {
                 part->next = part->rows;
                 draw_next(part);
             }
@@ -132,8 +194,10 @@ static enum status read_part(struct fiber *f, struct partition *partition, void 
     context.arena = &part->arena;
     TRY(arena__room(&part->arena, VECTOR_SIZE, sizeof *hashes, &hashes));
     TRY(arena__array(&part->arena, table->column_count, sizeof *part->columns, &part->columns));
-    TRY(arena__room(&part->arena, (size_t)STATISTICS_ROWS * table->column_count,
+    TRY(arena__room(&part->arena, (size_t)part->capacity * table->column_count,
                     sizeof *part->reservoir, &part->reservoir));
+    TRY(arena__room(&part->arena, (size_t)part->capacity * table->column_count, sizeof *part->rooms,
+                    &part->rooms));
     struct table_scan_options options = {.column_numbers = numbers,
                                          .column_count = table->column_count};
     struct table_scan *scan;
@@ -189,13 +253,9 @@ static enum status to_text(struct gathering *g, const struct value *value, struc
     if (status == STATUS_OK)
         status = buffer_status(&buffer);
     if (status == STATUS_OK) {
-        size_t size = buffer.size;
-        if (size > STATISTICS_WIDTH) { /* not within a character */
-            size = STATISTICS_WIDTH;
-            while (size > 0 && (buffer.data[size] & 0xC0) == 0x80)
-                size--;
-        }
-        *out = value_string(TYPE_OF(TEXT), arena_copy_slice(g->arena, slice_of(buffer.data, size)));
+        struct slice text = buffer_slice(&buffer);
+        text.size = whole_characters(text, STATISTICS_WIDTH);
+        *out = value_string(TYPE_OF(TEXT), arena_copy_slice(g->arena, text));
     }
     buffer_release(&buffer);
     return status;
@@ -322,6 +382,15 @@ static enum status finish_column(struct gathering *g, const struct column_state 
 
 /* ---- all -------------------------------------------------------------------------------- */
 
+/* The share of the rows that every part has in its reservoir. */
+static double common_share(double rows, const struct part *parts, unsigned count) {
+    double share = rows > STATISTICS_ROWS ? STATISTICS_ROWS / rows : 1;
+    for (unsigned i = 0; i < count; i++)
+        if (parts[i].kept < parts[i].rows)
+            share = fmin(share, (double)parts[i].kept / (double)parts[i].rows);
+    return share;
+}
+
 /* Rows of the parts in proportion to what they stand for, shuffled, into one reservoir. */
 static enum status merge_rows(struct gathering *g, struct part *parts, unsigned count,
                               struct value ***rows_out) {
@@ -329,10 +398,10 @@ static enum status merge_rows(struct gathering *g, struct part *parts, unsigned 
     uint16_t columns = g->table->column_count;
     struct random random;
     random_seed(&random, g->table->oid);
+    double share = common_share(g->rows, parts, count);
     TRY(arena__array(g->arena, STATISTICS_ROWS + count, sizeof *rows, &rows));
     for (unsigned i = 0; i < count; i++) {
         struct part *part = &parts[i];
-        double share = g->rows > STATISTICS_ROWS ? STATISTICS_ROWS / g->rows : 1;
         uint32_t wanted = (uint32_t)((double)part->rows * share + 0.5);
         for (uint32_t k = 0; k < wanted && k < part->kept; k++) {
             uint32_t from = k + (uint32_t)(random_next(&random) % (part->kept - k));
@@ -394,21 +463,41 @@ static enum status gather(struct gathering *g, struct part *parts, unsigned part
     return arena_status(g->arena);
 }
 
+/* In the background one after the other: memory and cores are for those who wait for answers. */
+static enum status read_parts(struct fiber *f, struct store *store, uint64_t partitions,
+                              void *arguments[]) {
+    if (fiber_class(f) != FIBER_BACKGROUND)
+        return partition_call_all(f, store, partitions, read_part, arguments);
+    for (unsigned i = 0; i < store_partition_count(store); i++)
+        if ((partitions >> i & 1) != 0)
+            TRY(partition_call(f, store, i, read_part, arguments[i]));
+    return STATUS_OK;
+}
+
 enum status table_statistics_collect(struct fiber *f, const struct table_context *context,
                                      const struct table *table,
                                      struct table_statistics *statistics_out) {
     struct part *parts;
     void *arguments[PARTITIONS_MAX];
     unsigned count = store_partition_count(context->store);
+    uint64_t partitions = table_partitions(context->store, table);
+    /* Mostly rows lie evenly; where they do not, fewer are kept. */
+    unsigned parts_used = (unsigned)__builtin_popcountll(partitions);
+    ASSERT(parts_used > 0);
+    uint32_t capacity = parts_used > 1 ? STATISTICS_ROWS * 5 / 4 / parts_used : STATISTICS_ROWS;
     *statistics_out = (struct table_statistics){0};
     TRY(arena__array(context->arena, count, sizeof *parts, &parts));
     for (unsigned i = 0; i < count; i++) {
-        parts[i] = (struct part){.context = context, .table = table, .weight = 1};
+        parts[i] =
+            (struct part){.context = context,
+                          .table = table,
+                          .weight = 1,
+                          .capacity = capacity,
+                          .bytes_max = store_memory(context->store) / MEMORY_SHARE / parts_used};
         random_seed(&parts[i].random, (uint64_t)table->oid << 8 | i);
         arguments[i] = &parts[i];
     }
-    enum status status = partition_call_all(
-        f, context->store, table_partitions(context->store, table), read_part, arguments);
+    enum status status = read_parts(f, context->store, partitions, arguments);
     struct gathering g = {.f = f, .arena = context->arena, .table = table};
     if (status == STATUS_OK)
         status = gather(&g, parts, count, statistics_out);

@@ -235,8 +235,8 @@ struct table_counts {
                          without those that came as blocks */
 };
 enum status table_count_estimate(struct fiber *f, const struct table_context *context,
-                                 const struct table *table,
-                                 struct table_counts *counts_out) MUST_USE;
+                                 const struct table *table, struct table_counts *counts_out)
+    MUST_USE;
 
 /* Bytes of pages that a tree (of rows, with their blocks, of large values, of an index) takes on
    all partitions. */

@@ -10,7 +10,7 @@
 enum {
     MEMORY_TINY = 48 << 20,
     MEMORY_TO_LEND = 512 << 20,
-    MEMORY_REST_MIN = 10 << 20,  /* program, journal buffers, stacks: what an idle server takes */
+    MEMORY_REST_MIN = 16 << 20,  /* what an idle server takes, and ANALYZE in the background */
     MEMORY_REST_MAX = 160 << 20, /* and what statements and bulk loads gather */
 };
 

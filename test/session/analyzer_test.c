@@ -84,6 +84,21 @@ static void who_waits_for_it_is_let_in(void **state) {
     await(rows, "200000\n");
 }
 
+/* Long texts are cut, other long values are left out of the sample; empty ones are values. */
+static void wide_values_take_little_room(void **state) {
+    sql_run(s, "create table w (a text, b int[], c text)");
+    sql_run(s, "insert into w select repeat(chr(97 + g % 3), 3000), array[g % 2], '' "
+               "from generate_series(1, 600) g");
+    sql_run(s, "insert into w select repeat('é', 2000), "
+               "(select array_agg(x) from generate_series(1, 900) x), "
+               "case when g % 2 = 0 then '' end from generate_series(1, 200) g");
+    assert_sql(s, "analyze w", "ANALYZE\n");
+    assert_sql(s,
+               "select attname, null_frac, n_distinct, length(most_common_vals::text) "
+               "from pg_stats where tablename = 'w' order by attname",
+               "a|0|4|901\nb|0|2|11\nc|0.125|1|4\n");
+}
+
 static void the_database_closes_meanwhile(void **state) {
     chance_set(at_once);
     sql_run(s, "create table t (a int, b text)");
@@ -102,6 +117,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(changes_are_counted_from_the_last_time, setup, teardown),
         cmocka_unit_test_setup_teardown(it_waits_for_no_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_it_is_let_in, setup, teardown),
+        cmocka_unit_test_setup_teardown(wide_values_take_little_room, setup, teardown),
         cmocka_unit_test_setup_teardown(the_database_closes_meanwhile, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
