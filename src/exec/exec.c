@@ -256,6 +256,14 @@ bool exec__may_hold(const struct execution *execution, uint64_t bytes, uint64_t 
     return true;
 }
 
+void exec__return_lent(struct operator_state *self) {
+    if (self->borrowed == 0)
+        return;
+    atomic_fetch_sub(self->execution->lent, self->borrowed);
+    store_memory_return(self->execution->environment.store, self->borrowed);
+    self->borrowed = 0;
+}
+
 void exec__note_memory(struct operator_state *self, uint64_t bytes) {
     struct explain_node_statistics *node = figures(self);
     self->memory_held = bytes;

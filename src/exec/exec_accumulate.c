@@ -823,3 +823,10 @@ const struct accumulator *exec__accumulator(const struct plan_aggregate *aggrega
             return &accumulators[i];
     return NULL;
 }
+
+uint32_t exec__accumulator_string(const struct plan_aggregate *aggregate) {
+    const struct accumulator *accumulator = exec__accumulator(aggregate);
+    bool keeps = (accumulator->add == max_any || accumulator->add == min_any) &&
+                 type_physical(aggregate->arguments[0]->type) == PHYSICAL_STRING;
+    return keeps ? (uint32_t)offsetof(struct extreme_state, string) : UINT32_MAX;
+}

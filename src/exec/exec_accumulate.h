@@ -36,6 +36,9 @@ struct accumulator {
     bool takes_narrow;
 };
 
+/* Where its state holds a string, whose bytes may lie elsewhere; UINT32_MAX: nowhere, the state is
+   all there is. Only for accumulators that can be combined. */
+uint32_t exec__accumulator_string(const struct plan_aggregate *aggregate);
 /* The accumulator for an aggregate whose argument has this physical form; NULL: none. */
 const struct accumulator *exec__accumulator(const struct plan_aggregate *aggregate);
 

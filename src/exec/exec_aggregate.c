@@ -3,8 +3,8 @@
  *
  * A batch is taken in three steps: the keys' hashes, the group of each row, then each aggregate
  * over the whole batch, or run by run when the rows belong to few groups. Aggregates with DISTINCT
- * or ORDER BY keep their arguments, which are fed in order at the end. When the table is full, rows
- * of new groups are put aside and aggregated after what is there has been handed out.
+ * or ORDER BY keep their arguments, which are fed in order at the end. When the table is full, its
+ * groups are put aside, or else rows of new groups (exec_aggregate_spill.c).
  */
 #include "exec/exec_aggregate.h"
 
@@ -102,23 +102,25 @@ static enum status feed(struct fiber *f, struct aggregate_operator *self,
     return STATUS_OK;
 }
 
-/* More than we may hold: no more groups from now on. */
-static enum status look_at_memory(struct fiber *f, struct aggregate_operator *self) {
+/* More than we may hold: groups are put aside, or, where accumulators cannot be combined, there
+   will be no more of them from now on. */
+enum status exec__aggregate_look_at_memory(struct fiber *f, struct aggregate_operator *self) {
     const struct execution *execution = self->base.execution;
     const struct plan_node *node = self->base.node;
     uint64_t bytes = exec__aggregate_bytes(self);
-    if (!exec__over_limit(&self->base, bytes) || self->full)
+    bool over = exec__over_limit(&self->base, bytes);
+    if (self->groups_max > 0 && self->table.count >= self->groups_max)
+        return exec__aggregate_put_aside_groups(f, self, over);
+    if (!over || self->full)
         return STATUS_OK;
     if (!exec__spill_possible(execution))
         return exec__account(&self->base, bytes);
     /* One group cannot be divided, and the last level takes what there is. */
     if (node->aggregate.key_count == 0 || self->level >= AGGREGATE_LEVELS_MAX)
         return STATUS_OK;
-    TRY(exec__aggregate_index(f, self)); /* what has a group is not put aside */
-    exec__spill_init(&self->spill, execution, self->input_types, node->left->column_count,
-                     AGGREGATE_PARTS);
-    self->full = true;
-    return STATUS_OK;
+    exec__aggregate_begin_runs(self);
+    self->full = !self->combines;
+    return self->combines ? exec__aggregate_put_aside_groups(f, self, true) : STATUS_OK;
 }
 
 enum status exec__aggregate_take(struct fiber *f, struct aggregate_operator *self,
@@ -136,33 +138,41 @@ enum status exec__aggregate_take(struct fiber *f, struct aggregate_operator *sel
     if (self->row_count > 0)
         for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++)
             TRY(feed(f, self, &self->aggregates[i], input, only));
-    return look_at_memory(f, self);
+    self->rows_taken += input->selected_count;
+    return exec__aggregate_look_at_memory(f, self);
 }
 
-enum status exec__aggregate_fill(struct fiber *f, struct aggregate_operator *self) {
+enum status exec__aggregate_take_input(struct fiber *f, struct aggregate_operator *self) {
     const struct plan_node *node = self->base.node;
-    bool done;
     uint8_t *only;
     if (node->aggregate.key_count == 0 && !node->aggregate.is_distinct)
         TRY(exec__groups_only(&self->table, &only));
-    TRY(exec__aggregate_parallel(f, self, &done));
-    while (!done) {
+    for (;;) {
         struct batch *input;
         TRY(exec__next(f, self->base.left, &input));
         if (input == NULL)
-            break;
+            return STATUS_OK;
         TRY(exec__aggregate_take(f, self, input));
         arena_reset(&self->base.scratch);
     }
-    TRY(exec__aggregate_fold(f, self));
+}
+
+enum status exec__aggregate_fill(struct fiber *f, struct aggregate_operator *self) {
+    bool done;
+    TRY(exec__aggregate_parallel(f, self, &done));
+    if (!done)
+        TRY(exec__aggregate_take_input(f, self));
+    if (!self->spilled)
+        TRY(exec__aggregate_fold(f, self));
     TRY(exec__aggregate_end_runs(f, self));
     self->filled = true;
-    return STATUS_OK;
+    return exec__aggregate_make_parts(self);
 }
 
 /* ---- forgetting -------------------------------------------------------------------------- */
 
 void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self) {
+    exec__aggregate_release_runs(f, self);
     exec__aggregate_release_parts(f, self);
     exec__aggregate_empty(f, self);
     for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++)
@@ -170,6 +180,7 @@ void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self) {
             sorter_release(f, &self->aggregates[i].ordered->sorter);
     self->level = 0;
     self->filled = false;
+    self->giving = self->shared;
 }
 
 static enum status aggregate_reset(struct fiber *f, struct operator_state *base) {
@@ -224,6 +235,27 @@ static void mark_input(struct aggregate_operator *self) {
     }
 }
 
+/* Can groups be put aside, and what of a tuple is not in it? */
+static enum status find_strings(struct aggregate_operator *self, struct arena *arena) {
+    const struct plan_node *node = self->base.node;
+    uint32_t most = node->aggregate.key_count + node->aggregate.aggregate_count;
+    self->strings = arena_alloc(arena, (most + 1) * sizeof *self->strings);
+    if (self->strings == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    self->combines = true;
+    for (uint32_t i = 0; i < node->aggregate.aggregate_count && self->combines; i++) {
+        const struct running_aggregate *aggregate = &self->aggregates[i];
+        self->combines = aggregate->ordered == NULL && aggregate->accumulator->combine != NULL;
+        uint32_t place = self->combines ? exec__accumulator_string(aggregate->plan) : UINT32_MAX;
+        if (place != UINT32_MAX)
+            self->strings[self->string_count++] = self->table.states + aggregate->offset + place;
+    }
+    for (uint32_t k = 0; k < node->aggregate.key_count; k++)
+        if (self->layout.columns[k].physical == PHYSICAL_STRING)
+            self->strings[self->string_count++] = self->layout.columns[k].offset;
+    return STATUS_OK;
+}
+
 static enum status open_keys(struct aggregate_operator *self, struct arena *arena) {
     const struct plan_node *node = self->base.node;
     uint32_t keys = node->aggregate.key_count;
@@ -260,6 +292,7 @@ enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
             : exec__operator_new(f, execution, node, sizeof *self, &functions, operator_out));
     self = (struct aggregate_operator *)*operator_out;
     self->shared = reads_parents ? (struct aggregate_operator *)execution->source : self;
+    self->giving = self->shared;
     struct arena *arena = execution->environment.arena;
     uint32_t aggregates = node->aggregate.aggregate_count, size = 0, states;
     TRY(open_keys(self, arena));
@@ -273,6 +306,7 @@ enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
                            GROUP_TUPLE_HEADER, size, &states, arena));
     exec__groups_init(&self->table, &self->layout, &self->identity, states);
     self->aggregates = running;
+    TRY(find_strings(self, arena));
     if (node->aggregate.filter != NULL)
         TRY(exec__compile(self->base.local, node->aggregate.filter, &self->having));
     return exec__node_batch(execution, node, &self->batch);

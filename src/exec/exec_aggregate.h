@@ -19,6 +19,9 @@ struct ordered_input {
     struct type *types;
 };
 
+struct parallel;
+struct parallel_worker;
+
 struct running_aggregate {
     const struct plan_aggregate *plan;
     const struct accumulator *accumulator;
@@ -28,12 +31,18 @@ struct running_aggregate {
     struct ordered_input *ordered; /* NULL: fed as rows come */
 };
 
-/* Input rows whose groups found no room, by bits of the hash. */
-enum { AGGREGATE_PARTS = 16, AGGREGATE_PART_BITS = 4, AGGREGATE_LEVELS_MAX = 8 };
+/* What was put aside, by bits of the hash: groups, or rows whose groups found no room. */
+enum { AGGREGATE_PARTS = 32, AGGREGATE_PART_BITS = 5, AGGREGATE_LEVELS_MAX = 7 };
 struct aggregate_part {
     struct spill_run run;
-    uint32_t level; /* bits that chose it; 0: none did */
-    struct aggregate_part *next;
+    uint32_t level; /* bits that chose it are below */
+};
+/* Still to be aggregated: parts[taken ..], which many cores take. Whoever takes one leaves an empty
+   run there. */
+struct aggregate_parts {
+    struct aggregate_part *parts;
+    size_t count, capacity;
+    _Atomic size_t taken;
 };
 
 /* Rows of one batch that belong to few groups are fed group by group. */
@@ -50,20 +59,28 @@ struct aggregate_operator {
     struct group_table table;
     struct group_table *others; /* of workers, taken over; exec_aggregate_parallel.c */
     uint32_t other_count;
-    bool disjoint;  /* no two tables have the same group */
-    bool one_index; /* `table` finds the groups of all */
+    bool disjoint; /* no two tables have the same group */
     bool filled;
 
     /* spilling */
-    bool full;             /* no more groups */
+    bool combines;         /* all accumulators can be: groups are put aside, else rows */
+    bool full;             /* no more groups: rows of others are put aside */
+    bool spilled;          /* groups were put aside, and at the end all are */
+    uint32_t *strings;     /* of a tuple: where a string's bytes may lie elsewhere */
+    uint32_t string_count; /* known with `combines` */
     uint8_t *input_wanted; /* input columns that keys and arguments read */
+    uint64_t rows_taken;   /* into the table since it was empty */
+    uint64_t groups_max;   /* of a table kept small; 0: as many as memory allows */
+    double reduction; /* rows of a group, in the last table that was as large as memory allows */
     struct spill spill;
     struct spill_run runs[AGGREGATE_PARTS];
-    uint32_t level; /* bits that chose what is read now */
-    struct aggregate_part *parts;
+    uint32_t level; /* of the bits that choose a run */
+    struct aggregate_parts parts;
+    struct parallel_worker *workers; /* of parts */
 
     /* handing out */
-    struct aggregate_operator *shared; /* whose groups: a worker's parent's, or our own */
+    struct aggregate_operator *shared; /* whose groups and parts: a worker's parent's, or our own */
+    struct aggregate_operator *giving; /* whose groups at the moment: theirs, or of a part ours */
     struct tuple_feed feed;
     bool out_begun;
     struct batch batch;
@@ -91,16 +108,28 @@ enum status exec__aggregate_find(struct fiber *f, struct aggregate_operator *sel
 enum status exec__aggregate_put_aside(struct fiber *f, struct aggregate_operator *self,
                                       const struct batch *input, const uint16_t *rows,
                                       const uint64_t *hashes, uint32_t count) MUST_USE;
-/* No more input: what was put aside becomes parts. */
+/* All groups into runs; the tables are empty and will hold as many, or fewer if that does as well.
+   `over`: their memory is given back. */
+enum status exec__aggregate_put_aside_groups(struct fiber *f, struct aggregate_operator *self,
+                                             bool over) MUST_USE;
+/* Groups of a run into the table. */
+enum status exec__aggregate_take_groups(struct fiber *f, struct aggregate_operator *self,
+                                        struct spill_reader *reader) MUST_USE;
+/* Runs can be written from now on. */
+void exec__aggregate_begin_runs(struct aggregate_operator *self);
+/* No more input: the runs are complete. */
 enum status exec__aggregate_end_runs(struct fiber *f, struct aggregate_operator *self) MUST_USE;
-/* Fill the (empty) table from the next part; *found_out false: there is none. */
+void exec__aggregate_release_runs(struct fiber *f, struct aggregate_operator *self);
+
+/* exec_aggregate_parts.c: what was put aside, part by part. */
+/* The runs, which are complete, become parts. */
+enum status exec__aggregate_make_parts(struct aggregate_operator *self) MUST_USE;
+/* Rows or groups that nobody has taken yet. */
+uint64_t exec__aggregate_rows_aside(const struct aggregate_operator *self);
+/* Fill the tables, which are emptied, from the next parts: one of our own or of those we share, or
+   by all cores one each. *found_out false: there are none. */
 enum status exec__aggregate_next_part(struct fiber *f, struct aggregate_operator *self,
                                       bool *found_out) MUST_USE;
-/* Rows that workers put aside, once more through the full table, and out again if they find no
-   group there. Takes the parts over; does nothing with them but free them unless `status` is OK,
-   and returns the first failure. */
-enum status exec__aggregate_refeed(struct fiber *f, struct aggregate_operator *self,
-                                   struct aggregate_part *parts, enum status status) MUST_USE;
 void exec__aggregate_release_parts(struct fiber *f, struct aggregate_operator *self);
 
 /* exec_aggregate_ordered.c */
@@ -113,11 +142,14 @@ enum status exec__ordered_keep(struct fiber *f, struct aggregate_operator *self,
 enum status exec__ordered_feed(struct fiber *f, struct aggregate_operator *self,
                                struct running_aggregate *aggregate) MUST_USE;
 
-/* exec_aggregate.c: take the whole input into groups, here and now; one batch; a call for the
-   accumulators of one aggregate without its rows. */
+/* exec_aggregate.c: take the whole input into groups and parts; all of it here and now; one batch;
+   put aside what is too much; a call for the accumulators of one aggregate without its rows. */
 enum status exec__aggregate_fill(struct fiber *f, struct aggregate_operator *self) MUST_USE;
+enum status exec__aggregate_take_input(struct fiber *f, struct aggregate_operator *self) MUST_USE;
 enum status exec__aggregate_take(struct fiber *f, struct aggregate_operator *self,
                                  const struct batch *input) MUST_USE;
+enum status exec__aggregate_look_at_memory(struct fiber *f, struct aggregate_operator *self)
+    MUST_USE;
 struct accumulate_call exec__accumulate_call(struct fiber *f, struct aggregate_operator *self,
                                              const struct running_aggregate *aggregate);
 void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self);
@@ -125,9 +157,13 @@ void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self);
 /* exec_aggregate_out.c: the next batch of groups. */
 enum status exec__aggregate_next(struct fiber *f, struct operator_state *base,
                                  struct batch **batch_out) MUST_USE;
+/* Aggregates with DISTINCT or ORDER BY get what was kept for them. */
+enum status exec__aggregate_feed_ordered(struct fiber *f, struct aggregate_operator *self) MUST_USE;
 /* Everything is in the tables: make it ready to be taken. */
 enum status exec__aggregate_begin_out(struct fiber *f, struct aggregate_operator *self) MUST_USE;
-/* No groups any more, and no memory. */
+/* No groups any more, and no memory for them. */
+void exec__aggregate_drop(struct fiber *f, struct aggregate_operator *self);
+/* Ready to be filled again, but for the parts. */
 void exec__aggregate_empty(struct fiber *f, struct aggregate_operator *self);
 
 /* exec_aggregate_parallel.c: fill by one worker for each core, if that pays; *done_out says
@@ -136,8 +172,14 @@ enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator 
                                      bool *done_out) MUST_USE;
 /* Each group is in one table only, from now on. */
 enum status exec__aggregate_fold(struct fiber *f, struct aggregate_operator *self) MUST_USE;
-/* The same, and `table` finds them all. */
-enum status exec__aggregate_index(struct fiber *f, struct aggregate_operator *self) MUST_USE;
+/* Fold the accumulators of one group into those of another; `arena` is for what they keep. */
+enum status exec__aggregate_combine(struct fiber *f, struct aggregate_operator *self, uint8_t *into,
+                                    const uint8_t *from, struct arena *arena) MUST_USE;
+/* The workers' tables become ours. */
+enum status exec__aggregate_take_tables(struct fiber *f, struct aggregate_operator *self,
+                                        const struct parallel *parallel) MUST_USE;
+/* May other cores evaluate keys, arguments and filters? */
+bool exec__aggregate_is_independent(const struct aggregate_operator *self);
 /* For workers of a pipeline above: take all input now. *pieces_out 0: that does not pay. */
 enum status exec__aggregate_lend(struct fiber *f, struct operator_state *base, uint64_t *pieces_out)
     MUST_USE;

@@ -7,7 +7,7 @@
  */
 #include "exec/exec_aggregate.h"
 
-static enum status feed_all_ordered(struct fiber *f, struct aggregate_operator *self) {
+enum status exec__aggregate_feed_ordered(struct fiber *f, struct aggregate_operator *self) {
     for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++)
         if (self->aggregates[i].ordered != NULL)
             TRY(exec__ordered_feed(f, self, &self->aggregates[i]));
@@ -18,17 +18,17 @@ enum status exec__aggregate_begin_out(struct fiber *f, struct aggregate_operator
     const struct tuple_store *stores[RUNTIME_CORES_MAX + 1] = {&self->table.tuples};
     for (uint32_t i = 0; i < self->other_count; i++)
         stores[i + 1] = &self->others[i].tuples;
-    TRY(feed_all_ordered(f, self));
+    TRY(exec__aggregate_feed_ordered(f, self));
     TRY(exec__tuple_feed_make(&self->feed, stores, self->other_count + 1, &self->table.arena));
     self->out_begun = true;
     return STATUS_OK;
 }
 
 /* The next groups, at most a batch of them; 0: there are no more. */
-static uint32_t next_groups(struct aggregate_operator *owner, uint8_t **groups) {
+static uint32_t next_groups(struct aggregate_operator *giving, uint8_t **groups) {
     uint32_t count = 0;
     const struct tuple_piece *piece;
-    while (count == 0 && (piece = exec__tuple_feed_take(&owner->feed)) != NULL)
+    while (count == 0 && (piece = exec__tuple_feed_take(&giving->feed)) != NULL)
         for (uint32_t i = piece->from; i < piece->to; i++) {
             groups[count] = tuple_at(piece->store, piece->chunk, i);
             count += !group_tuple(groups[count])->merged;
@@ -68,35 +68,34 @@ static enum status finish_groups(struct fiber *f, struct aggregate_operator *sel
     return STATUS_OK;
 }
 
-void exec__aggregate_empty(struct fiber *f, struct aggregate_operator *self) {
+void exec__aggregate_drop(struct fiber *f, struct aggregate_operator *self) {
     exec__groups_release(f, &self->table);
     for (uint32_t i = 0; i < self->other_count; i++)
         exec__arena_release(f, &self->others[i].arena);
     self->other_count = 0;
-    self->feed = (struct tuple_feed){0};
-    self->full = self->out_begun = self->disjoint = self->one_index = false;
+    self->rows_taken = 0;
 }
 
-/* The owner's groups have all been taken: the next part's, if there is one. */
-static enum status next_part(struct fiber *f, struct aggregate_operator *self, bool *found_out) {
-    exec__aggregate_empty(f, self);
-    return exec__aggregate_next_part(f, self, found_out);
+void exec__aggregate_empty(struct fiber *f, struct aggregate_operator *self) {
+    exec__aggregate_drop(f, self);
+    exec__return_lent(&self->base);
+    self->feed = (struct tuple_feed){0};
+    self->groups_max = 0;
+    self->full = self->spilled = self->out_begun = self->disjoint = false;
 }
 
 enum status exec__aggregate_next(struct fiber *f, struct operator_state *base,
                                  struct batch **batch_out) {
-    struct aggregate_operator *self = (struct aggregate_operator *)base, *owner = self->shared;
+    struct aggregate_operator *self = (struct aggregate_operator *)base;
     *batch_out = NULL;
-    if (owner == self && !self->filled)
+    if (self->shared == self && !self->filled)
         TRY(exec__aggregate_fill(f, self));
     for (bool found = true; found;) {
-        if (!owner->out_begun)
+        if (!self->giving->out_begun)
             TRY(exec__aggregate_begin_out(f, self));
-        uint32_t kept, count = next_groups(owner, self->groups);
+        uint32_t kept, count = next_groups(self->giving, self->groups);
         if (count == 0) {
-            found = false;
-            if (owner == self)
-                TRY(next_part(f, self, &found));
+            TRY(exec__aggregate_next_part(f, self, &found));
             continue;
         }
         TRY(finish_groups(f, self, self->groups, count));

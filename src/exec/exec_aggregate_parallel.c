@@ -6,32 +6,35 @@
  * while it is read.
  *
  * When the column that places rows in partitions is among the keys, no two workers have the same
- * group. Rows that come later (has_rest) are groups of our own table, the last one. Where rows had
- * to be put aside for lack of memory our table must know the groups of all, since those rows may
- * belong to any: then they are entered one after the other.
+ * group. Rows that come later (has_rest) are groups of our own table, the last one. Where a worker
+ * had to put groups aside all are put aside, and folded part by part (exec_aggregate_spill.c).
  */
 #include "exec/exec_aggregate.h"
 #include "exec/exec_parallel.h"
 
-static bool can_be_combined(const struct aggregate_operator *self) {
+bool exec__aggregate_is_independent(const struct aggregate_operator *self) {
     const struct plan_node *node = self->base.node;
     for (uint32_t k = 0; k < node->aggregate.key_count; k++)
         if (!exec__is_independent(node->aggregate.keys[k]))
             return false;
     for (uint32_t i = 0; i < node->aggregate.aggregate_count; i++) {
         const struct plan_aggregate *plan = self->aggregates[i].plan;
-        if (self->aggregates[i].ordered != NULL ||
-            self->aggregates[i].accumulator->combine == NULL || !exec__is_independent(plan->filter))
+        if (!exec__is_independent(plan->filter))
             return false;
         for (uint32_t a = 0; a < plan->argument_count; a++)
             if (!exec__is_independent(plan->arguments[a]))
+                return false;
+        for (uint32_t o = 0; o < plan->order_count; o++)
+            if (!exec__is_independent(plan->order[o].expression))
                 return false;
     }
     return true;
 }
 
 static enum status fill_share(struct fiber *f, struct parallel_worker *worker) {
-    return exec__aggregate_fill(f, (struct aggregate_operator *)worker->root);
+    struct aggregate_operator *self = (struct aggregate_operator *)worker->root;
+    TRY(exec__aggregate_take_input(f, self));
+    return exec__aggregate_end_runs(f, self);
 }
 
 /* The key comes, unchanged, from the column by whose hash the scanned table's rows are placed. */
@@ -69,9 +72,8 @@ static bool groups_are_disjoint(const struct aggregate_operator *self,
 
 enum { GROUPS_AHEAD = 16 };
 
-static enum status fold_states(struct fiber *f, struct aggregate_operator *self, uint8_t *into,
-                               uint8_t *from, struct arena *arena) {
-    group_tuple(from)->merged = 1;
+enum status exec__aggregate_combine(struct fiber *f, struct aggregate_operator *self, uint8_t *into,
+                                    const uint8_t *from, struct arena *arena) {
     for (uint32_t i = 0; i < self->base.node->aggregate.aggregate_count; i++) {
         const struct running_aggregate *aggregate = &self->aggregates[i];
         struct accumulate_call call = exec__accumulate_call(f, self, aggregate);
@@ -79,6 +81,12 @@ static enum status fold_states(struct fiber *f, struct aggregate_operator *self,
         TRY(aggregate->accumulator->combine(&call, into + call.offset, from + call.offset));
     }
     return STATUS_OK;
+}
+
+static enum status fold_states(struct fiber *f, struct aggregate_operator *self, uint8_t *into,
+                               uint8_t *from, struct arena *arena) {
+    group_tuple(from)->merged = 1;
+    return exec__aggregate_combine(f, self, into, from, arena);
 }
 
 /* Into our table's index; a group that it has is folded. */
@@ -117,10 +125,8 @@ static void move_table(struct group_table *to, struct group_table *from,
     exec__groups_init(from, from->layout, from->identity, from->states);
 }
 
-enum status exec__aggregate_index(struct fiber *f, struct aggregate_operator *self) {
-    if (self->one_index)
-        return STATUS_OK;
-    self->one_index = true;
+/* `table` finds the groups of all. */
+static enum status make_index(struct fiber *f, struct aggregate_operator *self) {
     uint32_t first = 0;
     if (self->other_count > 0 && self->table.count == 0) /* as it is */
         move_table(&self->table, &self->others[first++], self);
@@ -188,32 +194,18 @@ static enum status fold_table(struct fiber *f, struct aggregate_operator *self, 
 
 enum status exec__aggregate_fold(struct fiber *f, struct aggregate_operator *self) {
     uint64_t groups = self->table.count;
-    if (self->other_count == 0 || self->one_index || self->disjoint)
+    if (self->other_count == 0 || self->disjoint)
         return STATUS_OK;
     for (uint32_t i = 1; i < self->other_count; i++)
         groups += self->others[i].count;
     if (groups < exec__rows_that_pay / 4 || self->base.node->aggregate.key_count == 0)
-        return exec__aggregate_index(f, self);
+        return make_index(f, self);
     for (uint32_t i = 1; i <= self->other_count; i++)
         TRY(fold_table(f, self, i));
     return STATUS_OK;
 }
 
 /* ---- the work -------------------------------------------------------------------------------- */
-
-/* The worker's parts become ours. */
-static void take_parts(struct aggregate_operator *self, struct aggregate_operator *from,
-                       struct aggregate_part **parts) {
-    while (from->parts != NULL) {
-        struct aggregate_part *part = from->parts;
-        from->parts = part->next;
-        part->next = *parts;
-        part->level = 0;
-        *parts = part;
-        self->spill = from->spill;
-        self->spill.types = self->input_types; /* the worker's go away */
-    }
-}
 
 uint64_t exec__aggregate_bytes(const struct aggregate_operator *self) {
     uint64_t bytes = self->table.arena.size_total;
@@ -222,25 +214,45 @@ uint64_t exec__aggregate_bytes(const struct aggregate_operator *self) {
     return bytes;
 }
 
-/* The workers' tables and what they put aside become ours. */
-static enum status take_over(struct fiber *f, struct aggregate_operator *self,
-                             struct parallel *parallel) {
-    struct aggregate_part *parts = NULL;
-    enum status status = STATUS_OK;
-    self->others = arena_alloc(self->base.execution->environment.arena,
-                               parallel->worker_count * sizeof *self->others);
+enum status exec__aggregate_take_tables(struct fiber *f, struct aggregate_operator *self,
+                                        const struct parallel *parallel) {
+    unsigned cores = runtime_core_count(fiber_runtime(f));
+    if (self->others == NULL)
+        self->others =
+            arena_alloc(self->base.execution->environment.arena, cores * sizeof *self->others);
     if (self->others == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (unsigned w = 0; w < parallel->worker_count; w++) {
         struct aggregate_operator *from = (struct aggregate_operator *)parallel->workers[w].root;
         move_table(&self->others[self->other_count++], &from->table, self);
-        take_parts(self, from, &parts);
+        self->base.borrowed += from->base.borrowed;
+        from->base.borrowed = 0;
     }
     exec__note_memory(&self->base, exec__aggregate_bytes(self));
-    if (parts != NULL && !self->disjoint)
-        status = exec__aggregate_index(f, self);
-    self->full = parts != NULL;
-    return exec__aggregate_refeed(f, self, parts, status);
+    return STATUS_OK;
+}
+
+/* What the worker put aside becomes ours. */
+static enum status take_runs(struct aggregate_operator *self, struct aggregate_operator *from) {
+    exec__aggregate_begin_runs(self);
+    if (self->spill.image_size < from->spill.image_size)
+        self->spill.image_size = from->spill.image_size;
+    self->spilled = true;
+    for (uint32_t p = 0; p < AGGREGATE_PARTS; p++)
+        TRY(exec__spill_join(&self->runs[p], &from->runs[p]));
+    return STATUS_OK;
+}
+
+/* The workers' tables and what they put aside become ours. */
+static enum status take_over(struct fiber *f, struct aggregate_operator *self,
+                             const struct parallel *parallel) {
+    TRY(exec__aggregate_take_tables(f, self, parallel));
+    for (unsigned w = 0; w < parallel->worker_count; w++) {
+        struct aggregate_operator *from = (struct aggregate_operator *)parallel->workers[w].root;
+        if (from->spilled)
+            TRY(take_runs(self, from));
+    }
+    return STATUS_OK;
 }
 
 enum status exec__aggregate_lend(struct fiber *f, struct operator_state *base,
@@ -250,10 +262,11 @@ enum status exec__aggregate_lend(struct fiber *f, struct operator_state *base,
     *pieces_out = 0;
     if (!self->filled)
         TRY(exec__aggregate_fill(f, self));
-    if (self->parts == NULL) {
+    uint64_t aside = exec__aggregate_rows_aside(self);
+    if (aside == 0 || self->combines) {
         TRY(exec__aggregate_begin_out(f, self));
-        if (self->feed.count > exec__rows_that_pay / 4 / VECTOR_SIZE)
-            *pieces_out = self->feed.count;
+        if (self->feed.count + aside / VECTOR_SIZE > exec__rows_that_pay / 4 / VECTOR_SIZE)
+            *pieces_out = self->feed.count + self->parts.count;
     }
     exec__note_work(base, begin_ns);
     return STATUS_OK;
@@ -263,7 +276,7 @@ enum status exec__aggregate_parallel(struct fiber *f, struct aggregate_operator 
                                      bool *done_out) {
     struct parallel parallel;
     *done_out = false;
-    if (!can_be_combined(self))
+    if (!self->combines || !exec__aggregate_is_independent(self))
         return STATUS_OK;
     TRY(exec__parallel_pays(f, &self->base, self->base.left, true, &parallel, done_out));
     if (!*done_out)

@@ -12,9 +12,23 @@ void exec__groups_init(struct group_table *table, const struct tuple_layout *lay
     exec__tuples_init(&table->tuples, layout, &table->arena);
 }
 
+static enum status clear_slots(struct fiber *f, uint64_t *slots, uint64_t count) {
+    for (uint64_t i = 0; i < count; i += GROW_STEP) {
+        memset(slots + i, 0, (count - i < GROW_STEP ? count - i : GROW_STEP) * sizeof *slots);
+        TRY(fiber_check(f));
+    }
+    return STATUS_OK;
+}
+
 void exec__groups_release(struct fiber *f, struct group_table *table) {
     exec__arena_release(f, &table->arena);
     exec__groups_init(table, table->layout, table->identity, table->states);
+}
+
+enum status exec__groups_clear(struct fiber *f, struct group_table *table) {
+    exec__tuples_clear(&table->tuples);
+    table->count = 0;
+    return table->slots == NULL ? STATUS_OK : clear_slots(f, table->slots, table->mask + 1);
 }
 
 static inline uint64_t slot_of(const uint8_t *tuple, uint64_t hash) {
@@ -64,7 +78,7 @@ static enum status enter_slots(struct fiber *f, const struct group_table *table,
 }
 
 /* Room for `more` groups at a load of at most two thirds. */
-static enum status make_room(struct fiber *f, struct group_table *table, uint64_t more) {
+enum status exec__groups_reserve(struct fiber *f, struct group_table *table, uint64_t more) {
     uint64_t size = table->slots == NULL ? 0 : table->mask + 1, grown = size;
     if (grown == 0)
         grown = SLOTS_MIN;
@@ -75,10 +89,7 @@ static enum status make_room(struct fiber *f, struct group_table *table, uint64_
     uint64_t *slots = arena_alloc_aligned(&table->arena, grown * sizeof *slots, 64);
     if (slots == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    for (uint64_t i = 0; i < grown; i += GROW_STEP) {
-        memset(slots + i, 0, (grown - i < GROW_STEP ? grown - i : GROW_STEP) * sizeof *slots);
-        TRY(fiber_check(f));
-    }
+    TRY(clear_slots(f, slots, grown));
     if (table->count == table->tuples.count)
         TRY(enter_tuples(f, table, slots, grown - 1));
     else
@@ -154,7 +165,7 @@ enum status exec__groups_find(struct fiber *f, struct group_table *table, const 
                               bool full, uint8_t **groups) {
     struct lookup lookup;
     uint32_t open_count = count;
-    TRY(make_room(f, table, full ? 0 : count));
+    TRY(exec__groups_reserve(f, table, full ? 0 : count));
     for (uint32_t i = 0; i < count; i++) {
         lookup.at[i] = hashes[i] & table->mask;
         lookup.open[i] = (uint16_t)i;
@@ -200,9 +211,21 @@ static uint64_t find_slot(const struct group_table *table, const uint8_t *tuple)
     return at;
 }
 
+void exec__groups_prefetch_group(const struct group_table *table, const uint8_t *tuple) {
+    uint64_t hash = ((const struct group_tuple *)(const void *)tuple)->hash, slot;
+    if (table->slots == NULL)
+        return;
+    for (uint64_t at = hash & table->mask; (slot = table->slots[at]) != 0;
+         at = (at + 1) & table->mask)
+        if (((slot ^ hash) & ~POINTER_MASK) == 0)
+            break;
+    __builtin_prefetch(tuple_of(slot));
+    __builtin_prefetch(tuple_of(slot) + table->states);
+}
+
 enum status exec__groups_adopt(struct fiber *f, struct group_table *table, uint8_t *tuple,
                                uint8_t **group_out) {
-    TRY(make_room(f, table, 1));
+    TRY(exec__groups_reserve(f, table, 1));
     uint64_t at = find_slot(table, tuple);
     *group_out = table->slots[at] == 0 ? tuple : tuple_of(table->slots[at]);
     if (table->slots[at] == 0) {
@@ -214,4 +237,21 @@ enum status exec__groups_adopt(struct fiber *f, struct group_table *table, uint8
 
 uint8_t *exec__groups_peek(const struct group_table *table, const uint8_t *tuple) {
     return table->slots == NULL ? NULL : tuple_of(table->slots[find_slot(table, tuple)]);
+}
+
+enum status exec__groups_copy(struct fiber *f, struct group_table *table, const uint8_t *tuple,
+                              uint8_t **group_out, bool *made_out) {
+    const struct group_tuple *group = (const struct group_tuple *)(const void *)tuple;
+    TRY(exec__groups_reserve(f, table, 1));
+    uint64_t at = find_slot(table, tuple);
+    *made_out = table->slots[at] == 0;
+    if (!*made_out) {
+        *group_out = tuple_of(table->slots[at]);
+        return STATUS_OK;
+    }
+    TRY(new_tuple(table, group->hash, group_out));
+    memcpy(*group_out + GROUP_TUPLE_HEADER, tuple + GROUP_TUPLE_HEADER,
+           table->layout->size - GROUP_TUPLE_HEADER);
+    table->slots[at] = slot_of(*group_out, group->hash);
+    return STATUS_OK;
 }

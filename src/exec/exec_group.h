@@ -47,6 +47,9 @@ void exec__groups_init(struct group_table *table, const struct tuple_layout *lay
                        const struct group_identity *identity, uint32_t states);
 /* Give everything back; empty afterwards. */
 void exec__groups_release(struct fiber *f, struct group_table *table);
+/* No groups any more; the memory is kept for as many. Only where they keep nothing outside of their
+   tuples. */
+enum status exec__groups_clear(struct fiber *f, struct group_table *table) MUST_USE;
 /* The one group of an aggregate without keys. */
 enum status exec__groups_only(struct group_table *table, uint8_t **tuple_out) MUST_USE;
 /* The groups of rows rows[0..count) with these keys into groups[0..count). With `full`, none is
@@ -59,13 +62,22 @@ enum status exec__groups_find(struct fiber *f, struct group_table *table, const 
 enum status exec__groups_adopt(struct fiber *f, struct group_table *table, uint8_t *tuple,
                                uint8_t **group_out) MUST_USE;
 
+/* The group with the keys of `tuple`, which is in nobody's table; *made_out: there was none, and it
+   is a copy of it now. Strings over 12 bytes are still the tuple's. */
+enum status exec__groups_copy(struct fiber *f, struct group_table *table, const uint8_t *tuple,
+                              uint8_t **group_out, bool *made_out) MUST_USE;
+/* Room for `more` groups, before they come: nothing is moved meanwhile. */
+enum status exec__groups_reserve(struct fiber *f, struct group_table *table, uint64_t more)
+    MUST_USE;
+
 /* The group with the keys of `tuple`, which may belong to another table; NULL: there is none. */
 uint8_t *exec__groups_peek(const struct group_table *table, const uint8_t *tuple);
 
+/* The same a little later: the group it will find, if there is one. */
+void exec__groups_prefetch_group(const struct group_table *table, const uint8_t *tuple);
 /* Soon exec__groups_adopt or exec__groups_peek will be called with this tuple. */
 static inline void exec__groups_prefetch(const struct group_table *table, uint8_t *tuple) {
     if (table->slots != NULL)
         __builtin_prefetch(&table->slots[group_tuple(tuple)->hash & table->mask]);
 }
-
 #endif

@@ -306,6 +306,8 @@ static void add_figures(const struct execution *to, const struct execution *from
         struct explain_node_statistics *sum = &to->node_statistics[i];
         const struct explain_node_statistics *one = &from->node_statistics[i];
         sum->spilled_bytes += one->spilled_bytes;
+        if (one->memory_bytes > sum->memory_bytes)
+            sum->memory_bytes = one->memory_bytes;
         if (one->loops == 0 || i == except_id)
             continue;
         sum->loops = 1;
@@ -319,8 +321,6 @@ static void add_figures(const struct execution *to, const struct execution *from
         if (sum->start_ns == 0 || one->start_ns < sum->start_ns)
             sum->start_ns = one->start_ns;
         sum->total_ns += one->total_ns;
-        if (one->memory_bytes > sum->memory_bytes)
-            sum->memory_bytes = one->memory_bytes;
     }
 }
 
@@ -333,7 +333,7 @@ void exec__parallel_end(struct fiber *f, struct parallel *parallel, uint32_t exc
         exec_close(f, worker->execution);
         exec__arena_release(f, &worker->arena);
     }
-    if (parallel->source->node->kind == NODE_AGGREGATE)
+    if (parallel->source != parallel->owner && parallel->source->node->kind == NODE_AGGREGATE)
         exec__aggregate_empty(f, (struct aggregate_operator *)parallel->source);
     parallel->worker_count = 0;
 }

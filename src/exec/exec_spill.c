@@ -99,6 +99,18 @@ static enum status put_row(struct fiber *f, struct spill *spill, struct spill_ru
     return STATUS_OK;
 }
 
+static enum status get_buffer(const struct spill *spill, struct spill_run *run) {
+    if (run->buffer == NULL)
+        run->buffer = memory_alloc(spill->image_size);
+    return run->buffer != NULL ? STATUS_OK : error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+}
+
+enum status exec__spill_put(struct fiber *f, struct spill *spill, struct spill_run *run,
+                            const void *bytes, size_t size) {
+    TRY(get_buffer(spill, run));
+    return put(f, spill, run, bytes, size);
+}
+
 enum status exec__spill_append(struct fiber *f, struct spill *spill, struct spill_run *run,
                                const struct batch *batch, const uint16_t *rows, uint32_t count) {
     uint8_t nulls[SPILL_COLUMNS_MAX / 8];
@@ -107,11 +119,7 @@ enum status exec__spill_append(struct fiber *f, struct spill *spill, struct spil
         return STATUS_OK;
     if (spill->column_count > SPILL_COLUMNS_MAX)
         return error_set(STATUS_LIMIT_EXCEEDED, "too many columns to put rows aside");
-    if (run->buffer == NULL) {
-        run->buffer = memory_alloc(spill->image_size);
-        if (run->buffer == NULL)
-            return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    }
+    TRY(get_buffer(spill, run));
     for (uint32_t i = 0; i < count; i++) {
         TRY(put_row(f, spill, run, batch, rows[i], nulls));
         if (i % 256 == 255)
@@ -205,6 +213,11 @@ static inline enum status get(struct fiber *f, struct spill_reader *reader, void
     memcpy(bytes, reader->buffer + reader->at, size);
     reader->at += (uint32_t)size;
     return STATUS_OK;
+}
+
+enum status exec__spill_get(struct fiber *f, struct spill_reader *reader, void *bytes,
+                            size_t size) {
+    return get(f, reader, bytes, size);
 }
 
 static enum status get_string(struct fiber *f, struct spill_reader *reader, struct string *string) {

@@ -52,6 +52,10 @@ void exec__spill_init(struct spill *spill, const struct execution *execution,
 enum status exec__spill_append(struct fiber *f, struct spill *spill, struct spill_run *run,
                                const struct batch *batch, const uint16_t *rows, uint32_t count)
     MUST_USE;
+/* Append bytes of the row at hand, in whatever form its writer reads back with exec__spill_get; it
+   counts run->rows itself. */
+enum status exec__spill_put(struct fiber *f, struct spill *spill, struct spill_run *run,
+                            const void *bytes, size_t size) MUST_USE;
 /* No more rows: the last page is written and the buffer given back. */
 enum status exec__spill_end(struct fiber *f, struct spill *spill, struct spill_run *run) MUST_USE;
 /* Append the rows of `from`, which has ended and becomes empty; `into` must have ended, too. */
@@ -77,6 +81,9 @@ enum status exec__spill_read(struct spill *spill, struct spill_run *run,
                              struct spill_reader *reader) MUST_USE;
 /* NULL at the end; valid until the next call. */
 enum status exec__spill_next(struct fiber *f, struct spill_reader *reader, struct batch **batch_out)
+    MUST_USE;
+/* The next bytes of a run that exec__spill_put wrote; the caller knows how many there are. */
+enum status exec__spill_get(struct fiber *f, struct spill_reader *reader, void *bytes, size_t size)
     MUST_USE;
 /* Harmless on a zeroed reader. Does not release the run. */
 void exec__spill_reader_release(struct spill_reader *reader);

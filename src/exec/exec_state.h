@@ -163,6 +163,8 @@ void exec__note_memory(struct operator_state *self, uint64_t bytes);
    (store_memory_lend), unless work_mem was set below its default. *borrowed: what this one has been
    lent so far; the statement returns it in the end. */
 bool exec__may_hold(const struct execution *execution, uint64_t bytes, uint64_t *borrowed);
+/* The operator holds nothing any more: what it has been lent goes back now. */
+void exec__return_lent(struct operator_state *self);
 void exec__count_removed(struct operator_state *self, uint64_t rows);
 /* Work that was done for it before it is asked for rows, since clock_monotonic_ns() was begin_ns.
  */

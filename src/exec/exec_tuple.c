@@ -46,7 +46,18 @@ void exec__tuples_init(struct tuple_store *store, const struct tuple_layout *lay
     *store = (struct tuple_store){.layout = layout, .arena = arena};
 }
 
+void exec__tuples_clear(struct tuple_store *store) {
+    for (struct tuple_chunk *chunk = store->first; chunk != NULL; chunk = chunk->next)
+        chunk->count = 0;
+    store->last = store->first;
+    store->count = 0;
+}
+
 static enum status add_chunk(struct tuple_store *store) {
+    if (store->last != NULL && store->last->next != NULL) { /* of before it was cleared */
+        store->last = store->last->next;
+        return STATUS_OK;
+    }
     size_t bytes = store->last == NULL ? CHUNK_SIZE_MIN
                                        : (size_t)store->last->capacity * store->layout->size * 2;
     if (bytes > CHUNK_SIZE_MAX)
@@ -293,6 +304,13 @@ uint32_t exec__tuple_match(const struct tuple_column *column, const struct vecto
 bool exec__tuple_equal(const struct tuple_column *column, const uint8_t *a, const uint8_t *b) {
     if (a[column->null_offset] || b[column->null_offset])
         return a[column->null_offset] && b[column->null_offset];
+    if (column->physical == PHYSICAL_INT32)
+        return PLACE(const int32_t, a) == PLACE(const int32_t, b);
+    if (column->physical == PHYSICAL_INT64)
+        return PLACE(const int64_t, a) == PLACE(const int64_t, b);
+    if (column->physical == PHYSICAL_STRING &&
+        string_equal(&PLACE(const struct string, a), &PLACE(const struct string, b)))
+        return true;
     size_t size = physical_size((enum physical)column->physical);
     if (memcmp(a + column->offset, b + column->offset, size) == 0)
         return true;

@@ -47,6 +47,8 @@ void exec__tuples_init(struct tuple_store *store, const struct tuple_layout *lay
 /* Room for `count` tuples, one after the other where a chunk ends; zeroed headers and trailers.
    Pointers into tuples[0..count). */
 enum status exec__tuples_add(struct tuple_store *store, uint32_t count, uint8_t **tuples) MUST_USE;
+/* No tuples any more; the chunks are kept for the next. */
+void exec__tuples_clear(struct tuple_store *store);
 static inline uint8_t *tuple_at(const struct tuple_store *store, const struct tuple_chunk *chunk,
                                 uint32_t i) {
     return (uint8_t *)(uintptr_t)chunk->bytes + (size_t)i * store->layout->size;

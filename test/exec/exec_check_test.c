@@ -109,6 +109,10 @@ static void statements_of_two_cores_check_often(void **state) {
     run_all(2, "set work_mem = '256MB'");
 }
 
+static void statements_of_two_cores_that_spill_check_often(void **state) {
+    run_all(2, "set work_mem = '1MB'");
+}
+
 /* Freezing: encoding pauses at every 4,096 values. Afterwards nothing is half done. */
 static void freezing_checks_often(void **state) {
     struct sql_runner *runner = sql_runner_open(1);
@@ -129,6 +133,7 @@ int main(void) {
         cmocka_unit_test(statements_in_memory_check_often),
         cmocka_unit_test(statements_that_spill_check_often),
         cmocka_unit_test(statements_of_two_cores_check_often),
+        cmocka_unit_test(statements_of_two_cores_that_spill_check_often),
         cmocka_unit_test(freezing_checks_often),
     };
     static struct environment counting;
