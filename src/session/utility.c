@@ -172,14 +172,27 @@ static enum status analyze_table(struct fiber *f, struct session *session,
     return status;
 }
 
+/* What a statement names is known from its text; without names it is every table. */
+static enum status lock_analyzed(struct fiber *f, struct session *session,
+                                 const struct statement *statement) {
+    for (uint32_t at = 0; at < statement->lock_count; at++)
+        TRY(txn_lock_relation(f, session->transaction, statement->locks[at].oid,
+                              statement->locks[at].mode, LOCK_WAIT, NULL));
+    for (size_t i = 0; statement->objects.count == 0 && i < schema_table_count(statement->schema);
+         i++) {
+        const struct table *table = schema_table_at(statement->schema, i);
+        if (table->kind == RELATION_TABLE && !table->is_system)
+            TRY(txn_lock_relation(f, session->transaction, table->oid,
+                                  RELATION_LOCK_SHARE_UPDATE_EXCLUSIVE, LOCK_WAIT, NULL));
+    }
+    return STATUS_OK;
+}
+
 static enum status analyze(struct fiber *f, struct session *session,
                            const struct statement *statement) {
     const struct statement_objects *said = &statement->objects;
     TRY(session__transaction(f, session));
-    struct statement *locked = (struct statement *)statement;
-    for (uint32_t at = 0; at < locked->lock_count; at++)
-        TRY(txn_lock_relation(f, session->transaction, locked->locks[at].oid,
-                              locked->locks[at].mode, LOCK_WAIT, NULL));
+    TRY(lock_analyzed(f, session, statement));
     TRY(session__statement_begin(f, session));
     if (said->count > 0)
         for (uint32_t i = 0; i < said->count; i++)

@@ -99,6 +99,21 @@ static void wide_values_take_little_room(void **state) {
                "a|0|4|901\nb|0|2|13\nc|0.125|1|4\n");
 }
 
+/* Both write what they found, under names that are unique. */
+static void two_that_analyze_wait_for_each_other(void **state) {
+    sql_run(s, "create table t (a int); insert into t select generate_series(1, 1000)");
+    sql_run(s, "begin; analyze t");
+    sql_start(other, "analyze");
+    assert_false(sql_done(other, 200));
+    sql_run(s, "commit");
+    assert_string_equal(sql_finish(other), "ANALYZE\n");
+    sql_run(s, "begin; analyze");
+    sql_start(other, "analyze t");
+    assert_false(sql_done(other, 200));
+    sql_run(s, "commit");
+    assert_string_equal(sql_finish(other), "ANALYZE\n");
+}
+
 static void the_database_closes_meanwhile(void **state) {
     chance_set(at_once);
     sql_run(s, "create table t (a int, b text)");
@@ -118,6 +133,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(it_waits_for_no_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_it_is_let_in, setup, teardown),
         cmocka_unit_test_setup_teardown(wide_values_take_little_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_that_analyze_wait_for_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(the_database_closes_meanwhile, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
