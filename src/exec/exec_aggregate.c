@@ -4,7 +4,8 @@
  * A batch is taken in three steps: the keys' hashes, the group of each row, then each aggregate
  * over the whole batch, or run by run when the rows belong to few groups. Aggregates with DISTINCT
  * or ORDER BY keep their arguments, which are fed in order at the end. When the table is full, its
- * groups are put aside, or else rows of new groups (exec_aggregate_spill.c).
+ * groups are put aside, or else rows of new groups (exec_aggregate_spill.c). Where rows come group
+ * by group nothing has to be kept: exec_aggregate_stream.c.
  */
 #include "exec/exec_aggregate.h"
 
@@ -181,6 +182,8 @@ void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self) {
     self->level = 0;
     self->filled = false;
     self->giving = self->shared;
+    if (self->stream != NULL)
+        exec__aggregate_stream_reset(self);
 }
 
 static enum status aggregate_reset(struct fiber *f, struct operator_state *base) {
@@ -307,6 +310,8 @@ enum status exec__open_aggregate(struct fiber *f, struct execution *execution,
     exec__groups_init(&self->table, &self->layout, &self->identity, states);
     self->aggregates = running;
     TRY(find_strings(self, arena));
+    if (node->aggregate.ordered)
+        TRY(exec__aggregate_stream_open(self, arena));
     if (node->aggregate.filter != NULL)
         TRY(exec__compile(self->base.local, node->aggregate.filter, &self->having));
     return exec__node_batch(execution, node, &self->batch);

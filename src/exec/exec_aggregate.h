@@ -78,6 +78,8 @@ struct aggregate_operator {
     struct aggregate_parts parts;
     struct parallel_worker *workers; /* of parts */
 
+    struct aggregate_stream *stream; /* rows come group by group; NULL: in any order */
+
     /* handing out */
     struct aggregate_operator *shared; /* whose groups and parts: a worker's parent's, or our own */
     struct aggregate_operator *giving; /* whose groups at the moment: theirs, or of a part ours */
@@ -154,7 +156,18 @@ struct accumulate_call exec__accumulate_call(struct fiber *f, struct aggregate_o
                                              const struct running_aggregate *aggregate);
 void exec__aggregate_forget(struct fiber *f, struct aggregate_operator *self);
 
-/* exec_aggregate_out.c: the next batch of groups. */
+/* exec_aggregate_stream.c: instead of all that, when rows come group by group. */
+enum status exec__aggregate_stream_open(struct aggregate_operator *self, struct arena *arena)
+    MUST_USE;
+void exec__aggregate_stream_reset(struct aggregate_operator *self);
+enum status exec__aggregate_stream_next(struct fiber *f, struct aggregate_operator *self,
+                                        struct batch **batch_out) MUST_USE;
+
+/* exec_aggregate_out.c: the next groups that `giving` has, at most a batch of them, and how many;
+   0: no more. A batch of self->groups; NULL: HAVING leaves none. The next batch of groups. */
+uint32_t exec__aggregate_next_groups(struct aggregate_operator *giving, uint8_t **groups);
+enum status exec__aggregate_give(struct fiber *f, struct aggregate_operator *self, uint32_t count,
+                                 struct batch **batch_out) MUST_USE;
 enum status exec__aggregate_next(struct fiber *f, struct operator_state *base,
                                  struct batch **batch_out) MUST_USE;
 /* Aggregates with DISTINCT or ORDER BY get what was kept for them. */

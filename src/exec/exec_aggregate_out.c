@@ -24,8 +24,7 @@ enum status exec__aggregate_begin_out(struct fiber *f, struct aggregate_operator
     return STATUS_OK;
 }
 
-/* The next groups, at most a batch of them; 0: there are no more. */
-static uint32_t next_groups(struct aggregate_operator *giving, uint8_t **groups) {
+uint32_t exec__aggregate_next_groups(struct aggregate_operator *giving, uint8_t **groups) {
     uint32_t count = 0;
     const struct tuple_piece *piece;
     while (count == 0 && (piece = exec__tuple_feed_take(&giving->feed)) != NULL)
@@ -84,32 +83,35 @@ void exec__aggregate_empty(struct fiber *f, struct aggregate_operator *self) {
     self->full = self->spilled = self->out_begun = self->disjoint = false;
 }
 
+enum status exec__aggregate_give(struct fiber *f, struct aggregate_operator *self, uint32_t count,
+                                 struct batch **batch_out) {
+    uint32_t kept = count;
+    TRY(finish_groups(f, self, self->groups, count));
+    if (self->having != NULL) {
+        TRY(exec__select(f, self->having, &self->batch, vector_identity, count, &self->base.scratch,
+                         self->selection, &kept));
+        exec__count_removed(&self->base, count - kept);
+        self->batch.selection = self->selection;
+        self->batch.selected_count = kept;
+    }
+    *batch_out = kept > 0 ? &self->batch : NULL;
+    return STATUS_OK;
+}
+
 enum status exec__aggregate_next(struct fiber *f, struct operator_state *base,
                                  struct batch **batch_out) {
     struct aggregate_operator *self = (struct aggregate_operator *)base;
     *batch_out = NULL;
+    if (self->stream != NULL)
+        return exec__aggregate_stream_next(f, self, batch_out);
     if (self->shared == self && !self->filled)
         TRY(exec__aggregate_fill(f, self));
-    for (bool found = true; found;) {
+    for (bool found = true; found && *batch_out == NULL;) {
         if (!self->giving->out_begun)
             TRY(exec__aggregate_begin_out(f, self));
-        uint32_t kept, count = next_groups(self->giving, self->groups);
-        if (count == 0) {
-            TRY(exec__aggregate_next_part(f, self, &found));
-            continue;
-        }
-        TRY(finish_groups(f, self, self->groups, count));
-        if (self->having != NULL) {
-            TRY(exec__select(f, self->having, &self->batch, vector_identity, count, &base->scratch,
-                             self->selection, &kept));
-            exec__count_removed(base, count - kept);
-            if (kept == 0)
-                continue;
-            self->batch.selection = self->selection;
-            self->batch.selected_count = kept;
-        }
-        *batch_out = &self->batch;
-        break;
+        uint32_t count = exec__aggregate_next_groups(self->giving, self->groups);
+        TRY(count > 0 ? exec__aggregate_give(f, self, count, batch_out)
+                      : exec__aggregate_next_part(f, self, &found));
     }
     return STATUS_OK;
 }

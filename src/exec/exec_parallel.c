@@ -82,8 +82,10 @@ static const struct plan_node *pipeline_source(struct look *look, const struct p
                        ? node
                        : NULL;
         case NODE_AGGREGATE:
-            return node->aggregate.key_count > 0 && is_fit(look, node->aggregate.filter) ? node
-                                                                                         : NULL;
+            return node->aggregate.key_count > 0 && !node->aggregate.ordered &&
+                           is_fit(look, node->aggregate.filter)
+                       ? node
+                       : NULL;
         case NODE_FILTER:
             if (!is_fit(look, node->filter.condition))
                 return NULL;

@@ -16,6 +16,8 @@
 #include "exec/exec_state.h"
 #include "table/table_virtual.h"
 
+enum { MERGED_FIRST = 16, STREAM_FIRST = 4 }; /* rows */
+
 struct stream {
     unsigned partition;
     uint32_t any;                    /* which of the IN values */
@@ -43,6 +45,7 @@ struct scan_operator {
     struct stream *streams;
     uint32_t stream_count, stream_at;
     struct batch merged;     /* rows copied from the streams */
+    uint32_t merged_max;     /* in the next batch: few at first, for a LIMIT may need no more */
     uint32_t *merge_columns; /* output positions of the index columns */
     struct arena bound_arena;
 };
@@ -244,6 +247,8 @@ static enum status prepare(struct fiber *f, struct scan_operator *self) {
                 self->streams[self->stream_count++] = (struct stream){.partition = p, .any = v};
     }
     self->merge = self->base.node->scan.ordered && self->stream_count > 1;
+    self->merged_max = MERGED_FIRST;
+    self->options.first_rows = self->merge ? STREAM_FIRST : 0;
     return STATUS_OK;
 }
 
@@ -291,7 +296,7 @@ static enum status next_merged(struct fiber *f, struct scan_operator *self,
                                struct batch **batch_out) {
     uint32_t count = 0;
     batch_reset(&self->merged);
-    while (count < VECTOR_SIZE) {
+    while (count < self->merged_max) {
         struct stream *best = NULL;
         for (uint32_t i = 0; i < self->stream_count; i++) {
             struct stream *stream = &self->streams[i];
@@ -306,10 +311,8 @@ static enum status next_merged(struct fiber *f, struct scan_operator *self,
             vector_copy(&self->merged.vectors[c], count, &best->batch->vectors[c], &row, 1,
                         &self->base.scratch);
         count++;
-        /* First rows early: a LIMIT above may need no more. */
-        if (count == 64 && self->base.node->rows < 1000)
-            break;
     }
+    self->merged_max = self->merged_max < VECTOR_SIZE ? self->merged_max * 2 : VECTOR_SIZE;
     batch_set_count(&self->merged, count);
     *batch_out = count > 0 ? &self->merged : NULL;
     return STATUS_OK;

@@ -191,6 +191,10 @@ enum status plan_filter(struct frame *frame, struct path *path, struct expressio
 /* GROUP BY and aggregates; functions that return rows. */
 enum status plan_aggregate(struct frame *frame, struct path *path) MUST_USE;
 enum status plan_set_functions(struct frame *frame, struct path *path) MUST_USE;
+/* plan_ordered.c: have the path give the query's order without a sort, if that pays; `keys` are
+   over its rows. True: it does now. */
+bool plan_order_given(struct frame *frame, const struct path *path, struct expression *const *keys,
+                      const struct expression *limit, const struct expression *offset);
 enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
                          struct expression **expressions, const char **names,
                          struct plan_node **node_out) MUST_USE;

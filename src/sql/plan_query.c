@@ -43,54 +43,11 @@ enum status plan_project(struct frame *frame, struct path *path, uint32_t count,
 
 /* ---- order and limit -------------------------------------------------------------------- */
 
-/* Does the scan's index give this order? Then say so in the scan. */
-static bool index_gives_order(struct frame *frame, struct path *path, const struct query *query,
-                              bool limited, struct expression *const *keys) {
-    struct plan_node *node = path->node;
-    if (node->kind != NODE_TABLE_SCAN || node->scan.any_count > 0)
-        return false;
-    const struct table *table = node->scan.table;
-    for (uint32_t i = 0; i < table->index_count; i++) {
-        const struct index *index = table->indexes[i];
-        uint32_t skip = 0;
-        if (!plan_index_usable(frame, index))
-            continue;
-        if (node->scan.index != NULL) {
-            if (node->scan.index != index)
-                continue;
-            skip = node->scan.equal_count;
-        } else if (!limited) {
-            continue;
-        }
-        if (skip + query->sort_count > index->column_count)
-            continue;
-        bool forward = true, backward = true;
-        for (uint32_t k = 0; k < query->sort_count; k++) {
-            const struct index_column *column = &index->columns[skip + k];
-            const struct sort_item *sort = &query->sorts[k];
-            if (keys[k]->kind != EXPRESSION_COLUMN ||
-                node->scan.column_numbers[keys[k]->index] != column->column_number)
-                forward = backward = false;
-            forward &=
-                sort->descending == column->descending && sort->nulls_first == column->nulls_first;
-            backward &=
-                sort->descending != column->descending && sort->nulls_first != column->nulls_first;
-        }
-        if (!forward && !backward)
-            continue;
-        node->scan.index = index;
-        node->scan.backward = backward;
-        node->scan.ordered = true;
-        return true;
-    }
-    return false;
-}
-
 static enum status plan_sort(struct frame *frame, struct path *path, struct expression **keys,
                              const struct expression *limit, const struct expression *offset) {
     struct planner *p = frame->p;
     const struct query *query = frame->query;
-    if (index_gives_order(frame, path, query, limit != NULL, keys))
+    if (plan_order_given(frame, path, keys, limit, offset))
         return STATUS_OK;
     struct sort_key *sorts;
     TRY(BIND_ARRAY(p->b, query->sort_count, &sorts));

@@ -79,7 +79,9 @@ static void node_title(struct explainer *e, const struct plan_node *node) {
             buffer_append_format(out, "Nested Loop%s Join", join_name(node->nested_loop.kind));
         break;
     case NODE_AGGREGATE:
-        buffer_append_text(out, node->aggregate.key_count > 0 ? "HashAggregate" : "Aggregate");
+        buffer_append_text(out, node->aggregate.key_count == 0 ? "Aggregate"
+                                : node->aggregate.ordered      ? "GroupAggregate"
+                                                               : "HashAggregate");
         break;
     case NODE_UNIQUE:
         buffer_append_text(out, "Unique");

@@ -345,6 +345,8 @@ struct plan_node {
             const struct plan_aggregate *aggregates;
             const struct expression *filter; /* HAVING, over the output row */
             bool is_distinct;                /* SELECT DISTINCT: keys only, for EXPLAIN */
+            bool ordered; /* rows of a group follow each other, and so will the groups; every key
+                             that others do not determine is a column */
         } aggregate;
         struct { /* UNIQUE: first row of each run with equal keys; input
                     is sorted by them (DISTINCT ON) */

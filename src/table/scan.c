@@ -157,7 +157,7 @@ static enum status prepare(struct fiber *f, struct table_scan *scan,
     TRY(arena__room(arena, SCAN_ROWS_MAX, sizeof(struct txn_entry), &scan->entries));
     TRY(arena__room(arena, SCAN_ROWS_MAX, sizeof(struct slice), &scan->row_bytes));
     TRY(arena__room(arena, SCAN_ROWS_MAX, sizeof(struct row_address), &scan->addresses));
-    scan->portion = SCAN_INDEX_FIRST;
+    scan->portion = options->first_rows > 0 ? options->first_rows : SCAN_INDEX_FIRST;
     if (scan->index == NULL) {
         TRY(blocks_prepare(scan, options));
         TRY(scan__hot_tests_prepare(scan, options));
