@@ -87,12 +87,9 @@ static bool scan_gives(struct frame *frame, struct plan_node *node, const struct
         return false;
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = table->indexes[i];
-        if (!plan_index_usable(frame, index))
-            continue;
-        bool is_used = node->scan.index == index;
-        uint32_t skip = is_used ? node->scan.equal_count : 0;
-        if ((node->scan.index != NULL && !is_used) ||
-            !index_fits(node, index, skip, wish, &backward) ||
+        bool is_used = node->scan.index != NULL;
+        if (!plan_index_usable(frame, index) || (is_used && node->scan.index != index) ||
+            !index_fits(node, index, is_used ? node->scan.equal_count : 0, wish, &backward) ||
             (!is_used && !index_pays(frame, node, wish)))
             continue;
         node->scan.index = index;
