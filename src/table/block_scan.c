@@ -15,8 +15,8 @@
 enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first,
                             uint64_t end) {
     uint8_t lower[BLOCK_KEY_SIZE], upper[BLOCK_KEY_SIZE];
-    struct txn_range range = {.lower = slice_of(lower, sizeof lower), .key_stride = BLOCK_KEY_SIZE};
     block_key_encode(first, 0, 0, lower);
+    struct txn_range range = {.lower = slice_of(lower, sizeof lower), .key_stride = BLOCK_KEY_SIZE};
     if (end != UINT64_MAX) {
         block_key_encode(end, 0, 0, upper);
         range.upper = slice_of(upper, sizeof upper);
