@@ -583,7 +583,7 @@ enum status plan_from(struct frame *frame, struct path *path) {
     TRY(BIND_ARRAY(p->b, 1, &graph));
     graph->frame = frame;
     TRY(graph_add_group(graph, group));
-    TRY(plan_order(graph, path));
+    TRY(plan_order_or_few(graph, path));
     return graph->constant_filter != NULL ? plan_filter(frame, path, graph->constant_filter)
                                           : STATUS_OK;
 }

@@ -138,6 +138,9 @@ bool plan_is_class_equality(const struct expression *condition);
 /* ---- order (plan_order.c) --------------------------------------------------------------- */
 
 enum status plan_order(struct join_graph *graph, struct path *path) MUST_USE;
+/* The same, but where ORDER BY and LIMIT want few rows in an order that an index has, joins that
+   keep it if they are cheaper (plan_ordered.c). */
+enum status plan_order_or_few(struct join_graph *graph, struct path *path) MUST_USE;
 
 /* ---- joins (plan_join.c) ---------------------------------------------------------------- */
 

@@ -5,12 +5,14 @@
  *
  * It pays when few rows are wanted (LIMIT): then the index is read only until they are found. Going
  * through an index costs far more for each row than reading all rows, so how many rows it will be
- * is estimated against the plan with a sort.
+ * is estimated against the plan with a sort. Joins are ordered anew for it: with so few rows of the
+ * relation that has the order, they become lookups for each of them.
  */
 #include <math.h>
 #include <string.h>
 
 #include "sql/plan.h"
+#include "sql/plan_graph.h"
 
 enum {
     WISH_MAX = 16,       /* columns */
@@ -66,18 +68,20 @@ static bool index_fits(const struct plan_node *node, const struct index *index, 
     return forward || backward;
 }
 
-/* All of the table through an index, until the rows wanted are found. */
-static bool index_pays(const struct frame *frame, const struct plan_node *node,
-                       const struct wish *wish) {
+/* Of going through all of the table by an index, until the rows wanted are found. */
+static double index_cost(const struct frame *frame, const struct plan_node *node,
+                         double rows_wanted) {
     const struct binder *b = frame->p->b;
     double rows = plan_table_rows(b, node->scan.table);
-    double found = fmax(node->rows, 1);
-    double visited = wish->rows * fmax(rows / found, 1);
-    if (wish->rows < 0)
-        return false;
+    double visited = rows_wanted * fmax(rows / fmax(node->rows, 1), 1);
     if (node->scan.filter != NULL)
         visited *= FILTERED_RISK;
-    return fmin(visited, rows) * plan_lookup_cost(b, node->scan.table) < wish->cost;
+    return fmin(visited, rows) * plan_lookup_cost(b, node->scan.table);
+}
+
+static bool index_pays(const struct frame *frame, const struct plan_node *node,
+                       const struct wish *wish) {
+    return wish->rows >= 0 && index_cost(frame, node, wish->rows) < wish->cost;
 }
 
 static bool scan_gives(struct frame *frame, struct plan_node *node, const struct wish *wish) {
@@ -188,7 +192,7 @@ static double bound_of(const struct expression *bound) {
     return bound->value.is_null ? -1 : fmax((double)bound->value.int64, 0);
 }
 
-static double rows_wanted(const struct expression *limit, const struct expression *offset) {
+static double limit_rows(const struct expression *limit, const struct expression *offset) {
     double rows = limit == NULL ? -1 : bound_of(limit);
     return rows < 0 ? -1 : rows + fmax(bound_of(offset), 0);
 }
@@ -196,7 +200,7 @@ static double rows_wanted(const struct expression *limit, const struct expressio
 bool plan_order_given(struct frame *frame, const struct path *path, struct expression *const *keys,
                       const struct expression *limit, const struct expression *offset) {
     const struct query *query = frame->query;
-    struct wish wish = {.rows = rows_wanted(limit, offset),
+    struct wish wish = {.rows = limit_rows(limit, offset),
                         .cost = path->node->total_cost + path->rows * SORT_ROW_COST};
     if (query->sort_count > WISH_MAX)
         return false;
@@ -208,4 +212,96 @@ bool plan_order_given(struct frame *frame, const struct path *path, struct expre
             (struct wish_column){keys[i]->index, sort->descending, sort->nulls_first};
     }
     return give_order(frame, path->node, &wish);
+}
+
+/* ---- joins -------------------------------------------------------------------------------- */
+
+/* The one relation whose columns the query sorts by, and which they are; -1: none. */
+static int sorted_relation(const struct query *query, const struct join_graph *graph,
+                           struct wish *wish) {
+    int relation = -1;
+    if (query->sort_count > WISH_MAX)
+        return -1;
+    for (uint32_t i = 0; i < query->sort_count; i++) {
+        const struct sort_item *sort = &query->sorts[i];
+        const struct expression *key = query->targets[sort->target].expression;
+        if (key->kind != EXPRESSION_VARIABLE || key->variable.level != 0 ||
+            (relation >= 0 && key->variable.relation != (uint32_t)relation))
+            return -1;
+        relation = (int)key->variable.relation;
+        const struct plan_node *node = graph->leaves[relation].node;
+        uint32_t column = 0;
+        if (node == NULL || node->kind != NODE_TABLE_SCAN || node->scan.index != NULL)
+            return -1;
+        while (column < node->column_count &&
+               node->scan.column_numbers[column] != key->variable.column)
+            column++;
+        if (column == node->column_count)
+            return -1;
+        wish->columns[wish->count++] =
+            (struct wish_column){column, sort->descending, sort->nulls_first};
+    }
+    return relation;
+}
+
+/* Is the scan the first of nested loops, so that its order is theirs? */
+static bool leads(const struct plan_node *scan, const struct plan_node *node) {
+    while (node->kind == NODE_NESTED_LOOP || node->kind == NODE_FILTER ||
+           node->kind == NODE_PROJECT)
+        node = node->left;
+    return node == scan;
+}
+
+static bool wants_few(const struct query *query) {
+    return query->sort_count > 0 && query->limit != NULL && !query->grouped && !query->distinct &&
+           query->distinct_on_count == 0 && query->lock_count == 0 && !query->has_set_functions;
+}
+
+/* Join anew, with the sorted relation first and only as many rows of it as are wanted; taken if
+   that is cheaper and keeps the order. `leaves`: as they were before joining. */
+static enum status order_for_few(struct join_graph *graph, const struct path *leaves,
+                                 struct path *path) {
+    struct frame *frame = graph->frame;
+    const struct query *query = frame->query;
+    struct wish wish = {0};
+    struct layout empty = {0};
+    struct expression *limit, *offset;
+    TRY(plan_resolve(frame, &empty, query->limit, &limit));
+    TRY(plan_resolve(frame, &empty, query->offset, &offset));
+    int relation = sorted_relation(query, graph, &wish);
+    wish.rows = limit_rows(limit, offset);
+    if (relation < 0 || wish.rows < 0)
+        return STATUS_OK;
+    const struct path *leaf = &leaves[relation];
+    wish.rows *= fmax(leaf->rows / fmax(path->rows, 1), 1);
+    if (path->rows < leaf->rows)
+        wish.rows *= FILTERED_RISK;
+    wish.rows = fmin(wish.rows, leaf->rows);
+    wish.cost = path->node->total_cost + path->rows * SORT_ROW_COST;
+    struct plan_node *scan;
+    TRY(BIND_ARRAY(frame->p->b, 1, &scan));
+    *scan = *leaf->node;
+    if (!scan_gives(frame, scan, &wish))
+        return STATUS_OK;
+    scan->rows = wish.rows;
+    scan->total_cost = index_cost(frame, leaf->node, wish.rows);
+    memcpy(graph->leaves, leaves, sizeof graph->leaves);
+    graph->leaves[relation].node = scan;
+    graph->leaves[relation].rows = wish.rows;
+    struct path few;
+    TRY(plan_order(graph, &few));
+    if (leads(scan, few.node) && few.node->total_cost < wish.cost)
+        *path = few;
+    return STATUS_OK;
+}
+
+enum status plan_order_or_few(struct join_graph *graph, struct path *path) {
+    struct path *leaves = NULL;
+    bool few = wants_few(graph->frame->query) && graph->operator_count > 0;
+    if (few) {
+        TRY(BIND_ARRAY(graph->frame->p->b, RELATIONS_MAX, &leaves));
+        memcpy(leaves, graph->leaves, sizeof graph->leaves); /* plan_order changes them */
+    }
+    TRY(plan_order(graph, path));
+    return few ? order_for_few(graph, leaves, path) : STATUS_OK;
 }

@@ -50,6 +50,29 @@ select id, (select sum(s.x) from (select a, sum(b) as x from o where o.a <= n.id
 select n.id, o.b from n join o on o.a = n.id where n.id < 4 order by n.id, o.b limit 15;
 select n.id, o.b from n left join o on o.a = n.id and o.b = 3 where n.id between 2990 and 3010
   order by n.id desc limit 15;
+select o.a, o.b, n.id, n.k from o join n on n.id = o.a order by o.a, o.b limit 8;
+select o.a, o.b, n.id, n.k from o join n on n.id = o.a order by o.a desc, o.b desc limit 8 offset 3;
+select o.a, o.b, n.id, n.k from o join n on n.id = o.a order by n.id, o.b limit 8;
+select o.a, o.b, n.id, n.k from o, n where n.id = o.a and n.k is null order by o.a, o.b limit 8;
+select o.a, o.b, n.id, n.t from o left join n on n.id = o.a and n.l = 1 order by o.a, o.b limit 25;
+select o.a, o.b, n.id, n.t from o left join n on n.id = o.a where n.id is null order by o.a, o.b limit 3;
+select n.id, o.a, o.b from o right join n on n.id = o.a order by n.id desc, o.b limit 5;
+select n.id, n.k from n where exists (select from o where o.a = n.k) order by id limit 6;
+select n.id, n.k from n where not exists (select from o where o.a = n.k) order by id limit 6;
+select n.id, n.k from n where k in (select b from o where d > 5) order by id desc limit 6;
+select x.a, x.b, y.b, n.l from o x join o y on x.a = y.a join n on n.id = x.a
+  order by x.a, x.b, y.b limit 30;
+select x.a, x.b, n.l from o x join n on n.id = x.a join o y on y.a = n.k and y.b = x.b
+  order by x.a, x.b limit 30;
+select o.a, o.b, n.id from o join n on n.id = o.a and n.t = 'none' order by o.a, o.b limit 8;
+select o.a, o.b, n.id from o join n on n.id = o.a where o.d = 3 order by o.a, o.b limit 8;
+select o.a, o.b, n.id from o join n on n.id > o.a and n.id < o.a + 3 order by o.a, o.b, n.id limit 8;
+select o.a, n.id from o cross join n where n.id < 3 order by o.a, o.b, n.id limit 8;
+select o.a + 0, n.id from o join n on n.id = o.a order by o.a, o.b limit 4;
+select o.a, lateral_n.id from o, lateral (select id from n where n.id = o.a + 1) lateral_n
+  order by o.a, o.b limit 4;
+prepare j(bigint) as select o.a, o.b, n.k from o join n on n.id = o.a order by o.a, o.b limit $1;
+execute j(3);
 select * from o where d = 1 order by a, b limit 3;
 select * from o where d = -1 order by a, b limit 3;
 select a, b from o order by a, b limit 3 offset 25000;
