@@ -232,6 +232,27 @@ enum status exec__aggregate_take_tables(struct fiber *f, struct aggregate_operat
     return STATUS_OK;
 }
 
+static enum status put_all(struct fiber *f, void *argument) {
+    struct aggregate_operator *self = argument;
+    exec__aggregate_begin_runs(self);
+    self->spilled = true;
+    return exec__aggregate_end_runs(f, self);
+}
+
+/* When a worker has put groups aside, so do all. */
+static enum status put_rest(struct fiber *f, const struct parallel *parallel) {
+    void *arguments[RUNTIME_CORES_MAX] = {NULL};
+    uint64_t cores = 0;
+    bool any = false;
+    for (unsigned w = 0; w < parallel->worker_count; w++) {
+        struct aggregate_operator *from = (struct aggregate_operator *)parallel->workers[w].root;
+        any = any || from->spilled;
+        arguments[w] = from;
+        cores |= from->spilled ? 0 : 1ull << w;
+    }
+    return any && cores != 0 ? core_call_all(f, cores, put_all, arguments) : STATUS_OK;
+}
+
 /* What the worker put aside becomes ours. */
 static enum status take_runs(struct aggregate_operator *self, struct aggregate_operator *from) {
     exec__aggregate_begin_runs(self);
@@ -246,6 +267,7 @@ static enum status take_runs(struct aggregate_operator *self, struct aggregate_o
 /* The workers' tables and what they put aside become ours. */
 static enum status take_over(struct fiber *f, struct aggregate_operator *self,
                              const struct parallel *parallel) {
+    TRY(put_rest(f, parallel));
     TRY(exec__aggregate_take_tables(f, self, parallel));
     for (unsigned w = 0; w < parallel->worker_count; w++) {
         struct aggregate_operator *from = (struct aggregate_operator *)parallel->workers[w].root;

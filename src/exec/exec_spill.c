@@ -11,13 +11,16 @@ bool exec__spill_possible(const struct execution *execution) {
     return execution->environment.store != NULL;
 }
 
-/* Workers put aside apart from each other, others anywhere. */
+/* Workers put aside at home, on the core that has their number, others anywhere. */
 static unsigned partition_of(const struct execution *execution) {
     struct store *store = execution->environment.store;
-    if (execution->is_worker)
-        return execution->worker_number % store_partition_count(store);
-    return (unsigned)(transaction_id(execution->environment.transaction).value %
-                      store_partition_count(store));
+    unsigned count = store_partition_count(store), number = execution->worker_number;
+    if (!execution->is_worker)
+        return (unsigned)(transaction_id(execution->environment.transaction).value % count);
+    for (unsigned i = 0; i < count; i++)
+        if (partition_core(store, (number + i) % count) == number)
+            return (number + i) % count;
+    return number % count;
 }
 
 void exec__spill_init(struct spill *spill, const struct execution *execution,
