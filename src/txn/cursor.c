@@ -10,6 +10,7 @@
  * (history.c says why). An interval with very much in it is cut short.
  */
 #include "base/base_bytes.h"
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 #include "txn/store.h"
 
@@ -288,21 +289,22 @@ static enum status layer_begin(struct fiber *f, const struct txn_cursor *cursor,
 }
 
 /* Does the layer have entries of commits from `since` on in the interval? If it has more, of any
-   commits, than a step should take, the interval is cut short behind so many. */
+   commits, than a step should take, the interval is cut short behind so many, and counts as having
+   some: the last key may have entries that were not looked at. */
 static enum status layer_clip(struct fiber *f, struct txn_cursor *cursor, struct layer *layer,
                               uint64_t since, struct interval *interval, bool *touches,
                               bool *clipped) {
     struct layer_cursor place;
     if (layer->count == 0)
         return STATUS_OK;
-    size_t count = 0;
+    size_t count = 0, count_max = by_chance("txn: a step of a scan is cut short") ? 2 : CLIP_COUNT;
     enum status status = layer_begin(f, cursor, layer, interval, &place);
     while (status == STATUS_OK && place.valid && place.entry.tree.value == cursor->tree->id.value &&
            interval_holds(interval, place.entry.key)) {
         *touches |= place.entry.commit >= since;
-        if (++count == CLIP_COUNT) {
+        if (++count == count_max) {
             interval_end(cursor, interval, arena_copy_slice(&cursor->arena, place.entry.key));
-            *clipped = true;
+            *clipped = *touches = true;
             break;
         }
         status = cursor->range.backward ? layer_previous(f, &place) : layer_next(f, &place);

@@ -599,6 +599,29 @@ static void data_survive_a_restart(void **state) {
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* More versions of one row than a step of a scan looks at, and a snapshot in the middle of them. */
+static void a_snapshot_holds_however_often_a_row_changes(void **state) {
+    struct sql_session *holder = sql_session_open(runner), *reader = sql_session_open(runner);
+    const char *forward = "select id, a from hot where id >= 0 order by id";
+    const char *back = "select id, a from hot where id >= 0 order by id desc";
+    sql_run(s, "create table hot (id int primary key, a int) with (freeze = off);"
+               "insert into hot values (1, 0), (2, 0)");
+    sql_run(holder, "begin isolation level repeatable read; select * from hot");
+    for (int i = 0; i < 2000; i++)
+        sql_run(s, "update hot set a = a + 1 where id = 2");
+    assert_sql(reader, "begin isolation level repeatable read; select a from hot where id = 2",
+               "BEGIN\n2000\n");
+    for (int i = 0; i < 50; i++)
+        sql_run(s, "update hot set a = a + 1 where id = 2");
+    assert_sql(reader, "select sum(a) from hot", "2000\n");
+    assert_sql(reader, forward, "1|0\n2|2000\n");
+    assert_sql(reader, back, "2|2000\n1|0\n");
+    assert_sql(holder, "select sum(a) from hot", "0\n");
+    assert_sql(s, "select sum(a) from hot", "2050\n");
+    sql_session_close(holder);
+    sql_session_close(reader);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(texts_are_one_transaction),
@@ -631,6 +654,7 @@ int main(void) {
         CASE(tables_made_of_queries_hold_their_numbers),
         CASE(alter_table_checks_rows),
         CASE(activity_is_visible),
+        CASE(a_snapshot_holds_however_often_a_row_changes),
         CASE(data_survive_a_restart),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
