@@ -13,7 +13,7 @@
  *
  * The caller of these functions is outside: it creates runtimes, submits work, lets time pass and
  * crashes runtimes. None of them may be called from a fiber, unless said so. One simulator at a
- * time in a process. docs/decisions/0005-simulator.md says why it is so.
+ * time in a process. docs/decisions/0008-simulator.md says why it is so.
  */
 #ifndef RUNTIME_SIMULATOR_H
 #define RUNTIME_SIMULATOR_H
