@@ -75,6 +75,10 @@ uint64_t budget_size_max(const struct page_budget *budget) {
     return budget->size_max;
 }
 
+uint64_t budget_fair_share(const struct page_budget *budget) {
+    return budget->fair_share;
+}
+
 void budget_share_init(struct budget_share *share, struct page_budget *budget) {
     *share = (struct budget_share){.budget = budget, .guaranteed = budget->guarantee};
 }

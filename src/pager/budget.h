@@ -18,6 +18,8 @@ bool budget_take(struct budget_share *share, uint64_t size);
 bool budget_take_spare(struct budget_share *share, uint64_t size);
 void budget_give(struct budget_share *share, uint64_t size);
 uint64_t budget_size_max(const struct page_budget *budget);
+/* What each pager would have if all wanted the same. */
+uint64_t budget_fair_share(const struct page_budget *budget);
 /* Is somebody below its fair share starving while we hold more than ours? */
 bool budget_must_yield(const struct budget_share *share);
 

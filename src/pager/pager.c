@@ -30,8 +30,9 @@ void pager_close(struct fiber *f, struct pager *pager) {
     if (pager == NULL)
         return;
     ASSERT(pager->batch_count == 0);
-    free_frames(pager);
     fiber_shield(f);
+    ahead__wait(f, pager);
+    free_frames(pager);
     if (pager->file != NULL)
         (void)!file_close(f, pager->file);
     manifest_close(f, &pager->manifest);
@@ -60,8 +61,8 @@ static struct pager *pager_new(const struct pager_options *options) {
     page_map_init(&pager->durable);
     page_map_init(&pager->temporary);
     list_init(&pager->dirty);
-    list_init(&pager->chunks_once);
-    list_init(&pager->chunks_again);
+    for (int queue = 0; queue < CHUNK_QUEUE_COUNT; queue++)
+        list_init(&pager->chunks[queue].frames);
     list_init(&pager->cut);
     list_init(&pager->companions);
     size_t size = strlen(options->directory) + sizeof "/pages";
@@ -214,17 +215,32 @@ enum status pager__verify(const struct pager *pager, struct page_id id, uint64_t
                      (unsigned long long)extent.offset * PAGE_UNIT_SIZE, problem);
 }
 
-/* Fill an unused frame with the page's image; on success it is pinned once. */
-static enum status read_page(struct fiber *f, struct pager *pager, struct page_id id, uint64_t bits,
-                             struct frame *frame) {
-    struct extent extent;
-    extent_decode(bits, &extent);
+void pager__read_begin(struct pager *pager, struct page_id id, uint64_t bits, struct frame *frame) {
     pool__install(pager, frame, id);
     frame->extent = bits;
     frame->reading = true;
-    pager->reads++;
-    enum status status =
-        file_read_exact(f, pager->file, frame->block, extent.size, extent.offset * PAGE_UNIT_SIZE);
+}
+
+void pager__read_undo(struct pager *pager, struct frame *frame) {
+    struct page_id id = frame->page.id;
+    *page_map_entry(map_of(pager, page_is_temporary(id)), page_index(id)) = frame->extent;
+    frame->reading = false;
+    pool__clock_remove(pager, frame);
+    frame->pins--;
+    ASSERT(frame->pins == 0);
+    pool__release(pager, frame);
+}
+
+enum status pager__read_end(struct fiber *f, struct pager *pager, struct frame *frame) {
+    struct page_id id = frame->page.id;
+    uint64_t bits = frame->extent; /* 0: freed in between */
+    struct extent extent;
+    enum status status = STATUS_OK;
+    if (extent_decode(bits, &extent)) {
+        pager->reads++;
+        status = file_read_exact(f, pager->file, frame->block, extent.size,
+                                 extent.offset * PAGE_UNIT_SIZE);
+    }
     frame->reading = false;
     if (status == STATUS_OK && !frame->orphan)
         status = pager__verify(pager, id, bits, frame->block);
@@ -234,13 +250,8 @@ static enum status read_page(struct fiber *f, struct pager *pager, struct page_i
         pool__orphan_settle(pager, frame);
         return status != STATUS_OK ? status : no_such_page(pager, id);
     }
-    if (status != STATUS_OK) {
-        *page_map_entry(map_of(pager, page_is_temporary(id)), page_index(id)) = bits;
-        pool__clock_remove(pager, frame);
-        frame->pins--;
-        ASSERT(frame->pins == 0);
-        pool__release(pager, frame);
-    }
+    if (status != STATUS_OK)
+        pager__read_undo(pager, frame);
     return status;
 }
 
@@ -272,7 +283,8 @@ enum status pager_fetch(struct fiber *f, struct pager *pager, struct page_id id,
             pool__release(pager, frame); /* somebody else read, moved or freed it */
             continue;
         }
-        TRY(read_page(f, pager, id, entry, frame));
+        pager__read_begin(pager, id, entry, frame);
+        TRY(pager__read_end(f, pager, frame));
         *page_out = &frame->page;
         return STATUS_OK;
     }
@@ -504,6 +516,7 @@ void pager_statistics(const struct pager *pager, struct pager_statistics *statis
         .hits = pager->hits,
         .evictions = pager->evictions,
         .checkpoints = pager->checkpoints,
+        .reads_ahead = pager->reads_ahead,
         .bytes_companions = pager->companion_bytes,
     };
 }

@@ -135,6 +135,30 @@ void pager_companion_prefetch(const struct page *page);
    there is no memory to spare. The page is pinned. Never suspends. */
 void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size);
 
+/* ---- reading ahead ---------------------------------------------------------------------- */
+
+/*
+ * Who knows which chunks (durable pages of another size than PAGE_SIZE) it will fetch soon has them
+ * read side by side, and works on something else meanwhile. It costs some memory that is spare, or
+ * chunks that were read once; never more than some MiB and a small share of the pager's memory are
+ * read and not yet fetched. It is a wish: failures are silent, and whoever fetches the page meets
+ * them.
+ */
+enum page_ahead {
+    PAGE_HERE,     /* in memory, and was fetched before */
+    PAGE_COMING,   /* being read, or read ahead and not fetched yet */
+    PAGE_BEGUN,    /* *page_out: to be given to pager_read_ahead_finish, on a fiber of its own */
+    PAGE_DECLINED, /* not in memory, and not to be read ahead now */
+};
+/* Never suspends. */
+enum page_ahead pager_read_ahead(struct pager *pager, struct page_id id, struct page **page_out);
+/* Read it; the page is the pager's again. Suspends. pager_close waits for it. */
+void pager_read_ahead_finish(struct fiber *f, struct pager *pager, struct page *page);
+/* It is not to be read after all. Never suspends. */
+void pager_read_ahead_cancel(struct pager *pager, struct page *page);
+/* May there be room for another? */
+bool pager_read_ahead_room(const struct pager *pager);
+
 /* Roots: the directory of trees, published with the checkpoint. {0} when the tree is empty. */
 struct page_id pager_root(const struct pager *pager, struct tree_id tree);
 /* {0} removes the entry. OUT_OF_MEMORY possible when a new tree is entered. */
@@ -183,6 +207,7 @@ bool pager_checkpoint_wanted(const struct pager *pager);
 struct pager_statistics {
     uint64_t pages_durable, pages_temporary, bytes_file, bytes_free, frames, frames_dirty;
     uint64_t reads, writes, hits, evictions, checkpoints;
+    uint64_t reads_ahead;      /* of the reads, those begun before anybody asked for the page */
     uint64_t bytes_companions; /* of the budget */
 };
 void pager_statistics(const struct pager *pager, struct pager_statistics *statistics_out);

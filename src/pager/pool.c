@@ -10,10 +10,12 @@
  *
  *     once    read, and not asked for again since, by the time of reading
  *     again   asked for again while in memory, by the time of that
+ *     ahead   read ahead (ahead.c), and not asked for yet, by the time of reading
  *
  * The oldest one of either goes if chunks of twice the bytes that are held were read since it was
  * last asked for: keeping it would not save a round much. Else the newest one of `once` goes, so
- * that what is there stays for the next round.
+ * that what is there stays for the next round. Chunks read ahead are to be asked for soon, and
+ * become `once` then; or when so much was read meanwhile that nobody seems to want them any more.
  *
  * With each chunk that goes the clock's hand moves on by one page: a page of a tree must have been
  * unused for a whole round to be taken instead. Chunks give way to pages as long as they hold more
@@ -27,16 +29,17 @@
 #include "pager/state.h"
 
 enum {
-    COLD_DIRTY_MAX = 64,   /* met by the hand before it is better to write some */
-    CHUNK_LOOKS_MAX = 256, /* chunks in use passed over in search of a victim */
-    PATIENCE = 100,        /* looks for a page that others have unpinned, when all are in use */
-    PATIENCE_NS = 2000000, /* between two of them */
+    COLD_DIRTY_MAX = 64,       /* met by the hand before it is better to write some */
+    CHUNK_LOOKS_MAX = 256,     /* chunks in use passed over in search of a victim */
+    AHEAD_BYTES_MAX = 4 << 20, /* enough for a disk that has several requests in hand */
+    AHEAD_SHARE = 8,           /* and no more than this part of a pager's fair share */
+    PATIENCE = 100,            /* looks for a page that others have unpinned, when all are in use */
+    PATIENCE_NS = 2000000,     /* between two of them */
     ROOM_RETRY_NS = 20000000,
 };
 
-struct frame *pool__try_new(struct pager *pager, uint32_t size) {
-    if (!budget_take(&pager->share, size))
-        return NULL;
+/* A frame with `size` bytes of the budget that were taken. */
+static struct frame *frame_make(struct pager *pager, uint32_t size) {
     struct frame *frame = NULL;
     if (memory_grow(&pager->frames, &pager->frame_capacity, pager->frame_total + 1,
                     sizeof *pager->frames))
@@ -58,6 +61,10 @@ struct frame *pool__try_new(struct pager *pager, uint32_t size) {
     frame->page.size = size - PAGE_HEADER_SIZE;
     pager->frame_total++;
     return frame;
+}
+
+struct frame *pool__try_new(struct pager *pager, uint32_t size) {
+    return budget_take(&pager->share, size) ? frame_make(pager, size) : NULL;
 }
 
 void pool__delete(struct pager *pager, struct frame *frame) {
@@ -89,6 +96,50 @@ struct frame *pool__from_reserve(struct pager *pager) {
     return pager->reserve_count > 0 ? pager->reserve[--pager->reserve_count] : NULL;
 }
 
+/* ---- chunks ---- */
+
+static void chunk_enter(struct pager *pager, struct frame *frame, enum chunk_queue queue) {
+    ASSERT(frame->chunk == CHUNK_NOT);
+    frame->chunk = (uint8_t)queue;
+    list_push_back(&pager->chunks[queue].frames, &frame->chunk_link);
+    pager->chunks[queue].bytes += frame->size;
+    pager->chunk_bytes += frame->size;
+}
+
+static void chunk_leave(struct pager *pager, struct frame *frame) {
+    struct chunk_list *chunks = &pager->chunks[frame->chunk];
+    ASSERT(frame->chunk != CHUNK_NOT && chunks->bytes >= frame->size);
+    list_remove(&frame->chunk_link);
+    chunks->bytes -= frame->size;
+    pager->chunk_bytes -= frame->size;
+    frame->chunk = CHUNK_NOT;
+}
+
+uint64_t pool__ahead_max(const struct pager *pager) {
+    uint64_t share = budget_fair_share(pager->share.budget) / AHEAD_SHARE;
+    return share < AHEAD_BYTES_MAX ? share : AHEAD_BYTES_MAX;
+}
+
+void pool__set_ahead(struct pager *pager, struct frame *frame) {
+    ASSERT(frame->chunk == CHUNK_ONCE);
+    chunk_leave(pager, frame);
+    chunk_enter(pager, frame, CHUNK_AHEAD);
+}
+
+/* Whoever wanted them would have come by now. */
+static void ahead_give_up(struct pager *pager) {
+    const struct list *frames = &pager->chunks[CHUNK_AHEAD].frames;
+    while (!list_empty(frames)) {
+        struct frame *frame = CONTAINER_OF(frames->next, struct frame, chunk_link);
+        if (pager->chunk_read - frame->chunk_used <= 2 * pool__ahead_max(pager))
+            break;
+        chunk_leave(pager, frame);
+        chunk_enter(pager, frame, CHUNK_ONCE);
+    }
+}
+
+/* ---- in the map, on the clock ---- */
+
 void pool__install(struct pager *pager, struct frame *frame, struct page_id id) {
     ASSERT(frame->pins == 0 && pager->frame_count < pager->frame_capacity);
     frame->page.id = id;
@@ -99,10 +150,9 @@ void pool__install(struct pager *pager, struct frame *frame, struct page_id id) 
     frame->referenced = true;
     frame->clock_index = (uint32_t)pager->frame_count;
     pager->frames[pager->frame_count++] = frame;
-    frame->chunk = !frame->page.temporary && frame->size != PAGE_SIZE;
-    if (frame->chunk) {
-        list_push_back(&pager->chunks_once, &frame->chunk_link);
-        pager->chunk_bytes += frame->size;
+    frame->chunk = CHUNK_NOT;
+    if (!frame->page.temporary && frame->size != PAGE_SIZE) {
+        chunk_enter(pager, frame, CHUNK_ONCE);
         pager->chunk_read += frame->size;
         frame->chunk_used = pager->chunk_read;
     }
@@ -114,20 +164,18 @@ void pool__clock_remove(struct pager *pager, struct frame *frame) {
     struct frame *last = pager->frames[--pager->frame_count];
     pager->frames[frame->clock_index] = last;
     last->clock_index = frame->clock_index;
-    if (frame->chunk) {
-        list_remove(&frame->chunk_link);
-        pager->chunk_bytes -= frame->size;
-        frame->chunk = false;
-    }
+    if (frame->chunk != CHUNK_NOT)
+        chunk_leave(pager, frame);
 }
 
 void pool__touch(struct pager *pager, struct frame *frame) {
     frame->referenced = true;
-    if (!frame->chunk)
+    if (frame->chunk == CHUNK_NOT)
         return;
+    enum chunk_queue queue = frame->chunk == CHUNK_AHEAD ? CHUNK_ONCE : CHUNK_AGAIN;
     frame->chunk_used = pager->chunk_read;
-    list_remove(&frame->chunk_link);
-    list_push_back(&pager->chunks_again, &frame->chunk_link);
+    chunk_leave(pager, frame);
+    chunk_enter(pager, frame, queue);
 }
 
 void pool__set_dirty(struct pager *pager, struct frame *frame, bool cut) {
@@ -164,7 +212,7 @@ void pool__orphan_settle(struct pager *pager, struct frame *frame) {
 static bool is_cold(struct frame *frame) {
     if (frame->pins > 0 || frame->reading || frame->writing)
         return false;
-    if (frame->chunk)
+    if (frame->chunk != CHUNK_NOT)
         return frame->dirty; /* a clean one is not the clock's */
     if (frame->referenced) {
         frame->referenced = false;
@@ -188,38 +236,76 @@ static void evict(struct pager *pager, struct frame *frame) {
     pager->evictions++;
 }
 
+static bool is_idle(const struct frame *frame) {
+    return frame->pins == 0 && !frame->dirty && !frame->reading && !frame->writing;
+}
+
+bool pool__evict_chunk(struct pager *pager, struct frame *frame) {
+    if (frame->chunk == CHUNK_NOT || !is_idle(frame))
+        return false;
+    evict(pager, frame);
+    return true;
+}
+
 /* From the newest (or the oldest) on, the first that may go. */
-static struct frame *chunk_victim(const struct list *chunks, bool newest) {
+static struct frame *chunk_victim(const struct pager *pager, enum chunk_queue queue, bool newest) {
+    const struct list *chunks = &pager->chunks[queue].frames;
     unsigned looks = 0;
     for (struct list *node = newest ? chunks->previous : chunks->next;
          node != chunks && looks < CHUNK_LOOKS_MAX;
          node = newest ? node->previous : node->next, looks++) {
         struct frame *frame = CONTAINER_OF(node, struct frame, chunk_link);
-        if (frame->pins == 0 && !frame->dirty && !frame->reading && !frame->writing)
+        if (is_idle(frame))
             return frame;
     }
     return NULL;
 }
 
 /* The oldest one, if it was not asked for for so long that it hardly will be. */
-static struct frame *stale_chunk(const struct pager *pager, const struct list *chunks) {
-    struct frame *frame = chunk_victim(chunks, false);
+static struct frame *stale_chunk(const struct pager *pager, enum chunk_queue queue) {
+    struct frame *frame = chunk_victim(pager, queue, false);
     bool stale = frame != NULL && pager->chunk_read - frame->chunk_used > 2 * pager->chunk_bytes;
     return stale ? frame : NULL;
 }
 
+/* The chunk that is missed least. */
+static struct frame *spare_chunk(struct pager *pager) {
+    ahead_give_up(pager);
+    struct frame *frame = stale_chunk(pager, CHUNK_ONCE);
+    if (frame == NULL)
+        frame = stale_chunk(pager, CHUNK_AGAIN);
+    if (frame == NULL)
+        frame = chunk_victim(pager, CHUNK_ONCE, true);
+    return frame;
+}
+
 static bool evict_chunk(struct pager *pager) {
-    struct frame *frame = stale_chunk(pager, &pager->chunks_once);
+    struct frame *frame = spare_chunk(pager);
     if (frame == NULL)
-        frame = stale_chunk(pager, &pager->chunks_again);
+        frame = chunk_victim(pager, CHUNK_AHEAD, true);
     if (frame == NULL)
-        frame = chunk_victim(&pager->chunks_once, true);
-    if (frame == NULL)
-        frame = chunk_victim(&pager->chunks_again, false);
+        frame = chunk_victim(pager, CHUNK_AGAIN, false);
     if (frame == NULL)
         return false;
     evict(pager, frame);
     return true;
+}
+
+struct frame *pool__try_ahead(struct pager *pager, uint32_t size) {
+    ahead_give_up(pager);
+    if (budget_must_yield(&pager->share) ||
+        pager->chunks[CHUNK_AHEAD].bytes + size > pool__ahead_max(pager))
+        return NULL;
+    while (!budget_take_spare(&pager->share, size)) {
+        struct frame *frame = spare_chunk(pager);
+        if (frame == NULL &&
+            pager->chunk_bytes - pager->chunks[CHUNK_AGAIN].bytes + size <= pool__ahead_max(pager))
+            frame = chunk_victim(pager, CHUNK_AGAIN, false);
+        if (frame == NULL)
+            return NULL;
+        evict(pager, frame);
+    }
+    return frame_make(pager, size);
 }
 
 static bool evict_by_clock(struct pager *pager) {
@@ -245,7 +331,7 @@ bool pool__evict_one(struct pager *pager) {
         return true;
     if (pager->chunk_bytes > pager->share.bytes / 4) {
         struct frame *frame = hand_next(pager);
-        if (!frame->chunk && is_cold(frame) && !frame->dirty) {
+        if (frame->chunk == CHUNK_NOT && is_cold(frame) && !frame->dirty) {
             evict(pager, frame);
             return true;
         }

@@ -51,21 +51,29 @@ enum {
 
 #define TEMPORARY_BIT (1ull << 63)
 
+/* Where a chunk waits (pool.c). */
+enum chunk_queue { CHUNK_NOT, CHUNK_ONCE, CHUNK_AGAIN, CHUNK_AHEAD, CHUNK_QUEUE_COUNT };
+
+struct chunk_list {
+    struct list frames;
+    uint64_t bytes;
+};
+
 /* The first 64 bytes are what a descent touches; frames are aligned to that. */
 struct frame {
     struct page page; /* first: the user's pointer is the frame's */
     uint32_t pins;
     bool referenced, dirty, cut, reading, writing, orphan;
+    uint8_t chunk; /* enum chunk_queue */
     uint64_t extent;
     uint8_t *block;
     uint32_t size; /* of the block: page.size + PAGE_HEADER_SIZE */
     uint32_t clock_index;
     struct frame *ghost; /* of a frame: its ghost; of a ghost: its frame, NULL when that moved on */
     struct list dirty_link;
-    struct list chunk_link; /* of a chunk: in chunks_once or chunks_again (pool.c) */
+    struct list chunk_link; /* of a chunk: in the queue's list */
     uint64_t chunk_used;    /* chunk_read when it was last asked for */
-    bool chunk;
-    void *companion; /* companion.c */
+    void *companion;        /* companion.c */
     uint32_t companion_size;
     struct list companion_link; /* in companions, while there is one */
 };
@@ -112,9 +120,10 @@ struct pager {
     struct frame **frames; /* the clock's face: all frames but orphans and the reserve */
     size_t frame_count, frame_capacity, clock_hand;
     size_t frame_total; /* with orphans and the reserve; the clock has room for all */
-    struct list chunks_once, chunks_again; /* clean ones are evicted by the rule in pool.c */
-    uint64_t chunk_bytes, chunk_read;      /* held now; bytes read or made, ever */
-    struct list companions;                /* frames that have one, the oldest first */
+    struct chunk_list chunks[CHUNK_QUEUE_COUNT]; /* clean ones are evicted by the rule in pool.c */
+    uint64_t chunk_bytes, chunk_read;            /* held now; bytes read or made, ever */
+    unsigned ahead_reading;                      /* pages whose reading ahead has not ended */
+    struct list companions;                      /* frames that have one, the oldest first */
     uint64_t companion_bytes;
     struct frame *reserve[RESERVE_MAX];
     unsigned reserve_count, reserve_keep;
@@ -139,7 +148,7 @@ struct pager {
     bool images_doubtful;   /* a sync failed; pages were not written again since */
     struct manifest_checkpoint cut_content;
 
-    uint64_t reads, writes, hits, evictions, checkpoints;
+    uint64_t reads, writes, hits, evictions, checkpoints, reads_ahead;
 };
 
 static inline struct page_map *map_of(struct pager *pager, bool temporary) {
@@ -169,8 +178,15 @@ struct frame *pool__try_new(struct pager *pager, uint32_t size);
 void pool__delete(struct pager *pager, struct frame *frame);
 /* Put the frame on the clock and into the map as page `id`, pinned once. */
 void pool__install(struct pager *pager, struct frame *frame, struct page_id id);
+/* The newest frame, a chunk just installed, was read before anybody has asked for it. */
+void pool__set_ahead(struct pager *pager, struct frame *frame);
+/* Bytes of chunks that are to be read ahead at most, with those that nobody has asked for yet. */
+uint64_t pool__ahead_max(const struct pager *pager);
 /* Somebody pins a frame that is in memory. */
 void pool__touch(struct pager *pager, struct frame *frame);
+/* The same for what can be done without: it may cost chunks that were read once, and as many of the
+   others as keep a small part of them all for such. */
+struct frame *pool__try_ahead(struct pager *pager, uint32_t size);
 /* A frame from the reserve; NULL when it is empty. */
 struct frame *pool__from_reserve(struct pager *pager);
 /* Release an orphan that nobody needs any more. */
@@ -183,6 +199,8 @@ void pool__clear_dirty(struct pager *pager, struct frame *frame);
 void pool__wake(struct pager *pager);
 /* Collect up to BATCH_PAGES cold dirty frames by going round the clock. */
 unsigned pool__cold_dirty(struct pager *pager, struct frame **frames_out);
+/* Evict this one if it is a chunk that nobody uses. */
+bool pool__evict_chunk(struct pager *pager, struct frame *frame);
 /* Evict one clean cold frame of any size and give its memory back; false if there is none. */
 bool pool__evict_one(struct pager *pager);
 
@@ -191,6 +209,11 @@ bool pool__evict_one(struct pager *pager);
 void companion__drop(struct pager *pager, struct frame *frame);
 /* The oldest one; false if there is none. */
 bool companion__drop_one(struct pager *pager);
+
+/* ---- ahead.c ---- */
+
+/* Until nothing is being read ahead any more. Shielded. */
+void ahead__wait(struct fiber *f, struct pager *pager);
 
 /* ---- flush.c: writing ---- */
 
@@ -211,6 +234,12 @@ void flush__drop_extent_of_cut(struct pager *pager, uint64_t extent);
 /* Is the block the image that the map says is there? DATA_CORRUPTED. */
 enum status pager__verify(const struct pager *pager, struct page_id id, uint64_t bits,
                           const uint8_t *block) MUST_USE;
+/* Fill an unused frame with the page's image: from begin on it is in the map, pinned once, and
+   others wait for it. After a failure, and when the page was freed meanwhile, it is gone. */
+void pager__read_begin(struct pager *pager, struct page_id id, uint64_t bits, struct frame *frame);
+enum status pager__read_end(struct fiber *f, struct pager *pager, struct frame *frame) MUST_USE;
+/* Instead of the end: the frame is gone, the page where it was. */
+void pager__read_undo(struct pager *pager, struct frame *frame);
 
 /* ---- shrink.c: giving space back ---- */
 
