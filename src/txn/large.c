@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #include "base/base_bytes.h"
+#include "base/base_chance.h"
 #include "base/base_memory.h"
 #include "txn/store.h"
 
@@ -66,7 +67,7 @@ enum status large__store(struct fiber *f, struct partition *partition, bool dura
                          struct slice bytes, uint8_t stored[LARGE_STORED_SIZE_MAX],
                          struct slice *stored_out) {
     ASSERT(bytes.size <= TXN_LARGE_SIZE_MAX);
-    if (bytes.size <= LARGE_INLINE_MAX) {
+    if (bytes.size <= LARGE_INLINE_MAX && !by_chance("txn: a short value has a page of its own")) {
         stored[0] = LARGE_INLINE;
         if (bytes.size > 0)
             memcpy(stored + 1, bytes.data, bytes.size);

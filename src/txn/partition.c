@@ -96,6 +96,13 @@ struct partition_callee {
     bool moved;
 };
 
+void partition__leave(struct fiber *f, struct partition *partition) {
+    ASSERT(partition->inside > 0);
+    partition->inside--;
+    if (__builtin_expect(partition->inside == 0 && partition->target != fiber_core(f), 0))
+        atomic_store_explicit(&partition->core, partition->target, memory_order_release);
+}
+
 static enum status partition_enter(struct fiber *f, void *argument) {
     struct partition_callee *call = argument;
     struct partition *partition = call->partition;
@@ -105,10 +112,7 @@ static enum status partition_enter(struct fiber *f, void *argument) {
         return STATUS_OK;
     partition->inside++;
     enum status status = call->function(f, partition, call->argument);
-    ASSERT(partition->inside > 0);
-    partition->inside--;
-    if (__builtin_expect(partition->inside == 0 && partition->target != fiber_core(f), 0))
-        atomic_store_explicit(&partition->core, partition->target, memory_order_release);
+    partition__leave(f, partition);
     return status;
 }
 
@@ -131,7 +135,7 @@ bool partition__is_here(struct fiber *f, const struct partition *partition) {
     return atomic_load_explicit(&partition->core, memory_order_relaxed) == fiber_core(f);
 }
 
-/* The wish; the last one to leave carries it out (see partition_enter). */
+/* The wish; the last one to leave carries it out (see partition__leave). */
 enum status partition__move(struct fiber *f, struct partition *partition, void *argument) {
     partition->target = *(unsigned *)argument;
     return STATUS_OK;

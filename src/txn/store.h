@@ -91,7 +91,7 @@ struct partition {
     struct store *store;
     unsigned number;
     _Atomic unsigned core;
-    unsigned inside; /* calls in progress, on `core` */
+    unsigned inside; /* calls and reads ahead in progress, on `core` */
     unsigned target; /* the core it shall live on once nobody is inside */
     char name[24];
     struct pager *pager;
@@ -219,6 +219,9 @@ enum status partition__tree(struct partition *partition, struct tree_id id, stru
 /* Run the bookkeeping of a dropped tree that nobody needs any more. */
 enum status partition__clear_dropped(struct fiber *f, struct partition *partition) MUST_USE;
 bool partition__is_here(struct fiber *f, const struct partition *partition);
+/* The end of a call, or of what has counted itself among those inside: the last one to leave
+   carries out a move that is wished. */
+void partition__leave(struct fiber *f, struct partition *partition);
 /* Ask for a move to the core `*(unsigned *)argument`. */
 enum status partition__move(struct fiber *f, struct partition *partition, void *argument) MUST_USE;
 /* Move it to core 0; waits until nobody is inside. */

@@ -303,6 +303,18 @@ enum status txn_get_large(struct fiber *f, struct transaction *transaction,
 enum status txn_open_large(struct fiber *f, struct partition *partition, struct slice reference,
                            struct arena *arena, struct txn_large *large_out) MUST_USE;
 void txn_release_large(struct partition *partition, struct txn_large *large);
+/* Such a value will be opened soon: if its page is not in memory it is read meanwhile, by a fiber
+   of the caller's class. Nobody waits for it but the store when it closes, and a failure is told by
+   txn_open_large. Never suspends. */
+enum txn_ahead {
+    TXN_AHEAD_HERE,     /* it is in memory, and was opened before */
+    TXN_AHEAD_COMING,   /* it was asked for already, and not opened since */
+    TXN_AHEAD_BEGUN,    /* its reading begins now */
+    TXN_AHEAD_DECLINED, /* it is not in memory, and not the time to read it */
+};
+enum txn_ahead txn_read_ahead(struct fiber *f, struct partition *partition, struct slice reference);
+/* May there be room for another? */
+bool txn_read_ahead_room(const struct partition *partition);
 /* Others that have the value's page pinned now; 0 for a short value. */
 uint32_t txn_large_readers(const struct txn_large *large);
 /* A note for readers: has somebody looked through these bytes, and found them well formed, since
