@@ -309,6 +309,7 @@ void exec__count_scanned(struct operator_state *self, const struct table_scan_fi
     node->blocks += scanned->blocks;
     node->blocks_skipped += scanned->blocks_skipped;
     node->block_bytes += scanned->block_bytes;
+    node->chunks_ahead += scanned->chunks_ahead;
     node->hot_rows += scanned->hot_rows;
 }
 

@@ -319,6 +319,7 @@ static void add_figures(const struct execution *to, const struct execution *from
         sum->blocks += one->blocks;
         sum->blocks_skipped += one->blocks_skipped;
         sum->block_bytes += one->block_bytes;
+        sum->chunks_ahead += one->chunks_ahead;
         sum->hot_rows += one->hot_rows;
         if (sum->start_ns == 0 || one->start_ns < sum->start_ns)
             sum->start_ns = one->start_ns;

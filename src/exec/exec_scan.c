@@ -33,6 +33,7 @@ struct scan_operator {
     struct operator_state base;
     struct table_context context;
     struct table_scan_options options;
+    struct table_scan_habit habit;
     int16_t *column_numbers; /* the node's, then index columns needed for merging */
     struct compiled *filter;
     struct compiled *index_filter; /* the index condition, where all rows are read after all */
@@ -521,6 +522,8 @@ enum status exec__open_table_scan(struct fiber *f, struct execution *execution,
         .upper_exclusive = node->scan.upper_exclusive,
         .backward = node->scan.backward,
         .blocks_apart = true,
+        .goes_on = execution->is_worker,
+        .habit = &self->habit,
     };
     self->bounds =
         arena_alloc(environment->arena, (node->scan.equal_count + 2) * sizeof *self->bounds);

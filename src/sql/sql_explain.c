@@ -269,11 +269,15 @@ static void node_details(struct explainer *e, const struct plan_node *node, int 
     }
     if (figures->blocks > 0) {
         line_start(e, indent, "Column Blocks");
-        buffer_append_format(e->buffer, "%llu  Skipped: %llu  Read: %llukB  Hot Rows: %llu\n",
+        buffer_append_format(e->buffer, "%llu  Skipped: %llu  Read: %llukB  Hot Rows: %llu",
                              (unsigned long long)figures->blocks,
                              (unsigned long long)figures->blocks_skipped,
                              (unsigned long long)((figures->block_bytes + 1023) / 1024),
                              (unsigned long long)figures->hot_rows);
+        if (figures->chunks_ahead > 0)
+            buffer_append_format(e->buffer, "  Chunks Read Ahead: %llu",
+                                 (unsigned long long)figures->chunks_ahead);
+        buffer_append_byte(e->buffer, '\n');
     }
     if (figures->batches > 0) {
         line_start(e, indent, "Batches");

@@ -20,8 +20,8 @@ struct explain_node_statistics {
     uint64_t memory_bytes; /* most held at a time; 0: not said */
     uint64_t spilled_bytes;
     /* of a scan of all rows: column blocks met, of which nothing but the least and greatest values
-       mattered, bytes of their chunks, and rows outside of them */
-    uint64_t blocks, blocks_skipped, block_bytes, hot_rows;
+       mattered, bytes of their chunks, chunks read ahead from disk, and rows outside of them */
+    uint64_t blocks, blocks_skipped, block_bytes, chunks_ahead, hot_rows;
     uint64_t
         refused_entries; /* so many in an index's range that all rows were read instead; or 0 */
 };

@@ -52,6 +52,7 @@ struct block_scan_column {
     bool decoded;           /* for the rows at hand */
     struct block_column at; /* in the block's header */
     struct slice *pieces;   /* references, copied */
+    uint32_t asked;         /* pieces that were looked for in memory, or are being read */
     uint32_t piece;         /* open now, if large.bytes is set */
     struct txn_large large;
     struct column_reader reader;
@@ -73,6 +74,13 @@ struct block_scan_test {
 struct block_scan_filter {
     uint32_t column;
     const struct table_scan_filter *filter;
+};
+
+/* Reading ahead (block_ahead.c): a cursor of its own over the entries of blocks to come. */
+struct block_ahead {
+    struct txn_cursor *cursor;
+    uint64_t range; /* of the entry seen last */
+    bool ended;
 };
 
 struct block_scan {
@@ -101,7 +109,13 @@ struct block_scan {
     uint32_t position, batch_rows;
     struct arena arena; /* of the current block */
     bool looked;        /* at values of this block */
-    uint64_t blocks_read, blocks_looked, bytes_read;
+    uint64_t opened;    /* columns, by position: a bit for each of the first 64 */
+    bool cold;          /* something of it was not in memory when it was asked for */
+    bool looked_ahead;  /* what follows it was asked for */
+    struct block_ahead ahead;
+    uint64_t ahead_end; /* range to stop at */
+    struct table_scan_habit *habit, own_habit;
+    uint64_t blocks_read, blocks_looked, bytes_read, chunks_ahead;
 };
 
 /* columns, tests and filters are set by the caller. Blocks of the ranges [first, end) are met. */
@@ -116,6 +130,25 @@ static inline uint64_t block_scan_skipped(const struct block_scan *scan) {
 }
 /* Newer rows at these places of the range hide those in the block. */
 void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t count);
+
+/* ---- reading ahead (block_ahead.c) -------------------------------------------------------- */
+
+static inline uint64_t block_column_bit(uint32_t column) {
+    return column < 64 ? 1ull << column : 0;
+}
+static inline uint64_t block_column_bits(uint32_t count) {
+    return count < 64 ? (1ull << count) - 1 : UINT64_MAX;
+}
+/* Inside partition_call: have these columns' pieces with the position, and those behind, read side
+   by side if they are not in memory. Never suspends. */
+void block__ask(struct fiber *f, struct block_scan *scan, uint64_t columns, uint32_t position);
+/* Inside partition_call: the same for these columns of the blocks behind the current one, as far as
+   there is room. Failures are silent. */
+void block__ask_behind(struct fiber *f, struct block_scan *scan, uint64_t columns);
+void block__ahead_close(struct fiber *f, struct block_scan *scan);
+/* A cursor over the entries of the ranges' blocks. */
+enum status block__cursor_open(struct fiber *f, struct block_scan *scan, uint64_t first,
+                               uint64_t end, struct txn_cursor **cursor_out) MUST_USE;
 
 /* The next rows of the current block that are not hidden and pass tests and filters (`selection`
    has room for VECTOR_SIZE). *count_out: rows of the vectors, 0 at the block's end. The first

@@ -7,13 +7,18 @@
  * are due. Tests see a piece first as a whole, then zone by zone, then value by value, before any
  * other column is looked at; filters see the values of their column that the tests have left, and
  * the columns that remain are decoded for the rows that remain.
+ *
+ * Pages that are not in memory are asked for before they are due (block_ahead.c).
  */
 #include <stdatomic.h>
 
+#include "base/base_chance.h"
 #include "table/block.h"
 
-enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first,
-                            uint64_t end) {
+enum { AHEAD_AFTER_ROWS = 4 * VECTOR_SIZE }; /* of the first block: who wants a few has them */
+
+enum status block__cursor_open(struct fiber *f, struct block_scan *scan, uint64_t first,
+                               uint64_t end, struct txn_cursor **cursor_out) {
     uint8_t lower[BLOCK_KEY_SIZE], upper[BLOCK_KEY_SIZE];
     block_key_encode(first, 0, 0, lower);
     struct txn_range range = {.lower = slice_of(lower, sizeof lower), .key_stride = BLOCK_KEY_SIZE};
@@ -22,7 +27,12 @@ enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t f
         range.upper = slice_of(upper, sizeof upper);
     }
     return txn_cursor_open(f, scan->transaction, scan->partition, block_tree(scan->table), &range,
-                           &scan->cursor);
+                           cursor_out);
+}
+
+enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first,
+                            uint64_t end) {
+    return block__cursor_open(f, scan, first, end, &scan->cursor);
 }
 
 static void column_close(struct block_scan *scan, struct block_scan_column *column) {
@@ -37,11 +47,15 @@ static void column_close(struct block_scan *scan, struct block_scan_column *colu
 static void block_leave(struct block_scan *scan) {
     for (uint32_t i = 0; i < scan->column_count; i++)
         column_close(scan, &scan->columns[i]);
-    if (scan->open)
+    if (scan->open) {
         txn_release_large(scan->partition, &scan->header_large);
+        *scan->habit = (struct table_scan_habit){scan->opened, scan->cold};
+    }
     scan->open = false;
     scan->mask = NULL;
     scan->masked = scan->looked = false;
+    scan->cold = scan->looked_ahead = false;
+    scan->opened = 0;
     arena_reset(&scan->arena);
 }
 
@@ -50,6 +64,7 @@ void block_scan_close(struct fiber *f, struct block_scan *scan) {
     if (scan->cursor != NULL)
         txn_cursor_close(f, scan->cursor);
     scan->cursor = NULL;
+    block__ahead_close(f, scan);
     for (uint32_t i = 0; i < scan->column_count; i++)
         arena_release(&scan->columns[i].arena);
     arena_release(&scan->arena);
@@ -112,6 +127,7 @@ static enum status columns_prepare(struct block_scan *scan) {
     for (uint32_t i = 0; i < scan->column_count; i++) {
         struct block_scan_column *column = &scan->columns[i];
         column->missing = !block_column_find(&scan->header, column->number, &column->at);
+        column->asked = 0;
         if (column->missing)
             continue;
         TRY(arena__array(&scan->arena, column->at.pieces + 1u, sizeof *column->pieces,
@@ -120,6 +136,15 @@ static enum status columns_prepare(struct block_scan *scan) {
             scan->batch_rows = column->at.piece_rows;
     }
     return STATUS_OK;
+}
+
+/* As the block before had to be read, this one and those behind it may have to be. */
+static void ask_like_before(struct fiber *f, struct block_scan *scan) {
+    if (!scan->habit->cold && !by_chance("table: a scan reads ahead at once"))
+        return;
+    block__ask(f, scan, scan->habit->columns, 0);
+    block__ask_behind(f, scan, scan->habit->columns);
+    scan->looked_ahead = true;
 }
 
 enum status block_scan_next(struct fiber *f, struct block_scan *scan) {
@@ -142,7 +167,9 @@ enum status block_scan_next(struct fiber *f, struct block_scan *scan) {
     TRY(block_header_decode(scan->header_large.bytes, &scan->header));
     TRY(columns_prepare(scan));
     scan->blocks_read++;
-    return pieces_note(f, scan);
+    TRY(pieces_note(f, scan));
+    ask_like_before(f, scan);
+    return STATUS_OK;
 }
 
 /* ---- hidden rows ------------------------------------------------------------------------- */
@@ -221,7 +248,8 @@ static enum status damaged(const struct block_scan *scan, const struct block_sca
 struct column_place {
     struct block_scan *scan;
     struct block_scan_column *column;
-    uint32_t piece;
+    uint32_t position;
+    uint64_t beside;
 };
 
 static enum status piece_fetch(struct fiber *f, struct partition *partition, void *argument) {
@@ -229,15 +257,18 @@ static enum status piece_fetch(struct fiber *f, struct partition *partition, voi
     struct block_scan_column *column = place->column;
     column_close(place->scan, column);
     arena_reset(&column->arena);
-    return txn_open_large(f, partition, column->pieces[place->piece], &column->arena,
-                          &column->large);
+    block__ask(f, place->scan, place->beside, place->position);
+    return txn_open_large(f, partition, column->pieces[place->position / column->at.piece_rows],
+                          &column->arena, &column->large);
 }
 
-/* Have the piece with this row open. */
+/* Have the piece with this row open. Those of the columns `beside` are likely to be opened, too. */
 static enum status column_open_at(struct fiber *f, struct block_scan *scan,
-                                  struct block_scan_column *column, uint32_t position) {
-    struct column_place place = {scan, column, position / column->at.piece_rows};
-    uint32_t piece = place.piece;
+                                  struct block_scan_column *column, uint32_t position,
+                                  uint64_t beside) {
+    uint64_t bit = block_column_bit((uint32_t)(column - scan->columns));
+    struct column_place place = {scan, column, position, beside | bit};
+    uint32_t piece = position / column->at.piece_rows;
     if (column->large.bytes.size > 0 && column->piece == piece)
         return STATUS_OK;
     if (column->pieces[piece].size == 0)
@@ -245,6 +276,7 @@ static enum status column_open_at(struct fiber *f, struct block_scan *scan,
     TRY(partition_call(f, transaction_store(scan->transaction), partition_number(scan->partition),
                        piece_fetch, &place));
     column->piece = piece;
+    scan->opened |= bit;
     scan->bytes_read += column->large.bytes.size;
     uint32_t first = piece * column->at.piece_rows, rows = scan->header.rows - first;
     TRY(column_open(column->large.bytes, scan->table->columns[column->number - 1].type,
@@ -284,7 +316,7 @@ static enum status test_begin(struct fiber *f, struct block_scan *scan,
     *verdict_out = COLUMN_ALL;
     if (column->missing || !threshold_look(test))
         return STATUS_OK;
-    TRY(column_open_at(f, scan, column, rows->first));
+    TRY(column_open_at(f, scan, column, rows->first, scan->habit->columns));
     if (test->threshold != NULL && test->threshold->keeps_nulls && column->reader.nulls > 0)
         return STATUS_OK;
     if (!test->bound)
@@ -385,13 +417,13 @@ static uint32_t share_worth_picking(const struct column_reader *reader) {
 
 static enum status decode(struct fiber *f, struct block_scan *scan,
                           struct block_scan_column *column, const struct block_rows *rows,
-                          struct vector *vector, struct arena *arena) {
+                          uint64_t beside, struct vector *vector, struct arena *arena) {
     vector_reset(vector);
     if (column->missing) {
         set_missing(scan, column, vector);
         return STATUS_OK;
     }
-    TRY(column_open_at(f, scan, column, rows->first));
+    TRY(column_open_at(f, scan, column, rows->first, beside));
     uint32_t first = rows->first % column->at.piece_rows;
     if (!rows->all && rows->selected < rows->count / share_worth_picking(&column->reader))
         return column_decode_rows(&column->reader, first, rows->count, rows->selection,
@@ -407,7 +439,7 @@ static enum status run_filter(struct fiber *f, struct block_scan *scan,
     struct vector *vector = &rows->vectors[filter->column];
     look(scan);
     if (!column->decoded)
-        TRY(decode(f, scan, column, rows, vector, arena));
+        TRY(decode(f, scan, column, rows, scan->habit->columns, vector, arena));
     column->decoded = true;
     uint32_t before = rows->selected;
     rows->selected =
@@ -417,10 +449,26 @@ static enum status run_filter(struct fiber *f, struct block_scan *scan,
     return STATUS_OK;
 }
 
+static enum status ask_behind(struct fiber *f, struct partition *partition, void *argument) {
+    struct block_scan *scan = argument;
+    block__ask_behind(f, scan, scan->opened);
+    return STATUS_OK;
+}
+
+/* In the first block that had to be read, once some of its rows were given out. */
+static enum status look_ahead(struct fiber *f, struct block_scan *scan) {
+    if (!scan->cold || scan->looked_ahead || scan->position < AHEAD_AFTER_ROWS)
+        return STATUS_OK;
+    scan->looked_ahead = true;
+    return partition_call(f, transaction_store(scan->transaction),
+                          partition_number(scan->partition), ask_behind, scan);
+}
+
 enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct arena *arena,
                             struct block_rows *rows) {
     ASSERT(scan->open);
     TRY(arena_status(&scan->arena));
+    TRY(look_ahead(f, scan));
     for (;;) {
         uint32_t left = scan->header.rows - scan->position;
         rows->first = scan->position;
@@ -440,7 +488,8 @@ enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct are
     look(scan); /* they are given out */
     for (uint32_t i = 0; i < rows->vector_count; i++)
         if (!scan->columns[i].decoded)
-            TRY(decode(f, scan, &scan->columns[i], rows, &rows->vectors[i], arena));
+            TRY(decode(f, scan, &scan->columns[i], rows, block_column_bits(rows->vector_count),
+                       &rows->vectors[i], arena));
     return STATUS_OK;
 }
 

@@ -127,6 +127,8 @@ static enum status blocks_prepare(struct table_scan *scan,
     blocks->transaction = scan->context.transaction;
     blocks->partition = scan->partition;
     blocks->table = scan->table;
+    blocks->habit = options->habit != NULL ? options->habit : &blocks->own_habit;
+    blocks->ahead_end = options->goes_on ? UINT64_MAX : scan->end_range;
     size_t test_count = options->test_count + 1, count = scan->decoded_count + test_count;
     TRY(arena__array(&scan->arena, count, sizeof *blocks->columns, &blocks->columns));
     TRY(arena__array(&scan->arena, test_count, sizeof *blocks->tests, &blocks->tests));
@@ -250,6 +252,7 @@ void table_scan_figures(const struct table_scan *scan, struct table_scan_figures
         .blocks = scan->blocks.blocks_read,
         .blocks_skipped = block_scan_skipped(&scan->blocks),
         .block_bytes = scan->blocks.bytes_read,
+        .chunks_ahead = scan->blocks.chunks_ahead,
         .hot_rows = scan->fresh_count,
     };
 }

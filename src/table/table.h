@@ -140,6 +140,12 @@ struct table_scan_threshold {
     bool keeps_nulls; /* the test is not about rows where the column is null: they stay */
     _Atomic(const struct column_test *) test; /* NULL: none yet */
 };
+/* What the last block that was read says of the next ones, for reading them ahead. Zeroed at first;
+   then of scans with the same options, one after the other. */
+struct table_scan_habit {
+    uint64_t columns; /* whose values were wanted, by the scan's own numbers */
+    bool cold;        /* they were not in memory */
+};
 struct table_scan_options {
     const int16_t *column_numbers;
     size_t column_count;
@@ -170,6 +176,9 @@ struct table_scan_options {
     bool blocks_apart;
     /* Without an index: rows of these ranges only; end_range 0: to the last, and all after it. */
     uint64_t first_range, end_range;
+    /* Somebody reads on behind end_range, soon: with these options, for the same statement. */
+    bool goes_on;
+    struct table_scan_habit *habit; /* NULL: nothing is kept */
 };
 struct table_scan;
 enum status table_scan_open(struct fiber *f, const struct table_context *context,
@@ -198,6 +207,7 @@ struct table_scan_figures {
     uint64_t blocks;         /* cold blocks met */
     uint64_t blocks_skipped; /* those of them whose least and greatest values said enough */
     uint64_t block_bytes;    /* chunks opened, in memory or not */
+    uint64_t chunks_ahead;   /* chunks whose reading began before they were asked for */
     uint64_t hot_rows;       /* newest versions outside of blocks, deleted ones too */
 };
 void table_scan_figures(const struct table_scan *scan, struct table_scan_figures *figures_out);
