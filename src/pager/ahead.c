@@ -20,14 +20,14 @@ enum page_ahead pager_read_ahead(struct pager *pager, struct page_id id, struct 
         entry = *page_map_entry(map, index);
     }
     extent_decode(entry, &extent);
-    if (page_is_temporary(id) || extent.size == PAGE_SIZE ||
-        by_chance("pager: a chunk is not read ahead"))
+    if (page_is_temporary(id) || by_chance("pager: a page is not read ahead"))
         return PAGE_DECLINED;
     struct frame *frame = pool__try_ahead(pager, extent.size);
     if (frame == NULL)
         return PAGE_DECLINED;
     pager__read_begin(pager, id, entry, frame);
-    pool__set_ahead(pager, frame);
+    if (frame->chunk != CHUNK_NOT)
+        pool__set_ahead(pager, frame);
     pager->ahead_reading++;
     pager->reads_ahead++;
     *page_out = &frame->page;
@@ -54,6 +54,10 @@ void pager_read_ahead_cancel(struct pager *pager, struct page *page) {
     ASSERT(frame->reading && !frame->orphan);
     pager__read_undo(pager, frame);
     ended(pager);
+}
+
+uint64_t pager_reads(const struct pager *pager) {
+    return pager->reads;
 }
 
 bool pager_read_ahead_room(const struct pager *pager) {

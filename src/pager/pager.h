@@ -138,15 +138,15 @@ void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size
 /* ---- reading ahead ---------------------------------------------------------------------- */
 
 /*
- * Who knows which chunks (durable pages of another size than PAGE_SIZE) it will fetch soon has them
- * read side by side, and works on something else meanwhile. It costs some memory that is spare, or
- * chunks that were read once; never more than some MiB and a small share of the pager's memory are
- * read and not yet fetched. It is a wish: failures are silent, and whoever fetches the page meets
- * them.
+ * Who knows which durable pages it will fetch soon has them read side by side, and works on
+ * something else meanwhile. It costs memory that is spare; chunks (of another size than PAGE_SIZE)
+ * may also cost chunks that were read once, and never more than some MiB and a small share of the
+ * pager's memory are read and not yet fetched. It is a wish: failures are silent, and whoever
+ * fetches the page meets them.
  */
 enum page_ahead {
     PAGE_HERE,     /* in memory, and was fetched before */
-    PAGE_COMING,   /* being read, or read ahead and not fetched yet */
+    PAGE_COMING,   /* being read, or a chunk read ahead and not fetched yet */
     PAGE_BEGUN,    /* *page_out: to be given to pager_read_ahead_finish, on a fiber of its own */
     PAGE_DECLINED, /* not in memory, and not to be read ahead now */
 };
@@ -156,6 +156,8 @@ enum page_ahead pager_read_ahead(struct pager *pager, struct page_id id, struct 
 void pager_read_ahead_finish(struct fiber *f, struct pager *pager, struct page *page);
 /* It is not to be read after all. Never suspends. */
 void pager_read_ahead_cancel(struct pager *pager, struct page *page);
+/* Pages read so far: who sees it change is in no memory's hands. Cheap. */
+uint64_t pager_reads(const struct pager *pager);
 /* May there be room for another? */
 bool pager_read_ahead_room(const struct pager *pager);
 

@@ -32,7 +32,7 @@ enum {
     COLD_DIRTY_MAX = 64,       /* met by the hand before it is better to write some */
     CHUNK_LOOKS_MAX = 256,     /* chunks in use passed over in search of a victim */
     AHEAD_BYTES_MAX = 4 << 20, /* enough for a disk that has several requests in hand */
-    AHEAD_SHARE = 8,           /* and no more than this part of a pager's fair share */
+    AHEAD_SHARE = 16,          /* and no more than this part of a pager's fair share */
     PATIENCE = 100,            /* looks for a page that others have unpinned, when all are in use */
     PATIENCE_NS = 2000000,     /* between two of them */
     ROOM_RETRY_NS = 20000000,
@@ -297,6 +297,8 @@ struct frame *pool__try_ahead(struct pager *pager, uint32_t size) {
         pager->chunks[CHUNK_AHEAD].bytes + size > pool__ahead_max(pager))
         return NULL;
     while (!budget_take_spare(&pager->share, size)) {
+        if (size == PAGE_SIZE)
+            return NULL;
         struct frame *frame = spare_chunk(pager);
         if (frame == NULL &&
             pager->chunk_bytes - pager->chunks[CHUNK_AGAIN].bytes + size <= pool__ahead_max(pager))

@@ -184,8 +184,8 @@ void pool__set_ahead(struct pager *pager, struct frame *frame);
 uint64_t pool__ahead_max(const struct pager *pager);
 /* Somebody pins a frame that is in memory. */
 void pool__touch(struct pager *pager, struct frame *frame);
-/* The same for what can be done without: it may cost chunks that were read once, and as many of the
-   others as keep a small part of them all for such. */
+/* The same for what can be done without. A chunk's frame may cost chunks that were read once, and
+   as many of the others as keep a small part of them all for such. */
 struct frame *pool__try_ahead(struct pager *pager, uint32_t size);
 /* A frame from the reserve; NULL when it is empty. */
 struct frame *pool__from_reserve(struct pager *pager);

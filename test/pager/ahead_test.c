@@ -75,9 +75,9 @@ static void chunks_are_read_side_by_side_and_once(void **state) {
     run_on_stand(16 << 20, 0, several_at_once);
 }
 
-/* Of 16 MiB an eighth. */
+/* Of 16 MiB a sixteenth. */
 static enum status bound(struct fiber *f, struct stand *stand) {
-    enum { COUNT = 64, ROOM = (16 << 20) / 8 / CHUNK_SIZE };
+    enum { COUNT = 64, ROOM = (16 << 20) / 16 / CHUNK_SIZE };
     static struct page_id ids[COUNT];
     TRY(chunks_make(f, stand, ids, COUNT));
     for (unsigned i = 0; i < ROOM; i++) {
@@ -99,7 +99,7 @@ static void there_is_a_bound(void **state) {
 
 /* Left behind by a scan that ended early. */
 static enum status given_up(struct fiber *f, struct stand *stand) {
-    enum { COUNT = 128, ROOM = (16 << 20) / 8 / CHUNK_SIZE };
+    enum { COUNT = 128, ROOM = (16 << 20) / 16 / CHUNK_SIZE };
     static struct page_id ids[COUNT];
     TRY(chunks_make(f, stand, ids, COUNT));
     for (unsigned i = 0; i < ROOM; i++)
@@ -142,7 +142,7 @@ static enum status pressure(struct fiber *f, struct stand *stand) {
     unsigned begun = 0;
     for (unsigned i = KEPT; i < COUNT && answer == PAGE_BEGUN; i++, begun += answer == PAGE_BEGUN)
         TRY(ask(f, stand, ids[i], &answer));
-    CHECK(begun == (4 << 20) / 8 / CHUNK_SIZE && answer == PAGE_DECLINED);
+    CHECK(begun == (4 << 20) / 16 / CHUNK_SIZE && answer == PAGE_DECLINED);
     for (unsigned i = 0; i < begun; i++)
         TRY(stand_expect_page(f, stand, ids[KEPT + i], KEPT + i));
     for (unsigned i = 0; i < count; i++)
@@ -156,7 +156,7 @@ static void nothing_that_is_in_use_makes_room(void **state) {
 
 /* Chunks that were all read again keep their memory, but for a small part. */
 static enum status hot_chunks(struct fiber *f, struct stand *stand) {
-    enum { COUNT = 120, HOT = 56, ROOM = (4 << 20) / 8 / CHUNK_SIZE };
+    enum { COUNT = 120, HOT = 56, ROOM = (4 << 20) / 16 / CHUNK_SIZE };
     static struct page_id ids[COUNT];
     TRY(chunks_make(f, stand, ids, COUNT));
     for (unsigned round = 0; round < 2; round++)
