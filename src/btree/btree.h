@@ -100,6 +100,9 @@ void btree_cursor_release(struct btree_cursor *cursor);
 enum status btree_cursor_seek(struct fiber *f, struct btree_cursor *cursor, enum btree_seek seek,
                               struct slice target) MUST_USE;
 enum status btree_cursor_next(struct fiber *f, struct btree_cursor *cursor) MUST_USE;
+/* The leaves behind the cursor's, in order, as far as its parent tells; returns how many. */
+unsigned btree_cursor_leaves_behind(const struct btree_cursor *cursor, struct page_id *ids,
+                                    unsigned count_max);
 enum status btree_cursor_previous(struct fiber *f, struct btree_cursor *cursor) MUST_USE;
 /* The whole key; valid until the cursor moves. */
 struct slice btree_cursor_key(const struct btree_cursor *cursor);

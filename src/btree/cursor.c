@@ -204,12 +204,30 @@ static struct place place_in_leaf(const struct btree_cursor *cursor, unsigned sl
     return (struct place){cursor->leaf, slot, cursor->parent, cursor->parent_slot};
 }
 
+/* NULL: not known, or not in memory. */
+static struct page *parent_of(const struct btree_cursor *cursor) {
+    if (!is_current(cursor) || cursor->parent.value == 0)
+        return NULL;
+    return pager_peek(cursor->tree->pager, cursor->parent);
+}
+
+unsigned btree_cursor_leaves_behind(const struct btree_cursor *cursor, struct page_id *ids,
+                                    unsigned count_max) {
+    struct page *parent = parent_of(cursor);
+    unsigned count = 0;
+    if (parent == NULL)
+        return 0;
+    struct node node = page_node(parent);
+    for (unsigned slot = cursor->parent_slot + 1u; slot < node_count(node) && count < count_max;
+         slot++)
+        ids[count++] = node_child(node, slot);
+    return count;
+}
+
 /* The leaf behind the cursor's, by way of the parent; false: not known so, or not in memory. */
 static bool next_leaf(const struct btree_cursor *cursor, struct place *place_out) {
     struct btree *tree = cursor->tree;
-    struct page *parent = NULL;
-    if (is_current(cursor) && cursor->parent.value != 0)
-        parent = pager_peek(tree->pager, cursor->parent);
+    struct page *parent = parent_of(cursor);
     if (parent == NULL || cursor->parent_slot + 1u >= node_count(page_node(parent)))
         return false;
     unsigned slot = cursor->parent_slot + 1u;

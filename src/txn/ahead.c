@@ -1,7 +1,7 @@
 /*
- * Reading large values ahead. Each is read by a fiber of its own, which nobody waits for: it counts
- * among those inside the partition, so that this stays on its core meanwhile, and is the pager's
- * until it ends.
+ * Reading pages ahead. Each is read by a fiber of its own, which nobody waits for: it counts among
+ * those inside the partition, so that this stays on its core meanwhile, and is the pager's until it
+ * ends.
  */
 #include "base/base_memory.h"
 #include "txn/store.h"
@@ -35,13 +35,8 @@ static bool begin(struct fiber *f, struct partition *partition, struct page *pag
     return false;
 }
 
-enum txn_ahead txn_read_ahead(struct fiber *f, struct partition *partition,
-                              struct slice reference) {
-    struct page_id id;
+enum txn_ahead ahead__read(struct fiber *f, struct partition *partition, struct page_id id) {
     struct page *page;
-    uint32_t size;
-    if (!large__reference(reference, &id, &size))
-        return TXN_AHEAD_HERE; /* in the tree itself, or malformed: nothing to be read */
     switch (pager_read_ahead(partition->pager, id, &page)) {
     case PAGE_HERE:
         return TXN_AHEAD_HERE;
@@ -55,6 +50,15 @@ enum txn_ahead txn_read_ahead(struct fiber *f, struct partition *partition,
     default:
         return TXN_AHEAD_DECLINED;
     }
+}
+
+enum txn_ahead txn_read_ahead(struct fiber *f, struct partition *partition,
+                              struct slice reference) {
+    struct page_id id;
+    uint32_t size;
+    if (!large__reference(reference, &id, &size))
+        return TXN_AHEAD_HERE; /* in the tree itself, or malformed: nothing to be read */
+    return ahead__read(f, partition, id);
 }
 
 bool txn_read_ahead_room(const struct partition *partition) {

@@ -15,6 +15,7 @@
 #include "txn/store.h"
 
 enum { STEP_FIRST = 8, STEP_MAX = 256, STRIDE_MAX = 64, CLIP_COUNT = 512 };
+enum { LEAVES_AHEAD_FIRST = 2, LEAVES_AHEAD_MAX = 32 };
 
 /* What a key held until `until`: for a snapshot before that, the lowest is right. */
 struct merged {
@@ -37,6 +38,8 @@ struct txn_cursor {
     uint8_t *edge;      /* the last key of the step before; exclusive start of the next */
     size_t edge_size;
     bool edge_set;
+    /* leaves behind that were asked for and not reached; so many are, the next time */
+    unsigned leaves_ahead, leaves_window;
     /* gathered from the base */
     struct slice values[STEP_MAX];
     uint8_t stride_keys[STEP_MAX * STRIDE_MAX];
@@ -145,10 +148,38 @@ static enum status fill_key(struct txn_cursor *cursor, size_t i) {
                               NULL, bytes, stride);
 }
 
+/* The cursor has gone on to another leaf. If that had to be read, those behind it are asked for,
+   more each time. */
+static void look_ahead(struct fiber *f, struct txn_cursor *cursor, bool was_read) {
+    struct page_id ids[LEAVES_AHEAD_MAX];
+    if (cursor->leaves_ahead > 0 && --cursor->leaves_ahead > cursor->leaves_window / 2)
+        return;
+    if (!was_read && cursor->leaves_ahead == 0)
+        return;
+    unsigned window = cursor->leaves_window * 2;
+    cursor->leaves_window = window == 0                 ? LEAVES_AHEAD_FIRST
+                            : window > LEAVES_AHEAD_MAX ? LEAVES_AHEAD_MAX
+                                                        : window;
+    unsigned count = btree_cursor_leaves_behind(&cursor->base, ids, cursor->leaves_window);
+    cursor->leaves_ahead = 0;
+    for (unsigned i = 0; i < count; i++) {
+        enum txn_ahead answer = ahead__read(f, cursor->partition, ids[i]);
+        if (answer == TXN_AHEAD_DECLINED)
+            break;
+        if (answer != TXN_AHEAD_HERE)
+            cursor->leaves_ahead = i + 1;
+    }
+}
+
 /* The rest of a leaf at once, values where they lie. What suspends comes first: nothing moves
    between here and fill. */
 static enum status gather_leaf(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
+    const struct pager *pager = cursor->partition->pager;
+    const struct page *leaf = cursor->base.leaf;
+    uint64_t reads = pager_reads(pager);
     TRY(btree_cursor_take_run(f, &cursor->base, count_max, &cursor->run, &cursor->pin));
+    if (cursor->base.leaf != leaf && cursor->base.positioned)
+        look_ahead(f, cursor, pager_reads(pager) != reads);
     cursor->pinned = cursor->run.count > 0;
     cursor->filled = !cursor->pinned; /* the rest may have been deleted meanwhile */
     size_t count = cursor->run.count;

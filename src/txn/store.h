@@ -295,6 +295,10 @@ void transaction__depend(struct transaction *transaction, uint64_t number);
 void transaction__free(struct fiber *f, struct transaction *transaction);
 void transaction__pool_release(struct store *store);
 
+/* ---- ahead.c */
+/* As txn_read_ahead, of any durable page. */
+enum txn_ahead ahead__read(struct fiber *f, struct partition *partition, struct page_id id);
+
 /* ---- large.c */
 enum {
     LARGE_INLINE_MAX = 1024, /* bytes of a value that lies in the tree itself */
