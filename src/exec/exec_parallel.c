@@ -7,7 +7,7 @@
 #include "exec/exec_aggregate.h"
 #include "exec/exec_join.h"
 
-enum { PARTITIONS_MAX_HERE = 64 };
+enum { PARTITIONS_MAX_HERE = 64, ROWS_FOR_ANOTHER = 64 };
 
 uint64_t exec__rows_that_pay = 50000;
 
@@ -122,7 +122,7 @@ static enum status build_tables(struct fiber *f, struct operator_state *input,
 
 /* Is the table large, and are all of its rows read, be it against the plan? */
 static enum status scan_pays(struct fiber *f, struct operator_state *self,
-                             struct operator_state *source, bool *pays_out) {
+                             struct operator_state *source, uint64_t rows_min, bool *pays_out) {
     const struct execution *execution = self->execution;
     struct table_context context = {.catalog = execution->environment.catalog,
                                     .store = execution->environment.store,
@@ -130,7 +130,7 @@ static enum status scan_pays(struct fiber *f, struct operator_state *self,
                                     .arena = &self->scratch};
     struct table_counts counts;
     TRY(table_count_estimate(f, &context, source->node->scan.table, &counts));
-    *pays_out = counts.rows >= exec__rows_that_pay;
+    *pays_out = counts.rows >= rows_min;
     if (*pays_out && source->node->scan.index != NULL)
         return exec__scan_refuses_index(f, source, pays_out);
     return STATUS_OK;
@@ -157,14 +157,20 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
                                 struct parallel *parallel, bool *pays_out) {
     const struct execution *execution = self->execution;
     const struct store *store = execution->environment.store;
-    unsigned cores = runtime_core_count(fiber_runtime(f));
-    uint64_t shares;
+    uint64_t shares, rows_min = exec__rows_that_pay;
     bool fits;
     *parallel = (struct parallel){.owner = self, .source = input};
     *pays_out = false;
-    if (execution->is_worker || store == NULL || cores == 1 ||
+    if (execution->is_worker || store == NULL)
+        return STATUS_OK;
+    unsigned cores = runtime_core_count(fiber_runtime(f));
+    parallel->core_first = cores > 1 && store_core_busy(store);
+    cores -= parallel->core_first;
+    if ((cores == 1 && fiber_core(f) == parallel->core_first) ||
         store_partition_count(store) > PARTITIONS_MAX_HERE)
         return STATUS_OK;
+    if (cores == 1) /* another one's, which has to call this one for all that is hot */
+        rows_min *= ROWS_FOR_ANOTHER;
     struct look look = {.f = f, .execution = self->execution, .arena = &self->scratch};
     const struct plan_node *source =
         pipeline_source(&look, input->node, takes_rest, &parallel->has_rest);
@@ -173,7 +179,7 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
     while (parallel->source->node != source)
         parallel->source = parallel->source->left;
     if (source->kind == NODE_TABLE_SCAN) {
-        TRY(scan_pays(f, self, parallel->source, &fits));
+        TRY(scan_pays(f, self, parallel->source, rows_min, &fits));
         if (!fits)
             return STATUS_OK;
     }
@@ -296,9 +302,9 @@ enum status exec__parallel_run(struct fiber *f, struct parallel *parallel,
     for (unsigned w = 0; w < parallel->worker_count; w++) {
         parallel->workers[w].parallel = parallel;
         parallel->workers[w].number = w;
-        arguments[w] = &parallel->workers[w];
+        arguments[parallel->core_first + w] = &parallel->workers[w];
     }
-    uint64_t cores = UINT64_MAX >> (64 - parallel->worker_count);
+    uint64_t cores = UINT64_MAX >> (64 - parallel->worker_count) << parallel->core_first;
     return core_call_all(f, cores, work, arguments);
 }
 

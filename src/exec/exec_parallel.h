@@ -1,5 +1,6 @@
 /*
- * Pipelines by many cores: one worker on each. They take shares of the scanned table until none is
+ * Pipelines by many cores: one worker on each, but for the sessions' core where that is busy with
+ * short requests. They take shares of the scanned table until none is
  * left: half of a partition that lives on their core, then half of what is left of it; at last of
  * what others have begun:
  *
@@ -54,6 +55,7 @@ struct parallel {
     void *argument;
     struct scan_shares shares;
     bool has_rest; /* the owner still has to pull from its own input: see exec__parallel_pays */
+    unsigned core_first; /* of worker 0; the others are on those behind it */
     unsigned worker_count;
     struct parallel_worker *workers; /* in the owner's statement arena */
 };

@@ -3,8 +3,9 @@
  *
  * Opening, stepping and closing a storage scan happen inside partition_call, which is a plain call
  * when the partition lives on this core; only rows of cold blocks are read here wherever it lives.
- * One storage scan is open at a time, except when the parent relies on the index order: then all
- * partitions' scans are open and merged row by row.
+ * One storage scan is open at a time, and the one that follows it where a call was necessary,
+ * except when the parent relies on the index order: then all partitions' scans are open and merged
+ * row by row.
  *
  *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values. One
  * of several workers (exec_parallel.h) has one stream at a time, the share that it took last.
@@ -17,16 +18,18 @@
 #include "table/table_virtual.h"
 
 enum { MERGED_FIRST = 16, STREAM_FIRST = 4 }; /* rows */
+enum { STREAMS_AHEAD = 8 };
 
 struct stream {
     unsigned partition;
     uint32_t any;                    /* which of the IN values */
     uint32_t first_range, end_range; /* as in table_scan_options */
     struct table_scan *scan;
+    struct batch *next;  /* read, to be given out */
     struct batch *batch; /* merged: the one at hand */
     uint32_t at;         /* merged: next row of it */
     struct arena arena;
-    bool done;
+    bool done; /* all read */
 };
 
 struct scan_operator {
@@ -51,76 +54,96 @@ struct scan_operator {
     struct arena bound_arena;
 };
 
+/* ---- streams ----------------------------------------------------------------------------- */
+
 /* What is done inside partition_call. */
 struct scan_step {
     struct scan_operator *self;
     struct stream *stream;
-    struct batch *batch;
-    struct table_scan_figures figures; /* when closed */
 };
 
-static enum status step_open(struct fiber *f, struct partition *partition, void *argument) {
-    struct scan_step *step = argument;
-    struct scan_operator *self = step->self;
+static enum status stream_open(struct fiber *f, struct scan_operator *self, struct stream *stream,
+                               struct partition *partition) {
     struct table_context context = self->context;
     struct table_scan_options options = self->options;
-    context.arena = &step->stream->arena;
-    options.first_range = step->stream->first_range;
-    options.end_range = step->stream->end_range;
+    context.arena = &stream->arena;
+    options.first_range = stream->first_range;
+    options.end_range = stream->end_range;
     if (self->any_count > 0) {
         /* The IN value is one more equality. */
         struct value *equal =
-            arena_alloc(&step->stream->arena, (options.equal_count + 1) * sizeof *equal);
+            arena_alloc(&stream->arena, (options.equal_count + 1) * sizeof *equal);
         if (equal == NULL)
             return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
         memcpy(equal, options.equal, options.equal_count * sizeof *equal);
-        equal[options.equal_count++] = self->any[step->stream->any];
+        equal[options.equal_count++] = self->any[stream->any];
         options.equal = equal;
     }
     return table_scan_open(f, &context, self->base.node->scan.table, partition, &options,
-                           &step->stream->scan);
-}
-
-static enum status step_next(struct fiber *f, struct partition *partition, void *argument) {
-    struct scan_step *step = argument;
-    if (step->stream->scan == NULL)
-        TRY(step_open(f, partition, argument));
-    return table_scan_next(f, step->stream->scan, &step->batch);
+                           &stream->scan);
 }
 
 static enum status step_close(struct fiber *f, struct partition *partition, void *argument) {
     struct scan_step *step = argument;
-    table_scan_figures(step->stream->scan, &step->figures);
+    struct table_scan_figures figures;
+    table_scan_figures(step->stream->scan, &figures);
     table_scan_close(f, step->stream->scan);
     step->stream->scan = NULL;
+    if (step->self->options.index == NULL)
+        exec__count_scanned(&step->self->base, &figures);
+    return STATUS_OK;
+}
+
+/* Rows, or a block's rows are next, or it is done and closed. */
+static enum status step_one(struct fiber *f, struct partition *partition, void *argument) {
+    struct scan_step *step = argument;
+    struct stream *stream = step->stream;
+    if (stream->scan == NULL)
+        TRY(stream_open(f, step->self, stream, partition));
+    TRY(table_scan_next(f, stream->scan, &stream->next));
+    if (stream->next != NULL || table_scan_is_in_block(stream->scan))
+        return STATUS_OK;
+    stream->done = true;
+    fiber_shield(f);
+    enum status status = step_close(f, partition, argument);
+    fiber_unshield(f);
+    return status;
+}
+
+/* Of one stream, as its partition's core has it. */
+static enum status stream_step(struct fiber *f, struct scan_operator *self, struct stream *stream) {
+    struct scan_step step = {self, stream};
+    return partition_call(f, self->context.store, stream->partition, step_one, &step);
+}
+
+/* What can be had without the partition's core; NULL: nothing before the next step. */
+static enum status stream_at_hand(struct fiber *f, struct stream *stream,
+                                  struct batch **batch_out) {
+    *batch_out = stream->next;
+    stream->next = NULL;
+    if (*batch_out == NULL && stream->scan != NULL && table_scan_is_in_block(stream->scan))
+        return table_scan_next_in_block(f, stream->scan, batch_out);
     return STATUS_OK;
 }
 
 static enum status stream_next(struct fiber *f, struct scan_operator *self, struct stream *stream,
                                struct batch **batch_out) {
-    struct scan_step step = {.self = self, .stream = stream};
-    do {
-        if (stream->scan != NULL && table_scan_is_in_block(stream->scan)) {
-            TRY(table_scan_next_in_block(f, stream->scan, batch_out));
-            if (*batch_out != NULL)
-                return STATUS_OK;
-        }
-        TRY(partition_call(f, self->context.store, stream->partition, step_next, &step));
-    } while (step.batch == NULL && table_scan_is_in_block(stream->scan));
-    *batch_out = step.batch;
+    TRY(stream_at_hand(f, stream, batch_out));
+    while (*batch_out == NULL && !stream->done) {
+        TRY(stream_step(f, self, stream));
+        TRY(stream_at_hand(f, stream, batch_out));
+    }
     return STATUS_OK;
 }
 
 static void stream_close(struct fiber *f, struct scan_operator *self, struct stream *stream) {
     if (stream->scan != NULL) {
-        struct scan_step step = {.self = self, .stream = stream};
+        struct scan_step step = {self, stream};
         fiber_shield(f);
         enum status status =
             partition_call(f, self->context.store, stream->partition, step_close, &step);
         fiber_unshield(f);
         ASSERT(status == STATUS_OK);
-        if (self->options.index == NULL)
-            exec__count_scanned(&self->base, &step.figures);
     }
     arena_release(&stream->arena);
 }
@@ -288,7 +311,6 @@ static enum status stream_fill(struct fiber *f, struct scan_operator *self, stru
            (stream->batch == NULL || stream->at == stream->batch->selected_count)) {
         TRY(stream_next(f, self, stream, &stream->batch));
         stream->at = 0;
-        stream->done = stream->batch == NULL;
     }
     return STATUS_OK;
 }
@@ -336,16 +358,42 @@ static bool take_share(struct fiber *f, struct scan_operator *self) {
     return true;
 }
 
+/* A step of every stream that is open, and of some that follow: whoever has to call another core
+   for one has all that live there stepped by the same call. */
+static enum status step_there(struct fiber *f, void *argument) {
+    struct scan_operator *self = argument;
+    const struct store *store = self->context.store;
+    uint32_t end = self->stream_at + STREAMS_AHEAD;
+    for (uint32_t i = self->stream_at; i < self->stream_count && i < end; i++) {
+        struct stream *stream = &self->streams[i];
+        if (stream->done || partition_core(store, stream->partition) != fiber_core(f))
+            continue;
+        TRY(stream_step(f, self, stream));
+    }
+    return STATUS_OK;
+}
+
+/* Nothing is at hand. */
+static enum status step(struct fiber *f, struct scan_operator *self) {
+    struct stream *stream = &self->streams[self->stream_at];
+    unsigned core = partition_core(self->context.store, stream->partition);
+    return core == fiber_core(f) ? stream_step(f, self, stream)
+                                 : core_call(f, core, step_there, self);
+}
+
 static enum status next_in_turn(struct fiber *f, struct scan_operator *self,
                                 struct batch **batch_out) {
     *batch_out = NULL;
     while (self->stream_at < self->stream_count || take_share(f, self)) {
         struct stream *stream = &self->streams[self->stream_at];
-        TRY(stream_next(f, self, stream, batch_out));
+        for (uint32_t i = self->stream_at; i < self->stream_count && *batch_out == NULL; i++)
+            TRY(stream_at_hand(f, &self->streams[i], batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
-        stream_close(f, self, stream);
-        self->stream_at++;
+        if (!stream->done)
+            TRY(step(f, self));
+        else
+            stream_close(f, self, &self->streams[self->stream_at++]);
     }
     return STATUS_OK;
 }

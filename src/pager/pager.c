@@ -316,6 +316,7 @@ struct page *pager_fetch_cached(struct pager *pager, struct page_id id) {
     if (frame == NULL)
         return NULL;
     frame->pins++;
+    pool__touch(pager, frame);
     pager->hits++;
     return &frame->page;
 }

@@ -35,7 +35,9 @@
 
 enum { FIBER_CLASS_COUNT = TURN_CLASS_COUNT };
 enum {
-    SLICE_US = 200,            /* a turn of latency and normal fibers */
+    SLICE_US = 200, /* a turn of latency fibers */
+    SLICE_NORMAL_US =
+        25, /* ... of normal ones: beside the former a call waits until it is earned */
     SLICE_BACKGROUND_US = 100, /* ... of background ones */
     POLL_INTERVAL_US = 30,     /* a busy core asks the back end this often, and a running fiber
                                   looks whether somebody of a higher class may have come */

@@ -53,7 +53,8 @@ struct block_scan_column {
     struct block_column at; /* in the block's header */
     struct slice *pieces;   /* references, copied */
     uint32_t asked;         /* pieces that were looked for in memory, or are being read */
-    uint32_t piece;         /* open now, if large.bytes is set */
+    uint32_t piece;         /* at hand, if large.bytes is set */
+    bool open;              /* `reader` is of that piece */
     struct txn_large large;
     struct column_reader reader;
     struct arena arena; /* the reader's */

@@ -37,7 +37,7 @@ enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t f
 
 static void column_close(struct block_scan *scan, struct block_scan_column *column) {
     txn_release_large(scan->partition, &column->large);
-    column->large.bytes = SLICE_EMPTY;
+    column->open = false;
     for (uint32_t i = 0; i < scan->test_count; i++) {
         if (&scan->columns[scan->tests[i].column] == column)
             scan->tests[i].bound = false;
@@ -138,6 +138,25 @@ static enum status columns_prepare(struct block_scan *scan) {
     return STATUS_OK;
 }
 
+/* Pin the pieces that are in memory and are likely to be wanted: those of the columns that the
+   block before was opened for, and that have tests; of all in the first one. Nobody has to call
+   this core for them then. */
+static void take_like_before(struct block_scan *scan) {
+    uint64_t wanted = scan->habit->columns;
+    for (uint32_t i = 0; i < scan->test_count; i++)
+        wanted |= block_column_bit(scan->tests[i].column);
+    if (scan->habit->columns == 0)
+        wanted = UINT64_MAX;
+    for (uint32_t i = 0; i < scan->column_count; i++) {
+        struct block_scan_column *column = &scan->columns[i];
+        if ((wanted & block_column_bit(i)) == 0 || column->missing || column->pieces[0].size == 0)
+            continue;
+        arena_reset(&column->arena);
+        txn_open_large_cached(scan->partition, column->pieces[0], &column->large);
+        column->piece = 0;
+    }
+}
+
 /* As the block before had to be read, this one and those behind it may have to be. */
 static void ask_like_before(struct fiber *f, struct block_scan *scan) {
     if (!scan->habit->cold && !by_chance("table: a scan reads ahead at once"))
@@ -168,8 +187,9 @@ enum status block_scan_next(struct fiber *f, struct block_scan *scan) {
     TRY(columns_prepare(scan));
     scan->blocks_read++;
     TRY(pieces_note(f, scan));
+    take_like_before(scan);
     ask_like_before(f, scan);
-    return STATUS_OK;
+    return arena_status(&scan->arena);
 }
 
 /* ---- hidden rows ------------------------------------------------------------------------- */
@@ -269,13 +289,16 @@ static enum status column_open_at(struct fiber *f, struct block_scan *scan,
     uint64_t bit = block_column_bit((uint32_t)(column - scan->columns));
     struct column_place place = {scan, column, position, beside | bit};
     uint32_t piece = position / column->at.piece_rows;
-    if (column->large.bytes.size > 0 && column->piece == piece)
+    bool here = column->large.bytes.size > 0 && column->piece == piece;
+    if (here && column->open)
         return STATUS_OK;
     if (column->pieces[piece].size == 0)
         return damaged(scan, column, "lacks a piece");
-    TRY(partition_call(f, transaction_store(scan->transaction), partition_number(scan->partition),
-                       piece_fetch, &place));
+    if (!here)
+        TRY(partition_call(f, transaction_store(scan->transaction),
+                           partition_number(scan->partition), piece_fetch, &place));
     column->piece = piece;
+    column->open = true;
     scan->opened |= bit;
     scan->bytes_read += column->large.bytes.size;
     uint32_t first = piece * column->at.piece_rows, rows = scan->header.rows - first;

@@ -108,6 +108,20 @@ enum status txn_open_large(struct fiber *f, struct partition *partition, struct 
     return STATUS_OK;
 }
 
+void txn_open_large_cached(struct partition *partition, struct slice stored,
+                           struct txn_large *large_out) {
+    struct page_id id;
+    uint32_t size;
+    *large_out = (struct txn_large){0};
+    if (!large__reference(stored, &id, &size))
+        return;
+    large_out->page = pager_fetch_cached(partition->pager, id);
+    if (large_out->page != NULL && size > large_out->page->size)
+        txn_release_large(partition, large_out);
+    else if (large_out->page != NULL)
+        large_out->bytes = slice_of(large_out->page->data, size);
+}
+
 void txn_release_large(struct partition *partition, struct txn_large *large) {
     if (large->page != NULL)
         pager_unpin(partition->pager, large->page);

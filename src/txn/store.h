@@ -152,9 +152,9 @@ struct store {
     _Atomic uint64_t transaction_next;
     /* spread.c */
     _Atomic int64_t brought_ns;
-    _Atomic bool commits_busy;
-    uint64_t commits_seen; /* core 0: so many, then */
-    int64_t commits_seen_ns;
+    _Atomic bool commits_busy, core_busy;
+    uint64_t commits_seen, latency_seen_us; /* core 0: so many and so long, then */
+    int64_t seen_ns;
 
     struct event checkpoint_wanted;
     struct fiber_mutex checkpoint_mutex; /* core 0 */
@@ -380,5 +380,7 @@ enum status deadlock__check(struct fiber *f, struct transaction *transaction) MU
 void spread__settle(struct fiber *f, struct store *store);
 /* So many commits a second keep partitions at home. Tests change it. */
 extern double spread__busy_rate;
+/* With this share of its time, core 0 is busy. Tests change it. */
+extern double spread__busy_share;
 
 #endif

@@ -105,6 +105,9 @@ unsigned partition_core(const struct store *store, unsigned partition);
    as nobody is inside. It goes home to core 0 when nobody has had one brought for a second; while
    there are many commits none comes, and those that are away go home. */
 void store_bring(struct fiber *f, struct store *store, unsigned partition);
+/* Do short requests take much of core 0? Then a long query is better off without it: what it gets
+   there is little, and the others wait for it. */
+bool store_core_busy(const struct store *store);
 unsigned partition_number(const struct partition *partition);
 /* The data directory, as it was given at opening. */
 const char *store_directory(const struct store *store);
@@ -302,6 +305,10 @@ enum status txn_get_large(struct fiber *f, struct transaction *transaction,
    ended. */
 enum status txn_open_large(struct fiber *f, struct partition *partition, struct slice reference,
                            struct arena *arena, struct txn_large *large_out) MUST_USE;
+/* As txn_open_large for a value on a page that is in memory; else large_out has no bytes, and nothing
+   happened. Never suspends. */
+void txn_open_large_cached(struct partition *partition, struct slice reference,
+                           struct txn_large *large_out);
 void txn_release_large(struct partition *partition, struct txn_large *large);
 /* Such a value will be opened soon: if its page is not in memory it is read meanwhile, by a fiber
    of the caller's class. Nobody waits for it but the store when it closes, and a failure is told by

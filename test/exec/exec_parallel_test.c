@@ -12,6 +12,7 @@
 
 #include "base/base_hash.h"
 #include "base/base_random.h"
+#include "txn/store.h"
 
 enum { ROWS = 400000, QUERIES = 30, SORTS = 40 };
 
@@ -206,6 +207,28 @@ static void answers_are_those_of_one_core(void **state) {
     sql_runner_close(runner);
 }
 
+/* All rows are at home with core 0, which has no worker. */
+static void answers_beside_a_busy_core_are_the_same(void **state) {
+    const double rate = spread__busy_rate, share = spread__busy_share;
+    struct random random;
+    random_seed(&random, 22);
+    spread__busy_rate = spread__busy_share = -1;
+    for (unsigned cores = 2; cores <= 3; cores++) {
+        struct sql_runner *runner = sql_runner_open(cores);
+        struct sql_session *s = sql_session_open(runner);
+        make_tables(s);
+        assert_sql(s, "select pg_sleep(0.6)", "\n");
+        for (unsigned i = 0; i < QUERIES / 4; i++)
+            compare(s, &random);
+        assert_sql(s, "select count(*), sum(id) from t where id in (5, 77, 9001, 399000, 31)",
+                   "4|408109\n");
+        sql_runner_close(runner);
+    }
+    spread__busy_rate = rate;
+    spread__busy_share = share;
+    exec__rows_that_pay = 50000;
+}
+
 static void orders_are_those_of_one_core(void **state) {
     struct sql_runner *runner = sql_runner_open(2);
     struct sql_session *s = sql_session_open(runner);
@@ -252,6 +275,7 @@ static void failures_of_workers_are_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_one_core),
+        cmocka_unit_test(answers_beside_a_busy_core_are_the_same),
         cmocka_unit_test(orders_are_those_of_one_core),
         cmocka_unit_test(failures_of_workers_are_told),
     };
