@@ -128,7 +128,8 @@ static struct core *core_create(struct runtime *runtime, unsigned index) {
     uint64_t tick_rate = runtime->ticks_per_us;
     c->turns = (struct turns){
         .ticks_per_us = tick_rate,
-        .slice = {SLICE_US * tick_rate, SLICE_NORMAL_US * tick_rate, SLICE_BACKGROUND_US * tick_rate},
+        .slice = {SLICE_US * tick_rate, SLICE_NORMAL_US * tick_rate,
+                  SLICE_BACKGROUND_US * tick_rate},
     };
     random_seed(&c->random, runtime->seed + index);
     c->credits = memory_alloc_zeroed(runtime->core_count, sizeof *c->credits);
