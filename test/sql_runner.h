@@ -11,8 +11,8 @@
  *     sql_runner_close(runner);
  *
  * Rows are values joined by "|", one line each; a statement without rows gives its command tag; a
- * notice gives "NOTICE: text" (and "DETAIL: text"), a failure "ERROR sqlstate: text". Everything fails the test (cmocka)
- * when the database cannot be opened. Called from the test's thread only.
+ * notice gives "NOTICE: text" (and "DETAIL: text"), a failure "ERROR sqlstate: text". Everything
+ * fails the test (cmocka) when the database cannot be opened. Called from the test's thread only.
  */
 #ifndef TEST_SQL_RUNNER_H
 #define TEST_SQL_RUNNER_H

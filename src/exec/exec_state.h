@@ -59,9 +59,9 @@ struct execution {
        (exec_parallel.h). */
     bool is_worker;
     unsigned worker_number;
-    struct operator_state *source;     /* the parent's: what workers share out */
-    struct scan_shares *shares;        /* of a table scan (exec_parallel.h) */
-    _Atomic uint64_t *lent;            /* bytes that the server has lent to all of the statement */
+    struct operator_state *source; /* the parent's: what workers share out */
+    struct scan_shares *shares;    /* of a table scan (exec_parallel.h) */
+    _Atomic uint64_t *lent;        /* bytes that the server has lent to all of the statement */
     const struct execution *parent;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
     struct explain_statistics statistics;

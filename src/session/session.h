@@ -104,7 +104,7 @@ struct session_options {
     const char *user, *database;
     const char *const *setting_names, *const *setting_values; /* start-up parameters */
     size_t setting_count;
-    struct sink *sink; /* valid for the session's life */
+    struct sink *sink;  /* valid for the session's life */
     bool in_background; /* the engine's own work: not one of the connections that are counted */
 };
 

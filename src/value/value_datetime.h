@@ -142,8 +142,8 @@ enum status datetime_extract(struct slice field, const struct value *value,
 /* The same for many values: what the word of a field means (any number if nothing), once. */
 int datetime_field(struct slice word);
 enum status datetime_extract_field(int field, struct slice word, const struct value *value,
-                                   const struct timezone *timezone,
-                                   struct value *numeric_out) MUST_USE;
+                                   const struct timezone *timezone, struct value *numeric_out)
+    MUST_USE;
 enum status datetime_part(struct slice field, const struct value *value,
                           const struct timezone *timezone, struct value *float8_out) MUST_USE;
 /* date_trunc of timestamp, timestamptz or interval; same type. */
