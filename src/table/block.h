@@ -114,12 +114,13 @@ struct block_scan {
     bool cold;          /* something of it was not in memory when it was asked for */
     bool looked_ahead;  /* what follows it was asked for */
     struct block_ahead ahead;
-    uint64_t ahead_end; /* range to stop at */
+    uint64_t ahead_end; /* range to stop at; 0: nothing is read behind the current block */
     struct table_scan_habit *habit, own_habit;
     uint64_t blocks_read, blocks_looked, bytes_read, chunks_ahead;
 };
 
-/* columns, tests and filters are set by the caller. Blocks of the ranges [first, end) are met. */
+/* columns, tests and filters are set by the caller, and habit and ahead_end if it will. Blocks of
+ * the ranges [first, end) are met. */
 enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first, uint64_t end)
     MUST_USE;
 void block_scan_close(struct fiber *f, struct block_scan *scan);

@@ -32,6 +32,8 @@ enum status block__cursor_open(struct fiber *f, struct block_scan *scan, uint64_
 
 enum status block_scan_open(struct fiber *f, struct block_scan *scan, uint64_t first,
                             uint64_t end) {
+    if (scan->habit == NULL)
+        scan->habit = &scan->own_habit;
     return block__cursor_open(f, scan, first, end, &scan->cursor);
 }
 

@@ -127,7 +127,7 @@ static enum status blocks_prepare(struct table_scan *scan,
     blocks->transaction = scan->context.transaction;
     blocks->partition = scan->partition;
     blocks->table = scan->table;
-    blocks->habit = options->habit != NULL ? options->habit : &blocks->own_habit;
+    blocks->habit = options->habit;
     blocks->ahead_end = options->goes_on ? UINT64_MAX : scan->end_range;
     size_t test_count = options->test_count + 1, count = scan->decoded_count + test_count;
     TRY(arena__array(&scan->arena, count, sizeof *blocks->columns, &blocks->columns));
