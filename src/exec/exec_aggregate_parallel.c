@@ -43,7 +43,7 @@ static bool places_rows(const struct plan_node *node, const struct expression *k
         uint32_t column = key->index;
         for (; node->kind == NODE_FILTER || node->kind == NODE_HASH_JOIN; node = node->left) {
             if (node->kind == NODE_HASH_JOIN)
-                column = node->hash_join.output[column];
+                column = node->join.output[column];
             if (column >= node->left->column_count)
                 return false;
         }

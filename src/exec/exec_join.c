@@ -42,7 +42,7 @@ static void find_candidates(struct hash_join *join) {
 static void drop_null_keys(struct hash_join *join) {
     const struct plan_node *node = join->base.node;
     const uint16_t *rows = batch_rows(join->left);
-    for (uint32_t k = 0; k < node->hash_join.key_count; k++) {
+    for (uint32_t k = 0; k < node->join.key_count; k++) {
         const struct vector *vector = &join->left_vectors[k];
         uint32_t kept = 0;
         if (vector->validity == NULL)
@@ -57,7 +57,7 @@ static void drop_null_keys(struct hash_join *join) {
 }
 
 static inline bool one_whole_number(const struct hash_join *join) {
-    return join->base.node->hash_join.key_count == 1 &&
+    return join->base.node->join.key_count == 1 &&
            join->layout.columns[0].physical <= PHYSICAL_INT64;
 }
 
@@ -79,7 +79,7 @@ static uint32_t match(struct hash_join *join, uint16_t *open, uint32_t count, ui
         }
         count = kept;
     }
-    for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++)
+    for (uint32_t k = 0; k < join->base.node->join.key_count; k++)
         count = exec__tuple_match(&join->layout.columns[k], &join->left_vectors[k], false, rows,
                                   join->candidates, open, count, missed, &differs);
     for (uint32_t i = 0; i < differs; i++) {
@@ -223,7 +223,7 @@ static void right_as_nulls(struct hash_join *join) {
 static struct batch *put_out(struct hash_join *join, const uint16_t *selection, uint32_t count) {
     const struct plan_node *node = join->base.node;
     for (uint32_t i = 0; i < node->column_count; i++)
-        join->output.vectors[i] = join->both.vectors[node->hash_join.output[i]];
+        join->output.vectors[i] = join->both.vectors[node->join.output[i]];
     join->output.row_count = join->both.row_count;
     join->output.selection = selection;
     join->output.selected_count = count;
@@ -250,9 +250,9 @@ static enum status pass_pairs(struct fiber *f, struct hash_join *join, const uin
         TRY(exec__select(f, join->residual, &join->both, rows, count, &join->base.scratch,
                          join->selection, &count));
     *count_out = count;
-    if (join->base.node->hash_join.kind == JOIN_INNER)
+    if (join->base.node->join.kind == JOIN_INNER)
         return STATUS_OK;
-    bool keeps_right = join_keeps_right(join->base.node->hash_join.kind);
+    bool keeps_right = join_keeps_right(join->base.node->join.kind);
     for (uint32_t i = 0, at = 0; i < count; i++, at++) {
         while (rows[at] != join->selection[i])
             at++;
@@ -292,19 +292,18 @@ static struct batch *complete_left(struct hash_join *join) {
 
 /* Somebody reads the columns of pairs. */
 static bool needs_pairs(const struct hash_join *join) {
-    enum join_kind kind = join->base.node->hash_join.kind;
+    enum join_kind kind = join->base.node->join.kind;
     return join->residual != NULL || (!join_is_left_only(kind) && !join_is_right_only(kind));
 }
 
 static enum status first_round(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
     const struct plan_node *node = join->base.node;
-    enum join_kind kind = node->hash_join.kind;
-    bool single =
-        join->residual == NULL && (join_is_left_only(kind) || node->hash_join.right_unique);
+    enum join_kind kind = node->join.kind;
+    bool single = join->residual == NULL && (join_is_left_only(kind) || node->join.right_unique);
     uint32_t count;
     round_of_partners(join);
     join->first_round = false;
-    if (single || node->hash_join.right_unique)
+    if (single || node->join.right_unique)
         join->active_count = 0;
     if (needs_pairs(join)) {
         left_as_it_is(join);
@@ -335,16 +334,16 @@ static enum status later_rounds(struct fiber *f, struct hash_join *join, struct 
     }
     TRY(pass_pairs(f, join, vector_identity, &count));
     join->pair_count = 0;
-    if (join_is_left_only(join->base.node->hash_join.kind))
+    if (join_is_left_only(join->base.node->join.kind))
         drop_met(join);
-    else if (count > 0 && !join_is_right_only(join->base.node->hash_join.kind))
+    else if (count > 0 && !join_is_right_only(join->base.node->join.kind))
         *batch_out = put_out(join, join->selection, count);
     return STATUS_OK;
 }
 
 /* After all partners: what the kind says about rows with and without one. The batch is done. */
 static struct batch *left_over(struct hash_join *join) {
-    enum join_kind kind = join->base.node->hash_join.kind;
+    enum join_kind kind = join->base.node->join.kind;
     const uint16_t *rows = batch_rows(join->left);
     uint32_t count = 0;
     if (kind == JOIN_INNER || kind == JOIN_RIGHT || join_is_right_only(kind))
@@ -365,7 +364,7 @@ static struct batch *left_over(struct hash_join *join) {
 /* RIGHT, FULL, RIGHT_ANTI: right rows that met nobody. RIGHT_SEMI: those that met somebody. */
 static enum status drain(struct fiber *f, struct hash_join *join, struct batch **batch_out) {
     const struct join_table *table = &join->shared->table;
-    uint8_t wanted = join->base.node->hash_join.kind == JOIN_RIGHT_SEMI;
+    uint8_t wanted = join->base.node->join.kind == JOIN_RIGHT_SEMI;
     join->pair_count = 0;
     while (join->drain_store < table->store_count && join->pair_count < VECTOR_SIZE) {
         const struct tuple_store *store = &table->stores[join->drain_store];
@@ -401,8 +400,7 @@ static enum status drain(struct fiber *f, struct hash_join *join, struct batch *
 /* The left side is read: drain, then the next part if there are parts. */
 static enum status after_left(struct fiber *f, struct hash_join *join, bool *done_out,
                               struct batch **batch_out) {
-    if (join_keeps_right(join->base.node->hash_join.kind) && join->draining &&
-        join->shared == join) {
+    if (join_keeps_right(join->base.node->join.kind) && join->draining && join->shared == join) {
         TRY(drain(f, join, batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
@@ -433,7 +431,7 @@ static enum status work_on_left(struct fiber *f, struct hash_join *join, struct 
 static enum status hash_join_next(struct fiber *f, struct operator_state *base,
                                   struct batch **batch_out) {
     struct hash_join *join = (struct hash_join *)base;
-    enum join_kind kind = base->node->hash_join.kind;
+    enum join_kind kind = base->node->join.kind;
     *batch_out = NULL;
     if (join->shared == join && !join->built)
         TRY(exec__join_build(f, join));
@@ -484,7 +482,7 @@ static void hash_join_close(struct fiber *f, struct operator_state *base) {
 /* What tuples hold: the keys, and wanted columns that are not a key anyway. */
 static enum status choose_layout(struct hash_join *join, struct arena *arena) {
     const struct plan_node *node = join->base.node;
-    uint32_t keys = node->hash_join.key_count, left = node->left->column_count;
+    uint32_t keys = node->join.key_count, left = node->left->column_count;
     uint32_t right = node->right->column_count, stored = keys;
     uint8_t *wanted = arena_alloc_zeroed(arena, left + right + 1);
     join->place = arena_alloc(arena, (right + 1) * sizeof *join->place);
@@ -493,18 +491,18 @@ static enum status choose_layout(struct hash_join *join, struct arena *arena) {
     if (wanted == NULL || join->place == NULL || join->payload == NULL ||
         join->layout_types == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    if (!join_is_left_only(node->hash_join.kind))
+    if (!join_is_left_only(node->join.kind))
         for (uint32_t i = 0; i < node->column_count; i++)
-            wanted[node->hash_join.output[i]] = 1;
-    exec__mark_columns(node->hash_join.residual, wanted, left + right);
+            wanted[node->join.output[i]] = 1;
+    exec__mark_columns(node->join.residual, wanted, left + right);
     for (uint32_t k = 0; k < keys; k++)
-        join->layout_types[k] = node->hash_join.right_keys[k]->type;
+        join->layout_types[k] = node->join.right_keys[k]->type;
     for (uint32_t i = 0; i < right; i++) {
         join->place[i] = -1;
         if (!wanted[left + i])
             continue;
         for (uint32_t k = 0; k < keys; k++) {
-            const struct expression *key = node->hash_join.right_keys[k];
+            const struct expression *key = node->join.right_keys[k];
             if (key->kind == EXPRESSION_COLUMN && key->index == i &&
                 type_equal(key->type, node->right->columns[i].type))
                 join->place[i] = (int32_t)k;
@@ -556,7 +554,7 @@ enum status exec__open_hash_join(struct fiber *f, struct execution *execution,
     TRY(exec__operator_new(f, execution, node, sizeof(struct hash_join), &functions, operator_out));
     struct hash_join *join = (struct hash_join *)*operator_out;
     struct arena *arena = execution->environment.arena;
-    uint32_t keys = node->hash_join.key_count;
+    uint32_t keys = node->join.key_count;
     join->shared = owner_of_table(join);
     join->left_keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
     join->right_keys = arena_alloc(arena, (keys + 1) * sizeof(struct compiled *));
@@ -567,11 +565,11 @@ enum status exec__open_hash_join(struct fiber *f, struct execution *execution,
         join->right_vectors == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t k = 0; k < keys; k++) {
-        TRY(exec__compile(join->base.local, node->hash_join.left_keys[k], &join->left_keys[k]));
-        TRY(exec__compile(join->base.local, node->hash_join.right_keys[k], &join->right_keys[k]));
+        TRY(exec__compile(join->base.local, node->join.left_keys[k], &join->left_keys[k]));
+        TRY(exec__compile(join->base.local, node->join.right_keys[k], &join->right_keys[k]));
     }
-    if (node->hash_join.residual != NULL)
-        TRY(exec__compile(join->base.local, node->hash_join.residual, &join->residual));
+    if (node->join.residual != NULL)
+        TRY(exec__compile(join->base.local, node->join.residual, &join->residual));
     TRY(choose_layout(join, arena));
     TRY(exec__join_filters_open(node, arena, &join->filters, &join->filter_count));
     return make_vectors(join, arena);

@@ -34,7 +34,7 @@ enum status exec__join_hash_keys(struct fiber *f, struct hash_join *join, struct
                                  struct vector *vectors, const struct batch *batch,
                                  struct arena *arena, uint64_t *hashes) {
     const uint16_t *rows = batch_rows(batch);
-    for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++) {
+    for (uint32_t k = 0; k < join->base.node->join.key_count; k++) {
         TRY(exec__evaluate(f, keys[k], batch, rows, batch->selected_count, arena, &vectors[k]));
         exec__hash_column(&vectors[k], rows, batch->selected_count, k == 0, hashes);
     }
@@ -53,16 +53,16 @@ static uint32_t drop_null_keys(const struct join_builder *builder, const uint16_
                                uint32_t count, uint16_t *selection, uint64_t *hashes) {
     const struct plan_node *node = builder->join->base.node;
     bool nulls = false;
-    for (uint32_t k = 0; k < node->hash_join.key_count; k++)
+    for (uint32_t k = 0; k < node->join.key_count; k++)
         nulls = nulls || builder->vectors[k].validity != NULL;
-    if (!nulls || join_keeps_right(node->hash_join.kind)) {
+    if (!nulls || join_keeps_right(node->join.kind)) {
         memcpy(selection, rows, count * sizeof *rows);
         return count;
     }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         bool null = false;
-        for (uint32_t k = 0; k < node->hash_join.key_count; k++)
+        for (uint32_t k = 0; k < node->join.key_count; k++)
             null = null || vector_is_null(&builder->vectors[k], rows[i]);
         selection[kept] = rows[i];
         hashes[kept] = hashes[i];
@@ -75,7 +75,7 @@ static uint32_t drop_null_keys(const struct join_builder *builder, const uint16_
 static void tuple_vectors(const struct join_builder *builder, const struct batch *input,
                           struct vector *vectors) {
     const struct hash_join *join = builder->join;
-    uint32_t keys = join->base.node->hash_join.key_count;
+    uint32_t keys = join->base.node->join.key_count;
     memcpy(vectors, builder->vectors, keys * sizeof *vectors);
     for (uint32_t i = keys; i < join->stored_count; i++)
         vectors[i] = input->vectors[join->payload[i - keys]];
@@ -202,7 +202,7 @@ static enum status take_all(struct fiber *f, struct join_builder *builder) {
 /* ---- the directory ------------------------------------------------------------------------- */
 
 static bool has_null_key(const struct hash_join *join, const uint8_t *tuple) {
-    for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++)
+    for (uint32_t k = 0; k < join->base.node->join.key_count; k++)
         if (tuple[join->layout.columns[k].null_offset])
             return true;
     return false;
@@ -234,7 +234,7 @@ struct fill {
 static void fill_piece(const struct fill *fill, const struct tuple_piece *piece) {
     struct hash_join *join = fill->join;
     struct join_table *table = &join->table;
-    bool keeps_right = join_keeps_right(join->base.node->hash_join.kind);
+    bool keeps_right = join_keeps_right(join->base.node->join.kind);
     uint32_t filters = join->spilled ? 0 : join->filter_count;
     for (uint32_t i = piece->from; i < piece->to; i++) {
         uint8_t *tuple = tuple_at(piece->store, piece->chunk, i);
@@ -394,7 +394,7 @@ static enum status build_share(struct fiber *f, struct parallel_worker *worker) 
     const struct plan_node *node = join->base.node;
     struct exec_local *local = &worker->execution->local;
     struct join_builder *builder = ARENA_NEW(&worker->arena, struct join_builder);
-    uint32_t keys = node->hash_join.key_count;
+    uint32_t keys = node->join.key_count;
     *builder = (struct join_builder){.join = join,
                                      .execution = worker->execution,
                                      .source = worker->root,
@@ -404,7 +404,7 @@ static enum status build_share(struct fiber *f, struct parallel_worker *worker) 
                                      .scratch = ARENA_NEW(&worker->arena, struct arena)};
     worker->result = builder;
     for (uint32_t k = 0; k < keys; k++)
-        TRY(exec__compile(local, node->hash_join.right_keys[k], &builder->keys[k]));
+        TRY(exec__compile(local, node->join.right_keys[k], &builder->keys[k]));
     enum status status = take_all(f, builder);
     arena_release(builder->scratch);
     return status;
@@ -468,8 +468,8 @@ enum status exec__join_build(struct fiber *f, struct hash_join *join) {
     if (join->built)
         return STATUS_OK;
     bool independent = true;
-    for (uint32_t k = 0; k < node->hash_join.key_count; k++)
-        independent = independent && exec__is_independent(node->hash_join.right_keys[k]);
+    for (uint32_t k = 0; k < node->join.key_count; k++)
+        independent = independent && exec__is_independent(node->join.right_keys[k]);
     if (independent)
         TRY(exec__parallel_pays(f, &join->base, join->base.right, false, &parallel, &pays));
     TRY(pays ? build_together(f, join, &parallel) : build_alone(f, join));
@@ -548,7 +548,7 @@ out:
 
 /* Keys of a batch read back from a build run. */
 static void hash_stored(const struct hash_join *join, const struct batch *batch, uint64_t *hashes) {
-    for (uint32_t k = 0; k < join->base.node->hash_join.key_count; k++)
+    for (uint32_t k = 0; k < join->base.node->join.key_count; k++)
         exec__hash_column(&batch->vectors[k], vector_identity, batch->row_count, k == 0, hashes);
 }
 

@@ -42,8 +42,8 @@ static const struct plan_node *step_down(const struct plan_node *node, uint32_t 
         below = below < left ? below : -1;
         break;
     case NODE_HASH_JOIN:
-        kind = node->hash_join.kind;
-        below = node->hash_join.output[*column];
+        kind = node->join.kind;
+        below = node->join.output[*column];
         if (below < left) {
             if (kind != JOIN_INNER && kind != JOIN_LEFT && kind != JOIN_SEMI && kind != JOIN_ANTI)
                 return NULL;
@@ -78,16 +78,16 @@ static bool drops_left(enum join_kind kind) {
 
 enum status exec__join_filters_open(const struct plan_node *join, struct arena *arena,
                                     struct join_filter **filters_out, uint32_t *count_out) {
-    uint32_t keys = join->hash_join.key_count;
+    uint32_t keys = join->join.key_count;
     struct join_filter *filters = arena_alloc_zeroed(arena, (keys + 1) * sizeof *filters);
     *count_out = 0;
     *filters_out = filters;
     if (filters == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    for (uint32_t k = 0;
-         k < keys && *count_out < JOIN_FILTERS_MAX && drops_left(join->hash_join.kind); k++) {
-        int64_t column = column_of(join->hash_join.left_keys[k]);
-        if (column < 0 || !is_whole(join->hash_join.right_keys[k]->type.id))
+    for (uint32_t k = 0; k < keys && *count_out < JOIN_FILTERS_MAX && drops_left(join->join.kind);
+         k++) {
+        int64_t column = column_of(join->join.left_keys[k]);
+        if (column < 0 || !is_whole(join->join.right_keys[k]->type.id))
             continue;
         struct join_filter *filter = &filters[*count_out];
         filter->column = (uint32_t)column;

@@ -12,16 +12,16 @@ static enum status probe_share(struct fiber *f, struct parallel_worker *worker) 
 }
 
 static bool is_independent(const struct plan_node *node) {
-    for (uint32_t k = 0; k < node->hash_join.key_count; k++)
-        if (!exec__is_independent(node->hash_join.left_keys[k]))
+    for (uint32_t k = 0; k < node->join.key_count; k++)
+        if (!exec__is_independent(node->join.left_keys[k]))
             return false;
-    return exec__is_independent(node->hash_join.residual);
+    return exec__is_independent(node->join.residual);
 }
 
 enum status exec__join_probe_together(struct fiber *f, struct hash_join *join, bool *done_out) {
     struct parallel parallel;
     *done_out = false;
-    if (!join_is_right_only(join->base.node->hash_join.kind) || join->spilled ||
+    if (!join_is_right_only(join->base.node->join.kind) || join->spilled ||
         !is_independent(join->base.node))
         return STATUS_OK;
     TRY(exec__parallel_pays(f, &join->base, join->base.left, false, &parallel, done_out));

@@ -95,10 +95,10 @@ static const struct plan_node *pipeline_source(struct look *look, const struct p
                 return NULL;
             break;
         case NODE_HASH_JOIN:
-            *has_rest_out = *has_rest_out || join_keeps_right(node->hash_join.kind);
-            if (join_is_right_only(node->hash_join.kind) || (*has_rest_out && !takes_rest) ||
-                !all_fit(look, node->hash_join.left_keys, node->hash_join.key_count) ||
-                !is_fit(look, node->hash_join.residual))
+            *has_rest_out = *has_rest_out || join_keeps_right(node->join.kind);
+            if (join_is_right_only(node->join.kind) || (*has_rest_out && !takes_rest) ||
+                !all_fit(look, node->join.left_keys, node->join.key_count) ||
+                !is_fit(look, node->join.residual))
                 return NULL;
             break;
         default:

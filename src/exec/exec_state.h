@@ -207,6 +207,8 @@ enum status exec__open_project_set(struct fiber *, struct execution *, const str
                                    struct operator_state **);
 enum status exec__open_hash_join(struct fiber *, struct execution *, const struct plan_node *,
                                  struct operator_state **);
+enum status exec__open_merge_join(struct fiber *, struct execution *, const struct plan_node *,
+                                  struct operator_state **);
 enum status exec__open_nested_loop(struct fiber *, struct execution *, const struct plan_node *,
                                    struct operator_state **);
 enum status exec__open_aggregate(struct fiber *, struct execution *, const struct plan_node *,

@@ -78,10 +78,10 @@ static bool step_down(const struct plan_node *node, uint32_t *column) {
         *column = node->project.expressions[*column]->index;
         return true;
     case NODE_HASH_JOIN:
-        *column = node->hash_join.output[*column];
-        return *column < node->left->column_count && goes_by_left(node->hash_join.kind) &&
-               all_harmless(node->hash_join.left_keys, node->hash_join.key_count) &&
-               is_harmless(node->hash_join.residual);
+        *column = node->join.output[*column];
+        return *column < node->left->column_count && goes_by_left(node->join.kind) &&
+               all_harmless(node->join.left_keys, node->join.key_count) &&
+               is_harmless(node->join.residual);
     default:
         return false;
     }

@@ -98,7 +98,8 @@ static const char *output_text(struct explain_names *names, const struct plan_no
     case NODE_PROJECT:
         return expression_text(names, node->project.expressions[column], input);
     case NODE_HASH_JOIN:
-        return input[node->hash_join.output[column]];
+    case NODE_MERGE_JOIN:
+        return input[node->join.output[column]];
     case NODE_NESTED_LOOP:
         return input[node->nested_loop.output[column]];
     case NODE_AGGREGATE:
@@ -228,10 +229,11 @@ static void learn_expressions(struct explain_names *names, const struct plan_nod
         learn_list(names, node->column_count, node->project.expressions, input);
         break;
     case NODE_HASH_JOIN:
-        learn_list(names, node->hash_join.key_count, node->hash_join.left_keys, input);
-        learn_list(names, node->hash_join.key_count, node->hash_join.right_keys,
+    case NODE_MERGE_JOIN:
+        learn_list(names, node->join.key_count, node->join.left_keys, input);
+        learn_list(names, node->join.key_count, node->join.right_keys,
                    explain_output(names, node->right));
-        learn(names, node->hash_join.residual, input);
+        learn(names, node->join.residual, input);
         break;
     case NODE_NESTED_LOOP:
         learn(names, node->nested_loop.residual, input);

@@ -191,6 +191,11 @@ enum status plan_filter(struct frame *frame, struct path *path, struct expressio
 /* GROUP BY and aggregates; functions that return rows. */
 enum status plan_aggregate(struct frame *frame, struct path *path) MUST_USE;
 enum status plan_set_functions(struct frame *frame, struct path *path) MUST_USE;
+/* plan_merge.c: the hash join becomes a merge join where its inputs come in the order of the keys.
+ */
+void plan_merge_given(struct frame *frame, struct plan_node *join);
+/* plan_ordered.c: the aggregation takes groups one after the other where its input comes so. */
+void plan_groups_given(struct frame *frame, struct plan_node *aggregate);
 /* plan_ordered.c: have the path give the query's order without a sort, if that pays; `keys` are
    over its rows. True: it does now. */
 bool plan_order_given(struct frame *frame, const struct path *path, struct expression *const *keys,

@@ -172,6 +172,7 @@ enum status plan_aggregate(struct frame *frame, struct path *path) {
     node->aggregate.aggregate_count = collection.count;
     node->aggregate.aggregates = aggregates;
     node->start_cost = node->total_cost = input->total_cost + input->rows * 0.02;
+    plan_groups_given(frame, node);
     for (uint32_t i = 0; i < query->group_count; i++)
         if (keys[i]->kind == EXPRESSION_COLUMN)
             ((struct plan_column *)node->columns)[i] = input->columns[keys[i]->index];

@@ -327,16 +327,18 @@ static enum status hash_join(struct frame *frame, enum join_kind kind, struct pa
     node->left = left->node;
     node->right = right->node;
     name_columns(node, left, right, output);
-    node->hash_join.kind = kind;
-    node->hash_join.key_count = keys->count;
-    node->hash_join.left_keys = left_keys;
-    node->hash_join.right_keys = right_keys;
-    node->hash_join.residual = residual;
-    node->hash_join.output = output;
-    node->hash_join.right_unique = keys_unique(frame, right, keys->count, keys->right);
+    node->join.kind = kind;
+    node->join.key_count = keys->count;
+    node->join.left_keys = left_keys;
+    node->join.right_keys = right_keys;
+    node->join.residual = residual;
+    node->join.output = output;
+    node->join.left_unique = keys_unique(frame, left, keys->count, keys->left);
+    node->join.right_unique = keys_unique(frame, right, keys->count, keys->right);
     node->start_cost = right->node->total_cost + right->rows * COST_BUILD;
     node->total_cost =
         node->start_cost + left->node->total_cost + left->rows * COST_PROBE + rows * COST_OUTPUT;
+    plan_merge_given(frame, node);
     path->relations = left->relations | right->relations;
     path->relation = -1;
     path->rows = rows;

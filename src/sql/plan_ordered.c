@@ -11,28 +11,16 @@
 #include <math.h>
 #include <string.h>
 
-#include "sql/plan.h"
 #include "sql/plan_graph.h"
+#include "sql/plan_ordered.h"
 
-enum {
-    WISH_MAX = 16,       /* columns */
-    LIMIT_UNKNOWN = 100, /* rows, for LIMIT and OFFSET that are parameters */
-};
-/* Rows that pass a filter may lie at the index's end. */
-static const double FILTERED_RISK = 4;
+enum { LIMIT_UNKNOWN = 100 }; /* rows, for LIMIT and OFFSET that are parameters */
 static const double SORT_ROW_COST = 0.05;
 
-struct wish {
-    uint32_t count;
-    struct wish_column {
-        uint32_t column; /* of the node's rows */
-        bool descending, nulls_first;
-    } columns[WISH_MAX];
-    uint32_t loose_count; /* these come after, in any order, up or down */
-    uint32_t loose[WISH_MAX];
-    double rows; /* of the node that are wanted; < 0: all */
-    double cost; /* of what is had without the order */
-};
+/* The part of the node's rows that is wanted. */
+static double share_of(const struct plan_node *node, const struct wish *wish) {
+    return wish->rows < 0 ? 1 : fmin(wish->rows / fmax(node->rows, 1), 1);
+}
 
 /* ---- an index ----------------------------------------------------------------------------- */
 
@@ -61,8 +49,9 @@ static bool index_fits(const struct plan_node *node, const struct index *index, 
         if (node->scan.column_numbers[wished->column] != column->column_number)
             return false;
         bool same = wished->descending == column->descending;
-        forward &= same && wished->nulls_first == column->nulls_first;
-        backward &= !same && wished->nulls_first != column->nulls_first;
+        bool nulls_same = wished->nulls_first == column->nulls_first;
+        forward &= same && (nulls_same || wished->any_nulls);
+        backward &= !same && (!nulls_same || wished->any_nulls);
     }
     *backward_out = !forward;
     return forward || backward;
@@ -79,34 +68,30 @@ static double index_cost(const struct frame *frame, const struct plan_node *node
     return fmin(visited, rows) * plan_lookup_cost(b, node->scan.table);
 }
 
-static bool index_pays(const struct frame *frame, const struct plan_node *node,
-                       const struct wish *wish) {
-    return wish->rows >= 0 && index_cost(frame, node, wish->rows) < wish->cost;
-}
-
-static bool scan_gives(struct frame *frame, struct plan_node *node, const struct wish *wish) {
+static double scan_gives(struct frame *frame, struct plan_node *node, const struct wish *wish) {
     const struct table *table = node->scan.table;
-    bool backward;
-    if (node->scan.any_count > 0)
-        return false;
+    bool backward, is_used = node->scan.index != NULL;
+    bool may_refuse = node->scan.lower != NULL || node->scan.upper != NULL;
+    if (node->scan.any_count > 0 || (wish->rows < 0 && (!is_used || (wish->merges && may_refuse))))
+        return NOT_GIVEN;
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = table->indexes[i];
-        bool is_used = node->scan.index != NULL;
         if (!plan_index_usable(frame, index) || (is_used && node->scan.index != index) ||
             !index_fits(node, index, is_used ? node->scan.equal_count : 0, wish, &backward) ||
-            (!is_used && !index_pays(frame, node, wish)))
+            (wish->fixed && (!node->scan.ordered || node->scan.backward != backward)))
             continue;
-        node->scan.index = index;
-        node->scan.backward = backward;
-        node->scan.ordered = true;
-        return true;
+        if (wish->applies) {
+            node->scan.index = index;
+            node->scan.backward = backward;
+            node->scan.ordered = true;
+        }
+        return is_used ? node->total_cost * share_of(node, wish)
+                       : index_cost(frame, node, wish->rows);
     }
-    return false;
+    return NOT_GIVEN;
 }
 
 /* ---- what keeps the order ------------------------------------------------------------------- */
-
-static bool give_order(struct frame *frame, struct plan_node *node, const struct wish *wish);
 
 /* Which of its left child's columns a column of the node is; UINT32_MAX: none. */
 static uint32_t place_below(const struct plan_node *node, uint32_t column) {
@@ -129,29 +114,31 @@ static uint32_t place_below(const struct plan_node *node, uint32_t column) {
     return expression->kind == EXPRESSION_COLUMN ? expression->index : UINT32_MAX;
 }
 
-static bool child_gives(struct frame *frame, struct plan_node *node, const struct wish *wish) {
+static double child_gives(struct frame *frame, struct plan_node *node, const struct wish *wish) {
     struct wish inner = *wish;
     for (uint32_t i = 0; i < wish->count; i++) {
         inner.columns[i].column = place_below(node, wish->columns[i].column);
         if (inner.columns[i].column == UINT32_MAX)
-            return false;
+            return NOT_GIVEN;
     }
     for (uint32_t i = 0; i < wish->loose_count; i++) {
         inner.loose[i] = place_below(node, wish->loose[i]);
         if (inner.loose[i] == UINT32_MAX)
-            return false;
+            return NOT_GIVEN;
     }
     if (wish->rows >= 0)
         inner.rows = wish->rows * fmax(node->left->rows / fmax(node->rows, 1), 1);
-    return give_order(frame, (struct plan_node *)node->left, &inner);
+    double cost = plan_give_order(frame, (struct plan_node *)node->left, &inner);
+    double own = fmax(node->total_cost - node->left->total_cost, 0);
+    return cost < 0 ? NOT_GIVEN : cost + own * share_of(node, wish);
 }
 
 /* Groups come one after the other when all columns that tell them apart are in the order. */
-static bool groups_give(struct frame *frame, struct plan_node *node, const struct wish *wish) {
+static double groups_give(struct frame *frame, struct plan_node *node, const struct wish *wish) {
     struct wish all = *wish;
     uint32_t keys = node->aggregate.key_count;
     if (keys == 0 || wish->loose_count > 0)
-        return false;
+        return NOT_GIVEN;
     for (uint32_t k = 0; k < keys; k++) {
         bool is_wished = node->aggregate.follows != NULL && node->aggregate.follows[k];
         for (uint32_t i = 0; i < wish->count; i++)
@@ -159,14 +146,53 @@ static bool groups_give(struct frame *frame, struct plan_node *node, const struc
         if (is_wished)
             continue;
         if (all.count + all.loose_count == WISH_MAX)
-            return false;
+            return NOT_GIVEN;
         all.loose[all.loose_count++] = k;
     }
-    node->aggregate.ordered = child_gives(frame, node, &all);
-    return node->aggregate.ordered;
+    double cost = child_gives(frame, node, &all);
+    if (wish->applies)
+        node->aggregate.ordered = true;
+    return cost;
 }
 
-static bool give_order(struct frame *frame, struct plan_node *node, const struct wish *wish) {
+static bool sorts_by(const struct sort_key *key, const struct wish_column *wished) {
+    return key->expression->kind == EXPRESSION_COLUMN && key->expression->index == wished->column &&
+           key->descending == wished->descending &&
+           (wished->any_nulls || key->nulls_first == wished->nulls_first);
+}
+
+static double sort_gives(const struct plan_node *node, const struct wish *wish) {
+    if (wish->count + wish->loose_count > node->sort.key_count)
+        return NOT_GIVEN;
+    for (uint32_t i = 0; i < wish->count; i++)
+        if (!sorts_by(&node->sort.keys[i], &wish->columns[i]))
+            return NOT_GIVEN;
+    for (uint32_t i = 0; i < wish->loose_count; i++) {
+        const struct expression *key = node->sort.keys[wish->count + i].expression;
+        bool found = false;
+        for (uint32_t k = 0; k < wish->loose_count; k++)
+            found |= key->kind == EXPRESSION_COLUMN && key->index == wish->loose[k];
+        if (!found)
+            return NOT_GIVEN;
+    }
+    return node->total_cost;
+}
+
+/* Which rows there are depends on the order below, or others read them, too. */
+static double fixed_gives(struct frame *frame, const struct plan_node *node,
+                          const struct plan_node *below, const struct wish *wish) {
+    struct wish fixed = *wish;
+    fixed.rows = -1;
+    fixed.fixed = true;
+    fixed.applies = false;
+    double cost = plan_give_order(frame, (struct plan_node *)below, &fixed);
+    return cost < 0 ? NOT_GIVEN : node->total_cost;
+}
+
+double plan_give_order(struct frame *frame, struct plan_node *node, const struct wish *wish) {
+    if (*wish->visits == 0)
+        return NOT_GIVEN;
+    --*wish->visits;
     switch (node->kind) {
     case NODE_TABLE_SCAN:
         return scan_gives(frame, node, wish);
@@ -175,10 +201,41 @@ static bool give_order(struct frame *frame, struct plan_node *node, const struct
     case NODE_NESTED_LOOP: /* rows of the left child come out in their order */
         return child_gives(frame, node, wish);
     case NODE_AGGREGATE:
-        return groups_give(frame, node, wish);
+        return wish->fixed && !node->aggregate.ordered ? NOT_GIVEN : groups_give(frame, node, wish);
+    case NODE_HASH_JOIN:
+    case NODE_MERGE_JOIN:
+        return plan_merge_gives(frame, node, wish);
+    case NODE_SORT:
+        return sort_gives(node, wish);
+    case NODE_LIMIT:
+    case NODE_UNIQUE:
+        return fixed_gives(frame, node, node->left, wish);
+    case NODE_CTE_SCAN:
+        return fixed_gives(frame, node, frame->p->ctes[node->cte_scan.cte], wish);
     default:
-        return false;
+        return NOT_GIVEN;
     }
+}
+
+/* Have the node give it, if that is cheaper than `cost`. */
+static bool order_pays(struct frame *frame, struct plan_node *node, struct wish *wish,
+                       double cost) {
+    uint32_t visits = WISH_VISITS;
+    wish->visits = &visits;
+    double ordered = plan_give_order(frame, node, wish);
+    if (ordered < 0 || ordered >= cost)
+        return false;
+    visits = UINT32_MAX;
+    wish->applies = true;
+    plan_give_order(frame, node, wish);
+    return true;
+}
+
+void plan_groups_given(struct frame *frame, struct plan_node *node) {
+    uint32_t visits = WISH_VISITS;
+    struct wish wish = {.rows = -1, .fixed = true, .visits = &visits};
+    if (groups_give(frame, node, &wish) >= 0)
+        node->aggregate.ordered = true;
 }
 
 /* ---- LIMIT -------------------------------------------------------------------------------- */
@@ -200,8 +257,7 @@ static double limit_rows(const struct expression *limit, const struct expression
 bool plan_order_given(struct frame *frame, const struct path *path, struct expression *const *keys,
                       const struct expression *limit, const struct expression *offset) {
     const struct query *query = frame->query;
-    struct wish wish = {.rows = limit_rows(limit, offset),
-                        .cost = path->node->total_cost + path->rows * SORT_ROW_COST};
+    struct wish wish = {.rows = limit_rows(limit, offset)};
     if (query->sort_count > WISH_MAX)
         return false;
     for (uint32_t i = 0; i < query->sort_count; i++) {
@@ -209,9 +265,10 @@ bool plan_order_given(struct frame *frame, const struct path *path, struct expre
         if (keys[i]->kind != EXPRESSION_COLUMN)
             return false;
         wish.columns[wish.count++] =
-            (struct wish_column){keys[i]->index, sort->descending, sort->nulls_first};
+            (struct wish_column){keys[i]->index, sort->descending, sort->nulls_first, false};
     }
-    return give_order(frame, path->node, &wish);
+    return order_pays(frame, path->node, &wish,
+                      path->node->total_cost + path->rows * SORT_ROW_COST);
 }
 
 /* ---- joins -------------------------------------------------------------------------------- */
@@ -239,7 +296,7 @@ static int sorted_relation(const struct query *query, const struct join_graph *g
         if (column == node->column_count)
             return -1;
         wish->columns[wish->count++] =
-            (struct wish_column){column, sort->descending, sort->nulls_first};
+            (struct wish_column){column, sort->descending, sort->nulls_first, false};
     }
     return relation;
 }
@@ -277,11 +334,11 @@ static enum status order_for_few(struct join_graph *graph, const struct path *le
     if (path->rows < leaf->rows)
         wish.rows *= FILTERED_RISK;
     wish.rows = fmin(wish.rows, leaf->rows);
-    wish.cost = path->node->total_cost + path->rows * SORT_ROW_COST;
+    double cost = path->node->total_cost + path->rows * SORT_ROW_COST;
     struct plan_node *scan;
     TRY(BIND_ARRAY(frame->p->b, 1, &scan));
     *scan = *leaf->node;
-    if (!scan_gives(frame, scan, &wish))
+    if (!order_pays(frame, scan, &wish, cost))
         return STATUS_OK;
     scan->rows = wish.rows;
     scan->total_cost = index_cost(frame, leaf->node, wish.rows);
@@ -290,7 +347,7 @@ static enum status order_for_few(struct join_graph *graph, const struct path *le
     graph->leaves[relation].rows = wish.rows;
     struct path few;
     TRY(plan_order(graph, &few));
-    if (leads(scan, few.node) && few.node->total_cost < wish.cost)
+    if (leads(scan, few.node) && few.node->total_cost < cost)
         *path = few;
     return STATUS_OK;
 }

@@ -282,31 +282,30 @@ static enum status rewrite_output(struct row *row, struct plan_node *node, struc
     return keep_columns(row->p, node, wanted);
 }
 
-static enum status prune_hash_join(struct planner *p, struct plan_node *node,
-                                   struct wanted *wanted) {
+static enum status prune_join(struct planner *p, struct plan_node *node, struct wanted *wanted) {
     struct wanted left, right;
     TRY(wanted_new(p, node->left, false, &left));
     TRY(wanted_new(p, node->right, false, &right));
     struct row both = {.p = p, .left = &left, .right = &right};
     struct row left_row = {.p = p, .left = &left}, right_row = {.p = p, .left = &right};
     struct expression **left_keys, **right_keys;
-    uint32_t count = node->hash_join.key_count;
-    need_output(&both, wanted, node->hash_join.output);
-    need(&both, node->hash_join.residual);
+    uint32_t count = node->join.key_count;
+    need_output(&both, wanted, node->join.output);
+    need(&both, node->join.residual);
     for (uint32_t i = 0; i < count; i++) {
-        need(&left_row, node->hash_join.left_keys[i]);
-        need(&right_row, node->hash_join.right_keys[i]);
+        need(&left_row, node->join.left_keys[i]);
+        need(&right_row, node->join.right_keys[i]);
     }
     TRY(prune_child(p, node->left, &left));
     TRY(prune_child(p, node->right, &right));
     both.left_count = left_row.left_count = node->left->column_count;
     right_row.left_count = node->right->column_count;
-    TRY(rewrite_list(&left_row, count, node->hash_join.left_keys, &left_keys));
-    TRY(rewrite_list(&right_row, count, node->hash_join.right_keys, &right_keys));
-    node->hash_join.left_keys = left_keys;
-    node->hash_join.right_keys = right_keys;
-    TRY(rewrite_one(&both, &node->hash_join.residual));
-    return rewrite_output(&both, node, wanted, node->hash_join.output, &node->hash_join.output);
+    TRY(rewrite_list(&left_row, count, node->join.left_keys, &left_keys));
+    TRY(rewrite_list(&right_row, count, node->join.right_keys, &right_keys));
+    node->join.left_keys = left_keys;
+    node->join.right_keys = right_keys;
+    TRY(rewrite_one(&both, &node->join.residual));
+    return rewrite_output(&both, node, wanted, node->join.output, &node->join.output);
 }
 
 static enum status prune_nested_loop(struct planner *p, struct plan_node *node,
@@ -422,7 +421,8 @@ static enum status prune(struct planner *p, struct plan_node *node, struct wante
     case NODE_PROJECT_SET:
         return prune_project_set(p, node, wanted);
     case NODE_HASH_JOIN:
-        return prune_hash_join(p, node, wanted);
+    case NODE_MERGE_JOIN:
+        return prune_join(p, node, wanted);
     case NODE_NESTED_LOOP:
         return prune_nested_loop(p, node, wanted);
     case NODE_AGGREGATE:

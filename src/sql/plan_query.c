@@ -101,6 +101,7 @@ static enum status plan_distinct(struct frame *frame, struct path *path) {
     node->aggregate.keys = keys;
     node->aggregate.is_distinct = true;
     node->start_cost = node->total_cost = path->node->total_cost + path->rows * 0.02;
+    plan_groups_given(frame, node);
     path->node = node;
     path->rows = node->rows;
     return STATUS_OK;

@@ -70,7 +70,10 @@ static void node_title(struct explainer *e, const struct plan_node *node) {
         buffer_append_text(out, "ProjectSet");
         break;
     case NODE_HASH_JOIN:
-        buffer_append_format(out, "Hash%s Join", join_name(node->hash_join.kind));
+        buffer_append_format(out, "Hash%s Join", join_name(node->join.kind));
+        break;
+    case NODE_MERGE_JOIN:
+        buffer_append_format(out, "Merge%s Join", join_name(node->join.kind));
         break;
     case NODE_NESTED_LOOP:
         if (node->nested_loop.kind == JOIN_INNER)
@@ -186,15 +189,15 @@ static void line_list(struct explainer *e, int indent, const char *label, uint32
     buffer_append_byte(e->buffer, '\n');
 }
 
-static void hash_condition(struct explainer *e, int indent, const struct plan_node *node) {
+static void join_condition(struct explainer *e, int indent, const struct plan_node *node) {
     const char *const *left = explain_output(&e->names, node->left);
     const char *const *right = explain_output(&e->names, node->right);
-    line_start(e, indent, "Hash Cond");
-    for (uint32_t i = 0; i < node->hash_join.key_count; i++) {
+    line_start(e, indent, node->kind == NODE_MERGE_JOIN ? "Merge Cond" : "Hash Cond");
+    for (uint32_t i = 0; i < node->join.key_count; i++) {
         buffer_append_text(e->buffer, i == 0 ? "(" : " AND (");
-        write_expression(e, node->hash_join.left_keys[i], left);
+        write_expression(e, node->join.left_keys[i], left);
         buffer_append_text(e->buffer, " = ");
-        write_expression(e, node->hash_join.right_keys[i], right);
+        write_expression(e, node->join.right_keys[i], right);
         buffer_append_text(e->buffer, ")");
     }
     buffer_append_byte(e->buffer, '\n');
@@ -239,8 +242,9 @@ static void node_details(struct explainer *e, const struct plan_node *node, int 
             line_list(e, indent, "Output", node->column_count, node->project.expressions, names);
         break;
     case NODE_HASH_JOIN:
-        hash_condition(e, indent, node);
-        line_expression(e, indent, "Join Filter", node->hash_join.residual, names);
+    case NODE_MERGE_JOIN:
+        join_condition(e, indent, node);
+        line_expression(e, indent, "Join Filter", node->join.residual, names);
         break;
     case NODE_NESTED_LOOP:
         line_expression(e, indent, "Join Filter", node->nested_loop.residual, names);

@@ -180,6 +180,7 @@ enum plan_node_kind {
     NODE_PROJECT,
     NODE_PROJECT_SET,
     NODE_HASH_JOIN,
+    NODE_MERGE_JOIN,
     NODE_NESTED_LOOP,
     NODE_AGGREGATE,
     NODE_UNIQUE,
@@ -317,7 +318,8 @@ struct plan_node {
             uint32_t function_count;
             struct expression *const *functions;
         } project_set;
-        struct {                 /* HASH_JOIN: build side is the right child */
+        struct { /* HASH_JOIN: build side is the right child. MERGE_JOIN: both children come in
+                    the order of the keys, rows with a NULL among them anywhere */
             enum join_kind kind; /* SEMI, ANTI: rows of the left child; RIGHT_SEMI, RIGHT_ANTI:
                                     of the right one */
             uint32_t key_count;
@@ -328,7 +330,12 @@ struct plan_node {
             const uint32_t *output; /* output column i is column output[i] of left ++ right
                                        (of left for SEMI, ANTI) */
             bool right_unique;      /* at most one match for each left row */
-        } hash_join;
+            /* MERGE_JOIN */
+            bool left_unique;
+            bool keeps_left;        /* INNER, FULL: of the left rows, all of one key are at hand at
+                                       once, and right rows keep their order; else the other way */
+            const bool *descending; /* by key */
+        } join;
         struct {                            /* NESTED_LOOP: for each left row run the right child */
             enum join_kind kind;            /* INNER, LEFT, SEMI or ANTI */
             uint32_t binding_count;         /* 0: the right child's rows may be kept */

@@ -219,12 +219,12 @@ static struct plan_node *joined(enum plan_node_kind how, enum join_kind kind,
     if (how == NODE_HASH_JOIN) {
         struct expression **keys = ARENA_ARRAY(&build_arena, struct expression *, 2);
         keys[0] = keys[1] = make_column(0, int4);
-        node->hash_join.kind = kind;
-        node->hash_join.key_count = 1;
-        node->hash_join.left_keys = keys;
-        node->hash_join.right_keys = keys;
-        node->hash_join.residual = residual;
-        node->hash_join.output = both;
+        node->join.kind = kind;
+        node->join.key_count = 1;
+        node->join.left_keys = keys;
+        node->join.right_keys = keys;
+        node->join.residual = residual;
+        node->join.output = both;
         return node;
     }
     struct expression *equal =
