@@ -106,6 +106,14 @@ select a.s, a.n, b.n from (select s, count(*) as n from f group by s) a
   left join (select s::text as s, count(*) as n from f group by s) b on a.s = b.s order by a.s limit 5;
 select a.i, a.n, b.n from (select i, count(*) as n from f group by i) a
   join (select i, count(*) as n from f group by i) b on a.i = b.i order by a.i desc limit 3;
+-- begun again for each row outside
+select o.id, (select sum(a.q + b.q) from (select o as k, q from l where l.o > x.id order by l.o, l.n limit 30) a
+  join (select o as k, q from l where l.o > x.id + 1 order by l.o, l.n limit 20) b on a.k = b.k)
+  from o join (select id from o where id % 3000 = 0) x on x.id = o.id order by 1;
+select x.id, s.* from (select id from o where id % 3000 = 0) x, lateral (select count(*), count(a.k), sum(a.q - b.q)
+  from (select o as k, q from l where l.o > x.id order by l.o, l.n limit 30) a
+  full join (select o as k, q from l where l.o > x.id + 1 order by l.o, l.n limit 20) b on a.k = b.k and a.q > b.q) s
+  order by 1;
 -- own changes
 begin;
 delete from l where o = 2;
