@@ -189,8 +189,8 @@ enum status block_scan_next(struct fiber *f, struct block_scan *scan) {
     TRY(columns_prepare(scan));
     scan->blocks_read++;
     TRY(pieces_note(f, scan));
+    ask_like_before(f, scan); /* first: what is pinned counts as if it had been there all along */
     take_like_before(scan);
-    ask_like_before(f, scan);
     return arena_status(&scan->arena);
 }
 

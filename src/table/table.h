@@ -141,7 +141,7 @@ struct table_scan_threshold {
     _Atomic(const struct column_test *) test; /* NULL: none yet */
 };
 /* What the last block that was read says of the next ones, for reading them ahead. Zeroed at first;
-   then of scans with the same options, one after the other. */
+   then of scans with the same options, on one core at a time. */
 struct table_scan_habit {
     uint64_t columns; /* whose values were wanted, by the scan's own numbers */
     bool cold;        /* they were not in memory */
