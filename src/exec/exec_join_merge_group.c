@@ -75,6 +75,7 @@ static enum status put_aside(struct fiber *f, struct merge_join *join) {
     group->store = (struct exec_store){0};
     exec__arena_release(f, &group->arena);
     exec__note_memory(&join->base, 0);
+    exec__return_lent(&join->base);
     return STATUS_OK;
 }
 
@@ -201,5 +202,9 @@ void exec__merge_group_end(struct fiber *f, struct merge_join *join) {
     group->store = (struct exec_store){0};
     group->row_count = 0;
     group->met = NULL;
-    arena_reset(&group->arena);
+    if (group->arena.size_total > GROUP_HELD_ALWAYS)
+        exec__arena_release(f, &group->arena);
+    else
+        arena_reset(&group->arena);
+    exec__return_lent(&join->base);
 }

@@ -218,16 +218,17 @@ double plan_give_order(struct frame *frame, struct plan_node *node, const struct
 }
 
 /* Have the node give it, if that is cheaper than `cost`. */
-static bool order_pays(struct frame *frame, struct plan_node *node, struct wish *wish,
+static bool order_pays(struct frame *frame, struct plan_node *node, const struct wish *wished,
                        double cost) {
     uint32_t visits = WISH_VISITS;
-    wish->visits = &visits;
-    double ordered = plan_give_order(frame, node, wish);
+    struct wish wish = *wished;
+    wish.visits = &visits;
+    double ordered = plan_give_order(frame, node, &wish);
     if (ordered < 0 || ordered >= cost)
         return false;
     visits = UINT32_MAX;
-    wish->applies = true;
-    plan_give_order(frame, node, wish);
+    wish.applies = true;
+    plan_give_order(frame, node, &wish);
     return true;
 }
 
