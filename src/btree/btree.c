@@ -171,18 +171,36 @@ static inline void page_modify(struct btree *tree, struct page *page) {
     pager_unpin(tree->pager, page);
 }
 
+/* The rightmost leaf, if the key belongs behind all others; NULL: not such a case, or it is not
+   known without a look. */
+static struct page *page_to_append(const struct btree *tree, struct slice key) {
+    if (tree->append_leaf.value == 0 || tree->append_structure != tree->structure_count)
+        return NULL;
+    struct page *page = pager_peek(tree->pager, tree->append_leaf);
+    if (page == NULL)
+        return NULL;
+    struct node node = page_node(page);
+    unsigned count = node_count(node);
+    ASSERT(node_level(node) == 0 && !node_has_upper(node));
+    bool behind = count > 0 && slice_compare(node_key_rest(node, count - 1), key) < 0;
+    return behind ? page : NULL;
+}
+
+enum status btree_reach(struct fiber *f, struct btree *tree, struct slice key) {
+    struct path path;
+    return key.size > BTREE_KEY_SIZE_MAX || page_to_append(tree, key) != NULL
+               ? STATUS_OK
+               : tree__descend(f, tree, DESCEND_AT, key, &path);
+}
+
 /* A key behind all others goes straight to the rightmost leaf. False: not such a case. */
 static bool put_append(struct btree *tree, struct slice key, struct slice value) {
-    if (tree->append_leaf.value == 0 || tree->append_structure != tree->structure_count)
-        return false;
-    struct page *page = pager_peek(tree->pager, tree->append_leaf);
+    struct page *page = page_to_append(tree, key);
     if (page == NULL || !pager_reserve_ready(tree->pager, 1))
         return false;
     struct node node = page_node(page);
     unsigned count = node_count(node);
-    ASSERT(node_level(node) == 0 && !node_has_upper(node));
-    if (count == 0 || slice_compare(node_key_rest(node, count - 1), key) >= 0 ||
-        node_entry_size(node, key.size, value.size) > node_free(node))
+    if (node_entry_size(node, key.size, value.size) > node_free(node))
         return false;
     page_modify(tree, page);
     bool fits = node_insert(node, count, key, value);

@@ -61,6 +61,10 @@ enum status btree_put(struct fiber *f, struct btree *tree, struct slice key, str
 enum status btree_delete(struct fiber *f, struct btree *tree, struct slice key,
                          struct btree_old *old_out) MUST_USE;
 
+/* Have in memory what a change of this key needs. Nothing keeps it there; who comes soon finds it.
+   DATA_CORRUPTED and the like; may suspend. */
+enum status btree_reach(struct fiber *f, struct btree *tree, struct slice key) MUST_USE;
+
 /* Point read without a cursor: pins the leaf in *pin. value points into it until
    btree_unpin(pin). *found_out false: nothing pinned. */
 struct btree_pin {

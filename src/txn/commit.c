@@ -1,6 +1,7 @@
 /*
  * Commit, on core 0:
  *
+ *   reach      the pages that are to be changed are read
  *   encode     the write sets as one record (small: into one buffer; large: piece by piece)
  *   append     the record gets its number N; from here on the commit has happened
  *   apply      each partition changes its trees and files history, then frees its row locks
@@ -229,6 +230,42 @@ static void room_keep(struct fiber *f, struct partition *partition) {
     atomic_store_explicit(&partition->tight, true, memory_order_relaxed);
 }
 
+/* ---- pages --------------------------------------------------------------------------------- */
+
+/* The pages that the changes go to are read while a page that cannot be is this commit's failure
+   and nobody else's, and while no other commit waits for this one. */
+static enum status pages_there(struct fiber *f, struct partition *partition, void *argument) {
+    struct commit *commit = argument;
+    struct layer_cursor cursor;
+    struct tree *tree = NULL;
+    uint64_t count = 0;
+    enum status status = layer_seek(f, &commit->transaction->parts[partition->number]->own, &cursor,
+                                    (struct tree_id){0}, SLICE_EMPTY, 0);
+    while (status == STATUS_OK && cursor.valid) {
+        const struct layer_entry *entry = &cursor.entry;
+        bool moved = entry->flags == CHANGE_MOVED;
+        if (!moved && (tree == NULL || tree->id.value != entry->tree.value))
+            status = partition__tree(partition, entry->tree, &tree);
+        if (status == STATUS_OK && !moved)
+            status = btree_reach(f, &tree->base, entry->key);
+        if (status == STATUS_OK && (++count & 63) == 0)
+            status = fiber_check(f);
+        if (status == STATUS_OK)
+            status = layer_next(f, &cursor);
+    }
+    layer_cursor_release(&cursor);
+    return status;
+}
+
+static enum status pages_reach(struct fiber *f, struct commit *commit) {
+    for (uint64_t mask = commit->mask; mask != 0; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(mask);
+        if (commit->transaction->parts[i]->own.count > 0)
+            TRY(partition_call(f, commit->store, i, pages_there, commit));
+    }
+    return STATUS_OK;
+}
+
 /* ---- applying ------------------------------------------------------------------------------ */
 
 /* The journal has it and memory or disk refuse: nothing can take it back, recovery will redo it. */
@@ -387,6 +424,8 @@ static enum status commit_here(struct fiber *f, void *argument) {
     struct store *store = commit->store;
     tracker_room_wait(f, store);
     enum status status = room_check(f, commit);
+    if (status == STATUS_OK)
+        status = pages_reach(f, commit);
     if (status == STATUS_OK)
         status = record_append(f, commit);
     buffer_release(&commit->buffer);

@@ -465,9 +465,7 @@ static _Noreturn void rot_here(const char *path, uint64_t bit) {
             stage_fail(stage, "the server does not start: %s", stage->end);
         end_fork(ABSENT);
     }
-    /* A commit that needs the damaged page cannot be taken back: the server says so and stops. By
-       then the check must have told of it. */
-    if (!stage_run(stage, look_through_rot, &journal) && story.verdict != DETECTED)
+    if (!stage_run(stage, look_through_rot, &journal))
         stage_fail(stage, "the server stopped itself");
     end_fork(story.verdict);
 }

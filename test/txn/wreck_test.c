@@ -494,6 +494,48 @@ static enum status nameless_body(struct fiber *f, void *argument) {
     return STATUS_OK;
 }
 
+/* A commit that needs a damaged page fails, and takes nothing and nobody with it. */
+static enum status change_there(struct fiber *f, struct partition *partition, void *argument) {
+    void **arguments = argument;
+    uint8_t key[8];
+    put_be64(key, *(uint64_t *)arguments[1]);
+    return txn_put(f, arguments[0], partition, (struct tree_id){ROW_TREE}, slice_of(key, 8),
+                   slice_of("changed", 7), 0);
+}
+
+static enum status change(struct fiber *f, struct store *store, uint64_t number) {
+    struct transaction *t = begin(f, store, ISOLATION_READ_COMMITTED);
+    assert_ok(partition_call(f, store, 0, change_there, (void *[]){t, &number}));
+    return transaction_commit(f, t, true, NULL);
+}
+
+static enum status refused_body(struct fiber *f, void *argument) {
+    static const struct wreck wreck = {leaf, 0, 1, 0x11, "", false};
+    struct store *store = filled(f);
+    assert_ok(partition_call(f, store, 0, hurt_there, (void *)&wreck));
+    unsigned refused = 0, done = 0;
+    for (uint64_t number = 0; number < ROWS; number += 10) {
+        enum status status = change(f, store, number);
+        if (status != STATUS_OK)
+            assert_true(status_is_damage(status));
+        refused += status != STATUS_OK;
+        done += status == STATUS_OK;
+    }
+    assert_true(refused > 0 && done > refused);
+    assert_ok(store_checkpoint(f, store));
+    assert_ok(store_close(f, store));
+    store = store_at(f, "data", false);
+    assert_ok(change(f, store, 0));
+    assert_ok(change(f, store, ROWS));
+    assert_ok(store_close(f, store));
+    store_remove("data");
+    return STATUS_OK;
+}
+
+static void a_commit_that_meets_damage_fails_alone(void **state) {
+    fixture_run(refused_body, 1);
+}
+
 static void every_damaged_tree_is_told(void **state) {
     fixture_run(nameless_body, 1);
 }
@@ -725,6 +767,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_checksum_tells_is_found_and_read_around),
         cmocka_unit_test(every_damaged_tree_is_told),
+        cmocka_unit_test(a_commit_that_meets_damage_fails_alone),
         cmocka_unit_test(leaves_without_roots_are_told_apart_or_lost),
         cmocka_unit_test(a_file_that_is_gone_or_damaged_is_read_around),
         cmocka_unit_test(a_malformed_commit_record_is_refused),
