@@ -332,25 +332,25 @@ enum status datetime_extract(struct slice field, const struct value *value,
     return datetime_extract_field(unit_of(field), field, value, timezone, numeric_out);
 }
 
-enum status datetime_extract_field(int number, struct slice field, const struct value *value,
+enum status datetime_extract_field(int field, struct slice word, const struct value *value,
                                    const struct timezone *timezone, struct value *numeric_out) {
-    enum unit unit = (enum unit)number;
+    enum unit unit = (enum unit)field;
     *numeric_out = (struct value){.type = TYPE_OF(NUMERIC)};
     switch (value->type.id) {
     case TYPE_DATE:
         if (!date_is_finite(value->int32))
-            return extract_infinite(field, unit, value, value->int32 > 0, numeric_out);
-        return extract_date(field, unit, value, &numeric_out->numeric);
+            return extract_infinite(word, unit, value, value->int32 > 0, numeric_out);
+        return extract_date(word, unit, value, &numeric_out->numeric);
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
         if (!timestamp_is_finite(value->int64))
-            return extract_infinite(field, unit, value, value->int64 > 0, numeric_out);
-        return extract_timestamp(field, unit, value, timezone, &numeric_out->numeric);
+            return extract_infinite(word, unit, value, value->int64 > 0, numeric_out);
+        return extract_timestamp(word, unit, value, timezone, &numeric_out->numeric);
     case TYPE_TIME:
-        return extract_time(field, unit, value->int64, &numeric_out->numeric);
+        return extract_time(word, unit, value->int64, &numeric_out->numeric);
     default:
         ASSERT(value->type.id == TYPE_INTERVAL);
-        return extract_interval(field, unit, value->interval, &numeric_out->numeric);
+        return extract_interval(word, unit, value->interval, &numeric_out->numeric);
     }
 }
 
