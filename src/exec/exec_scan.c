@@ -17,8 +17,8 @@
 #include "exec/exec_state.h"
 #include "table/table_virtual.h"
 
-enum { MERGED_FIRST = 16, STREAM_FIRST = 4 }; /* rows */
-enum { STREAMS_AHEAD = 8 };
+enum { MERGED_FIRST = 16, STREAM_FIRST = 4 };   /* rows */
+enum { STREAMS_AHEAD = 8, COLUMNS_AHEAD = 64 }; /* open at once where a call is necessary; of all */
 
 struct stream {
     unsigned partition;
@@ -358,12 +358,18 @@ static bool take_share(struct fiber *f, struct scan_operator *self) {
     return true;
 }
 
+/* Each open scan has room for a vector of every column. */
+static uint32_t streams_ahead(const struct scan_operator *self) {
+    size_t most = COLUMNS_AHEAD / (self->options.column_count + 1);
+    return most == 0 ? 1 : most < STREAMS_AHEAD ? (uint32_t)most : STREAMS_AHEAD;
+}
+
 /* A step of every stream that is open, and of some that follow: whoever has to call another core
    for one has all that live there stepped by the same call. */
 static enum status step_there(struct fiber *f, void *argument) {
     struct scan_operator *self = argument;
     const struct store *store = self->context.store;
-    uint32_t end = self->stream_at + STREAMS_AHEAD;
+    uint32_t end = self->stream_at + streams_ahead(self);
     for (uint32_t i = self->stream_at; i < self->stream_count && i < end; i++) {
         struct stream *stream = &self->streams[i];
         if (stream->done || partition_core(store, stream->partition) != fiber_core(f))
