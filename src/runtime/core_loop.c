@@ -71,7 +71,8 @@ static inline void prepare_loop(struct core *c) {
 
 /* Continue `next`, or the loop if that is NULL. `fake_stack` is NULL when the running context
    ends. */
-NO_TSAN static void leave(struct core *c, void **save, struct fiber *next, void **fake_stack) {
+NO_TSAN_NOTES static void leave(struct core *c, void **save, struct fiber *next,
+                                void **fake_stack) {
     void *load;
     if (next != NULL) {
         prepare_to_run(c, next);
@@ -106,7 +107,7 @@ NO_TSAN void core__switch_away(struct fiber *f) {
     leave(c, &f->stack_pointer, next, &f->fake_stack);
 }
 
-NO_TSAN _Noreturn void core__switch_away_for_ever(struct fiber *f) {
+NO_TSAN_NOTES _Noreturn void core__switch_away_for_ever(struct fiber *f) {
     struct core *c = f->core;
     leave(c, &f->stack_pointer, next_of_round(c), NULL);
     __builtin_unreachable();

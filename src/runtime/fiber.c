@@ -13,7 +13,7 @@ void error__copy(struct error *to, const struct error *from) {
 
 /* ---- birth and end ---------------------------------------------------------------------- */
 
-static void fiber_end(struct fiber *f, enum status status) {
+__attribute__((noinline)) static void fiber_end(struct fiber *f, enum status status) {
     struct core *c = f->core;
     ASSERT(f->children == 0); /* a group was left before its children */
     ASSERT(f->face.shield_depth == 0 || f->call_depth > 0 || f->group != NULL);
@@ -36,7 +36,7 @@ static void fiber_end(struct fiber *f, enum status status) {
     core__count_finished(c);
 }
 
-NO_TSAN static void fiber_main(void *argument) {
+NO_TSAN_NOTES static void fiber_main(void *argument) {
     struct fiber *f = argument;
 #ifdef WITH_ASAN
     __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
