@@ -221,13 +221,8 @@ static void right_as_nulls(struct hash_join *join) {
 }
 
 static struct batch *put_out(struct hash_join *join, const uint16_t *selection, uint32_t count) {
-    const struct plan_node *node = join->base.node;
-    for (uint32_t i = 0; i < node->column_count; i++)
-        join->output.vectors[i] = join->both.vectors[node->join.output[i]];
-    join->output.row_count = join->both.row_count;
-    join->output.selection = selection;
-    join->output.selected_count = count;
-    return &join->output;
+    return exec__put_joined(&join->output, &join->both, join->base.node->join.output,
+                            join->both.row_count, selection, count);
 }
 
 /* ---- pairs --------------------------------------------------------------------------------- */

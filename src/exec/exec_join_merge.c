@@ -471,16 +471,9 @@ static void merge_join_close(struct fiber *f, struct operator_state *base) {
 
 /* ---- open ---------------------------------------------------------------------------------- */
 
-static enum join_kind from_walked(enum join_kind kind) {
-    return kind == JOIN_RIGHT        ? JOIN_LEFT
-           : kind == JOIN_RIGHT_SEMI ? JOIN_SEMI
-           : kind == JOIN_RIGHT_ANTI ? JOIN_ANTI
-                                     : kind;
-}
-
 static bool walks_right(const struct plan_node *node) {
     enum join_kind kind = node->join.kind;
-    return from_walked(kind) != kind ||
+    return join_from_right(kind) != kind ||
            (node->join.keeps_left && (kind == JOIN_INNER || kind == JOIN_FULL));
 }
 
@@ -539,7 +532,7 @@ enum status exec__open_merge_join(struct fiber *f, struct execution *execution,
                            operator_out));
     struct merge_join *join = (struct merge_join *)*operator_out;
     bool right = walks_right(node);
-    join->kind = from_walked(node->join.kind);
+    join->kind = join_from_right(node->join.kind);
     join->one_number =
         node->join.key_count == 1 && type_physical(node->join.left_keys[0]->type) <= PHYSICAL_INT64;
     TRY(open_side(join, &join->walked, right));

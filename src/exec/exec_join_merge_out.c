@@ -5,13 +5,8 @@
 
 static struct batch *put_out(struct merge_join *join, uint32_t row_count, const uint16_t *selection,
                              uint32_t count) {
-    const struct plan_node *node = join->base.node;
-    for (uint32_t i = 0; i < node->column_count; i++)
-        join->output.vectors[i] = join->both.vectors[node->join.output[i]];
-    join->output.row_count = row_count;
-    join->output.selection = selection;
-    join->output.selected_count = count;
-    return &join->output;
+    return exec__put_joined(&join->output, &join->both, join->base.node->join.output, row_count,
+                            selection, count);
 }
 
 static void put_nulls(struct merge_join *join, const struct merge_side *side) {

@@ -81,13 +81,8 @@ static enum status begin_row(struct fiber *f, struct nested_loop *loop) {
 
 static struct batch *emit(struct nested_loop *loop, const uint16_t *selection, uint32_t row_count,
                           uint32_t count) {
-    const struct plan_node *node = loop->base.node;
-    for (uint32_t i = 0; i < node->column_count; i++)
-        loop->output.vectors[i] = loop->both.vectors[node->nested_loop.output[i]];
-    loop->output.row_count = row_count;
-    loop->output.selection = selection;
-    loop->output.selected_count = count;
-    return &loop->output;
+    return exec__put_joined(&loop->output, &loop->both, loop->base.node->nested_loop.output,
+                            row_count, selection, count);
 }
 
 /* The left row alone, right side NULL. */

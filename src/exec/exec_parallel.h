@@ -1,8 +1,7 @@
 /*
  * Pipelines by many cores: one worker on each, but for the sessions' core where that is busy with
- * short requests. They take shares of the scanned table until none is
- * left: half of a partition that lives on their core, then half of what is left of it; at last of
- * what others have begun:
+ * short requests. They take shares of the scanned table until none is left: half of a partition
+ * that lives on their core, then half of what is left of it; at last of what others have begun:
  *
  *     core 0:  scan of shares -> filter -> probe -> project -> local state  \
  *     core 1:  scan of shares -> filter -> probe -> project -> local state   > combined

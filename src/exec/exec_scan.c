@@ -3,9 +3,8 @@
  *
  * Opening, stepping and closing a storage scan happen inside partition_call, which is a plain call
  * when the partition lives on this core; only rows of cold blocks are read here wherever it lives.
- * One storage scan is open at a time, and the one that follows it where a call was necessary,
- * except when the parent relies on the index order: then all partitions' scans are open and merged
- * row by row.
+ * One storage scan is open at a time; a few where another core has to be called, which steps all of
+ * them at once; and all when the parent relies on the index order, to be merged row by row.
  *
  *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values. One
  * of several workers (exec_parallel.h) has one stream at a time, the share that it took last.
@@ -358,10 +357,12 @@ static bool take_share(struct fiber *f, struct scan_operator *self) {
     return true;
 }
 
-/* Each open scan has room for a vector of every column. */
-static uint32_t streams_ahead(const struct scan_operator *self) {
+/* Behind the last stream that may be open. Each scan has room for a vector of every column. */
+static uint32_t window_end(const struct scan_operator *self) {
     size_t most = COLUMNS_AHEAD / (self->options.column_count + 1);
-    return most == 0 ? 1 : most < STREAMS_AHEAD ? (uint32_t)most : STREAMS_AHEAD;
+    uint32_t open = most == 0 ? 1 : most < STREAMS_AHEAD ? (uint32_t)most : STREAMS_AHEAD;
+    uint32_t left = self->stream_count - self->stream_at;
+    return self->stream_at + (left < open ? left : open);
 }
 
 /* A step of every stream that is open, and of some that follow: whoever has to call another core
@@ -369,8 +370,8 @@ static uint32_t streams_ahead(const struct scan_operator *self) {
 static enum status step_there(struct fiber *f, void *argument) {
     struct scan_operator *self = argument;
     const struct store *store = self->context.store;
-    uint32_t end = self->stream_at + streams_ahead(self);
-    for (uint32_t i = self->stream_at; i < self->stream_count && i < end; i++) {
+    uint32_t end = window_end(self);
+    for (uint32_t i = self->stream_at; i < end; i++) {
         struct stream *stream = &self->streams[i];
         if (stream->done || partition_core(store, stream->partition) != fiber_core(f))
             continue;
@@ -392,14 +393,17 @@ static enum status next_in_turn(struct fiber *f, struct scan_operator *self,
     *batch_out = NULL;
     while (self->stream_at < self->stream_count || take_share(f, self)) {
         struct stream *stream = &self->streams[self->stream_at];
-        for (uint32_t i = self->stream_at; i < self->stream_count && *batch_out == NULL; i++)
+        uint32_t end = window_end(self);
+        for (uint32_t i = self->stream_at; i < end && *batch_out == NULL; i++)
             TRY(stream_at_hand(f, &self->streams[i], batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
-        if (!stream->done)
+        if (!stream->done) {
             TRY(step(f, self));
-        else
-            stream_close(f, self, &self->streams[self->stream_at++]);
+            continue;
+        }
+        stream_close(f, self, stream);
+        self->stream_at++;
     }
     return STATUS_OK;
 }

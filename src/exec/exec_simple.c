@@ -120,6 +120,17 @@ static enum status values_reset(struct fiber *f, struct operator_state *base) {
     return STATUS_OK;
 }
 
+struct batch *exec__put_joined(struct batch *output, const struct batch *both,
+                               const uint32_t *columns, uint32_t row_count,
+                               const uint16_t *selection, uint32_t count) {
+    for (uint32_t i = 0; i < output->column_count; i++)
+        output->vectors[i] = both->vectors[columns[i]];
+    output->row_count = row_count;
+    output->selection = selection;
+    output->selected_count = count;
+    return output;
+}
+
 void exec__mark_columns(const struct expression *expression, uint8_t *wanted, uint32_t count) {
     if (expression == NULL)
         return;

@@ -232,6 +232,10 @@ enum status exec__open_modify(struct fiber *, struct execution *, const struct p
 
 /* Set wanted[i] for each column i < count of the input row that an expression reads. */
 void exec__mark_columns(const struct expression *expression, uint8_t *wanted, uint32_t count);
+/* Of a join: the output's columns are columns[i] of `both`, the two sides'. */
+struct batch *exec__put_joined(struct batch *output, const struct batch *both,
+                               const uint32_t *columns, uint32_t row_count,
+                               const uint16_t *selection, uint32_t count);
 enum status exec__node_types(struct execution *execution, const struct plan_node *node,
                              struct type **types_out) MUST_USE;
 /* A batch of the node's columns in the statement's arena. */

@@ -13,6 +13,7 @@ void error__copy(struct error *to, const struct error *from) {
 
 /* ---- birth and end ---------------------------------------------------------------------- */
 
+/* Not part of fiber_main, at which ThreadSanitizer does not look. */
 __attribute__((noinline)) static void fiber_end(struct fiber *f, enum status status) {
     struct core *c = f->core;
     ASSERT(f->children == 0); /* a group was left before its children */

@@ -163,7 +163,7 @@ static inline uint64_t clock_ticks(void) {
 }
 
 /* For long loops: cheap (a counter read and a compare) unless the time slice (200 us; less for
-   background) is spent or a cancellation waits; then yields, or returns the reason. */
+   the lower classes) is spent or a cancellation waits; then yields, or returns the reason. */
 enum status fiber_check_slow(struct fiber *f) MUST_USE;
 static inline bool fiber_check_due(const struct fiber *f) {
     return clock_ticks() >= ((const struct fiber_face *)(const void *)f)->slice_end;

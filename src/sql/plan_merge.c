@@ -46,13 +46,6 @@ static uint32_t key_column(const struct plan_node *node, bool right, uint32_t ke
     return expression->kind == EXPRESSION_COLUMN ? expression->index : UINT32_MAX;
 }
 
-static enum join_kind from_walked(enum join_kind kind) {
-    return kind == JOIN_RIGHT        ? JOIN_LEFT
-           : kind == JOIN_RIGHT_SEMI ? JOIN_SEMI
-           : kind == JOIN_RIGHT_ANTI ? JOIN_ANTI
-                                     : kind;
-}
-
 /* Which column of which side a column of the join is. */
 static uint32_t side_column(const struct plan_node *node, uint32_t column, bool *right_out) {
     column = node->join.output[column];
@@ -341,7 +334,7 @@ static void make_merge_join(const struct merge *merge) {
 /* The cheapest way; NOT_GIVEN: there is none. */
 static double find_merge(struct frame *frame, struct plan_node *node, const struct wish *wish,
                          struct merge *best) {
-    enum join_kind kind = from_walked(node->join.kind);
+    enum join_kind kind = join_from_right(node->join.kind);
     bool either = kind == JOIN_INNER || kind == JOIN_FULL;
     double cost = NOT_GIVEN;
     if (node->join.key_count > MERGE_KEYS_MAX || !are_columns(node))

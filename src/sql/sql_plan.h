@@ -206,6 +206,13 @@ enum join_kind {
     JOIN_RIGHT_SEMI,
     JOIN_RIGHT_ANTI,
 };
+/* Of the join with the right side as the left one; the kind itself if it has no such. */
+static inline enum join_kind join_from_right(enum join_kind kind) {
+    return kind == JOIN_RIGHT        ? JOIN_LEFT
+           : kind == JOIN_RIGHT_SEMI ? JOIN_SEMI
+           : kind == JOIN_RIGHT_ANTI ? JOIN_ANTI
+                                     : kind;
+}
 
 struct plan_column {
     const char *name;

@@ -36,6 +36,23 @@ struct commit {
     struct layer_cursor cursor;
 };
 
+/* On each of these partitions: those of this core first, where it hardly suspends. Then one call to
+   each other core, for all it has: row locks may wait for it. */
+static enum status partitions_call(struct fiber *f, struct commit *commit, uint64_t mask,
+                                   partition_function function) {
+    uint64_t away = 0;
+    void *arguments[PARTITIONS_MAX];
+    for (; mask != 0; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(mask);
+        arguments[i] = commit;
+        if (partition_core(commit->store, i) == COMMIT_CORE)
+            TRY(partition_call(f, commit->store, i, function, commit));
+        else
+            away |= 1ull << i;
+    }
+    return partition_call_all(f, commit->store, away, function, arguments);
+}
+
 /* ---- encoding ------------------------------------------------------------------------------ */
 
 static void item_add(struct buffer *buffer, const struct commit_item *item) {
@@ -258,12 +275,11 @@ static enum status pages_there(struct fiber *f, struct partition *partition, voi
 }
 
 static enum status pages_reach(struct fiber *f, struct commit *commit) {
-    for (uint64_t mask = commit->mask; mask != 0; mask &= mask - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(mask);
-        if (commit->transaction->parts[i]->own.count > 0)
-            TRY(partition_call(f, commit->store, i, pages_there, commit));
-    }
-    return STATUS_OK;
+    uint64_t changed = 0;
+    for (uint64_t mask = commit->mask; mask != 0; mask &= mask - 1)
+        if (commit->transaction->parts[__builtin_ctzll(mask)]->own.count > 0)
+            changed |= mask & -mask;
+    return partitions_call(f, commit, changed, pages_there);
 }
 
 /* ---- applying ------------------------------------------------------------------------------ */
@@ -381,20 +397,8 @@ static void apply_everywhere(struct fiber *f, struct commit *commit) {
     if (commit->transaction->drop_count > 0)
         for (unsigned i = 0; i < commit->store->partition_count && status == STATUS_OK; i++)
             status = partition_call(f, commit->store, i, drop_there, commit);
-    /* Those of this core first: they do not suspend. Then one call to each other core, for all it
-       has: row locks wait for it. */
-    uint64_t away = 0;
-    void *arguments[PARTITIONS_MAX];
-    for (uint64_t mask = commit->mask; mask != 0 && status == STATUS_OK; mask &= mask - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(mask);
-        arguments[i] = commit;
-        if (partition_core(commit->store, i) == COMMIT_CORE)
-            status = partition_call(f, commit->store, i, apply_there, commit);
-        else
-            away |= 1ull << i;
-    }
     if (status == STATUS_OK)
-        status = partition_call_all(f, commit->store, away, apply_there, arguments);
+        status = partitions_call(f, commit, commit->mask, apply_there);
     if (status != STATUS_OK)
         log_fatal("txn", "cannot apply commit %" PRIu64 ": %s", commit->number,
                   error_current()->message);

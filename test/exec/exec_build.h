@@ -119,6 +119,18 @@ struct result_rows {
     uint32_t column_count;
 };
 
+/* A number that does not depend on the order of rows. */
+static inline uint64_t fingerprint(const struct result_rows *rows) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < rows->row_count; i++) {
+        uint64_t row = 7;
+        for (uint32_t c = 0; c < rows->column_count; c++)
+            row = row * 1000003 + value_hash(&rows->values[i * rows->column_count + c]);
+        sum += row * row;
+    }
+    return sum;
+}
+
 static inline enum status run_plan(struct fiber *f, const struct plan *plan,
                                    const struct exec_environment *environment,
                                    struct result_rows *rows) {

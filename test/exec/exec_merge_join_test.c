@@ -167,18 +167,6 @@ static void model(const struct join_case *c, struct result_rows *out) {
     free(met);
 }
 
-/* A number that does not depend on the order of rows. */
-static uint64_t fingerprint(const struct result_rows *rows) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < rows->row_count; i++) {
-        uint64_t row = 7;
-        for (uint32_t c = 0; c < rows->column_count; c++)
-            row = row * 1000003 + value_hash(&rows->values[i * rows->column_count + c]);
-        sum += row * row;
-    }
-    return sum;
-}
-
 /* ---- checks ------------------------------------------------------------------------------ */
 
 static int key_order(const struct join_case *c, const struct value *a, const struct value *b,

@@ -237,18 +237,6 @@ static struct plan_node *joined(enum plan_node_kind how, enum join_kind kind,
     return node;
 }
 
-/* A number that does not depend on the order of rows. */
-static uint64_t fingerprint(const struct result_rows *rows) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < rows->row_count; i++) {
-        uint64_t row = 7;
-        for (uint32_t c = 0; c < rows->column_count; c++)
-            row = row * 1000003 + value_hash(&rows->values[i * rows->column_count + c]);
-        sum += row * row;
-    }
-    return sum;
-}
-
 static void model_join(enum join_kind kind, const struct value *left, uint32_t left_count,
                        const struct value *right, uint32_t right_count, bool residual,
                        struct result_rows *out) {
