@@ -118,6 +118,43 @@ static void places_of_chance_are_on_by_seed(void **state) {
     assert_false(by_chance("test: one place"));
 }
 
+/* A caller that has had its turns falls to the normal class, also while it waits for credit. */
+static enum status take_turns(struct fiber *f, void *argument) {
+    for (int i = 0; i < 100; i++)
+        TRY(fiber_check(f));
+    return STATUS_OK;
+}
+
+static enum status call_all(struct fiber *f, void *argument) {
+    void *arguments[3] = {NULL};
+    for (int i = 0; i < 20; i++) {
+        fiber_request_begin(f);
+        TRY(core_call_all(f, 7, take_turns, arguments));
+    }
+    ++*(int *)argument;
+    return STATUS_OK;
+}
+
+static enum status start_call_all(struct fiber *f, void *argument) {
+    TRY(fiber_spawn_detached(f, FIBER_LATENCY, "caller", call_all, argument));
+    while (*(int *)argument == 0)
+        TRY(fiber_sleep(f, MS));
+    return STATUS_OK;
+}
+
+static bool credit_comes_late(const char *place) {
+    return strcmp(place, "runtime: credit for a call comes late") == 0;
+}
+
+static void credit_is_given_back_to_the_class_it_came_from(void **state) {
+    struct runtime *runtime = begin(1, 3);
+    chance_set(credit_comes_late);
+    int done = 0;
+    assert_ok(runtime_run(runtime, 0, start_call_all, &done));
+    runtime_destroy(runtime);
+    simulator_destroy(simulator);
+}
+
 static void time_jumps(void **state) {
     struct runtime *runtime = begin(1, 1);
     assert_ok(runtime_run(runtime, 0, sleep_long, NULL));
@@ -367,6 +404,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_is_the_same_run),
         cmocka_unit_test(places_of_chance_are_on_by_seed),
+        cmocka_unit_test(credit_is_given_back_to_the_class_it_came_from),
         cmocka_unit_test(time_jumps),
         cmocka_unit_test(a_power_failure_keeps_what_was_synced_and_little_else),
         cmocka_unit_test(a_killed_process_loses_nothing_it_wrote),
