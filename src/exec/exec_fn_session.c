@@ -180,9 +180,15 @@ BOXED_FUNCTION(pg_sleep) {
     double seconds = arguments[0].float64;
     if (call->f == NULL)
         return no_session("pg_sleep");
-    return seconds > 0 ? fiber_sleep(call->f, seconds > 1e9 ? INT64_C(1000000000000000000)
-                                                            : (int64_t)(seconds * 1e9))
-                       : STATUS_OK;
+    if (!(seconds > 0))
+        return STATUS_OK;
+    int64_t left_ns = seconds > 1e9 ? INT64_C(1000000000000000000) : (int64_t)(seconds * 1e9);
+    int64_t until_ns = clock_monotonic_ns() + left_ns;
+    while (left_ns > 0) {
+        TRY(fiber_sleep(call->f, left_ns));
+        left_ns = until_ns - clock_monotonic_ns();
+    }
+    return STATUS_OK;
 }
 
 /* ---- other sessions ---------------------------------------------------------------------- */

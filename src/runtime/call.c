@@ -52,6 +52,8 @@ struct call {
     uint8_t charged; /* to the handler */
 };
 
+enum { CREDIT_LATE_NS = 100000 };
+
 /* ---- credit ----------------------------------------------------------------------------- */
 
 static struct credit *credit_of(struct core *from, unsigned to, unsigned class) {
@@ -60,6 +62,8 @@ static struct credit *credit_of(struct core *from, unsigned to, unsigned class) 
 
 static enum status credit_take(struct fiber *f, unsigned to, unsigned class) {
     struct credit *credit = credit_of(f->core, to, class);
+    if (by_chance("runtime: credit for a call comes late"))
+        TRY(fiber_sleep(f, CREDIT_LATE_NS));
     while (credit->used >= CALL_CREDITS)
         TRY(condition_wait(f, &credit->returned));
     credit->used++;
@@ -191,8 +195,9 @@ static void caller_interrupted(struct fiber *f, void *object) {
 static enum status send_request(struct fiber *f, struct fork *fork, struct call *call,
                                 unsigned core, fiber_function function, void *argument) {
     bool credited = f->call_depth == 0 && core != f->core->index;
+    uint8_t class = f->class; /* may fall while it waits for credit */
     if (credited)
-        TRY(credit_take(f, core, f->class));
+        TRY(credit_take(f, core, class));
     *call = (struct call){
         .request.deliver = deliver_request,
         .fork = fork,
@@ -200,7 +205,7 @@ static enum status send_request(struct fiber *f, struct fork *fork, struct call 
         .to = f->core->runtime->cores[core],
         .function = function,
         .argument = argument,
-        .class = f->class,
+        .class = class,
         .shielded = f->face.shield_depth > 0,
         .metered = f->metered,
         .shares = f->shares,
@@ -331,12 +336,13 @@ enum status core_cast(struct fiber *f, unsigned core, fiber_function function, v
     if (core == c->index)
         return fiber_spawn_detached(f, (enum fiber_class)f->class, f->name, function, argument);
     bool credited = f->call_depth == 0;
+    uint8_t class = f->class; /* may fall while it waits for credit */
     if (credited)
-        TRY(credit_take(f, core, f->class));
+        TRY(credit_take(f, core, class));
     struct cast *cast = memory_alloc(sizeof *cast);
     if (cast == NULL) {
         if (credited)
-            credit_return(c, core, f->class);
+            credit_return(c, core, class);
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     }
     *cast = (struct cast){
@@ -345,7 +351,7 @@ enum status core_cast(struct fiber *f, unsigned core, fiber_function function, v
         .to = c->runtime->cores[core],
         .function = function,
         .argument = argument,
-        .class = f->class,
+        .class = class,
         .credited = credited,
         .depth = f->call_depth + 1,
         .name = f->name,

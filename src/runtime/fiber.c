@@ -1,6 +1,7 @@
 /* One fiber's life: birth, waiting, interruption, end. */
 #include <string.h>
 
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "runtime/core.h"
@@ -52,7 +53,8 @@ static void deadline_fired(struct timer *timer) {
     struct core *c = f->core;
     if (f->deadline.at_ns == 0)
         return;
-    if (f->deadline.at_ns > c->now_ns) { /* moved since the timer was set */
+    if (f->deadline.at_ns > c->now_ns &&
+        !by_chance("runtime: a deadline passes early")) { /* moved since the timer was set */
         timer__set(&c->timers, timer, f->deadline.at_ns);
         return;
     }
@@ -151,7 +153,7 @@ static void interrupt_sleep(struct fiber *f, void *object) {
 
 enum status fiber_sleep(struct fiber *f, int64_t duration_ns) {
     TRY(fiber__interrupted(f));
-    if (duration_ns < 0)
+    if (duration_ns < 0 || by_chance("runtime: a sleep is over early"))
         duration_ns = 0;
     int64_t now = clock_monotonic_ns();
     int64_t until;

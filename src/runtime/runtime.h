@@ -136,7 +136,8 @@ unsigned fiber_core(const struct fiber *f);
 
 /* Let others run. Suspends. */
 void fiber_yield(struct fiber *f);
-/* Suspends for at least duration_ns; fails only by cancellation or deadline. */
+/* Suspends for about duration_ns: who needs the time to have passed looks at the clock. Fails only
+   by cancellation or deadline. */
 enum status fiber_sleep(struct fiber *f, int64_t duration_ns) MUST_USE;
 
 /* The part of a fiber that the inline functions below look at; it is the fiber's first member.
