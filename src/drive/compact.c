@@ -166,10 +166,12 @@ static enum status create_target(struct drive *source, const char *path,
     return drive_open(path, &options, target_out);
 }
 
+/* All of the file that is at the path now, and its name. */
 static void set_synced(struct drive *drive, struct generation *generation, uint64_t end) {
     thread_mutex_lock(&drive->syncing);
     drive->synced_generation = generation;
     drive->synced_end = end;
+    drive->name_synced = true;
     thread_condition_wake_all(&drive->synced);
     thread_mutex_unlock(&drive->syncing);
 }
@@ -195,8 +197,12 @@ static enum status take_over(struct drive *source, struct drive *target) {
     source->batches_unsealed = target->batches_unsealed;
     source->snapshot_entries = 0;
     status = plain_directory_sync(source->path);
+    if (status != STATUS_OK) { /* the file that was there may come back */
+        source->broken = true;
+        return status;
+    }
     set_synced(source, generation, source->figures.end);
-    return status;
+    return STATUS_OK;
 }
 
 static enum status switch_over(struct copy *copy, uint64_t *from) {

@@ -219,7 +219,9 @@ static enum status create_at(struct drive *drive, const char *fresh, struct plai
     TRY(plain_rename(fresh, drive->path));
     if (!plain_path_set(*file_out, drive->path))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    return plain_directory_sync(drive->path);
+    TRY(plain_directory_sync(drive->path));
+    drive->name_synced = true;
+    return STATUS_OK;
 }
 
 static enum status create_file(struct drive *drive, struct plain_file **file_out) {

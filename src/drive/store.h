@@ -97,6 +97,8 @@ struct drive {
     struct thread_mutex syncing;
     struct thread_condition synced;
     bool sync_running;
+    bool name_synced;    /* the file's; one that was found may have been renamed by a process that
+                            was killed before it could sync the directory */
     uint64_t synced_end; /* durable up to here, of the present generation */
     struct generation *synced_generation;
 

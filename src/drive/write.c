@@ -361,8 +361,11 @@ enum status write__sync(struct drive *drive, struct generation *generation, uint
         thread_mutex_unlock(&drive->syncing);
         uint64_t reached = generation_end(generation); /* others' batches too */
         status = plain_sync(generation->file);
+        if (status == STATUS_OK && !drive->name_synced)
+            status = plain_directory_sync(drive->path);
         thread_mutex_lock(&drive->syncing);
         drive->sync_running = false;
+        drive->name_synced = status == STATUS_OK;
         if (status != STATUS_OK)
             drive->broken = true;
         else if (drive->synced_generation == generation && drive->synced_end < reached)

@@ -17,6 +17,7 @@
  */
 #include <string.h>
 
+#include "base/base_chance.h"
 #include "base/base_log.h"
 #include "base/base_memory.h"
 #include "pager/state.h"
@@ -63,7 +64,8 @@ static void record_changed(struct pager *pager) {
 /* Memory for everything the cut can have to say. */
 static bool prepare(struct pager *pager) {
     struct manifest_checkpoint *content = &pager->cut_content;
-    content->full = manifest_outgrown(&pager->manifest, pager->durable.page_count);
+    content->full = manifest_outgrown(&pager->manifest, pager->durable.page_count) ||
+                    by_chance("pager: a manifest is written anew");
     uint64_t entries =
         content->full ? pager->durable.page_count : page_map_changed_count(&pager->durable);
     if (!memory_grow(&content->map, &content->map_capacity,

@@ -348,6 +348,9 @@ enum status manifest_open(struct fiber *f, const char *directory,
     manifest_checkpoint_release(&reader.pending);
     if (status == STATUS_OK && !reader.any)
         status = damaged(&reader, "no whole checkpoint");
+    /* Nor need its name be: whoever renamed it may have been killed before the sync. */
+    if (status == STATUS_OK)
+        status = directory_sync(f, manifest_out->directory);
     if (status == STATUS_OK && cut > 0)
         LOG(LOG_INFO, "pager", "%s: cut off %llu bytes of an unfinished checkpoint",
             manifest_out->path, (unsigned long long)cut);

@@ -264,9 +264,11 @@ enum status plain_directory_sync(const char *path) {
         return error_set(STATUS_NAME_TOO_LONG, "path \"%s\" is too long", path);
     memcpy(directory, path, size);
     directory[size] = '\0';
-    int fd = open(size == 0 ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int error = fd < 0 ? errno : 0;
-    if (fd >= 0 && fsync(fd) != 0)
+    struct plain_event event = {.change = PLAIN_CHANGE_DIRECTORY_SYNC, .path = path};
+    int error = ask_hook(&event);
+    int fd =
+        error != 0 ? -1 : open(size == 0 ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (error == 0 && (fd < 0 || fsync(fd) != 0))
         error = errno;
     if (fd >= 0)
         close(fd);

@@ -108,6 +108,7 @@ enum plain_change {
     PLAIN_CHANGE_TRUNCATE,
     PLAIN_CHANGE_RENAME,
     PLAIN_CHANGE_REMOVE,
+    PLAIN_CHANGE_DIRECTORY_SYNC, /* of the one that `path` is in */
 };
 struct plain_event {
     enum plain_change change;

@@ -231,6 +231,7 @@ static void apply(const struct event *e) {
         image_write(image, e, 0, e->size);
         break;
     case PLAIN_CHANGE_SYNC:
+    case PLAIN_CHANGE_DIRECTORY_SYNC:
         break;
     case PLAIN_CHANGE_TRUNCATE:
         image_resize(image, e->size);

@@ -595,6 +595,35 @@ static void a_failed_compaction_changes_nothing(void **state) {
     assert_ok(drive_close(drive));
 }
 
+/* Whoever renamed the file may have been killed before the directory was synced. */
+static void a_sync_makes_the_name_of_the_file_durable(void **state) {
+    struct drive *drive = create("renamed", 2);
+    put(drive, "a", "1");
+    drive = reopen(drive, "renamed");
+    struct refusal refusal = {.change = PLAIN_CHANGE_DIRECTORY_SYNC, .error = 5 /* EIO */};
+    plain_hook_set(refuse, &refusal);
+    enum status status = drive_put(drive, text("b"), text("2"), DRIVE_SYNC);
+    plain_hook_set(NULL, NULL);
+    assert_status(status, STATUS_IO_ERROR);
+    assert_status(drive_put(drive, text("c"), text("3"), DRIVE_NONE),
+                  STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE);
+    drive = reopen(drive, "renamed");
+    assert_ok(drive_put(drive, text("c"), text("3"), DRIVE_SYNC));
+    refusal = (struct refusal){.change = PLAIN_CHANGE_DIRECTORY_SYNC, .error = 5};
+    plain_hook_set(refuse, &refusal); /* once is enough */
+    status = drive_put(drive, text("d"), text("4"), DRIVE_SYNC);
+    assert_ok(status);
+    refusal.after = 1; /* behind that of the new file under its first name */
+    status = drive_compact(drive, NULL);
+    plain_hook_set(NULL, NULL);
+    assert_status(status, STATUS_IO_ERROR);
+    assert_status(drive_put(drive, text("e"), text("5"), DRIVE_SYNC),
+                  STATUS_OBJECT_NOT_IN_PREREQUISITE_STATE);
+    drive = reopen(drive, "renamed");
+    assert_value(drive, text("d"), text("4"));
+    assert_ok(drive_close(drive));
+}
+
 static void what_is_no_store_is_refused_and_left_alone(void **state) {
     struct drive *drive;
     struct drive_options options = {.create = true};
@@ -678,6 +707,7 @@ int main(void) {
         cmocka_unit_test(a_snapshot_saves_the_walk_and_is_never_trusted_blindly),
         cmocka_unit_test(failures_leave_the_store_as_it_was),
         cmocka_unit_test(a_failed_compaction_changes_nothing),
+        cmocka_unit_test(a_sync_makes_the_name_of_the_file_durable),
         cmocka_unit_test(what_is_no_store_is_refused_and_left_alone),
         cmocka_unit_test(limits_are_stated),
     };
