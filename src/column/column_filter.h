@@ -91,10 +91,14 @@ enum status column_filter_run(const struct column_filter *filter, uint32_t first
 /* The same as bits, for several tests in a row: clears in `mask` (bit i: row first + i; bits from
    `count` on are 0) the rows that fail. Cheaper while more than one row in COLUMN_SPARSE is left.
    Only if column_filter_is_dense: values are not looked at one by one. */
-enum { COLUMN_SPARSE = 16 };
+enum { COLUMN_SPARSE = 48 };
 bool column_filter_is_dense(const struct column_filter *filter);
 enum status column_filter_mask(const struct column_filter *filter, uint32_t first, uint32_t count,
                                uint64_t *mask) MUST_USE;
+/* Which of `count` unsigned numbers of `width` bytes (1, 2, 4, 8) are low .. low + span, as bits.
+   What lies behind the numbers, up to 64 of them in all, is read too. */
+void column_numbers_mask(const void *numbers, unsigned width, uint32_t count, uint64_t low,
+                         uint64_t span, uint64_t *mask);
 /* How many of its first `count` bits are set; and which, ascending. */
 uint32_t column_mask_count(const uint64_t *mask, uint32_t count);
 uint32_t column_mask_select(const uint64_t *mask, uint32_t count, uint16_t *result);

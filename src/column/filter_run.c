@@ -217,6 +217,35 @@ bool column_filter_is_dense(const struct column_filter *filter) {
     return filter->way != WAY_VALUES;
 }
 
+void column_numbers_mask(const void *numbers, unsigned width, uint32_t count, uint64_t low,
+                         uint64_t span, uint64_t *mask) {
+    const struct kernels *kernel = kernels();
+    uint64_t greatest = UINT64_MAX >> (64 - 8 * width);
+    uint32_t words = (count + 63) / 64;
+    if (low > greatest) {
+        memset(mask, 0, words * sizeof *mask);
+        return;
+    }
+    if (span > greatest - low)
+        span = greatest - low;
+    switch (width) {
+    case 1:
+        kernel->range8(numbers, words * 64, (uint8_t)low, (uint8_t)span, mask);
+        break;
+    case 2:
+        kernel->range16(numbers, words * 64, (uint16_t)low, (uint16_t)span, mask);
+        break;
+    case 4:
+        kernel->range32(numbers, words * 64, (uint32_t)low, (uint32_t)span, mask);
+        break;
+    default:
+        ASSERT(width == 8);
+        kernel->range64(numbers, words * 64, low, span, mask);
+    }
+    if (count % 64 != 0)
+        mask[words - 1] &= (1ull << count % 64) - 1;
+}
+
 uint32_t column_mask_count(const uint64_t *mask, uint32_t count) {
     return kernels()->count(mask, (count + 63) / 64);
 }

@@ -39,6 +39,7 @@ struct kernels {
     void (*join)(const uint32_t *low, const uint32_t *high, uint32_t count, uint64_t base,
                  uint64_t *out);
     /* low <= in[i] <= low + span */
+    void (*range8)(const uint8_t *in, uint32_t count, uint8_t low, uint8_t span, uint64_t *mask);
     void (*range16)(const uint16_t *in, uint32_t count, uint16_t low, uint16_t span,
                     uint64_t *mask);
     void (*range32)(const uint32_t *in, uint32_t count, uint32_t low, uint32_t span,

@@ -148,6 +148,7 @@ static void sum32(const uint32_t *restrict in, uint32_t count, uint64_t start, u
         }                                                                                          \
         return word;                                                                               \
     }
+#define SET_8(number) _mm512_set1_epi8((int8_t)(number))
 #define SET_16(number) _mm512_set1_epi16((int16_t)(number))
 #define SET_32(number) _mm512_set1_epi32((int32_t)(number))
 #define SET_64(number) _mm512_set1_epi64((int64_t)(number))
@@ -172,6 +173,7 @@ ALWAYS uint64_t bits_of(const uint8_t flags[64]) {
         return bits_of(flags);                                                                     \
     }
 #endif
+RANGE_WORD(8)
 RANGE_WORD(16)
 RANGE_WORD(32)
 RANGE_WORD(64)
@@ -187,6 +189,7 @@ RANGE_WORD(64)
         if (count > 0)                                                                             \
             *mask = rest;                                                                          \
     }
+RANGE(8)
 RANGE(16)
 RANGE(32)
 RANGE(64)
@@ -314,6 +317,7 @@ const struct kernels KERNELS = {
     .add16 = {add_uint16_uint8, add_uint16_uint16, add_uint16_uint32, add_uint16_uint64},
     .add32 = {add_uint32_uint8, add_uint32_uint16, add_uint32_uint32, add_uint32_uint64},
     .join = join,
+    .range8 = range8,
     .range16 = range16,
     .range32 = range32,
     .range64 = range64,

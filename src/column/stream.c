@@ -414,7 +414,8 @@ void stream_read(const struct column_packed *stream, uint32_t first, uint32_t co
     }
 }
 
-/* Number `at` of a block, without its base. */
+/* Number `at` of a block, without its base. Whether it goes on in the lane's next word cannot be
+   foretold, so that word is looked at in any case; where it does not, the same one is. */
 static uint64_t packed_number(const struct block *block, uint32_t at) {
     unsigned width = block->width;
     const uint8_t *payload = block->payload;
@@ -433,16 +434,14 @@ static uint64_t packed_number(const struct block *block, uint32_t at) {
     if (width <= 16) {
         unsigned bit = at / 64 * width, shift = bit % 16;
         const uint8_t *word = payload + (size_t)2 * (bit / 16 * 64 + at % 64);
-        uint32_t number = get_le16(word) >> shift;
-        if (shift + width > 16)
-            number |= (uint32_t)get_le16(word + 128) << (16 - shift);
+        const uint8_t *rest = word + ((size_t)(shift + width > 16) << 7);
+        uint32_t number = get_le16(word) >> shift | (uint32_t)get_le16(rest) << (16 - shift);
         return low | (uint64_t)(number & ((1u << width) - 1)) << low_bits;
     }
     unsigned bit = at / 32 * width, shift = bit % 32;
     const uint8_t *word = payload + (size_t)4 * (bit / 32 * 32 + at % 32);
-    uint64_t number = get_le32(word) >> shift;
-    if (shift + width > 32)
-        number |= (uint64_t)get_le32(word + 128) << (32 - shift);
+    const uint8_t *rest = word + ((size_t)(shift + width > 32) << 7);
+    uint64_t number = get_le32(word) >> shift | (uint64_t)get_le32(rest) << (32 - shift);
     return low | (number & ((1ull << width) - 1)) << low_bits;
 }
 

@@ -92,6 +92,8 @@ struct block_scan {
     uint32_t column_count;
     struct block_scan_test *tests;
     uint32_t test_count;
+    const bool *for_tests; /* by vector: not wanted once all tests are made; NULL: none is that */
+    bool tested;           /* all tests were made on the rows given out last */
     struct block_scan_filter *filters;
     uint32_t filter_count;
     struct txn_cursor *cursor; /* over all entries; NULL: at the end */
@@ -132,6 +134,9 @@ static inline uint64_t block_scan_skipped(const struct block_scan *scan) {
 }
 /* Newer rows at these places of the range hide those in the block. */
 void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t count);
+/* The same for 64 places from place 64 * word on, those whose bits are set. False: the block's rows
+   do not lie as places do, and nothing happened. */
+bool block_scan_hide_word(struct block_scan *scan, uint64_t word, uint64_t bits);
 
 /* ---- reading ahead (block_ahead.c) -------------------------------------------------------- */
 

@@ -257,6 +257,15 @@ void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t c
     }
 }
 
+bool block_scan_hide_word(struct block_scan *scan, uint64_t word, uint64_t bits) {
+    ASSERT(scan->open && word < BLOCK_WORDS);
+    if (scan->header.bitmap != NULL || scan->header.first != 0 || !mask_begin(scan))
+        return false;
+    scan->mask[word] |= bits; /* those behind the last row mean nothing */
+    scan->masked = true;
+    return true;
+}
+
 /* ---- rows --------------------------------------------------------------------------------- */
 
 static enum status damaged(const struct block_scan *scan, const struct block_scan_column *column,
@@ -339,6 +348,8 @@ static enum status test_begin(struct fiber *f, struct block_scan *scan,
                               enum column_verdict *verdict_out) {
     struct block_scan_column *column = &scan->columns[test->column];
     *verdict_out = COLUMN_ALL;
+    if (column->missing)
+        scan->tested = false;
     if (column->missing || !threshold_look(test))
         return STATUS_OK;
     TRY(column_open_at(f, scan, column, rows->first, scan->habit->columns));
@@ -387,9 +398,9 @@ static enum status run_tests(struct fiber *f, struct block_scan *scan, struct bl
         ASSERT(rows->first % 64 == 0); /* batches are of 256 rows at least, but the last */
         for (uint32_t word = 0; word < words; word++)
             mask[word] &= ~scan->mask[rows->first / 64 + word];
-        left = column_mask_count(mask, rows->count);
     }
-    bool by_bits = true;
+    scan->tested = true;
+    bool by_bits = true, counted = !scan->masked; /* hidden rows are few: the first test counts */
     for (uint32_t i = 0; i < scan->test_count && left > 0; i++) {
         struct block_scan_test *test = &scan->tests[i];
         enum column_verdict verdict;
@@ -407,16 +418,17 @@ static enum status run_tests(struct fiber *f, struct block_scan *scan, struct bl
             uint32_t first = rows->first % scan->columns[test->column].at.piece_rows;
             TRY(column_filter_mask(&test->filter, first, rows->count, mask));
             left = column_mask_count(mask, rows->count);
+            counted = true;
             continue;
         }
         if (by_bits)
-            select_left(rows, mask, left);
+            select_left(rows, mask, counted ? left : column_mask_count(mask, rows->count));
         by_bits = false;
         TRY(run_selected(scan, test, rows, arena));
         left = rows->selected;
     }
     if (by_bits)
-        select_left(rows, mask, left);
+        select_left(rows, mask, counted ? left : column_mask_count(mask, rows->count));
     return STATUS_OK;
 }
 
@@ -454,6 +466,12 @@ static enum status decode(struct fiber *f, struct block_scan *scan,
         return column_decode_rows(&column->reader, first, rows->count, rows->selection,
                                   rows->selected, vector, arena);
     return column_decode_vector(&column->reader, first, rows->count, vector, arena);
+}
+
+static void leave_out(struct vector *vector) {
+    vector_reset(vector);
+    vector_set_null(vector, 0);
+    vector->kind = VECTOR_CONSTANT;
 }
 
 /* Decode the filter's column, unless another one did, and leave out what it drops. */
@@ -511,10 +529,15 @@ enum status block_scan_rows(struct fiber *f, struct block_scan *scan, struct are
         TRY(fiber_check(f));
     }
     look(scan); /* they are given out */
-    for (uint32_t i = 0; i < rows->vector_count; i++)
-        if (!scan->columns[i].decoded)
+    for (uint32_t i = 0; i < rows->vector_count; i++) {
+        if (scan->columns[i].decoded)
+            continue;
+        if (scan->tested && scan->for_tests != NULL && scan->for_tests[i])
+            leave_out(&rows->vectors[i]);
+        else
             TRY(decode(f, scan, &scan->columns[i], rows, block_column_bits(rows->vector_count),
                        &rows->vectors[i], arena));
+    }
     return STATUS_OK;
 }
 

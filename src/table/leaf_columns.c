@@ -37,26 +37,25 @@ static bool is_ordinary(const struct row_stored *stored) {
 }
 
 /* Row ids, generations and which rows are deleted; the bytes of the others into builder->rows.
- *fit_out false: there is a row that is stored otherwise, or far from the first one. */
-static enum status sift(struct leaf_builder *builder, struct leaf_columns *columns,
-                        uint16_t *places_out, uint64_t *deleted_out, bool *fit_out) {
+   columns->fit false: there is a row that is stored otherwise. */
+static enum status sift(struct leaf_builder *builder, struct leaf_columns *columns) {
     columns->first_row = get_be64(builder->keys);
     columns->generation_min = UINT64_MAX;
-    memset(deleted_out, 0, ((size_t)columns->count + 63) / 64 * sizeof *deleted_out);
+    memset(builder->deleted, 0, sizeof builder->deleted);
     builder->live_count = builder->columns_stored = 0;
-    *fit_out = true;
+    columns->fit = true;
     for (uint32_t i = 0; i < columns->count; i++) {
         struct row_id row = {get_be64(builder->keys + (size_t)i * ROW_KEY_SIZE)};
         struct row_stored stored;
         TRY(row__stored(builder->table, builder->values[i], &stored));
-        places_out[i] = (uint16_t)block_place(row);
+        builder->places[i] = (uint16_t)block_place(row);
         columns->far = row.value - columns->first_row >= BLOCK_ROWS_MAX;
-        *fit_out &= is_ordinary(&stored);
+        columns->fit &= is_ordinary(&stored);
         if (stored.generation < columns->generation_min)
             columns->generation_min = stored.generation;
         if (stored.deleted) {
             columns->has_deleted = true;
-            deleted_out[i / 64] |= 1ull << i % 64;
+            builder->deleted[i / 64] |= 1ull << i % 64;
             continue;
         }
         uint32_t columns_stored;
@@ -67,6 +66,25 @@ static enum status sift(struct leaf_builder *builder, struct leaf_columns *colum
         builder->rows[builder->live_count++] = stored.row;
     }
     return STATUS_OK;
+}
+
+/* The places as words, if they are of one range and close enough. */
+static uint32_t words_make(struct leaf_builder *builder, const struct leaf_columns *columns) {
+    struct leaf_word *words = builder->words;
+    const uint32_t count_max = columns->count / LEAF_WORD_ROWS;
+    uint32_t count = 0;
+    if (columns->far || builder->places[columns->count - 1] < builder->places[0])
+        return 0;
+    for (uint32_t i = 0; i < columns->count; i++) {
+        uint16_t place = builder->places[i];
+        if (count == 0 || words[count - 1].word != place / 64) {
+            if (count == count_max)
+                return 0;
+            words[count++] = (struct leaf_word){0, place / 64};
+        }
+        words[count - 1].bits |= 1ull << place % 64;
+    }
+    return count;
 }
 
 /* ---- their columns ----------------------------------------------------------------------- */
@@ -181,9 +199,10 @@ static size_t aligned(size_t size) {
     return (size + 15) & ~(size_t)15;
 }
 
-/* Decode the column and keep it at `*size` bytes from the beginning. */
+/* Decode the column and keep it at `*size` bytes from the beginning; up to `*size_read` bytes there
+   are that may be read. */
 static enum status column_keep(struct leaf_builder *builder, struct leaf_columns *columns,
-                               struct leaf_column *column, size_t *size) {
+                               struct leaf_column *column, size_t *size, size_t *size_read) {
     column->form = LEAF_UNFIT;
     if (column->column >= builder->columns_stored)
         return STATUS_OK;
@@ -198,11 +217,12 @@ static enum status column_keep(struct leaf_builder *builder, struct leaf_columns
     column->offset = (uint32_t)*size;
     if (column->form == LEAF_UNFIT)
         return STATUS_OK;
-    memset(to, 0, (size_t)columns->count * VALUE_SIZE_MAX);
+    memset(to, 0, ((size_t)columns->count + LEAF_READ_BEYOND) * VALUE_SIZE_MAX);
     if (column->form == LEAF_RAW)
         raw_keep(builder, vector, column, to);
     else
         numbers_keep(builder, vector, column, to);
+    *size_read = *size + ((size_t)columns->count + LEAF_READ_BEYOND) * column->width;
     *size += aligned((size_t)columns->count * column->width);
     return STATUS_OK;
 }
@@ -231,29 +251,38 @@ static void plan_make(const struct table *table, const struct leaf_columns *befo
     }
 }
 
+static void append(uint8_t **end, const void *bytes, size_t size) {
+    memcpy(*end, bytes, size);
+    *end += size;
+}
+
 /* All of it in the scratch arena. */
 static enum status columns_make(struct leaf_builder *builder, const struct txn_leaf *leaf,
-                                const struct leaf_columns *plan, struct leaf_columns **made_out,
+                                struct leaf_columns *plan, struct leaf_columns **made_out,
                                 size_t *size_out) {
     size_t deleted_size = ((size_t)plan->count + 63) / 64 * sizeof(uint64_t);
-    size_t size = aligned(sizeof *plan + deleted_size + plan->count * sizeof(uint16_t));
+    size_t places_size = plan->count * sizeof(uint16_t);
     arena_reset(&builder->scratch);
+    TRY(txn_leaf_range(leaf, 0, leaf->leaf_count, builder->values, builder->keys));
+    TRY(sift(builder, plan));
+    plan->word_count = plan->fit ? (uint16_t)words_make(builder, plan) : 0;
+    size_t words_size = plan->word_count * sizeof(struct leaf_word);
+    size_t size = aligned(sizeof *plan + deleted_size + words_size + places_size);
+    size_t column_size = aligned(((size_t)plan->count + LEAF_READ_BEYOND) * VALUE_SIZE_MAX);
     struct leaf_columns *columns =
-        arena_alloc(&builder->scratch,
-                    size + plan->column_count * aligned((size_t)plan->count * VALUE_SIZE_MAX));
+        arena_alloc(&builder->scratch, size + plan->column_count * column_size);
     if (columns == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    *columns = *plan;
-    uint8_t *behind = (uint8_t *)(columns + 1);
-    TRY(txn_leaf_range(leaf, 0, leaf->leaf_count, builder->values, builder->keys));
-    bool fit;
-    TRY(sift(builder, columns, (uint16_t *)(void *)(behind + deleted_size),
-             (uint64_t *)(void *)behind, &fit));
-    for (uint32_t i = 0; i < columns->column_count && fit; i++)
-        TRY(column_keep(builder, columns, &columns->columns[i], &size));
-    columns->fit = fit;
+    uint8_t *end = (uint8_t *)columns;
+    append(&end, plan, sizeof *plan);
+    append(&end, builder->deleted, deleted_size);
+    append(&end, builder->words, words_size);
+    append(&end, builder->places, places_size);
+    size_t size_read = size;
+    for (uint32_t i = 0; i < columns->column_count && columns->fit; i++)
+        TRY(column_keep(builder, columns, &columns->columns[i], &size, &size_read));
     *made_out = columns;
-    *size_out = fit ? size : sizeof *columns;
+    *size_out = !columns->fit ? sizeof *columns : size_read > size ? size_read : size;
     return STATUS_OK;
 }
 

@@ -6,10 +6,13 @@
  * the ones it does. So the second scan that meets a leaf unchanged keeps what it decodes, column by
  * column, in the leaf's companion (txn.h), which goes with the first change of the leaf:
  *
- *     +--------+---------+-----------------+--------------+--------------+---
- *     | header | deleted | row ids, the    | column a,    | column b, ...
- *     |        | (bits)  | low 16 bits     | by entry     |
- *     +--------+---------+-----------------+--------------+--------------+---
+ *     +--------+---------+------------+--------------+---------------+-------------+---
+ *     | header | deleted | words of   | row ids, the | column a,     | column b,
+ *     |        | (bits)  | the range  | low 16 bits  | by entry      | ...
+ *     +--------+---------+------------+--------------+---------------+-------------+---
+ *
+ * Where the rows lie close to each other the words say the same as the row ids, as bits of the
+ * range: a scan that hides all of them in a block has fewer to set.
  *
  * A column of integers is kept as unsigned numbers of 1, 2, 4 or 8 bytes, less the least of the
  * leaf; short strings are made integers; other values of fixed size lie there as in a vector. A
@@ -27,7 +30,11 @@
 
 #include "table/rows.h"
 
-enum { LEAF_COLUMNS_MAX = 24 };
+enum {
+    LEAF_COLUMNS_MAX = 24,
+    LEAF_WORD_ROWS = 8, /* so many rows a word, or more, make words worth keeping */
+    LEAF_READ_BEYOND = 63,
+};
 
 enum leaf_form {
     LEAF_UNFIT,
@@ -49,12 +56,20 @@ struct leaf_columns {
     bool has_deleted;
     bool far; /* the last row is 65,536 or more behind the first */
     uint16_t column_count;
+    uint16_t word_count;     /* 0: the words are not kept */
     uint32_t count;          /* entries of the leaf */
     uint64_t generation_min; /* of all of them */
     uint64_t first_row;
     struct leaf_column columns[LEAF_COLUMNS_MAX];
-    /* uint64_t deleted[(count + 63) / 64]; uint16_t places[count]; then the columns, each aligned
-       to 16 */
+    /* uint64_t deleted[(count + 63) / 64]; struct leaf_word words[word_count]; uint16_t
+       places[count]; then the columns, each aligned to 16; 63 values more can be read behind each
+     */
+};
+
+/* 64 places of a range of rows (block_format.h), of which some have rows in the leaf. */
+struct leaf_word {
+    uint64_t bits;
+    uint64_t word; /* place / 64 */
 };
 
 /* What making one needs: big, so made when first wanted. Lives in an arena. */
@@ -68,6 +83,9 @@ struct leaf_builder {
     /* From here on nothing is known before a leaf is read. */
     uint16_t live[VECTOR_SIZE]; /* entries that are no deleted rows */
     uint64_t numbers[VECTOR_SIZE];
+    uint16_t places[VECTOR_SIZE];
+    struct leaf_word words[VECTOR_SIZE / LEAF_WORD_ROWS];
+    uint64_t deleted[VECTOR_SIZE / 64];
     struct slice values[VECTOR_SIZE], rows[VECTOR_SIZE];
     uint8_t keys[VECTOR_SIZE * ROW_KEY_SIZE];
 };
@@ -75,9 +93,12 @@ struct leaf_builder {
 static inline const uint64_t *leaf_columns_deleted(const struct leaf_columns *columns) {
     return (const uint64_t *)(columns + 1);
 }
+static inline const struct leaf_word *leaf_columns_words(const struct leaf_columns *columns) {
+    return (const struct leaf_word *)(leaf_columns_deleted(columns) + (columns->count + 63) / 64);
+}
 /* Where the rows are in their ranges (block_format.h). */
 static inline const uint16_t *leaf_columns_places(const struct leaf_columns *columns) {
-    return (const uint16_t *)(leaf_columns_deleted(columns) + (columns->count + 63) / 64);
+    return (const uint16_t *)(leaf_columns_words(columns) + columns->word_count);
 }
 static inline const void *leaf_column_values(const struct leaf_columns *columns,
                                              const struct leaf_column *column) {

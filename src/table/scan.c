@@ -109,6 +109,19 @@ static uint32_t decoded_place(const struct table_scan *scan, uint32_t column) {
     return place;
 }
 
+static enum status for_tests_prepare(struct table_scan *scan,
+                                     const struct table_scan_options *options) {
+    bool *for_tests;
+    if (options->for_tests == NULL)
+        return STATUS_OK;
+    TRY(arena__array(&scan->arena, scan->decoded_count, sizeof *for_tests, &for_tests));
+    for (uint32_t i = 0; i < scan->column_count; i++)
+        if (scan->column_numbers[i] > 0)
+            for_tests[decoded_place(scan, i)] = options->for_tests[i];
+    scan->blocks.for_tests = for_tests;
+    return STATUS_OK;
+}
+
 static enum status filters_prepare(struct table_scan *scan,
                                    const struct table_scan_options *options) {
     struct block_scan *blocks = &scan->blocks;
@@ -144,11 +157,14 @@ static enum status blocks_prepare(struct table_scan *scan,
     for (size_t i = 0; i < options->test_count; i++) {
         const struct table_scan_test *test = &options->tests[i];
         struct type type = scan->table->columns[test->column_number - 1].type;
-        if (!column_filter_supports(type, test->test.operator))
+        if (!column_filter_supports(type, test->test.operator)) {
+            scan->leaves_tests = true;
             continue;
+        }
         blocks->tests[blocks->test_count++] = (struct block_scan_test){
             .column = block_column_of(blocks, test->column_number), .test = test->test};
     }
+    TRY(for_tests_prepare(scan, options));
     return filters_prepare(scan, options);
 }
 
@@ -531,6 +547,10 @@ enum status table_scan_next_in_block(struct fiber *f, struct table_scan *scan,
     batch_end(scan);
     *batch_out = &scan->batch;
     return STATUS_OK;
+}
+
+bool table_scan_has_tested(const struct table_scan *scan) {
+    return scan->cold && scan->blocks.tested && !scan->leaves_tests;
 }
 
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out) {

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "column/column_filter.h"
 #include "table/scan.h"
 
 static void want(struct table_scan *scan, uint16_t column) {
@@ -30,76 +31,68 @@ enum status scan__leaf_prepare(struct table_scan *scan) {
 
 /* ---- which rows -------------------------------------------------------------------------- */
 
-/* Those that are not deleted, as entries of the leaf. */
-static uint32_t live_rows(const struct leaf_columns *columns, const struct txn_leaf *leaf,
-                          uint16_t *rows) {
-    const uint64_t *deleted = leaf_columns_deleted(columns);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < leaf->count; i++) {
-        uint32_t entry = leaf->first + i;
-        rows[kept] = (uint16_t)entry;
-        kept += (deleted[entry / 64] >> entry % 64 & 1) == 0;
-    }
-    return kept;
+/* Hide all rows of the run in the block. */
+static void hide_run(struct table_scan *scan, const struct leaf_columns *columns,
+                     const struct txn_leaf *leaf) {
+    const struct leaf_word *words = leaf_columns_words(columns);
+    uint32_t done = 0;
+    if (leaf->count == columns->count)
+        while (done < columns->word_count &&
+               block_scan_hide_word(&scan->blocks, words[done].word, words[done].bits))
+            done++;
+    if (done == 0 || done < columns->word_count)
+        block_scan_hide(&scan->blocks, leaf_columns_places(columns) + leaf->first, leaf->count);
 }
 
-/* No branch, for it could not be foretold. */
-#define KEEP(type)                                                                                 \
-    do {                                                                                           \
-        const type *numbers = leaf_column_values(columns, column);                                 \
-        for (uint32_t i = 0; i < count; i++) {                                                     \
-            uint16_t entry = from[i];                                                              \
-            rows[kept] = entry;                                                                    \
-            kept += (uint64_t)numbers[entry] - low <= span;                                        \
-        }                                                                                          \
-    } while (0)
+/* The run's rows that are not deleted, as bits. */
+static void live_mask(const struct leaf_columns *columns, const struct txn_leaf *leaf,
+                      uint64_t *mask) {
+    memset(mask, 0xFF, (leaf->count + 63) / 64 * sizeof *mask);
+    if (leaf->count % 64 != 0)
+        mask[leaf->count / 64] = (1ull << leaf->count % 64) - 1;
+    const uint64_t *deleted = leaf_columns_deleted(columns);
+    for (uint32_t i = 0; columns->has_deleted && i < leaf->count; i++) {
+        uint32_t entry = leaf->first + i;
+        mask[i / 64] &= ~((deleted[entry / 64] >> entry % 64 & 1) << i % 64);
+    }
+}
 
 /* Stored numbers are compared with the limits less the base. */
-static uint32_t keep_passing(const struct leaf_columns *columns, const struct leaf_column *column,
-                             const struct hot_test *test, const uint16_t *from, uint32_t count,
-                             uint16_t *rows) {
+static void mask_passing(const struct leaf_columns *columns, const struct leaf_column *column,
+                         const struct hot_test *test, const struct txn_leaf *leaf, uint64_t *mask) {
+    uint64_t passing[SCAN_ROWS_MAX / 64] = {0};
     int64_t base = (int64_t)column->base;
-    if (test->low > test->high || test->high < base)
-        return 0;
     uint64_t low = test->low <= base ? 0 : (uint64_t)test->low - column->base;
-    uint64_t span = (uint64_t)test->high - column->base - low;
-    uint32_t kept = 0;
-    switch (column->width) {
-    case 1:
-        KEEP(uint8_t);
-        break;
-    case 2:
-        KEEP(uint16_t);
-        break;
-    case 4:
-        KEEP(uint32_t);
-        break;
-    default:
-        KEEP(uint64_t);
-    }
-    return kept;
+    if (test->low <= test->high && test->high >= base)
+        column_numbers_mask((const uint8_t *)leaf_column_values(columns, column) +
+                                (size_t)leaf->first * column->width,
+                            column->width, leaf->count, low,
+                            (uint64_t)test->high - column->base - low, passing);
+    for (uint32_t word = 0; word < (leaf->count + 63) / 64; word++)
+        mask[word] &= passing[word];
 }
 
 /* Entries that are rows and pass the tests that can be made here, in order. The result is `rows`
    or, with all of them left, a part of vector_identity. */
 static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_columns *columns,
                                    const struct txn_leaf *leaf, uint32_t *count) {
-    const uint16_t *rows = vector_identity + leaf->first;
-    *count = leaf->count;
-    if (columns->has_deleted) {
-        *count = live_rows(columns, leaf, scan->leaf_rows);
-        rows = scan->leaf_rows;
-    }
-    for (uint32_t i = 0; i<scan->hot_test_count && * count> 0; i++) {
+    uint64_t mask[SCAN_ROWS_MAX / 64];
+    ASSERT(leaf->count <= SCAN_ROWS_MAX);
+    live_mask(columns, leaf, mask);
+    for (uint32_t i = 0; i < scan->hot_test_count; i++) {
         const struct hot_test *test = &scan->hot_tests[i];
         const struct leaf_column *column =
             leaf_columns_find(columns, test->column, &scan->leaf_guesses[i]);
-        if (column->form != LEAF_NUMBER || test->is_off)
-            continue;
-        *count = keep_passing(columns, column, test, rows, *count, scan->leaf_rows);
-        rows = scan->leaf_rows;
+        if (column->form == LEAF_NUMBER && !test->is_off)
+            mask_passing(columns, column, test, leaf, mask);
     }
-    return rows;
+    *count = column_mask_count(mask, leaf->count);
+    if (*count == leaf->count)
+        return vector_identity + leaf->first;
+    (void)!column_mask_select(mask, leaf->count, scan->leaf_rows);
+    for (uint32_t i = 0; i < *count; i++)
+        scan->leaf_rows[i] = (uint16_t)(scan->leaf_rows[i] + leaf->first);
+    return scan->leaf_rows;
 }
 
 /* ---- their values ------------------------------------------------------------------------ */
@@ -249,7 +242,7 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
     if (scan->phase == SCAN_OVER) {
         if (columns->generation_min < scan->blocks.header.generation)
             return STATUS_OK; /* there are leftovers among them */
-        block_scan_hide(&scan->blocks, leaf_columns_places(columns) + leaf->first, leaf->count);
+        hide_run(scan, columns, leaf);
     } else if (columns->far && scan->address.data != NULL) {
         return STATUS_OK; /* their ranges are not kept */
     }

@@ -149,6 +149,9 @@ struct table_scan_habit {
 struct table_scan_options {
     const int16_t *column_numbers;
     size_t column_count;
+    /* NULL, or for each column whether it is there for the tests alone: a batch whose rows have
+       passed them all (table_scan_has_tested) has nulls for it. */
+    const bool *for_tests;
     /* Without an index: tests that the caller makes anyway. They are made on encoded data where
        that is possible, so that blocks and rows that fail are skipped before they are decoded;
        other rows that fail may still come out. Values live as long as the scan; a test that its
@@ -197,6 +200,8 @@ enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct bat
 bool table_scan_is_in_block(const struct table_scan *scan);
 enum status table_scan_next_in_block(struct fiber *f, struct table_scan *scan,
                                      struct batch **batch_out) MUST_USE;
+/* All of the options' tests have been made on the rows that table_scan_next_in_block gave last. */
+bool table_scan_has_tested(const struct table_scan *scan);
 void table_scan_close(struct fiber *f, struct table_scan *scan);
 /* Row ids of a partition divide into ranges of a block's size, numbered from 0. How many there are
    now, by partition; 0 where the table is not. */

@@ -91,6 +91,7 @@ static void ranges_are_tested(void) {
     random_seed(&random, 3);
     for (int round = 0; round < 100; round++) {
         uint64_t in[PACK_ROWS], mask[PACK_ROWS / 64];
+        uint8_t in8[PACK_ROWS];
         uint16_t in16[PACK_ROWS];
         uint32_t in32[PACK_ROWS];
         bool wanted[PACK_ROWS];
@@ -98,10 +99,15 @@ static void ranges_are_tested(void) {
         uint64_t spread = round % 3 == 0 ? 5 : UINT64_MAX;
         for (int i = 0; i < PACK_ROWS; i++) {
             in[i] = random_next(&random) % spread;
+            in8[i] = (uint8_t)in[i];
             in16[i] = (uint16_t)in[i];
             in32[i] = (uint32_t)in[i];
         }
         uint64_t low = random_next(&random) % spread, span = random_next(&random) % spread;
+        set->range8(in8, count, (uint8_t)low, (uint8_t)span, mask);
+        for (uint32_t i = 0; i < count; i++)
+            wanted[i] = (uint8_t)(in8[i] - low) <= (uint8_t)span;
+        expect_mask(mask, count, wanted);
         set->range16(in16, count, (uint16_t)low, (uint16_t)span, mask);
         for (uint32_t i = 0; i < count; i++)
             wanted[i] = (uint16_t)(in16[i] - low) <= (uint16_t)span;
