@@ -39,6 +39,9 @@ struct scan_operator {
     int16_t *column_numbers; /* the node's, then index columns needed for merging */
     struct compiled *filter;
     struct compiled *index_filter; /* the index condition, where all rows are read after all */
+    struct compiled *rest;   /* what both leave to be evaluated on tested rows; NULL: nothing */
+    bool rest_known, tested; /* tested: so are the rows at hand */
+    bool *for_tests;         /* options.for_tests, of the node's columns */
     uint16_t *selection;
     struct batch batch;
     bool prepared, empty, merge, unique_done;
@@ -116,21 +119,24 @@ static enum status stream_step(struct fiber *f, struct scan_operator *self, stru
 }
 
 /* What can be had without the partition's core; NULL: nothing before the next step. */
-static enum status stream_at_hand(struct fiber *f, struct stream *stream,
-                                  struct batch **batch_out) {
+static enum status stream_at_hand(struct fiber *f, struct scan_operator *self,
+                                  struct stream *stream, struct batch **batch_out) {
     *batch_out = stream->next;
     stream->next = NULL;
-    if (*batch_out == NULL && stream->scan != NULL && table_scan_is_in_block(stream->scan))
-        return table_scan_next_in_block(f, stream->scan, batch_out);
+    self->tested = false;
+    if (*batch_out == NULL && stream->scan != NULL && table_scan_is_in_block(stream->scan)) {
+        TRY(table_scan_next_in_block(f, stream->scan, batch_out));
+        self->tested = self->rest_known && table_scan_has_tested(stream->scan);
+    }
     return STATUS_OK;
 }
 
 static enum status stream_next(struct fiber *f, struct scan_operator *self, struct stream *stream,
                                struct batch **batch_out) {
-    TRY(stream_at_hand(f, stream, batch_out));
+    TRY(stream_at_hand(f, self, stream, batch_out));
     while (*batch_out == NULL && !stream->done) {
         TRY(stream_step(f, self, stream));
-        TRY(stream_at_hand(f, stream, batch_out));
+        TRY(stream_at_hand(f, self, stream, batch_out));
     }
     return STATUS_OK;
 }
@@ -247,10 +253,48 @@ enum status exec__scan_refuses_index(struct fiber *f, struct operator_state *bas
     return STATUS_OK;
 }
 
+static bool note_column(const struct expression *expression, void *context) {
+    bool *for_tests = context;
+    if (expression->kind == EXPRESSION_COLUMN)
+        for_tests[expression->index] = false;
+    return false;
+}
+
+/* What rows that have gone through all tests still have to pass, and which columns that does not
+   read. The same each time that no index is used. */
+static enum status compile_rest(struct scan_operator *self, const struct exec_scan_rest *rest) {
+    const struct plan_node *node = self->base.node;
+    struct arena *arena = self->base.execution->environment.arena;
+    if (self->rest_known)
+        return STATUS_OK;
+    self->rest_known = true;
+    for (uint32_t i = 0; i < node->scan.test_column_count; i++)
+        self->for_tests[node->column_count - 1 - i] = true;
+    if (rest->count == 0)
+        return STATUS_OK;
+    struct expression *all = arena_alloc(arena, sizeof *all);
+    struct expression **conjuncts = arena_alloc(arena, rest->count * sizeof *conjuncts);
+    if (all == NULL || conjuncts == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    memcpy(conjuncts, rest->conjuncts, rest->count * sizeof *conjuncts);
+    *all = (struct expression){.kind = EXPRESSION_AND,
+                               .type = conjuncts[0]->type,
+                               .location = -1,
+                               .argument_count = rest->count,
+                               .arguments = conjuncts};
+    for (uint32_t i = 0; i < rest->count; i++)
+        expression_walk(conjuncts[i], note_column, self->for_tests);
+    return exec__compile(self->base.local, rest->count == 1 ? conjuncts[0] : all, &self->rest);
+}
+
 static enum status prepare(struct fiber *f, struct scan_operator *self) {
     TRY(find_bounds(f, self));
     TRY(reconsider_index(f, self));
-    TRY(exec__scan_tests(f, self->base.local, self->base.node, &self->bound_arena, &self->options));
+    struct exec_scan_rest rest;
+    TRY(exec__scan_tests(f, self->base.local, self->base.node, &self->bound_arena, &self->options,
+                         &rest));
+    if (self->options.index == NULL)
+        TRY(compile_rest(self, &rest));
     self->prepared = true;
     self->stream_count = self->stream_at = 0;
     if (self->empty)
@@ -395,7 +439,7 @@ static enum status next_in_turn(struct fiber *f, struct scan_operator *self,
         struct stream *stream = &self->streams[self->stream_at];
         uint32_t end = window_end(self);
         for (uint32_t i = self->stream_at; i < end && *batch_out == NULL; i++)
-            TRY(stream_at_hand(f, &self->streams[i], batch_out));
+            TRY(stream_at_hand(f, self, &self->streams[i], batch_out));
         if (*batch_out != NULL)
             return STATUS_OK;
         if (!stream->done) {
@@ -486,9 +530,11 @@ static enum status scan_next(struct fiber *f, struct operator_state *base,
         uint32_t count = batch->selected_count;
         self->batch = *batch;
         self->batch.column_count = base->node->column_count;
-        if (self->index_filter != NULL && self->options.index == NULL)
+        if (self->tested && self->rest != NULL)
+            TRY(keep_selected(f, self, self->rest, &count));
+        if (!self->tested && self->index_filter != NULL && self->options.index == NULL)
             TRY(keep_selected(f, self, self->index_filter, &count));
-        if (self->filter != NULL)
+        if (!self->tested && self->filter != NULL)
             TRY(keep_selected(f, self, self->filter, &count));
         exec__count_removed(base, batch->selected_count - count);
         if (count > 0) {
@@ -556,8 +602,12 @@ static enum status choose_columns(struct execution *execution, struct scan_opera
         }
         self->merge_columns[i] = at;
     }
+    self->for_tests = arena_alloc_zeroed(arena, count + 1);
+    if (self->for_tests == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     self->options.column_numbers = self->column_numbers;
     self->options.column_count = count;
+    self->options.for_tests = self->for_tests;
     if (extra > 0 && store_partition_count(execution->environment.store) > 1)
         batch_init(&self->merged, types, count, arena);
     return STATUS_OK;

@@ -164,13 +164,14 @@ static uint32_t conjuncts(const struct expression *condition, const struct expre
 
 enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
                              const struct plan_node *node, struct arena *arena,
-                             struct table_scan_options *options) {
+                             struct table_scan_options *options, struct exec_scan_rest *rest_out) {
     /* With an index that is not used, its condition is one like the others. */
     const struct expression *filter = node->scan.filter;
     const struct expression *index_condition =
         node->scan.index != NULL ? node->scan.index_condition : NULL;
     options->test_count = options->filter_count = 0;
     options->threshold = NULL;
+    *rest_out = (struct exec_scan_rest){0};
     if (options->index != NULL)
         return STATUS_OK;
     options->threshold = exec__threshold_of_scan(local->execution, node);
@@ -186,7 +187,10 @@ enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
         bool made;
         TRY(test_of_condition(f, local, node, list[i], arena, &tests[options->test_count], &made));
         options->test_count += made;
+        if (!made)
+            list[rest_out->count++] = list[i];
     }
+    rest_out->conjuncts = (struct expression **)list;
     TRY(exec__scan_filters(local->execution, node, arena, tests, &options->test_count, filters,
                            &options->filter_count));
     options->tests = tests;

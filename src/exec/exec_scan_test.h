@@ -7,9 +7,16 @@
 /* Sets the options' tests: the conjuncts of the scan node's filter, and of its index condition when
    options->index is not used, that compare a column with a value known now, and its tests and
    filters from joins that are built and the threshold of a sort. All in `arena`. The node's filter
-   stays to be evaluated: tests only leave out rows early. */
+   stays to be evaluated on rows that have not gone through all tests, and rest[0 .. rest_count) on
+   those that have (table_scan_has_tested): the conjuncts that no test stands for. Which these are
+   depends on the node and on options->index alone. */
+struct exec_scan_rest {
+    struct expression **conjuncts;
+    uint32_t count;
+};
 enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
                              const struct plan_node *node, struct arena *arena,
-                             struct table_scan_options *options) MUST_USE;
+                             struct table_scan_options *options, struct exec_scan_rest *rest_out)
+    MUST_USE;
 
 #endif

@@ -287,10 +287,6 @@ struct expression *expression_and(const struct binder *b, struct expression *lef
                                   struct expression *right);
 struct expression *expression_copy(const struct binder *b, const struct expression *expression);
 bool expression_equal(const struct expression *a, const struct expression *b);
-/* Visit every node (children first: false); subqueries' own expressions are not entered. Stops at
-   the first true. */
-bool expression_walk(const struct expression *expression,
-                     bool (*visit)(const struct expression *, void *), void *context);
 /* Visit VARIABLEs of `expression` that belong `level` queries up, through sublinks. */
 bool expression_walk_variables(const struct expression *expression, uint32_t level,
                                bool (*visit)(const struct expression *, void *), void *context);

@@ -143,6 +143,14 @@ static uint32_t place_needed(struct wanted *wanted) {
     return count;
 }
 
+/* ... from `count` on those that have no place yet. */
+static uint32_t place_others(struct wanted *wanted, uint32_t count) {
+    for (uint32_t i = 0; i < wanted->count; i++)
+        if (wanted->needed[i] && wanted->place[i] == DROPPED)
+            wanted->place[i] = (int32_t)count++;
+    return count;
+}
+
 static enum status prune(struct planner *p, struct plan_node *node, struct wanted *wanted);
 
 static enum status prune_child(struct planner *p, const struct plan_node *child,
@@ -163,9 +171,11 @@ static enum status prune_below(struct planner *p, const struct plan_node *child)
 
 static enum status prune_scan(struct planner *p, struct plan_node *node, struct wanted *wanted) {
     struct row row = {.p = p, .left = wanted};
+    uint32_t read_above = place_needed(wanted);
     need(&row, node->scan.filter);
     need(&row, node->scan.index_condition);
-    uint32_t count = place_needed(wanted);
+    uint32_t count = place_others(wanted, read_above);
+    node->scan.test_column_count = count - read_above;
     int16_t *numbers;
     TRY(BIND_ARRAY(p->b, count, &numbers));
     for (uint32_t i = 0; i < wanted->count; i++)

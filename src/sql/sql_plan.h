@@ -159,6 +159,10 @@ struct expression {
         const char *name;
     };
 };
+/* Visit every node (children first: false); subqueries' own expressions are not entered. Stops at
+   the first true. */
+bool expression_walk(const struct expression *expression,
+                     bool (*visit)(const struct expression *, void *), void *context);
 
 /* True when evaluating needs no input row (constants, parameters, slots, functions of them). */
 bool expression_is_row_free(const struct expression *expression);
@@ -281,6 +285,8 @@ struct plan_node {
             /* Output column i is table column column_numbers[i] (0: packed row address, bigint;
                -1: tableoid). VIRTUAL_SCAN: also a subset of the columns, by number. */
             const int16_t *column_numbers;
+            uint32_t test_column_count; /* the last so many are read by the filter and the index
+                                           condition alone */
             const struct expression *filter; /* over the output row; NULL none */
             /* TABLE_SCAN: index, or NULL for all rows. Bounds have exactly the index columns'
                types and no input row; a bound that is NULL gives no rows at all. */

@@ -452,6 +452,75 @@ static void a_plan_tells_blocks_and_hot_rows(void **state) {
     sql_runner_close(runner);
 }
 
+/* Conditions that tests of blocks stand for are not evaluated again, and columns that only they
+   read not decoded; others are, also where a block lacks a column. */
+static void conditions_on_blocks_are_all_made(void **state) {
+    static const char *const conditions[] = {
+        "b = 5 or a between 7 and 9",
+        "b < 10",
+        "b < 10 and c like '%7'",
+        "b < 10 and a % 7 = b % 7",
+        "a % 7 = b % 7 and n > 12.5 and b <> 3",
+        "b in (1, 2, null) and c is not null",
+        "n is null and b < 50",
+        "e = 7",
+        "e > 7 and b < 90",
+        "e is null or b = 11",
+        "b < (select max(b) / 2 from %s)",
+        "exists (select from %s x where x.a = y.b and x.b < 20)",
+        "b = 3 and length(y::text) > 5",
+    };
+    static const char *const outputs[] = {"count(*), sum(a)", "min(c), max(b)", "count(y)",
+                                          "sum(e)"};
+    struct sql_runner *runner = sql_runner_open(2);
+    struct sql_session *s = sql_session_open(runner);
+    for (int i = 0; i < 2; i++) {
+        char text[400];
+        const char *name = i == 0 ? "cold" : "hot";
+        snprintf(text, sizeof text,
+                 "create table %s(a int primary key, b int, c text, n numeric(10,2))", name);
+        sql_run(s, text);
+        snprintf(text, sizeof text,
+                 "alter table %s set (freeze = off); insert into %s select x, x %% 100, "
+                 "case when x %% 13 <> 0 then 'c' || x %% 17 end, "
+                 "case when x %% 11 <> 0 then x %% 2500 / 100.0 end "
+                 "from generate_series(1, 10000) x",
+                 name, name);
+        sql_run(s, text);
+        if (i == 0)
+            assert_sql(s, "vacuum (freeze) cold", "VACUUM\n");
+        snprintf(
+            text, sizeof text,
+            "alter table %s add column e int default 7; update %s set e = b where a %% 10 = 0; "
+            "delete from %s where a %% 101 = 1",
+            name, name, name);
+        sql_run(s, text);
+    }
+    for (int round = 0; round < 3; round++) {
+        for (size_t c = 0; c < sizeof conditions / sizeof *conditions; c++) {
+            for (size_t o = 0; o < sizeof outputs / sizeof *outputs; o++) {
+                char got[2][400];
+                for (int i = 0; i < 2; i++) {
+                    const char *name = i == 0 ? "cold" : "hot";
+                    char condition[200], text[400];
+                    snprintf(condition, sizeof condition, conditions[c], name);
+                    snprintf(text, sizeof text, "select %s from %s y where %s", outputs[o], name,
+                             condition);
+                    snprintf(got[i], sizeof got[i], "%s", sql_run(s, text));
+                }
+                if (strncmp(got[1], "ERROR", 5) == 0)
+                    fail_msg("%s: %s", conditions[c], got[1]);
+                if (strcmp(got[0], got[1]) != 0)
+                    fail_msg("%s where %s: %s instead of %s", outputs[o], conditions[c], got[0],
+                             got[1]);
+            }
+        }
+        if (round == 1)
+            assert_sql(s, "vacuum (freeze) cold", "VACUUM\n");
+    }
+    sql_runner_close(runner);
+}
+
 /* Rows that came since ANALYZE, or a parameter: when a range holds more than an index is good for,
    all rows are read. */
 static void ranges_are_measured_before_an_index_is_used(void **state) {
@@ -694,6 +763,7 @@ int main(void) {
         cmocka_unit_test(conditions_on_stored_columns_are_exact),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
         cmocka_unit_test(filters_know_the_groups_of_constant_keys),
+        cmocka_unit_test(conditions_on_blocks_are_all_made),
         cmocka_unit_test(a_long_statement_can_be_cancelled),
         cmocka_unit_test(target_lists_have_a_limit),
         cmocka_unit_test(repeated_text_is_exact),
