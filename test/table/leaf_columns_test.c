@@ -408,6 +408,57 @@ static void columns_beside_leaves_agree_with_a_naive_table(void **state) {
     fixture_run(model_body);
 }
 
+/* ---- rows close to each other ------------------------------------------------------------ */
+
+static int missing; /* of the first rows */
+
+/* Blocks without gaps: whole leaves hide their rows by words. */
+static enum status stretch_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    random_seed(&bench->random, 5);
+    bench->id_limit = ROWS;
+    database_open(f, &bench->database, true);
+    table_make(f, bench);
+    struct work first_rows;
+    work_begin(f, &first_rows, &bench->database);
+    for (int id = 0; id < missing; id++) {
+        bench->now.seeds[id] = 0;
+        change_row(f, &first_rows, id, 0);
+    }
+    work_commit(f, &first_rows);
+    struct schema *schema = catalog_schema(bench->database.catalog);
+    struct freeze_work freeze = {.catalog = bench->database.catalog,
+                                 .table = schema_table(schema, NULL, "t"),
+                                 .commit = store_visible(bench->database.store)};
+    for (; freeze.partition < store_partition_count(bench->database.store); freeze.partition++)
+        assert_ok(freeze__range(f, &freeze));
+    schema_release(schema);
+    for (int round = 0; round < 12; round++) {
+        struct work work;
+        int first = (int)random_below(&bench->random, ROWS);
+        work_begin(f, &work, &bench->database);
+        for (int i = 0; i < 400; i++) {
+            int id = (first + i) % ROWS;
+            bench->now.seeds[id] = new_seed(bench);
+            change_row(f, &work, id, bench->now.seeds[id]);
+        }
+        work_commit(f, &work);
+        work_begin(f, &work, &bench->database);
+        for (int i = 0; i < 8; i++)
+            scan_once(f, bench, &work, &bench->now);
+        work_rollback(f, &work);
+    }
+    assert_true(bench->beside > bench->hot_rows / 4);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void close_rows_hide_those_of_a_block(void **state) {
+    for (missing = 0; missing < 200; missing += 73)
+        fixture_run(stretch_body);
+}
+
 /* ---- ids far apart ----------------------------------------------------------------------- */
 
 static void insert_ids(struct fiber *f, struct bench *bench, int first, int count) {
@@ -494,6 +545,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leaf_may_hold_rows_of_many_ranges),
         cmocka_unit_test(columns_beside_leaves_agree_with_a_naive_table),
+        cmocka_unit_test(close_rows_hide_those_of_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
