@@ -199,6 +199,11 @@ static size_t aligned(size_t size) {
     return (size + 15) & ~(size_t)15;
 }
 
+/* The end of what may be read of a column. */
+static size_t read_end(const struct leaf_columns *columns, const struct leaf_column *column) {
+    return column->offset + ((size_t)columns->count + LEAF_READ_BEYOND) * column->width;
+}
+
 /* Decode the column and keep it at `*size` bytes from the beginning; up to `*size_read` bytes there
    are that may be read. */
 static enum status column_keep(struct leaf_builder *builder, struct leaf_columns *columns,
@@ -222,7 +227,8 @@ static enum status column_keep(struct leaf_builder *builder, struct leaf_columns
         raw_keep(builder, vector, column, to);
     else
         numbers_keep(builder, vector, column, to);
-    *size_read = *size + ((size_t)columns->count + LEAF_READ_BEYOND) * column->width;
+    if (read_end(columns, column) > *size_read)
+        *size_read = read_end(columns, column);
     *size += aligned((size_t)columns->count * column->width);
     return STATUS_OK;
 }
@@ -281,6 +287,9 @@ static enum status columns_make(struct leaf_builder *builder, const struct txn_l
     size_t size_read = size;
     for (uint32_t i = 0; i < columns->column_count && columns->fit; i++)
         TRY(column_keep(builder, columns, &columns->columns[i], &size, &size_read));
+    for (uint32_t i = 0; i < columns->column_count && columns->fit; i++)
+        ASSERT(columns->columns[i].form == LEAF_UNFIT ||
+               read_end(columns, &columns->columns[i]) <= size_read);
     *made_out = columns;
     *size_out = !columns->fit ? sizeof *columns : size_read > size ? size_read : size;
     return STATUS_OK;
