@@ -2,7 +2,7 @@
  * The simulator's program: runs seeds, each in a process of its own, and tells what came of them.
  *
  *     sim [--seeds N | --minutes M] [--first SEED] [--workload NAME] [--mode budget|rot]
- *         [--seconds S] [--twice] [--until-failure] [--saved FILE]
+ *         [--seconds S] [--twice] [--until-failure] [--saved FILE] [--gentle]
  *     sim --seed SEED [--trace] ...      replays one, with everything that happens in it
  */
 #include <getopt.h>
@@ -37,6 +37,27 @@ struct totals {
     struct world_report sum;
 };
 
+#ifdef __SANITIZE_ADDRESS__
+int __lsan_do_recoverable_leak_check(void);
+const char *__lsan_default_options(void);
+
+/* What a machine that lost its power had in memory is nobody's any more: that is no leak. */
+const char *__lsan_default_options(void) {
+    return "leak_check_at_exit=0";
+}
+
+/* Where nothing has crashed all memory has been given back. */
+static void look_for_leaks(struct world_report *report) {
+    if (report->failure[0] == '\0' && report->crashes == 0 &&
+        __lsan_do_recoverable_leak_check() != 0)
+        snprintf(report->failure, sizeof report->failure, "memory was not given back");
+}
+#else
+static void look_for_leaks(struct world_report *report) {
+    (void)report;
+}
+#endif
+
 static void print_line(const char *line) {
     printf("%s\n", line);
 }
@@ -55,6 +76,8 @@ static struct world_report run_seed(const struct world_options *options) {
         struct itimerval patience = {.it_value.tv_sec = PATIENCE_S};
         setitimer(ITIMER_PROF, &patience, NULL);
         world_run(options, &report);
+        if (options->gentle)
+            look_for_leaks(&report);
         fflush(stdout);
         (void)!write(ends[1], &report, sizeof report);
         coverage_dump();
@@ -181,7 +204,7 @@ static int run_saved(struct settings *settings, struct totals *totals) {
 static int usage(void) {
     fprintf(stderr, "usage: sim [--seeds N] [--minutes M] [--first SEED] [--seed SEED] [--trace]\n"
                     "           [--twice] [--workload NAME] [--mode budget|rot] [--seconds S]\n"
-                    "           [--until-failure] [--saved FILE]\n");
+                    "           [--until-failure] [--saved FILE] [--gentle]\n");
     return 2;
 }
 
@@ -190,7 +213,8 @@ static bool read_options(int argc, char **argv, struct settings *settings) {
         {"seeds", 1, NULL, 'n'},    {"minutes", 1, NULL, 'm'},       {"first", 1, NULL, 'f'},
         {"seed", 1, NULL, 's'},     {"trace", 0, NULL, 't'},         {"twice", 0, NULL, '2'},
         {"workload", 1, NULL, 'w'}, {"mode", 1, NULL, 'o'},          {"seconds", 1, NULL, 'd'},
-        {"saved", 1, NULL, 'S'},    {"until-failure", 0, NULL, 'u'}, {NULL, 0, NULL, 0},
+        {"saved", 1, NULL, 'S'},    {"until-failure", 0, NULL, 'u'}, {"gentle", 0, NULL, 'g'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -229,17 +253,14 @@ static bool read_options(int argc, char **argv, struct settings *settings) {
         case 'S':
             settings->saved = optarg;
             break;
+        case 'g':
+            settings->world.gentle = true;
+            break;
         default:
             return false;
         }
     }
     return optind == argc;
-}
-
-/* What a machine that lost its power had in memory is nobody's any more: that is no leak. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void) {
-    return "detect_leaks=0";
 }
 
 int main(int argc, char **argv) {

@@ -188,6 +188,8 @@ static void stop_server(struct world *world) {
             return;
         }
     }
+    enum status ignored;
+    (void)!future_wait(&told, 0, &ignored); /* it has come to its end, too: its memory comes back */
     if (status != STATUS_OK && status != STATUS_SHUTDOWN)
         server_ended(world, status);
     else
@@ -425,6 +427,8 @@ static void have_accidents(struct world *world) {
                 world->simulator,
                 simulator_counts(world->simulator)->file_operations + 1 + pick(world, 40), SECOND);
         uint64_t accident = pick(world, 10);
+        if (world->options.gentle)
+            accident = world->ready ? 7 : 9;
         if (accident < 5)
             crash_server(world, SIMULATOR_POWER);
         else if (accident < 7)
@@ -516,7 +520,10 @@ void world_run(const struct world_options *options, struct world_report *report_
         world->workload->judge(world, state);
     if (world->server != NULL)
         simulator_crash(world->simulator, world->server, SIMULATOR_KILL);
-    simulator_crash(world->simulator, world->clients, SIMULATOR_KILL);
+    if (world->options.gentle && !world_failed(world))
+        runtime_destroy(world->clients);
+    else
+        simulator_crash(world->simulator, world->clients, SIMULATOR_KILL);
     report_out->hash = simulator_hash(world->simulator);
     report_out->virtual_ns = simulator_now_ns(world->simulator);
     report_out->counts = *simulator_counts(world->simulator);

@@ -23,6 +23,7 @@ struct world_options {
     int seconds; /* virtual */
     enum world_mode mode;
     const char *workload; /* NULL: the seed chooses */
+    bool gentle; /* the only accidents are stops: then all memory must have been given back */
     void (*trace)(const char *line);
 };
 
