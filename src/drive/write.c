@@ -358,10 +358,11 @@ enum status write__sync(struct drive *drive, struct generation *generation, uint
             continue;
         }
         drive->sync_running = true;
+        bool name_synced = drive->name_synced;
         thread_mutex_unlock(&drive->syncing);
         uint64_t reached = generation_end(generation); /* others' batches too */
         status = plain_sync(generation->file);
-        if (status == STATUS_OK && !drive->name_synced)
+        if (status == STATUS_OK && !name_synced)
             status = plain_directory_sync(drive->path);
         thread_mutex_lock(&drive->syncing);
         drive->sync_running = false;

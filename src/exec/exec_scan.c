@@ -39,9 +39,8 @@ struct scan_operator {
     int16_t *column_numbers; /* the node's, then index columns needed for merging */
     struct compiled *filter;
     struct compiled *index_filter; /* the index condition, where all rows are read after all */
-    struct compiled *rest;   /* what both leave to be evaluated on tested rows; NULL: nothing */
-    bool rest_known, tested; /* tested: so are the rows at hand */
-    bool *for_tests;         /* options.for_tests, of the node's columns */
+    struct compiled *rest; /* what both leave to be evaluated on tested rows; NULL: nothing */
+    bool has_rest, tested; /* some of both are tests; all were made on the rows at hand */
     uint16_t *selection;
     struct batch batch;
     bool prepared, empty, merge, unique_done;
@@ -126,7 +125,7 @@ static enum status stream_at_hand(struct fiber *f, struct scan_operator *self,
     self->tested = false;
     if (*batch_out == NULL && stream->scan != NULL && table_scan_is_in_block(stream->scan)) {
         TRY(table_scan_next_in_block(f, stream->scan, batch_out));
-        self->tested = self->rest_known && table_scan_has_tested(stream->scan);
+        self->tested = self->has_rest && table_scan_has_tested(stream->scan);
     }
     return STATUS_OK;
 }
@@ -265,11 +264,15 @@ static bool note_column(const struct expression *expression, void *context) {
 static enum status compile_rest(struct scan_operator *self, const struct exec_scan_rest *rest) {
     const struct plan_node *node = self->base.node;
     struct arena *arena = self->base.execution->environment.arena;
-    if (self->rest_known)
+    if (self->has_rest || rest->tested_count == 0)
         return STATUS_OK;
-    self->rest_known = true;
+    self->has_rest = true;
+    bool *for_tests = arena_alloc_zeroed(arena, self->options.column_count);
+    if (for_tests == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < node->scan.test_column_count; i++)
-        self->for_tests[node->column_count - 1 - i] = true;
+        for_tests[node->column_count - 1 - i] = true;
+    self->options.for_tests = for_tests;
     if (rest->count == 0)
         return STATUS_OK;
     struct expression *all = arena_alloc(arena, sizeof *all);
@@ -283,7 +286,7 @@ static enum status compile_rest(struct scan_operator *self, const struct exec_sc
                                .argument_count = rest->count,
                                .arguments = conjuncts};
     for (uint32_t i = 0; i < rest->count; i++)
-        expression_walk(conjuncts[i], note_column, self->for_tests);
+        expression_walk(conjuncts[i], note_column, for_tests);
     return exec__compile(self->base.local, rest->count == 1 ? conjuncts[0] : all, &self->rest);
 }
 
@@ -602,12 +605,8 @@ static enum status choose_columns(struct execution *execution, struct scan_opera
         }
         self->merge_columns[i] = at;
     }
-    self->for_tests = arena_alloc_zeroed(arena, count + 1);
-    if (self->for_tests == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     self->options.column_numbers = self->column_numbers;
     self->options.column_count = count;
-    self->options.for_tests = self->for_tests;
     if (extra > 0 && store_partition_count(execution->environment.store) > 1)
         batch_init(&self->merged, types, count, arena);
     return STATUS_OK;

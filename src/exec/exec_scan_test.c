@@ -187,7 +187,9 @@ enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
         bool made;
         TRY(test_of_condition(f, local, node, list[i], arena, &tests[options->test_count], &made));
         options->test_count += made;
-        if (!made)
+        if (made)
+            rest_out->tested_count++;
+        else
             list[rest_out->count++] = list[i];
     }
     rest_out->conjuncts = (struct expression **)list;

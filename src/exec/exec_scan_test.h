@@ -12,7 +12,7 @@
    depends on the node and on options->index alone. */
 struct exec_scan_rest {
     struct expression **conjuncts;
-    uint32_t count;
+    uint32_t count, tested_count; /* tested: of the others */
 };
 enum status exec__scan_tests(struct fiber *f, struct exec_local *local,
                              const struct plan_node *node, struct arena *arena,

@@ -93,6 +93,7 @@ struct block_scan {
     struct block_scan_test *tests;
     uint32_t test_count;
     const bool *for_tests; /* by vector: not wanted once all tests are made; NULL: none is that */
+    bool leaves_tests;     /* the caller has tests that are not among these */
     bool tested;           /* all tests were made on the rows given out last */
     struct block_scan_filter *filters;
     uint32_t filter_count;

@@ -405,7 +405,7 @@ static enum status run_tests(struct fiber *f, struct block_scan *scan, struct bl
         for (uint32_t word = 0; word < words; word++)
             mask[word] &= ~scan->mask[rows->first / 64 + word];
     }
-    scan->tested = true;
+    scan->tested = !scan->leaves_tests;
     bool by_bits = true, counted = !scan->masked; /* hidden rows are few: the first test counts */
     for (uint32_t i = 0; i < scan->test_count && left > 0; i++) {
         struct block_scan_test *test = &scan->tests[i];

@@ -158,7 +158,7 @@ static enum status blocks_prepare(struct table_scan *scan,
         const struct table_scan_test *test = &options->tests[i];
         struct type type = scan->table->columns[test->column_number - 1].type;
         if (!column_filter_supports(type, test->test.operator)) {
-            scan->leaves_tests = true;
+            blocks->leaves_tests = true;
             continue;
         }
         blocks->tests[blocks->test_count++] = (struct block_scan_test){
@@ -550,7 +550,7 @@ enum status table_scan_next_in_block(struct fiber *f, struct table_scan *scan,
 }
 
 bool table_scan_has_tested(const struct table_scan *scan) {
-    return scan->cold && scan->blocks.tested && !scan->leaves_tests;
+    return scan->cold && scan->blocks.tested;
 }
 
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out) {

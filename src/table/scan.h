@@ -56,7 +56,6 @@ struct table_scan {
     enum scan_phase phase;
     bool has_blocks;
     struct block_scan blocks;
-    bool leaves_tests; /* there are some that blocks' rows do not go through */
     uint64_t next_range,
         end_range;       /* where BETWEEN begins; ranges from end_range on are left out */
     uint16_t *selection; /* VECTOR_SIZE; of a batch out of a block */

@@ -35,12 +35,10 @@ enum status scan__leaf_prepare(struct table_scan *scan) {
 static void hide_run(struct table_scan *scan, const struct leaf_columns *columns,
                      const struct txn_leaf *leaf) {
     const struct leaf_word *words = leaf_columns_words(columns);
-    uint32_t done = 0;
-    if (leaf->count == columns->count)
-        while (done < columns->word_count &&
-               block_scan_hide_word(&scan->blocks, words[done].word, words[done].bits))
-            done++;
-    if (done == 0 || done < columns->word_count)
+    uint32_t done = 0, count = leaf->count == columns->count ? columns->word_count : 0;
+    while (done < count && block_scan_hide_word(&scan->blocks, words[done].word, words[done].bits))
+        done++;
+    if (count == 0 || done < count)
         block_scan_hide(&scan->blocks, leaf_columns_places(columns) + leaf->first, leaf->count);
 }
 

@@ -173,6 +173,11 @@ static void run_one(const struct settings *settings, struct totals *totals) {
     totals->failures++;
     printf("FAILED seed %llu (%s): %s\n", (unsigned long long)settings->world.seed, report.workload,
            report.failure);
+    if (settings->world.gentle) {
+        printf("  replay: test/sim --gentle --seed %llu --trace, in the same build folder\n",
+               (unsigned long long)settings->world.seed);
+        return;
+    }
     printf("  replay: make sim SEED=%llu%s%s%s\n", (unsigned long long)settings->world.seed,
            settings->world.mode == WORLD_ROT ? " MODE=rot" : "",
            settings->world.workload != NULL ? " WORKLOAD=" : "",
