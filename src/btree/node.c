@@ -41,8 +41,13 @@ size_t separator_size(struct slice left, struct slice right) {
 void node_key_copy(struct node node, unsigned slot, uint8_t *key_out) {
     struct slice prefix = node_prefix(node);
     struct slice rest = node_key_rest(node, slot);
+    uint8_t head[4];
     if (prefix.size > 0)
         memcpy(key_out, prefix.data, prefix.size);
+    if (rest.size <= sizeof head) { /* all of it: the record, mostly not in the cache, can wait */
+        put_be32(head, get_le32(node_slot(node, slot)));
+        rest.data = head;
+    }
     if (rest.size > 0)
         memcpy(key_out + prefix.size, rest.data, rest.size);
 }

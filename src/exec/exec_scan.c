@@ -122,11 +122,9 @@ static enum status stream_at_hand(struct fiber *f, struct scan_operator *self,
                                   struct stream *stream, struct batch **batch_out) {
     *batch_out = stream->next;
     stream->next = NULL;
-    self->tested = false;
-    if (*batch_out == NULL && stream->scan != NULL && table_scan_is_in_block(stream->scan)) {
+    if (*batch_out == NULL && stream->scan != NULL && table_scan_is_in_block(stream->scan))
         TRY(table_scan_next_in_block(f, stream->scan, batch_out));
-        self->tested = self->has_rest && table_scan_has_tested(stream->scan);
-    }
+    self->tested = *batch_out != NULL && self->has_rest && table_scan_has_tested(stream->scan);
     return STATUS_OK;
 }
 

@@ -135,9 +135,10 @@ static inline uint64_t block_scan_skipped(const struct block_scan *scan) {
 }
 /* Newer rows at these places of the range hide those in the block. */
 void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t count);
-/* The same for 64 places from place 64 * word on, those whose bits are set. False: the block's rows
-   do not lie as places do, and nothing happened. */
-bool block_scan_hide_word(struct block_scan *scan, uint64_t word, uint64_t bits);
+/* The same by words, of the 64 places from place 64 * words[i] on those that bits[i] has. False:
+   the block's rows do not lie as places do, and nothing happened. */
+bool block_scan_hide_words(struct block_scan *scan, const uint16_t *words, const uint64_t *bits,
+                           uint32_t count);
 
 /* ---- reading ahead (block_ahead.c) -------------------------------------------------------- */
 

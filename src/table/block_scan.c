@@ -257,17 +257,23 @@ void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t c
     }
 }
 
-bool block_scan_hide_word(struct block_scan *scan, uint64_t word, uint64_t bits) {
-    ASSERT(scan->open && word < BLOCK_WORDS);
+bool block_scan_hide_words(struct block_scan *scan, const uint16_t *words, const uint64_t *bits,
+                           uint32_t count) {
+    ASSERT(scan->open);
     if (scan->header.bitmap != NULL || !mask_begin(scan))
         return false;
     /* Positions begin with the first row: a word of places may lie over two of them. Bits behind
        the last row mean nothing. */
     uint32_t first_word = scan->header.first / 64, shift = scan->header.first % 64;
-    if (word >= first_word)
-        scan->mask[word - first_word] |= bits >> shift;
-    if (word > first_word && shift > 0)
-        scan->mask[word - first_word - 1] |= bits << (64 - shift);
+    uint64_t *mask = scan->mask;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t word = words[i];
+        ASSERT(word < BLOCK_WORDS);
+        if (word >= first_word)
+            mask[word - first_word] |= bits[i] >> shift;
+        if (word > first_word && shift > 0)
+            mask[word - first_word - 1] |= bits[i] << (64 - shift);
+    }
     scan->masked = true;
     return true;
 }

@@ -50,7 +50,10 @@ static enum status sift(struct leaf_builder *builder, struct leaf_columns *colum
         TRY(row__stored(builder->table, builder->values[i], &stored));
         builder->places[i] = (uint16_t)block_place(row);
         columns->far = row.value - columns->first_row >= BLOCK_ROWS_MAX;
-        columns->fit &= is_ordinary(&stored);
+        if (!is_ordinary(&stored)) {
+            columns->fit = false;
+            return STATUS_OK;
+        }
         if (stored.generation < columns->generation_min)
             columns->generation_min = stored.generation;
         if (stored.deleted) {
@@ -70,19 +73,20 @@ static enum status sift(struct leaf_builder *builder, struct leaf_columns *colum
 
 /* The places as words, if they are of one range and close enough. */
 static uint32_t words_make(struct leaf_builder *builder, const struct leaf_columns *columns) {
-    struct leaf_word *words = builder->words;
+    uint16_t *words = builder->words;
     const uint32_t count_max = columns->count / LEAF_WORD_ROWS;
     uint32_t count = 0;
     if (columns->far || builder->places[columns->count - 1] < builder->places[0])
         return 0;
     for (uint32_t i = 0; i < columns->count; i++) {
         uint16_t place = builder->places[i];
-        if (count == 0 || words[count - 1].word != place / 64) {
+        if (count == 0 || words[count - 1] != place / 64) {
             if (count == count_max)
                 return 0;
-            words[count++] = (struct leaf_word){0, place / 64};
+            builder->word_bits[count] = 0;
+            words[count++] = place / 64;
         }
-        words[count - 1].bits |= 1ull << place % 64;
+        builder->word_bits[count - 1] |= 1ull << place % 64;
     }
     return count;
 }
@@ -272,16 +276,19 @@ static enum status columns_make(struct leaf_builder *builder, const struct txn_l
     TRY(txn_leaf_range(leaf, 0, leaf->leaf_count, builder->values, builder->keys));
     TRY(sift(builder, plan));
     plan->word_count = plan->fit ? (uint16_t)words_make(builder, plan) : 0;
-    size_t words_size = plan->word_count * sizeof(struct leaf_word);
-    size_t size = aligned(sizeof *plan + deleted_size + words_size + places_size);
+    size_t bits_size = plan->word_count * sizeof(uint64_t);
+    size_t words_size = plan->word_count * sizeof(uint16_t);
+    size_t header_size = leaf_columns_header_size(plan);
+    size_t size = aligned(header_size + deleted_size + bits_size + words_size + places_size);
     size_t column_size = aligned(((size_t)plan->count + LEAF_READ_BEYOND) * VALUE_SIZE_MAX);
     struct leaf_columns *columns =
         arena_alloc(&builder->scratch, size + plan->column_count * column_size);
     if (columns == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     uint8_t *end = (uint8_t *)columns;
-    append(&end, plan, sizeof *plan);
+    append(&end, plan, header_size);
     append(&end, builder->deleted, deleted_size);
+    append(&end, builder->word_bits, bits_size);
     append(&end, builder->words, words_size);
     append(&end, builder->places, places_size);
     size_t size_read = size;
@@ -291,7 +298,7 @@ static enum status columns_make(struct leaf_builder *builder, const struct txn_l
         ASSERT(columns->columns[i].form == LEAF_UNFIT ||
                read_end(columns, &columns->columns[i]) <= size_read);
     *made_out = columns;
-    *size_out = !columns->fit ? sizeof *columns : size_read > size ? size_read : size;
+    *size_out = !columns->fit ? header_size : size_read > size ? size_read : size;
     return STATUS_OK;
 }
 

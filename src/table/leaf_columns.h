@@ -32,7 +32,7 @@
 
 enum {
     LEAF_COLUMNS_MAX = 24,
-    LEAF_WORD_ROWS = 8, /* so many rows a word, or more, make words worth keeping */
+    LEAF_WORD_ROWS = 2, /* so many rows a word, or more, make words worth keeping */
     LEAF_READ_BEYOND = 63,
 };
 
@@ -60,16 +60,10 @@ struct leaf_columns {
     uint32_t count;          /* entries of the leaf */
     uint64_t generation_min; /* of all of them */
     uint64_t first_row;
-    struct leaf_column columns[LEAF_COLUMNS_MAX];
-    /* uint64_t deleted[(count + 63) / 64]; struct leaf_word words[word_count]; uint16_t
-       places[count]; then the columns, each aligned to 16; 63 values more can be read behind each
-     */
-};
-
-/* 64 places of a range of rows (block_format.h), of which some have rows in the leaf. */
-struct leaf_word {
-    uint64_t bits;
-    uint64_t word; /* place / 64 */
+    struct leaf_column columns[LEAF_COLUMNS_MAX]; /* of a companion only column_count */
+    /* uint64_t deleted[(count + 63) / 64]; uint64_t word_bits[word_count]; uint16_t
+       words[word_count]; uint16_t places[count]; then the columns, each aligned to 16; 63 values
+       more can be read behind each */
 };
 
 /* What making one needs: big, so made when first wanted. Lives in an arena. */
@@ -84,21 +78,31 @@ struct leaf_builder {
     uint16_t live[VECTOR_SIZE]; /* entries that are no deleted rows */
     uint64_t numbers[VECTOR_SIZE];
     uint16_t places[VECTOR_SIZE];
-    struct leaf_word words[VECTOR_SIZE / LEAF_WORD_ROWS];
+    uint16_t words[VECTOR_SIZE / LEAF_WORD_ROWS];
+    uint64_t word_bits[VECTOR_SIZE / LEAF_WORD_ROWS];
     uint64_t deleted[VECTOR_SIZE / 64];
     struct slice values[VECTOR_SIZE], rows[VECTOR_SIZE];
     uint8_t keys[VECTOR_SIZE * ROW_KEY_SIZE];
 };
 
-static inline const uint64_t *leaf_columns_deleted(const struct leaf_columns *columns) {
-    return (const uint64_t *)(columns + 1);
+static inline size_t leaf_columns_header_size(const struct leaf_columns *columns) {
+    return offsetof(struct leaf_columns, columns) +
+           columns->column_count * sizeof(struct leaf_column);
 }
-static inline const struct leaf_word *leaf_columns_words(const struct leaf_columns *columns) {
-    return (const struct leaf_word *)(leaf_columns_deleted(columns) + (columns->count + 63) / 64);
+static inline const uint64_t *leaf_columns_deleted(const struct leaf_columns *columns) {
+    return (const uint64_t *)((const uint8_t *)columns + leaf_columns_header_size(columns));
+}
+/* Of 64 places of a range of rows (block_format.h) those that have rows in the leaf. */
+static inline const uint64_t *leaf_columns_word_bits(const struct leaf_columns *columns) {
+    return leaf_columns_deleted(columns) + (columns->count + 63) / 64;
+}
+/* Which 64: place / 64. */
+static inline const uint16_t *leaf_columns_words(const struct leaf_columns *columns) {
+    return (const uint16_t *)(leaf_columns_word_bits(columns) + columns->word_count);
 }
 /* Where the rows are in their ranges (block_format.h). */
 static inline const uint16_t *leaf_columns_places(const struct leaf_columns *columns) {
-    return (const uint16_t *)(leaf_columns_words(columns) + columns->word_count);
+    return leaf_columns_words(columns) + columns->word_count;
 }
 static inline const void *leaf_column_values(const struct leaf_columns *columns,
                                              const struct leaf_column *column) {

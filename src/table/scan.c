@@ -419,6 +419,7 @@ static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t 
     if (!has_outside)
         return scan__decode(f, scan, (uint32_t)count, true);
 
+    scan->hot_tested = false;
     struct slice *values;
     struct row_address *addresses;
     TRY(arena__array(&scan->rows, count, sizeof *values, &values));
@@ -498,6 +499,7 @@ static void batch_begin(struct table_scan *scan) {
     arena_reset(&scan->rows);
     scan->batch.row_count = 0;
     scan->selects = scan->cold = false;
+    scan->hot_tested = scan->hot_tests_all;
     for (uint32_t i = 0; i < scan->decoded_count; i++)
         vector_reset(&scan->decoded[i]);
 }
@@ -550,7 +552,7 @@ enum status table_scan_next_in_block(struct fiber *f, struct table_scan *scan,
 }
 
 bool table_scan_has_tested(const struct table_scan *scan) {
-    return scan->cold && scan->blocks.tested;
+    return scan->cold ? scan->blocks.tested : scan->hot_tested;
 }
 
 enum status table_scan_next(struct fiber *f, struct table_scan *scan, struct batch **batch_out) {

@@ -65,6 +65,8 @@ struct table_scan {
     struct row_id *row_ids; /* VECTOR_SIZE; for addresses of a block's rows */
     struct hot_test *hot_tests;
     size_t hot_test_count;
+    bool hot_tests_all;                           /* all of the options' tests are among them */
+    bool hot_tested;                              /* all were made on all hot rows of the batch */
     const struct table_scan_threshold *threshold; /* of the last of them; NULL: none has one */
     const struct column_test *threshold_seen;
     uint64_t beside_count; /* hot rows found in columns beside their leaves */

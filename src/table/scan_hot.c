@@ -1,7 +1,7 @@
 /*
  * Tests of hot rows: before a portion of rows is decoded, the columns that have tests are, one
  * after the other, and rows that fail are left out. Only tests that are a range of numbers are made
- * here; the others are the caller's, as all of them are once more.
+ * here; the others are the caller's.
  */
 #include <stdatomic.h>
 
@@ -20,12 +20,15 @@ enum status scan__hot_tests_prepare(struct table_scan *scan,
     const struct table_scan_threshold *threshold = options->threshold;
     TRY(arena__array(&scan->arena, options->test_count + 1, sizeof *scan->hot_tests,
                      &scan->hot_tests));
+    scan->hot_tests_all = true;
     for (size_t i = 0; i < options->test_count; i++) {
         uint16_t column = (uint16_t)(options->tests[i].column_number - 1);
         struct type type = scan->table->columns[column].type;
         struct hot_test test = {.column = column};
-        if (!column_test_range(type, &options->tests[i].test, &test.low, &test.high))
+        if (!column_test_range(type, &options->tests[i].test, &test.low, &test.high)) {
+            scan->hot_tests_all = false;
             continue;
+        }
         struct hot_test *same = test_of(scan, column);
         if (same != NULL) { /* both ranges: what they have in common */
             same->low = test.low > same->low ? test.low : same->low;

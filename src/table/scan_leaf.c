@@ -34,12 +34,11 @@ enum status scan__leaf_prepare(struct table_scan *scan) {
 /* Hide all rows of the run in the block. */
 static void hide_run(struct table_scan *scan, const struct leaf_columns *columns,
                      const struct txn_leaf *leaf) {
-    const struct leaf_word *words = leaf_columns_words(columns);
-    uint32_t done = 0, count = leaf->count == columns->count ? columns->word_count : 0;
-    while (done < count && block_scan_hide_word(&scan->blocks, words[done].word, words[done].bits))
-        done++;
-    if (count == 0 || done < count)
-        block_scan_hide(&scan->blocks, leaf_columns_places(columns) + leaf->first, leaf->count);
+    if (columns->word_count > 0 && leaf->count == columns->count &&
+        block_scan_hide_words(&scan->blocks, leaf_columns_words(columns),
+                              leaf_columns_word_bits(columns), columns->word_count))
+        return;
+    block_scan_hide(&scan->blocks, leaf_columns_places(columns) + leaf->first, leaf->count);
 }
 
 /* The run's rows that are not deleted, as bits. */
@@ -81,7 +80,9 @@ static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_co
         const struct hot_test *test = &scan->hot_tests[i];
         const struct leaf_column *column =
             leaf_columns_find(columns, test->column, &scan->leaf_guesses[i]);
-        if (column->form == LEAF_NUMBER && !test->is_off)
+        if (column->form != LEAF_NUMBER)
+            scan->hot_tested = false;
+        else if (!test->is_off)
             mask_passing(columns, column, test, leaf, mask);
     }
     *count = column_mask_count(mask, leaf->count);

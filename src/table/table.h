@@ -150,7 +150,7 @@ struct table_scan_options {
     const int16_t *column_numbers;
     size_t column_count;
     /* NULL, or for each column whether it is there for the tests alone: a batch whose rows have
-       passed them all (table_scan_has_tested) has nulls for it. */
+       passed them all (table_scan_has_tested) may have nulls for it. */
     const bool *for_tests;
     /* Without an index: tests that the caller makes anyway. They are made on encoded data where
        that is possible, so that blocks and rows that fail are skipped before they are decoded;

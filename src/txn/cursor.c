@@ -171,6 +171,23 @@ static void look_ahead(struct fiber *f, struct txn_cursor *cursor, bool was_read
     }
 }
 
+/* How many of the run's entries lie in the range, mostly all; the keys of the first and the last of
+   them are filled. */
+static enum status count_in_range(struct txn_cursor *cursor, size_t *count_out) {
+    size_t in = 0, end = cursor->run.count; /* so many are, and none from `end` on */
+    for (size_t look = end; in < end; look = in + (end - in + 1) / 2) { /* first at the last one */
+        TRY(fill_key(cursor, look - 1));
+        if (above_upper(&cursor->range, cursor->keys[look - 1]))
+            end = look - 1;
+        else
+            in = look;
+    }
+    *count_out = in;
+    if (in > 0)
+        TRY(fill_key(cursor, 0));
+    return in > 1 ? fill_key(cursor, in - 1) : STATUS_OK;
+}
+
 /* The rest of a leaf at once, values where they lie. What suspends comes first: nothing moves
    between here and fill. */
 static enum status gather_leaf(struct fiber *f, struct txn_cursor *cursor, size_t count_max) {
@@ -182,14 +199,8 @@ static enum status gather_leaf(struct fiber *f, struct txn_cursor *cursor, size_
         look_ahead(f, cursor, pager_reads(pager) != reads);
     cursor->pinned = cursor->run.count > 0;
     cursor->filled = !cursor->pinned; /* the rest may have been deleted meanwhile */
-    size_t count = cursor->run.count;
-    for (; count > 0; count--) {
-        TRY(fill_key(cursor, count - 1));
-        if (!above_upper(&cursor->range, cursor->keys[count - 1]))
-            break;
-    }
-    if (count > 1)
-        TRY(fill_key(cursor, 0));
+    size_t count;
+    TRY(count_in_range(cursor, &count));
     cursor->base_done = count < cursor->run.count || !cursor->base.positioned;
     cursor->run.count = (uint32_t)count;
     cursor->gathered = count;

@@ -644,6 +644,10 @@ static void conditions_on_stored_columns_are_exact(void **state) {
                "INSERT 0 30000\n");
     assert_sql(s, "insert into w values (40001, 9000000000), (40002, 4)", "INSERT 0 2\n");
     assert_sql(s, "update w set n = 12.5, t = 'word 17' where k % 1000 = 1", "UPDATE 31\n");
+    assert_sql(s,
+               "insert into w select 50000 + g, 1000000, 90, 101, repeat('a', 500 * g) "
+               "from generate_series(1, 40) g",
+               "INSERT 0 40\n"); /* some have values outside of their leaf */
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         char text[512];
         snprintf(text, sizeof text, "select count(*) > 0, count(*), sum(k) from w where %s",
@@ -655,6 +659,31 @@ static void conditions_on_stored_columns_are_exact(void **state) {
         assert_memory_equal(want, "t|", 2); /* the pair says something */
         free(want);
     }
+    sql_runner_close(runner);
+}
+
+/* A row that lies as a whole outside of its leaf, for it has many values, is tested behind the
+ * scan. */
+static void rows_outside_their_leaf_are_tested(void **state) {
+    enum { COLUMNS = 100 };
+    char text[COLUMNS * 100];
+    struct sql_runner *runner = sql_runner_open(1);
+    struct sql_session *s = sql_session_open(runner);
+    size_t size = (size_t)snprintf(text, sizeof text, "create table x(k int, n int");
+    for (int i = 0; i < COLUMNS; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, ", c%d text", i);
+    snprintf(text + size, sizeof text - size, ")");
+    assert_sql(s, text, "CREATE TABLE\n");
+    assert_sql(s, "insert into x select g, g % 10 from generate_series(1, 1000) g",
+               "INSERT 0 1000\n");
+    size = (size_t)snprintf(text, sizeof text, "insert into x select g, g %% 10");
+    for (int i = 0; i < COLUMNS; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, ", repeat('x', 60)");
+    snprintf(text + size, sizeof text - size, " from generate_series(1001, 1100) g");
+    assert_sql(s, text, "INSERT 0 100\n");
+    for (int round = 0; round < 3; round++)
+        assert_sql(s, "select count(*), min(n), max(n), count(c7) from x where n between 3 and 5",
+                   "330|3|5|30\n");
     sql_runner_close(runner);
 }
 
@@ -761,6 +790,7 @@ int main(void) {
         cmocka_unit_test(every_conjunct_is_tested_in_the_scan),
         cmocka_unit_test(a_plan_tells_blocks_and_hot_rows),
         cmocka_unit_test(conditions_on_stored_columns_are_exact),
+        cmocka_unit_test(rows_outside_their_leaf_are_tested),
         cmocka_unit_test(decimals_are_exact_beyond_64_bits),
         cmocka_unit_test(filters_know_the_groups_of_constant_keys),
         cmocka_unit_test(conditions_on_blocks_are_all_made),
