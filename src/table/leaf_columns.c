@@ -7,24 +7,23 @@
 
 enum { VALUE_SIZE_MAX = 16 };
 
-const struct leaf_column *leaf_columns_find(const struct leaf_columns *columns, uint16_t column,
-                                            uint32_t *guess) {
-    if (*guess < columns->column_count && columns->columns[*guess].column == column)
-        return &columns->columns[*guess];
-    for (uint32_t i = 0; i < columns->column_count; i++) {
-        if (columns->columns[i].column == column) {
-            *guess = i;
-            return &columns->columns[i];
-        }
-    }
-    return NULL;
+/* column_count: it is not there (an unfit one is). */
+static uint32_t find(const struct leaf_columns *columns, uint16_t column) {
+    uint32_t i = 0;
+    while (i < columns->column_count && columns->columns[i].column != column)
+        i++;
+    return i;
 }
 
-static bool has_all(const struct leaf_columns *columns, const uint16_t *wanted, uint32_t count) {
+static bool find_all(const struct leaf_columns *columns, struct leaf_want *wanted, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t guess = i;
-        if (leaf_columns_find(columns, wanted[i], &guess) == NULL)
+        struct leaf_want *want = &wanted[i];
+        if (want->guess >= columns->column_count ||
+            columns->columns[want->guess].column != want->column)
+            want->guess = find(columns, want->column);
+        if (want->guess == columns->column_count)
             return false;
+        want->found = &columns->columns[want->guess];
     }
     return true;
 }
@@ -240,8 +239,7 @@ static enum status column_keep(struct leaf_builder *builder, struct leaf_columns
 /* ---- making ------------------------------------------------------------------------------ */
 
 static void column_add(struct leaf_columns *plan, uint16_t column) {
-    uint32_t guess = 0;
-    if (leaf_columns_find(plan, column, &guess) != NULL)
+    if (find(plan, column) < plan->column_count)
         return;
     ASSERT(plan->column_count < LEAF_COLUMNS_MAX);
     plan->columns[plan->column_count++] = (struct leaf_column){.column = column};
@@ -249,9 +247,10 @@ static void column_add(struct leaf_columns *plan, uint16_t column) {
 
 /* The columns there are to be: the wanted ones and, if all fit, those that were kept for others. */
 static void plan_make(const struct table *table, const struct leaf_columns *before,
-                      const uint16_t *wanted, uint32_t wanted_count, struct leaf_columns *plan) {
+                      const struct leaf_want *wanted, uint32_t wanted_count,
+                      struct leaf_columns *plan) {
     for (uint32_t i = 0; i < wanted_count; i++)
-        column_add(plan, wanted[i]);
+        column_add(plan, wanted[i].column);
     if (before == NULL || plan->column_count + before->column_count > LEAF_COLUMNS_MAX)
         return;
     for (uint32_t i = 0; i < before->column_count; i++) {
@@ -303,12 +302,12 @@ static enum status columns_make(struct leaf_builder *builder, const struct txn_l
 }
 
 enum status leaf_columns_get(const struct table *table, const struct txn_leaf *leaf,
-                             const uint16_t *wanted, uint32_t wanted_count, struct arena *arena,
+                             struct leaf_want *wanted, uint32_t wanted_count, struct arena *arena,
                              struct leaf_builder **builder,
                              const struct leaf_columns **columns_out) {
     const struct leaf_columns *columns = txn_leaf_companion(leaf);
     *columns_out = columns;
-    if (columns != NULL && (!columns->fit || has_all(columns, wanted, wanted_count)))
+    if (columns != NULL && (!columns->fit || find_all(columns, wanted, wanted_count)))
         return STATUS_OK;
     *columns_out = NULL;
     if (leaf->leaf_count > VECTOR_SIZE || !txn_leaf_scanned(leaf))
@@ -326,8 +325,11 @@ enum status leaf_columns_get(const struct table *table, const struct txn_leaf *l
     plan_make(table, columns, wanted, wanted_count, &plan);
     TRY(columns_make(*builder, leaf, &plan, &made, &size));
     void *companion = txn_leaf_companion_make(leaf, (uint32_t)size);
-    if (companion != NULL)
-        memcpy(companion, made, size);
+    if (companion == NULL)
+        return STATUS_OK;
+    memcpy(companion, made, size);
     *columns_out = companion;
+    bool has_all = !made->fit || find_all(*columns_out, wanted, wanted_count);
+    ASSERT(has_all);
     return STATUS_OK;
 }

@@ -108,15 +108,18 @@ static inline const void *leaf_column_values(const struct leaf_columns *columns,
                                              const struct leaf_column *column) {
     return (const uint8_t *)columns + column->offset;
 }
-/* NULL: it is not there (an unfit one is). `guess`: where it may be. */
-const struct leaf_column *leaf_columns_find(const struct leaf_columns *columns, uint16_t column,
-                                            uint32_t *guess);
+/* Columns that a scan wants, and where the last leaf had them. */
+struct leaf_want {
+    uint16_t column;
+    uint32_t guess;
+    const struct leaf_column *found; /* in the last leaf that was fit */
+};
 
-/* The columns of the leaf, with these among them: those that are there, or else made. NULL: they
-   are not, since there is no memory to spare or the leaf is new to scans. *builder NULL at first;
-   the caller releases its scratch. */
+/* The columns of the leaf, with the wanted ones among them: those that are there, or else made.
+   NULL: they are not, since there is no memory to spare or the leaf is new to scans. *builder NULL
+   at first; the caller releases its scratch. */
 enum status leaf_columns_get(const struct table *table, const struct txn_leaf *leaf,
-                             const uint16_t *wanted, uint32_t wanted_count, struct arena *arena,
+                             struct leaf_want *wanted, uint32_t wanted_count, struct arena *arena,
                              struct leaf_builder **builder, const struct leaf_columns **columns_out)
     MUST_USE;
 

@@ -71,9 +71,9 @@ struct table_scan {
     const struct column_test *threshold_seen;
     uint64_t beside_count; /* hot rows found in columns beside their leaves */
     /* columns beside leaves */
-    uint16_t *leaf_wanted; /* of the tests, then the decoded ones; NULL: not asked for */
+    struct leaf_want *leaf_wanted; /* NULL: not asked for */
     uint32_t leaf_wanted_count;
-    uint32_t *leaf_guesses; /* for each test and each decoded column: where it was last */
+    const struct leaf_want **leaf_wants; /* of the tests, then of the decoded columns */
     struct leaf_builder *builder;
     uint16_t *leaf_rows; /* SCAN_ROWS_MAX: entries of a run that count */
     bool skip_long;      /* rows with values outside are noted, not given out */

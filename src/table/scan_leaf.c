@@ -8,22 +8,24 @@
 #include "column/column_filter.h"
 #include "table/scan.h"
 
-static void want(struct table_scan *scan, uint16_t column) {
-    for (uint32_t i = 0; i < scan->leaf_wanted_count; i++)
-        if (scan->leaf_wanted[i] == column)
-            return;
-    scan->leaf_wanted[scan->leaf_wanted_count++] = column;
+static const struct leaf_want *want(struct table_scan *scan, uint16_t column) {
+    uint32_t i = 0;
+    while (i < scan->leaf_wanted_count && scan->leaf_wanted[i].column != column)
+        i++;
+    if (i == scan->leaf_wanted_count)
+        scan->leaf_wanted[scan->leaf_wanted_count++] = (struct leaf_want){column, i, NULL};
+    return &scan->leaf_wanted[i];
 }
 
 enum status scan__leaf_prepare(struct table_scan *scan) {
     size_t count = scan->hot_test_count + scan->decoded_count;
     TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_wanted, &scan->leaf_wanted));
-    TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_guesses, &scan->leaf_guesses));
+    TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_wants, &scan->leaf_wants));
     TRY(arena__room(&scan->arena, SCAN_ROWS_MAX, sizeof *scan->leaf_rows, &scan->leaf_rows));
     for (uint32_t i = 0; i < scan->hot_test_count; i++)
-        want(scan, scan->hot_tests[i].column);
+        scan->leaf_wants[i] = want(scan, scan->hot_tests[i].column);
     for (uint32_t i = 0; i < scan->decoded_count; i++)
-        want(scan, scan->decoded_columns[i]);
+        scan->leaf_wants[scan->hot_test_count + i] = want(scan, scan->decoded_columns[i]);
     if (scan->leaf_wanted_count > LEAF_COLUMNS_MAX)
         scan->leaf_wanted = NULL;
     return STATUS_OK;
@@ -78,8 +80,7 @@ static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_co
     live_mask(columns, leaf, mask);
     for (uint32_t i = 0; i < scan->hot_test_count; i++) {
         const struct hot_test *test = &scan->hot_tests[i];
-        const struct leaf_column *column =
-            leaf_columns_find(columns, test->column, &scan->leaf_guesses[i]);
+        const struct leaf_column *column = scan->leaf_wants[i]->found;
         if (column->form != LEAF_NUMBER)
             scan->hot_tested = false;
         else if (!test->is_off)
@@ -202,8 +203,7 @@ static enum status give_out(struct table_scan *scan, const struct leaf_columns *
     bool fetched = false;
     ASSERT(first + count <= VECTOR_SIZE);
     for (uint32_t i = 0; i < scan->decoded_count; i++) {
-        const struct leaf_column *column = leaf_columns_find(
-            columns, scan->decoded_columns[i], &scan->leaf_guesses[scan->hot_test_count + i]);
+        const struct leaf_column *column = scan->leaf_wants[scan->hot_test_count + i]->found;
         if (column->form != LEAF_UNFIT) {
             gather(columns, column, rows, count, &scan->decoded[i], first);
             continue;

@@ -45,7 +45,7 @@ struct txn_cursor {
     uint8_t stride_keys[STEP_MAX * STRIDE_MAX];
     struct slice keys[STEP_MAX];
     size_t gathered;
-    /* of a leaf taken at once: which entries; only the first key and the last are there at first */
+    /* of a leaf taken at once: which entries; only the last key is there at first */
     struct btree_run run;
     bool filled;
     /* merged and not yet handed out */
@@ -171,8 +171,7 @@ static void look_ahead(struct fiber *f, struct txn_cursor *cursor, bool was_read
     }
 }
 
-/* How many of the run's entries lie in the range, mostly all; the keys of the first and the last of
-   them are filled. */
+/* How many of the run's entries lie in the range, mostly all; the key of the last one is filled. */
 static enum status count_in_range(struct txn_cursor *cursor, size_t *count_out) {
     size_t in = 0, end = cursor->run.count; /* so many are, and none from `end` on */
     for (size_t look = end; in < end; look = in + (end - in + 1) / 2) { /* first at the last one */
@@ -183,9 +182,7 @@ static enum status count_in_range(struct txn_cursor *cursor, size_t *count_out) 
             in = look;
     }
     *count_out = in;
-    if (in > 0)
-        TRY(fill_key(cursor, 0));
-    return in > 1 ? fill_key(cursor, in - 1) : STATUS_OK;
+    return in > 0 && in < cursor->run.count ? fill_key(cursor, in - 1) : STATUS_OK;
 }
 
 /* The rest of a leaf at once, values where they lie. What suspends comes first: nothing moves
@@ -447,6 +444,8 @@ static enum status step_is_dirty(struct fiber *f, struct txn_cursor *cursor,
     bool clipped = false;
     *dirty_out = false;
     if (!cursor->range.newest && tree->changed_newest > snapshot) {
+        if (!cursor->filled && cursor->gathered > 0)
+            TRY(fill_key(cursor, 0));
         *dirty_out = runs_touch(cursor);
         for (int g = 0; g < 2; g++) {
             struct generation *generation = &cursor->partition->generations[g];
