@@ -1,10 +1,11 @@
 /*
- * Frames of PAGE_SIZE are cut from one reservation of the whole budget: untouched parts of it are
- * no memory yet. Freed ones go to a stack, linked by index; the head carries a counter in its
- * upper half so that a compare-and-swap notices that the stack changed in between (Treiber 1986).
- * Frames of other sizes are mapped one by one. So that memory lying on the stack and memory mapped
- * together stay within the budget, mapping a frame first discards blocks of the stack if it must:
- * those go to a stack of their own, and are taken from it last.
+ * Frames of PAGE_SIZE are cut from one reservation of the whole budget, and what is known of them
+ * from another: untouched parts of these are no memory yet. Freed ones go to a stack, linked by
+ * index; the head carries a counter in its upper half so that a compare-and-swap notices that the
+ * stack changed in between (Treiber 1986). Frames of other sizes are mapped one by one. So that
+ * memory lying on the stack and memory mapped together stay within the budget, mapping a frame
+ * first discards blocks of the stack if it must: those go to a stack of their own, and are taken
+ * from it last.
  */
 #include "pager/budget.h"
 
@@ -17,7 +18,7 @@ enum { GUARANTEE_MAX = 64 * PAGE_SIZE, RESERVATION_ALIGNMENT = 2 << 20 };
 struct page_budget {
     uint64_t size_max, guarantee, fair_share;
     uint64_t shared_max; /* what is not guaranteed to anybody */
-    uint8_t *blocks;
+    uint8_t *blocks, *heads;
     _Atomic uint32_t *next_free; /* for each block, index + 1 of the one below */
     uint32_t block_count;
     _Alignas(64) _Atomic uint64_t shared_used;
@@ -47,13 +48,16 @@ enum status page_budget_create(uint64_t size_max, unsigned pager_count,
     budget->guarantee = budget->fair_share < GUARANTEE_MAX ? budget->fair_share : GUARANTEE_MAX;
     budget->shared_max = size_max - budget->guarantee * pager_count;
     budget->blocks = memory_alloc_aligned(RESERVATION_ALIGNMENT, size_max);
+    size_t heads_size = (size_t)budget->block_count * BUDGET_HEAD_SIZE;
+    budget->heads = memory_alloc_aligned(RESERVATION_ALIGNMENT, heads_size);
     budget->next_free = memory_alloc_zeroed(budget->block_count, sizeof *budget->next_free);
-    if (budget->blocks == NULL || budget->next_free == NULL) {
+    if (budget->blocks == NULL || budget->heads == NULL || budget->next_free == NULL) {
         page_budget_destroy(budget);
         return error_set(STATUS_OUT_OF_MEMORY, "cannot reserve %llu bytes of memory for pages",
                          (unsigned long long)size_max);
     }
     memory_prefer_huge(budget->blocks, size_max);
+    memory_prefer_huge(budget->heads, heads_size);
     *budget_out = budget;
     return STATUS_OK;
 }
@@ -63,6 +67,7 @@ void page_budget_destroy(struct page_budget *budget) {
         return;
     ASSERT(atomic_load(&budget->used) == 0);
     memory_free(budget->blocks);
+    memory_free(budget->heads);
     memory_free((void *)budget->next_free);
     memory_free(budget);
 }
@@ -214,6 +219,12 @@ void budget_block_free(struct page_budget *budget, uint8_t *block, uint32_t size
     }
     memory_free_pages(block, size);
     atomic_fetch_sub(&budget->resident, size);
+}
+
+void *budget_head(const struct page_budget *budget, const uint8_t *block) {
+    size_t index = (size_t)(block - budget->blocks) / PAGE_SIZE;
+    ASSERT(index < budget->block_count);
+    return budget->heads + index * BUDGET_HEAD_SIZE;
 }
 
 void *budget_heap_alloc(struct page_budget *budget, uint32_t size) {

@@ -26,6 +26,10 @@ bool budget_must_yield(const struct budget_share *share);
 /* Memory for bytes taken, aligned to 4 KiB; NULL when the heap is empty. */
 uint8_t *budget_block_alloc(struct page_budget *budget, uint32_t size);
 void budget_block_free(struct page_budget *budget, uint8_t *block, uint32_t size);
+/* Room for what is known of a block of PAGE_SIZE, the block's own from one alloc to the free: close
+   to that of others, so that looking at many in no order costs few address translations. */
+enum { BUDGET_HEAD_SIZE = 192 };
+void *budget_head(const struct page_budget *budget, const uint8_t *block);
 /* The same of any size, from the heap, aligned to 64. */
 void *budget_heap_alloc(struct page_budget *budget, uint32_t size);
 void budget_heap_free(struct page_budget *budget, void *block, uint32_t size);

@@ -8,20 +8,8 @@
 #include "base/base_memory.h"
 #include "pager/state.h"
 
-enum { PREFETCH_MAX = 4096 }; /* the processor goes on by itself */
-
 void *pager_companion(const struct page *page) {
     return page->accompanied ? ((const struct frame *)page)->companion : NULL;
-}
-
-void pager_companion_prefetch(const struct page *page) {
-    if (!page->accompanied)
-        return;
-    const struct frame *frame = (const struct frame *)page;
-    const uint8_t *bytes = frame->companion;
-    uint32_t size = frame->companion_size < PREFETCH_MAX ? frame->companion_size : PREFETCH_MAX;
-    for (uint32_t at = 0; at < size; at += 64)
-        __builtin_prefetch(bytes + at);
 }
 
 void companion__drop(struct pager *pager, struct frame *frame) {

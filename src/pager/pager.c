@@ -344,6 +344,11 @@ void pager_prefetch_data(const struct pager *pager, struct page_id id) {
         return;
     __builtin_prefetch(frame->page.data);
     __builtin_prefetch(frame->page.data + frame->page.size - 1);
+    if (frame->page.accompanied) {
+        const uint8_t *bytes = frame->companion;
+        __builtin_prefetch(bytes);
+        __builtin_prefetch(bytes + 64);
+    }
 }
 
 void pager_pin(struct page *page) {

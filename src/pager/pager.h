@@ -90,8 +90,8 @@ struct page *pager_fetch_cached(struct pager *pager, struct page_id id);
 /* The page if it is in memory, else NULL; not pinned, so good until the next suspension only. */
 struct page *pager_peek(struct pager *pager, struct page_id id);
 /* Somebody will look at the page soon: bring what tells of it nearer to the processor, then (called
-   once more, some time later) the beginning of its content. Does nothing for a page that is not in
-   memory. */
+   once more, some time later) the beginning of its content and of its companion. Does nothing for a
+   page that is not in memory. */
 void pager_prefetch(const struct pager *pager, struct page_id id);
 void pager_prefetch_data(const struct pager *pager, struct page_id id);
 void pager_pin(struct page *page); /* once more */
@@ -129,8 +129,6 @@ bool pager_reserve_ready(const struct pager *pager, unsigned count);
 
 /* NULL: there is none. */
 void *pager_companion(const struct page *page);
-/* Somebody will look at it soon. */
-void pager_companion_prefetch(const struct page *page);
 /* Make one of `size` bytes (aligned to 64, not zeroed), instead of the one there was; NULL when
    there is no memory to spare. The page is pinned. Never suspends. */
 void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size);

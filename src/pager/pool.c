@@ -38,24 +38,28 @@ enum {
     ROOM_RETRY_NS = 20000000,
 };
 
+_Static_assert(sizeof(struct frame) <= BUDGET_HEAD_SIZE && BUDGET_HEAD_SIZE % 64 == 0,
+               "frames are aligned to 64");
+
 /* A frame with `size` bytes of the budget that were taken. */
 static struct frame *frame_make(struct pager *pager, uint32_t size) {
+    struct page_budget *budget = pager->share.budget;
     struct frame *frame = NULL;
+    uint8_t *block = NULL;
     if (memory_grow(&pager->frames, &pager->frame_capacity, pager->frame_total + 1,
                     sizeof *pager->frames))
-        frame = memory_alloc_aligned(64, sizeof *frame);
-    if (frame != NULL) {
-        memset(frame, 0, sizeof *frame);
-        frame->block = budget_block_alloc(pager->share.budget, size);
-        if (frame->block == NULL) {
-            memory_free(frame);
-            frame = NULL;
-        }
-    }
+        block = budget_block_alloc(budget, size);
+    if (block != NULL)
+        frame = size == PAGE_SIZE ? budget_head(budget, block)
+                                  : memory_alloc_aligned(64, sizeof *frame);
     if (frame == NULL) {
+        if (block != NULL)
+            budget_block_free(budget, block, size);
         budget_give(&pager->share, size);
         return NULL;
     }
+    memset(frame, 0, sizeof *frame);
+    frame->block = block;
     frame->size = size;
     frame->page.data = frame->block + PAGE_HEADER_SIZE;
     frame->page.size = size - PAGE_HEADER_SIZE;
@@ -72,8 +76,10 @@ void pool__delete(struct pager *pager, struct frame *frame) {
     if (frame->page.accompanied)
         companion__drop(pager, frame);
     uint32_t size = frame->size;
-    budget_block_free(pager->share.budget, frame->block, size);
-    memory_free(frame);
+    uint8_t *block = frame->block;
+    if (size != PAGE_SIZE)
+        memory_free(frame);
+    budget_block_free(pager->share.budget, block, size); /* a page's frame goes with it */
     pager->frame_total--;
     budget_give(&pager->share, size);
 }

@@ -72,7 +72,8 @@ struct table_scan {
     uint64_t beside_count; /* hot rows found in columns beside their leaves */
     /* columns beside leaves */
     struct leaf_want *leaf_wanted; /* NULL: not asked for */
-    uint32_t leaf_wanted_count;
+    uint32_t leaf_wanted_count, leaf_tested_count;
+    bool leaf_passes;                    /* a good part of the last leaf's rows passed the tests */
     const struct leaf_want **leaf_wants; /* of the tests, then of the decoded columns */
     struct leaf_builder *builder;
     uint16_t *leaf_rows; /* SCAN_ROWS_MAX: entries of a run that count */

@@ -8,6 +8,8 @@
 #include "column/column_filter.h"
 #include "table/scan.h"
 
+enum { LEAF_PASSES = 8 }; /* more than one of so many rows */
+
 static const struct leaf_want *want(struct table_scan *scan, uint16_t column) {
     uint32_t i = 0;
     while (i < scan->leaf_wanted_count && scan->leaf_wanted[i].column != column)
@@ -24,6 +26,7 @@ enum status scan__leaf_prepare(struct table_scan *scan) {
     TRY(arena__room(&scan->arena, SCAN_ROWS_MAX, sizeof *scan->leaf_rows, &scan->leaf_rows));
     for (uint32_t i = 0; i < scan->hot_test_count; i++)
         scan->leaf_wants[i] = want(scan, scan->hot_tests[i].column);
+    scan->leaf_tested_count = scan->leaf_wanted_count;
     for (uint32_t i = 0; i < scan->decoded_count; i++)
         scan->leaf_wants[scan->hot_test_count + i] = want(scan, scan->decoded_columns[i]);
     if (scan->leaf_wanted_count > LEAF_COLUMNS_MAX)
@@ -227,6 +230,35 @@ static enum status give_out(struct table_scan *scan, const struct leaf_columns *
     return STATUS_OK;
 }
 
+/* ---- the leaf behind ---------------------------------------------------------------------- */
+
+static void prefetch(const void *bytes, size_t size) {
+    const uint8_t *from = bytes;
+    for (size_t at = 0; at < size; at += 64)
+        __builtin_prefetch(from + at);
+}
+
+/* Bring what will be looked at of the next leaf's columns nearer to the processor, and no more: it
+   can wait for a dozen lines at once only. */
+static void prefetch_behind(const struct table_scan *scan, const struct txn_leaf *leaf) {
+    const struct leaf_columns *columns = txn_leaf_companion_behind(leaf);
+    if (columns == NULL || !columns->fit)
+        return;
+    if (scan->phase == SCAN_OVER && columns->word_count > 0)
+        prefetch(leaf_columns_word_bits(columns),
+                 columns->word_count * (sizeof(uint64_t) + sizeof(uint16_t)));
+    else if (scan->phase == SCAN_OVER)
+        prefetch(leaf_columns_places(columns), columns->count * sizeof(uint16_t));
+    uint32_t count = scan->leaf_passes ? scan->leaf_wanted_count : scan->leaf_tested_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct leaf_want *want = &scan->leaf_wanted[i];
+        const struct leaf_column *column = &columns->columns[want->guess];
+        if (want->guess < columns->column_count && column->column == want->column &&
+            column->form != LEAF_UNFIT)
+            prefetch(leaf_column_values(columns, column), (size_t)columns->count * column->width);
+    }
+}
+
 enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *leaf,
                                bool *done_out) {
     const struct leaf_columns *columns;
@@ -237,7 +269,7 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
                          &scan->arena, &scan->builder, &columns));
     if (columns == NULL || !columns->fit)
         return STATUS_OK;
-    txn_leaf_prefetch_next(leaf);
+    prefetch_behind(scan, leaf);
     if (scan->phase == SCAN_OVER) {
         if (columns->generation_min < scan->blocks.header.generation)
             return STATUS_OK; /* there are leftovers among them */
@@ -249,6 +281,7 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
     scan->beside_count += leaf->count;
     uint32_t count;
     const uint16_t *rows = choose_rows(scan, columns, leaf, &count);
+    scan->leaf_passes = count > leaf->count / LEAF_PASSES;
     *done_out = true;
     return count == 0 ? STATUS_OK : give_out(scan, columns, leaf, rows, count);
 }

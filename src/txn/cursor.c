@@ -695,10 +695,10 @@ void *txn_leaf_companion(const struct txn_leaf *leaf) {
     return pager_companion(leaf->page);
 }
 
-void txn_leaf_prefetch_next(const struct txn_leaf *leaf) {
+const void *txn_leaf_companion_behind(const struct txn_leaf *leaf) {
     const struct btree_cursor *base = &leaf->cursor->base;
-    if (base->positioned && base->leaf != NULL && base->leaf != leaf->page)
-        pager_companion_prefetch(base->leaf);
+    bool known = base->positioned && base->leaf != NULL && base->leaf != leaf->page;
+    return known ? pager_companion(base->leaf) : NULL;
 }
 
 void *txn_leaf_companion_make(const struct txn_leaf *leaf, uint32_t size) {

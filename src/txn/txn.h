@@ -239,8 +239,9 @@ enum status txn_leaf_range(const struct txn_leaf *leaf, uint32_t first, uint32_t
 bool txn_leaf_scanned(const struct txn_leaf *leaf);
 /* The leaf's companion (pager.h): it tells of all of the leaf as it is now. */
 void *txn_leaf_companion(const struct txn_leaf *leaf);
-/* Bring that of the leaf behind nearer to the processor. */
-void txn_leaf_prefetch_next(const struct txn_leaf *leaf);
+/* The same of the leaf behind, for bringing it nearer to the processor; NULL also when that leaf is
+   not known. */
+const void *txn_leaf_companion_behind(const struct txn_leaf *leaf);
 void *txn_leaf_companion_make(const struct txn_leaf *leaf, uint32_t size);
 
 /* ---- writing: inside partition_call ---------------------------------------------------- */

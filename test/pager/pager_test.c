@@ -437,7 +437,6 @@ static enum status companion_life(struct fiber *f, struct stand *stand) {
     CHECK(bytes != NULL && pager_companion(page) == bytes && companion_bytes(stand) == 1000);
     memset(bytes, 1, 1000);
     page->scanned = true;
-    pager_companion_prefetch(page);
     TRY(stand_checkpoint(f, stand, 1)); /* writing is no change */
     CHECK(pager_companion(page) == bytes && page->scanned);
     pager_modify(stand->pager, page);
