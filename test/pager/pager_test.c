@@ -441,7 +441,7 @@ static enum status companion_life(struct fiber *f, struct stand *stand) {
     CHECK(pager_companion(page) == bytes && page->scanned);
     pager_modify(stand->pager, page);
     CHECK(pager_companion(page) == NULL && companion_bytes(stand) == 0 && !page->scanned);
-    bytes = pager_companion_make(stand->pager, page, 5000);
+    CHECK(pager_companion_make(stand->pager, page, 5000) != NULL);
     bytes = pager_companion_make(stand->pager, page, 300);
     CHECK(bytes != NULL && companion_bytes(stand) == 300);
     pager_free(stand->pager, id);
