@@ -1,9 +1,9 @@
 /*
  * Frames of PAGE_SIZE are cut from one reservation of the whole budget, and what is known of them
  * from another: untouched parts of these are no memory yet. Freed ones go to a stack, linked by
- * index; the head carries a counter in its upper half so that a compare-and-swap notices that the
- * stack changed in between (Treiber 1986). Frames of other sizes are mapped one by one. So that
- * memory lying on the stack and memory mapped together stay within the budget, mapping a frame
+ * index; the stack's head carries a counter in its upper half so that a compare-and-swap notices
+ * that the stack changed in between (Treiber 1986). Frames of other sizes are mapped one by one. So
+ * that memory lying on the stack and memory mapped together stay within the budget, mapping a frame
  * first discards blocks of the stack if it must: those go to a stack of their own, and are taken
  * from it last.
  */

@@ -18,9 +18,10 @@ static uint32_t find(const struct leaf_columns *columns, uint16_t column) {
 static bool find_all(const struct leaf_columns *columns, struct leaf_want *wanted, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         struct leaf_want *want = &wanted[i];
-        if (want->guess >= columns->column_count ||
-            columns->columns[want->guess].column != want->column)
-            want->guess = find(columns, want->column);
+        want->found = leaf_want_guess(want, columns);
+        if (want->found != NULL)
+            continue;
+        want->guess = find(columns, want->column);
         if (want->guess == columns->column_count)
             return false;
         want->found = &columns->columns[want->guess];

@@ -115,6 +115,13 @@ struct leaf_want {
     const struct leaf_column *found; /* in the last leaf that was fit */
 };
 
+/* In these columns, where it was in the last; NULL: it is not there, but may be elsewhere. */
+static inline const struct leaf_column *leaf_want_guess(const struct leaf_want *want,
+                                                        const struct leaf_columns *columns) {
+    const struct leaf_column *column = &columns->columns[want->guess];
+    return want->guess < columns->column_count && column->column == want->column ? column : NULL;
+}
+
 /* The columns of the leaf, with the wanted ones among them: those that are there, or else made.
    NULL: they are not, since there is no memory to spare or the leaf is new to scans. *builder NULL
    at first; the caller releases its scratch. */

@@ -251,10 +251,8 @@ static void prefetch_behind(const struct table_scan *scan, const struct txn_leaf
         prefetch(leaf_columns_places(columns), columns->count * sizeof(uint16_t));
     uint32_t count = scan->leaf_passes ? scan->leaf_wanted_count : scan->leaf_tested_count;
     for (uint32_t i = 0; i < count; i++) {
-        const struct leaf_want *want = &scan->leaf_wanted[i];
-        const struct leaf_column *column = &columns->columns[want->guess];
-        if (want->guess < columns->column_count && column->column == want->column &&
-            column->form != LEAF_UNFIT)
+        const struct leaf_column *column = leaf_want_guess(&scan->leaf_wanted[i], columns);
+        if (column != NULL && column->form != LEAF_UNFIT)
             prefetch(leaf_column_values(columns, column), (size_t)columns->count * column->width);
     }
 }

@@ -662,8 +662,7 @@ static void conditions_on_stored_columns_are_exact(void **state) {
     sql_runner_close(runner);
 }
 
-/* A row that lies as a whole outside of its leaf, for it has many values, is tested behind the
- * scan. */
+/* Rows that have too many values lie as a whole outside of their leaf: tested behind the scan. */
 static void rows_outside_their_leaf_are_tested(void **state) {
     enum { COLUMNS = 100 };
     char text[COLUMNS * 100];
