@@ -303,6 +303,15 @@ enum status btree_put(struct fiber *f, struct btree *tree, struct slice key, str
 
 /* ---- delete ---- */
 
+static bool is_nearly_empty(struct node node) {
+    return node_free(node) > node.size / 4 * 3;
+}
+
+/* A leaf that becomes nearly empty is merged with one beside it. */
+static unsigned delete_need(struct path *path) {
+    return is_nearly_empty(page_node(path_leaf(path))) ? tree__reserve_for(path) : 1;
+}
+
 enum status btree_delete(struct fiber *f, struct btree *tree, struct slice key,
                          struct btree_old *old_out) {
     if (old_out != NULL)
@@ -314,9 +323,10 @@ enum status btree_delete(struct fiber *f, struct btree *tree, struct slice key,
         TRY(tree__descend(f, tree, DESCEND_AT, key, &path));
         if (path.depth == 0)
             return STATUS_OK;
-        if (pager_reserve_ready(tree->pager, 1))
+        unsigned need = delete_need(&path);
+        if (pager_reserve_ready(tree->pager, need))
             break;
-        TRY(pager_reserve(f, tree->pager, 1));
+        TRY(pager_reserve(f, tree->pager, need));
     }
     struct page *leaf = path_leaf(&path);
     struct node node = page_node(leaf);
@@ -330,7 +340,7 @@ enum status btree_delete(struct fiber *f, struct btree *tree, struct slice key,
     tree->change_count++;
     if (tree->entry_count > 0)
         tree->entry_count--;
-    if (node_free(node) > node.size / 4 * 3)
+    if (is_nearly_empty(node))
         tree__merge(tree, &path);
     return STATUS_OK;
 }
