@@ -154,7 +154,7 @@ static void take_like_before(struct block_scan *scan) {
         if ((wanted & block_column_bit(i)) == 0 || column->missing || column->pieces[0].size == 0)
             continue;
         arena_reset(&column->arena);
-        txn_open_large_cached(scan->partition, column->pieces[0], &column->large);
+        txn_open_large_cached(scan->partition, column->pieces[0], &column->arena, &column->large);
         column->piece = 0;
     }
 }

@@ -108,11 +108,13 @@ enum status txn_open_large(struct fiber *f, struct partition *partition, struct 
     return STATUS_OK;
 }
 
-void txn_open_large_cached(struct partition *partition, struct slice stored,
+void txn_open_large_cached(struct partition *partition, struct slice stored, struct arena *arena,
                            struct txn_large *large_out) {
     struct page_id id;
     uint32_t size;
     *large_out = (struct txn_large){0};
+    if (large__is_short(stored))
+        large_out->bytes = arena_copy_slice(arena, slice_of(stored.data + 1, stored.size - 1));
     if (!large__reference(stored, &id, &size))
         return;
     large_out->page = pager_fetch_cached(partition->pager, id);

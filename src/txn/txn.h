@@ -306,9 +306,9 @@ enum status txn_get_large(struct fiber *f, struct transaction *transaction,
    ended. */
 enum status txn_open_large(struct fiber *f, struct partition *partition, struct slice reference,
                            struct arena *arena, struct txn_large *large_out) MUST_USE;
-/* As txn_open_large for a value on a page that is in memory; else large_out has no bytes, and
-   nothing happened. Never suspends. */
-void txn_open_large_cached(struct partition *partition, struct slice reference,
+/* As txn_open_large for a value that is in memory; else large_out has no bytes, and nothing
+   happened. Never suspends. */
+void txn_open_large_cached(struct partition *partition, struct slice reference, struct arena *arena,
                            struct txn_large *large_out);
 void txn_release_large(struct partition *partition, struct txn_large *large);
 /* Such a value will be opened soon: if its page is not in memory it is read meanwhile, by a fiber
