@@ -57,8 +57,7 @@ static enum status open_hot(struct fiber *f, struct table_scan *scan, uint64_t f
         range.upper = slice_of(upper, sizeof upper);
     }
     if (scan->cursor != NULL)
-        txn_cursor_close(f, scan->cursor);
-    scan->cursor = NULL;
+        return txn_cursor_restart(f, scan->cursor, &range);
     return txn_cursor_open(f, scan->context.transaction, scan->partition, scan->table->row_tree,
                            &range, &scan->cursor);
 }

@@ -56,6 +56,23 @@ struct txn_cursor {
 
 /* ---- open and close ------------------------------------------------------------------------ */
 
+static enum status bounds_set(struct txn_cursor *cursor, const struct txn_range *range) {
+    uint8_t *bounds = memory_alloc(range->lower.size + range->upper.size + 1);
+    if (bounds == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    if (range->lower.size > 0)
+        memcpy(bounds, range->lower.data, range->lower.size);
+    if (range->upper.size > 0)
+        memcpy(bounds + range->lower.size, range->upper.data, range->upper.size);
+    memory_free(cursor->bounds);
+    cursor->bounds = bounds;
+    cursor->range = *range;
+    cursor->range.lower.data = bounds;
+    cursor->range.upper.data = bounds + range->lower.size;
+    cursor->base.stop = range->upper_inclusive ? SLICE_EMPTY : cursor->range.upper;
+    return STATUS_OK;
+}
+
 enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
                             struct partition *partition, struct tree_id tree_id,
                             const struct txn_range *range, struct txn_cursor **cursor_out) {
@@ -63,39 +80,40 @@ enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
     struct tree *tree;
     TRY(partition__tree(partition, tree_id, &tree));
     struct txn_cursor *cursor = memory_alloc(sizeof *cursor);
-    uint8_t *bounds = memory_alloc(range->lower.size + range->upper.size + 1);
-    if (cursor == NULL || bounds == NULL) {
-        memory_free(cursor);
-        memory_free(bounds);
+    if (cursor == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    }
     memset(cursor, 0, offsetof(struct txn_cursor, values));
     cursor->ready = NULL;
     cursor->gathered = cursor->ready_count = cursor->ready_next = cursor->ready_capacity = 0;
     cursor->transaction = transaction;
     cursor->partition = partition;
     cursor->tree = tree;
-    cursor->range = *range;
-    cursor->bounds = bounds;
-    if (range->lower.size > 0)
-        memcpy(bounds, range->lower.data, range->lower.size);
-    if (range->upper.size > 0)
-        memcpy(bounds + range->lower.size, range->upper.data, range->upper.size);
-    cursor->range.lower.data = bounds;
-    cursor->range.upper.data = bounds + range->lower.size;
     cursor->step = STEP_FIRST;
     cursor->edge = cursor->edge_bytes;
     btree_cursor_init(&cursor->base, &tree->base);
-    if (!range->upper_inclusive)
-        cursor->base.stop = cursor->range.upper;
-    *cursor_out = cursor;
-    return STATUS_OK;
+    enum status status = bounds_set(cursor, range);
+    if (status == STATUS_OK)
+        *cursor_out = cursor;
+    else
+        memory_free(cursor);
+    return status;
 }
 
 static void unpin(struct txn_cursor *cursor) {
     if (cursor->pinned)
         btree_unpin(&cursor->pin);
     cursor->pinned = false;
+}
+
+enum status txn_cursor_restart(struct fiber *f, struct txn_cursor *cursor,
+                               const struct txn_range *range) {
+    ASSERT(partition__is_here(f, cursor->partition));
+    ASSERT(range->newest == cursor->range.newest);
+    unpin(cursor);
+    TRY(bounds_set(cursor, range));
+    cursor->base_begun = cursor->base_done = cursor->done = cursor->edge_set = false;
+    cursor->gathered = cursor->ready_count = cursor->ready_next = 0;
+    return STATUS_OK;
 }
 
 void txn_cursor_close(struct fiber *f, struct txn_cursor *cursor) {

@@ -199,6 +199,10 @@ struct txn_cursor;
 enum status txn_cursor_open(struct fiber *f, struct transaction *transaction,
                             struct partition *partition, struct tree_id tree,
                             const struct txn_range *range, struct txn_cursor **cursor_out) MUST_USE;
+/* As closing it and opening it again for another range of the same tree. When it fails the cursor
+   is as it was, but for what it gave out. */
+enum status txn_cursor_restart(struct fiber *f, struct txn_cursor *cursor,
+                               const struct txn_range *range) MUST_USE;
 /* Next entries, at most count_max; *count_out 0 at the end. Slices are valid until the next call
    on the cursor or the next suspension, whichever comes first: consume them at once. */
 struct txn_entry {
