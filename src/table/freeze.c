@@ -1,23 +1,30 @@
 /*
  * Freezing a range: an ordinary transaction that reads the range at its snapshot, puts a block, and
- * makes sure at the end, with the range locked, that nothing was committed in between. Nobody
- * waits for it but, for the time of its commit, who writes to the range; it waits for nobody.
+ * sees at the end, with the range locked, what was committed in between. Nobody waits for it but,
+ * for the time of its commit, who writes to the range; it waits for nobody.
  *
  *     read       hot rows that count (block_format.h), merged with what is left of the older block
  *     encode     into the transaction's write set
- *     lock       the range, against writers; held by somebody: give up
- *     compare    a change since the snapshot: give up
+ *     lock       the range, against writers, in a moment when nobody holds it
+ *     compare    rows changed since the snapshot stay hot: they are put again as they are now,
+ *                with the new generation
  *     commit     the block's generation is one more than that of the older one
  *
- * Rows with values outside stay hot: they are put again with the new generation.
+ * Rows with values outside stay hot in the same way. So a range that is written to can be frozen,
+ * the end of a table that grows, too, as long as there are moments without an open transaction in
+ * it and not too much changes meanwhile.
  *
  * The rows that went into the block stay in the hot tree as leftovers. Once every snapshot sees the
  * block they are purged: taken out of the tree without journal or history.
  */
 #include "table/freeze.h"
 
+#include <stdlib.h>
+
 #include "base/base_chance.h"
 #include "base/base_memory.h"
+
+enum { FREEZE_CHANGED_MAX = 1024, LOCK_ATTEMPTS = 50, LOCK_PAUSE_NS = 1000000 };
 
 /* Hot rows read before the older block's: copies, by rising row id. */
 struct hot_batch {
@@ -147,34 +154,34 @@ struct freeze_call {
     const struct table *table; /* as it is now */
     struct transaction *transaction;
     uint64_t generation; /* of the older block, 0 without one */
+    uint64_t *stay_hot;  /* row ids: long rows, then those that were changed meanwhile */
+    size_t long_count;
+    bool taken; /* somebody has the range: nothing happened */
 };
 
-/* Long rows stay hot; the new block's generation tells that they are newer than it. */
-static enum status long_rows_put(struct fiber *f, struct freeze_call *call,
-                                 struct partition *partition, const struct table_scan *scan) {
-    for (size_t i = 0; i < scan->long_count; i++) {
-        uint8_t key[ROW_KEY_SIZE], bytes[ROW_PREFIX_SIZE_MAX + ROW_OUTSIDE_LIMIT];
-        struct arena arena = {0};
-        struct slice stored;
-        struct row_stored parts;
-        bool found;
-        row_key_encode(scan->long_rows[i], key);
-        enum status status = txn_get(f, call->transaction, partition, call->table->row_tree,
-                                     slice_of(key, sizeof key), &arena, &found, &stored);
-        if (status == STATUS_OK && found)
-            status = row__stored(call->table, stored, &parts);
-        if (status == STATUS_OK && found) {
-            size_t size = row_prefix_encode(call->generation + 1, false, bytes);
-            ASSERT(parts.row.size <= ROW_OUTSIDE_LIMIT);
-            memcpy(bytes + size, parts.row.data, parts.row.size);
-            status = txn_put(f, call->transaction, partition, call->table->row_tree,
-                             slice_of(key, sizeof key), slice_of(bytes, size + parts.row.size),
-                             TXN_PUT_VERSIONED);
-        }
-        arena_release(&arena);
-        TRY(status);
+/* The row as it is now, or that there is none, is newer than the new block. With the range locked
+   nobody changes it. */
+static enum status row_put_again(struct fiber *f, struct freeze_call *call,
+                                 struct partition *partition, struct row_id row,
+                                 struct arena *arena) {
+    uint8_t key_bytes[ROW_KEY_SIZE], bytes[ROW_PREFIX_SIZE_MAX + ROW_OUTSIDE_LIMIT];
+    struct slice stored;
+    struct tree_id tree = call->table->row_tree;
+    struct row_stored parts = {.deleted = true};
+    bool found;
+    row_key_encode(row, key_bytes);
+    struct slice key = slice_of(key_bytes, sizeof key_bytes);
+    TRY(txn_get_newest(f, call->transaction, partition, tree, key, arena, &found, &stored));
+    if (found)
+        TRY(row__stored(call->table, stored, &parts));
+    size_t size = row_prefix_encode(call->generation + 1, parts.deleted, bytes);
+    ASSERT(parts.row.size <= ROW_OUTSIDE_LIMIT);
+    if (!parts.deleted) {
+        memcpy(bytes + size, parts.row.data, parts.row.size);
+        size += parts.row.size;
     }
-    return STATUS_OK;
+    return txn_put(f, call->transaction, partition, tree, key, slice_of(bytes, size),
+                   TXN_PUT_VERSIONED);
 }
 
 /* Put the block over its older version. */
@@ -198,24 +205,52 @@ static enum status block_put(struct fiber *f, struct freeze_call *call, struct p
     return status;
 }
 
-/* With the range locked: is the block that was made still what the range holds? */
-static enum status still_true(struct fiber *f, struct freeze_call *call,
-                              struct partition *partition, bool *true_out) {
-    uint64_t first = block_first_row(call->work->range);
-    bool locked, changed = true;
-    *true_out = false;
+static int compare_numbers(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The long rows and the `changed` ones behind them. */
+static enum status rows_put_again(struct fiber *f, struct freeze_call *call,
+                                  struct partition *partition, size_t changed) {
+    size_t count = call->long_count + changed;
+    struct arena arena = {0};
+    enum status status = STATUS_OK;
+    qsort(call->stay_hot, count, sizeof *call->stay_hot, compare_numbers);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (i > 0 && call->stay_hot[i] == call->stay_hot[i - 1])
+            continue;
+        struct row_id row = {call->stay_hot[i]};
+        status = row_put_again(f, call, partition, row, &arena);
+        arena_reset(&arena);
+    }
+    arena_release(&arena);
+    return status;
+}
+
+/* Lock the range to the end of the transaction, and keep what was changed since it was read out of
+   the block. */
+static enum status settle_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct freeze_call *call = argument;
+    uint64_t first = block_first_row(call->work->range), block;
+    size_t changed = 0, blocks = 0;
+    bool locked;
     TRY(block__range_lock(f, call->transaction, partition, call->table, call->work->range,
                           KEY_LOCK_EXCLUSIVE, LOCK_SKIP, &locked));
+    call->taken = !locked;
     if (!locked)
         return STATUS_OK;
-    TRY(txn_range_changed(f, call->transaction, partition, call->table->row_tree, first,
-                          first + BLOCK_ROWS_MAX - 1, &changed));
-    if (changed)
-        return STATUS_OK;
-    /* Nor did somebody else make a block. */
-    TRY(txn_range_changed(f, call->transaction, partition, block_tree(call->table),
-                          first + BLOCK_ROWS_MAX - 1, first + BLOCK_ROWS_MAX, &changed));
-    *true_out = !changed;
+    call->work->outcome = FREEZE_BUSY;
+    TRY(txn_range_changes(f, call->transaction, partition, block_tree(call->table),
+                          first + BLOCK_ROWS_MAX - 1, first + BLOCK_ROWS_MAX - 1, &block, 1,
+                          &blocks));
+    TRY(txn_range_changes(f, call->transaction, partition, call->table->row_tree, first,
+                          first + BLOCK_ROWS_MAX - 1, call->stay_hot + call->long_count,
+                          FREEZE_CHANGED_MAX, &changed));
+    if (blocks > 0 || changed > FREEZE_CHANGED_MAX)
+        return STATUS_OK; /* somebody else made a block, or there was too much */
+    TRY(rows_put_again(f, call, partition, changed));
+    call->work->outcome = FREEZE_DONE;
     return STATUS_OK;
 }
 
@@ -234,10 +269,15 @@ static enum status freeze_gathered(struct fiber *f, struct freeze_call *call,
         return STATUS_OK;
     }
     TRY(block_put(f, call, partition, gather));
-    TRY(long_rows_put(f, call, partition, scan));
-    bool is_true;
-    TRY(still_true(f, call, partition, &is_true));
-    work->outcome = is_true ? FREEZE_DONE : FREEZE_BUSY;
+    /* Paid, even if it comes to nothing because somebody always has the range. */
+    partition_forget_reads(partition, call->table->row_tree, work->range);
+    call->long_count = scan->long_count;
+    call->stay_hot = memory_alloc((scan->long_count + FREEZE_CHANGED_MAX) * sizeof *call->stay_hot);
+    if (call->stay_hot == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    for (size_t i = 0; i < scan->long_count; i++)
+        call->stay_hot[i] = scan->long_rows[i].value;
+    work->outcome = FREEZE_DONE;
     work->rows = gather->builder.rows;
     return STATUS_OK;
 }
@@ -345,18 +385,22 @@ static enum status purge_here(struct fiber *f, struct partition *partition, void
                       ROW_AT_SNAPSHOT, &arena, &found, &large, &header);
     if (status == STATUS_OK && found) {
         call->generation = header.generation;
+        call->work->block_rows = header.rows;
         txn_release_large(partition, &large);
     }
     arena_release(&arena);
     if (status != STATUS_OK || !found)
         return status;
     call->work->outcome = FREEZE_BUSY;
-    /* Our own snapshot is the oldest in use: all see this block or a later one. */
+    /* All snapshots in use see this block or a later one: the oldest is not older than it, or is
+       our own. */
+    uint64_t seen = call->work->seen_by_all.value;
     if (store_horizon(catalog_store(call->work->catalog)).value <
-        transaction_snapshot(call->transaction).value)
+        (seen > 0 ? seen : transaction_snapshot(call->transaction).value))
         return STATUS_OK;
     TRY(block__range_lock(f, call->transaction, partition, call->table, call->work->range,
                           KEY_LOCK_EXCLUSIVE, LOCK_SKIP, &locked));
+    call->taken = !locked;
     return locked ? purge_locked(f, call, partition) : STATUS_OK;
 }
 
@@ -380,14 +424,45 @@ static enum status table_hold(struct fiber *f, struct freeze_call *call, struct 
     return STATUS_OK;
 }
 
-static enum status run(struct fiber *f, struct freeze_call *call, partition_function function) {
+static enum status call_there(struct fiber *f, struct freeze_call *call,
+                              partition_function function) {
+    return partition_call(f, catalog_store(call->work->catalog), call->work->partition, function,
+                          call);
+}
+
+/* Call until nobody else has the range. */
+static enum status call_until_locked(struct fiber *f, struct freeze_call *call,
+                                     partition_function function) {
+    TRY(call_there(f, call, function));
+    for (int attempt = 1; attempt < LOCK_ATTEMPTS && call->taken; attempt++) {
+        TRY(fiber_sleep(f, LOCK_PAUSE_NS));
+        TRY(call_there(f, call, function));
+    }
+    return STATUS_OK;
+}
+
+/* Make the block, then settle it in such a moment. */
+static enum status freeze_there(struct fiber *f, struct freeze_call *call) {
+    TRY(call_there(f, call, freeze_here));
+    if (call->work->outcome != FREEZE_DONE)
+        return STATUS_OK;
+    call->work->outcome = FREEZE_BUSY;
+    return call_until_locked(f, call, settle_here);
+}
+
+static enum status purge_there(struct fiber *f, struct freeze_call *call) {
+    return call_until_locked(f, call, purge_here);
+}
+
+static enum status run(struct fiber *f, struct freeze_call *call,
+                       enum status (*body)(struct fiber *f, struct freeze_call *call)) {
     struct schema *schema = NULL;
     bool held;
     TRY(table_hold(f, call, &schema, &held));
     enum status status = transaction_statement_begin(f, call->transaction, call->work->commit);
     if (status == STATUS_OK && held)
-        status = partition_call(f, catalog_store(call->work->catalog), call->work->partition,
-                                function, call);
+        status = body(f, call);
+    memory_free(call->stay_hot);
     if (schema != NULL)
         schema_release(schema);
     return status;
@@ -395,14 +470,16 @@ static enum status run(struct fiber *f, struct freeze_call *call, partition_func
 
 /* A transaction that commits if the work was done. */
 static enum status run_in_transaction(struct fiber *f, struct freeze_work *work,
-                                      partition_function function, bool commits) {
+                                      enum status (*body)(struct fiber *f,
+                                                          struct freeze_call *call),
+                                      bool commits) {
     struct transaction_options options = {.isolation = ISOLATION_REPEATABLE_READ};
     struct freeze_call call = {.work = work};
     work->outcome = FREEZE_BUSY;
     work->more = false;
-    work->purged = 0;
+    work->purged = work->block_rows = 0;
     TRY(transaction_begin(f, catalog_store(work->catalog), &options, &call.transaction));
-    enum status status = run(f, &call, function);
+    enum status status = run(f, &call, body);
     if (status != STATUS_OK || !commits || work->outcome != FREEZE_DONE) {
         struct error kept = *error_current();
         transaction_rollback(f, call.transaction);
@@ -413,9 +490,9 @@ static enum status run_in_transaction(struct fiber *f, struct freeze_work *work,
 }
 
 enum status freeze__range(struct fiber *f, struct freeze_work *work) {
-    return run_in_transaction(f, work, freeze_here, true);
+    return run_in_transaction(f, work, freeze_there, true);
 }
 
 enum status freeze__purge(struct fiber *f, struct freeze_work *work) {
-    return run_in_transaction(f, work, purge_here, false);
+    return run_in_transaction(f, work, purge_there, false);
 }

@@ -10,7 +10,7 @@
 enum {
     FREEZE_BYTES_MAX = 48 << 20, /* of a range's rows, decoded; wider ranges stay as they are */
     FREEZE_MEMORY_SHARE = 8,     /* of all memory: no more than this part of it */
-    PURGE_COUNT_MAX = 4096,      /* rows purged under one lock */
+    PURGE_COUNT_MAX = 512,       /* rows purged under one lock, which writers wait for */
 };
 
 enum freeze_outcome {
@@ -25,11 +25,13 @@ struct freeze_work {
     const struct table *table;
     unsigned partition;
     uint64_t range;
-    struct commit_number commit; /* in: what must be visible; out: of the new block */
-    enum freeze_outcome outcome; /* out */
-    uint64_t rows;               /* out: of the new block */
-    uint64_t purged;             /* out */
-    bool more;                   /* out of a purge: there are more */
+    struct commit_number commit;      /* in: what must be visible; out: of the new block */
+    struct commit_number seen_by_all; /* in, of a purge: of the block, if known */
+    enum freeze_outcome outcome;      /* out */
+    uint64_t rows;                    /* out: of the new block */
+    uint64_t purged;                  /* out */
+    uint64_t block_rows;              /* out of a purge: of the block */
+    bool more;                        /* out of a purge: there are more */
 };
 
 /* Make a (new) block of all that is in the range: a transaction of its own. */

@@ -3,7 +3,10 @@
  *
  * A range with the table's option `on` is frozen when nobody has written to it for a while and
  * there is enough in it: half a range of new rows, or, over a block, a sixteenth of its rows
- * changed. Ranges at the end of the table that are not full yet must be quiet for longer. `eager`
+ * changed. Ranges at the end of the table that are not full yet must be quiet for longer. And
+ * whatever is written to it, a range is frozen when scans have paid for it: when they have read its
+ * hot rows so often that freezing all of it would have cost less (as one who rents skis buys them
+ * when the rent has come to the price). `eager`
  * (for tests, and for tables that are loaded and then read) takes whatever is there. Work is paced:
  * after each range the fiber sleeps at least as long as it worked.
  */
@@ -23,17 +26,28 @@ enum {
     ROWS_NEW_MIN = BLOCK_ROWS_MAX / 2,
     ROWS_CHANGED_MIN = BLOCK_ROWS_MAX / 16,
     ROWS_PARTIAL_MIN = BLOCK_ROWS_MAX / 8,
-    BUSY_ATTEMPTS = 50,
+    ROWS_PAID_MIN = 1024,
+    PAID_READS = 40, /* to freeze and purge a row costs as much as reading it hot so often */
+    BUSY_ATTEMPTS = 10,
     REFUSED_MAX = 256, /* ranges remembered as too wide */
+    FROZEN_MAX = 64,   /* ranges frozen before all of them are purged */
+    HORIZON_WAITS = 50,
 };
 static const int64_t QUIET_NS = INT64_C(10000000000);
 static const int64_t QUIET_PARTIAL_NS = INT64_C(60000000000);
 static const int64_t BUSY_PAUSE_NS = INT64_C(5000000);
+static const int64_t HORIZON_PAUSE_NS = INT64_C(10000000);
 
 struct refused {
     struct tree_id tree;
     unsigned partition;
     uint64_t range;
+};
+
+struct frozen {
+    unsigned partition;
+    uint64_t range;
+    struct commit_number commit;
 };
 
 struct freezer {
@@ -42,6 +56,8 @@ struct freezer {
     struct event wanted, ended;
     struct refused refused[REFUSED_MAX];
     size_t refused_next;
+    struct frozen frozen[FROZEN_MAX]; /* of the table at hand, not purged yet */
+    size_t frozen_count;
     bool any_eager;
     struct freezer_progress progress;
     struct list demands; /* struct demand: what VACUUM (FREEZE) is at */
@@ -61,6 +77,7 @@ struct range_look {
     uint64_t range;  /* out; UINT64_MAX: no more */
     uint64_t rows;   /* out: estimate, leftovers included */
     bool full;       /* out: no more ids will be given out in it */
+    uint64_t reads;  /* out: of hot rows, by scans since it was frozen last */
     int64_t idle_ns; /* out */
 };
 
@@ -79,6 +96,7 @@ static enum status look_here(struct fiber *f, struct partition *partition, void 
     TRY(partition_row_ids(f, partition, tree, 0, &next));
     look->full = next.value > last;
     look->idle_ns = partition_idle_ns(partition, tree, look->range);
+    look->reads = partition_reads(partition, tree, look->range);
     return STATUS_OK;
 }
 
@@ -109,9 +127,12 @@ static void refuse(struct freezer *freezer, const struct freeze_work *work) {
 }
 
 /* Is it worth it, with so many rows that are newer than the block? */
-static bool is_due(const struct range_look *look, uint64_t rows, bool has_block) {
+static bool is_due(const struct range_look *look, uint64_t rows, uint64_t block_rows,
+                   bool has_block) {
     if (look->table->freeze == FREEZE_EAGER || by_chance("table: rows freeze early"))
         return rows > 0;
+    if (rows >= ROWS_PAID_MIN && look->reads / PAID_READS >= rows + block_rows)
+        return true;
     if (has_block)
         return rows >= ROWS_CHANGED_MIN && look->idle_ns >= QUIET_NS;
     if (look->full)
@@ -119,9 +140,32 @@ static bool is_due(const struct range_look *look, uint64_t rows, bool has_block)
     return rows >= ROWS_PARTIAL_MIN && look->idle_ns >= QUIET_PARTIAL_NS;
 }
 
+/* Purge what was frozen last, as soon as no snapshot needs it: until then scans step over it. Who
+   has an old snapshot is waited for a moment only; another visit purges what remains. */
+static enum status frozen_purge(struct fiber *f, struct freezer *freezer,
+                                const struct table *table) {
+    size_t count = freezer->frozen_count;
+    freezer->frozen_count = 0;
+    for (size_t i = 0; i < count && !freezer->stopping; i++) {
+        const struct frozen *frozen = &freezer->frozen[i];
+        struct freeze_work work = {.catalog = freezer->catalog,
+                                   .table = table,
+                                   .partition = frozen->partition,
+                                   .range = frozen->range,
+                                   .commit = frozen->commit,
+                                   .seen_by_all = frozen->commit};
+        for (int wait = 0; wait < HORIZON_WAITS && !freezer->stopping &&
+                           store_horizon(freezer->catalog->store).value < frozen->commit.value;
+             wait++)
+            TRY(fiber_sleep(f, HORIZON_PAUSE_NS));
+        TRY(purge(f, &work, &freezer->progress.rows_purged));
+    }
+    return STATUS_OK;
+}
+
 static enum status range_visit(struct fiber *f, struct freezer *freezer, struct freeze_work *work,
                                const struct range_look *look) {
-    bool maybe = is_due(look, look->rows, false) || is_due(look, look->rows, true);
+    bool maybe = is_due(look, look->rows, 0, false) || is_due(look, look->rows, 0, true);
     if (!maybe || is_refused(freezer, work))
         return STATUS_OK;
     uint64_t purged = 0;
@@ -132,7 +176,7 @@ static enum status range_visit(struct fiber *f, struct freezer *freezer, struct 
     freezer->progress.rows_purged += purged;
     bool has_block = work->outcome != FREEZE_NOTHING;
     uint64_t rows = look->rows > purged ? look->rows - purged : 0;
-    if (!is_due(look, rows, has_block))
+    if (!is_due(look, rows, work->block_rows, has_block))
         return STATUS_OK;
     TRY(freeze__range(f, work));
     if (work->outcome == FREEZE_TOO_LARGE)
@@ -140,8 +184,10 @@ static enum status range_visit(struct fiber *f, struct freezer *freezer, struct 
     if (work->outcome == FREEZE_DONE) {
         freezer->progress.blocks_made++;
         freezer->progress.rows_frozen += work->rows;
+        freezer->frozen[freezer->frozen_count++] =
+            (struct frozen){work->partition, work->range, work->commit};
     }
-    return STATUS_OK;
+    return freezer->frozen_count < FROZEN_MAX ? STATUS_OK : frozen_purge(f, freezer, work->table);
 }
 
 /* ---- the background
@@ -175,6 +221,13 @@ static enum status partition_visit(struct fiber *f, struct freezer *freezer,
     return STATUS_OK;
 }
 
+static void complain(const struct table *table, enum status status) {
+    if (status == STATUS_OK)
+        return;
+    LOG(LOG_WARNING, "table", "freezing table \"%s\": %s", table->name, error_current()->message);
+    error_clear();
+}
+
 static void pass(struct fiber *f, struct freezer *freezer) {
     struct schema *schema = catalog_schema(freezer->catalog);
     freezer->any_eager = false;
@@ -184,13 +237,12 @@ static void pass(struct fiber *f, struct freezer *freezer) {
             continue;
         freezer->any_eager |= table->freeze == FREEZE_EAGER;
         uint64_t partitions = table_partitions(freezer->catalog->store, table);
+        freezer->frozen_count = 0;
         for (unsigned p = 0; p < store_partition_count(freezer->catalog->store); p++) {
-            if ((partitions >> p & 1) == 0 || partition_visit(f, freezer, table, p) == STATUS_OK)
-                continue;
-            LOG(LOG_WARNING, "table", "freezing table \"%s\": %s", table->name,
-                error_current()->message);
-            error_clear();
+            if ((partitions >> p & 1) != 0)
+                complain(table, partition_visit(f, freezer, table, p));
         }
+        complain(table, frozen_purge(f, freezer, table));
     }
     freezer->progress.table_oid = 0;
     schema_release(schema);
@@ -268,6 +320,7 @@ static enum status range_now(struct fiber *f, struct freeze_work *work,
     if (work->outcome == FREEZE_DONE) {
         progress->blocks_made++;
         progress->rows_frozen += work->rows;
+        work->seen_by_all = work->commit;
     }
     return purge(f, work, &progress->rows_purged);
 }
@@ -282,7 +335,7 @@ static enum status partition_now(struct fiber *f, struct catalog *catalog,
         if (look.range == UINT64_MAX)
             return STATUS_OK;
         work.range = look.range;
-        work.commit.value = 0;
+        work.commit.value = work.seen_by_all.value = 0;
         look.from = block_first_row(look.range + 1);
         TRY(range_now(f, &work, progress));
     }

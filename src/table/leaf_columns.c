@@ -41,6 +41,7 @@ static bool is_ordinary(const struct row_stored *stored) {
 static enum status sift(struct leaf_builder *builder, struct leaf_columns *columns) {
     columns->first_row = get_be64(builder->keys);
     columns->generation_min = UINT64_MAX;
+    columns->generation_max = 0;
     memset(builder->deleted, 0, sizeof builder->deleted);
     builder->live_count = builder->columns_stored = 0;
     columns->fit = true;
@@ -56,6 +57,8 @@ static enum status sift(struct leaf_builder *builder, struct leaf_columns *colum
         }
         if (stored.generation < columns->generation_min)
             columns->generation_min = stored.generation;
+        if (stored.generation > columns->generation_max)
+            columns->generation_max = stored.generation;
         if (stored.deleted) {
             columns->has_deleted = true;
             builder->deleted[i / 64] |= 1ull << i % 64;

@@ -58,7 +58,7 @@ struct leaf_columns {
     uint16_t column_count;
     uint16_t word_count;     /* 0: the words are not kept */
     uint32_t count;          /* entries of the leaf */
-    uint64_t generation_min; /* of all of them */
+    uint64_t generation_min, generation_max; /* of all of them */
     uint64_t first_row;
     struct leaf_column columns[LEAF_COLUMNS_MAX]; /* of a companion only column_count */
     /* uint64_t deleted[(count + 63) / 64]; uint64_t word_bits[word_count]; uint16_t

@@ -379,7 +379,15 @@ static enum status entries_sift(struct table_scan *scan, size_t *count, bool *ha
     return STATUS_OK;
 }
 
+void scan__note_reads(struct table_scan *scan) {
+    if (scan->read_count > 0 && !scan->skip_long)
+        partition_note_reads(scan->partition, scan->table->row_tree, scan->read_range,
+                             scan->read_count);
+    scan->read_count = 0;
+}
+
 static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
+    scan__note_reads(scan);
     if (scan->phase == SCAN_OVER) {
         scan->phase = SCAN_BLOCK;
         return STATUS_OK;
@@ -410,7 +418,9 @@ static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t 
         TRY(txn_leaf_entries(&leaf, scan->entries));
     }
     bool has_outside = false;
+    uint64_t first_row = row_key_decode(scan->entries[0].key).value, fresh = scan->fresh_count;
     TRY(entries_sift(scan, &count, &has_outside));
+    scan__reads(scan, first_row, scan->fresh_count - fresh);
     if (count > 0 && !has_outside)
         TRY(scan__hot_tests_run(scan, &count));
     if (count == 0)

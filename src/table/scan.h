@@ -81,8 +81,19 @@ struct table_scan {
     struct row_id *long_rows;
     size_t long_count, long_capacity;
     uint64_t fresh_count; /* hot rows (deleted ones too) that are newer than their block */
-    uint64_t generation;  /* of the block entered last */
+    uint64_t read_range, read_count; /* hot rows read of one range, not yet noted */
+    uint64_t generation;             /* of the block entered last */
 };
+
+/* Hot rows were read of the range with this row; scan__note_reads tells the partition, which knows
+   by that what it costs not to freeze the range. */
+void scan__note_reads(struct table_scan *scan);
+static inline void scan__reads(struct table_scan *scan, uint64_t row, uint64_t count) {
+    if (row >> BLOCK_RANGE_BITS != scan->read_range)
+        scan__note_reads(scan);
+    scan->read_range = row >> BLOCK_RANGE_BITS;
+    scan->read_count += count;
+}
 
 /* All rows of one range with their whole columns, for making a block of them. Long rows are noted
    in long_rows. */

@@ -269,12 +269,18 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
         return STATUS_OK;
     prefetch_behind(scan, leaf);
     if (scan->phase == SCAN_OVER) {
-        if (columns->generation_min < scan->blocks.header.generation)
+        uint64_t generation = scan->blocks.header.generation;
+        if (columns->generation_max < generation) {
+            *done_out = true; /* leftovers */
+            return STATUS_OK;
+        }
+        if (columns->generation_min < generation)
             return STATUS_OK; /* there are leftovers among them */
         hide_run(scan, columns, leaf);
     } else if (columns->far && scan->address.data != NULL) {
         return STATUS_OK; /* their ranges are not kept */
     }
+    scan__reads(scan, columns->first_row, leaf->count);
     scan->fresh_count += leaf->count;
     scan->beside_count += leaf->count;
     uint32_t count;

@@ -29,8 +29,7 @@ enum { HISTORY_ABSENT = 1, HISTORY_PRESENT = 2 };
 
 /* ---- runs ---------------------------------------------------------------------------------- */
 
-/* Index of the first run whose last key is >= key. */
-static size_t run_search(const struct run_list *list, uint64_t key) {
+size_t history__run_search(const struct run_list *list, uint64_t key) {
     size_t low = 0, high = list->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -64,7 +63,7 @@ static bool run_add(struct run_list *list, uint64_t key, uint64_t commit) {
 
 /* Commit before which the key was absent, 0 if no run says so. */
 static uint64_t run_commit(const struct run_list *list, uint64_t key) {
-    size_t at = run_search(list, key);
+    size_t at = history__run_search(list, key);
     return at < list->count && list->runs[at].first <= key ? list->runs[at].commit : 0;
 }
 
@@ -90,8 +89,8 @@ bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t fi
         const struct run_list *list = &tree->runs[g];
         if (list->commit_max <= snapshot)
             continue;
-        for (size_t i = run_search(list, first); i < list->count && list->runs[i].first <= last;
-             i++)
+        for (size_t i = history__run_search(list, first);
+             i < list->count && list->runs[i].first <= last; i++)
             if (list->runs[i].commit > snapshot)
                 return true;
     }

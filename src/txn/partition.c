@@ -55,6 +55,7 @@ void partition__close(struct fiber *f, struct partition *partition) {
             memory_free(tree->runs[0].runs);
             memory_free(tree->runs[1].runs);
             memory_free(tree->activity);
+            memory_free(tree->reads);
             memory_free(tree);
         }
     memory_free(partition->buckets);

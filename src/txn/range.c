@@ -5,40 +5,75 @@
 
 /* ---- changes ------------------------------------------------------------------------------ */
 
-/* A change of the range behind the snapshot, in one generation of the history. */
-static enum status layer_changed(struct fiber *f, struct layer *layer, struct tree_id tree,
-                                 uint64_t snapshot, struct slice first, struct slice last,
-                                 bool *changed_out) {
+/* Numbers found so far; beyond `capacity` they are counted only. */
+struct change_list {
+    uint64_t *numbers;
+    size_t capacity, count;
+};
+
+static void change_add(struct change_list *list, uint64_t number) {
+    if (list->count < list->capacity)
+        list->numbers[list->count] = number;
+    list->count++;
+}
+
+/* Changes of the range behind the snapshot, in one generation of the history. */
+static enum status layer_changes(struct fiber *f, struct layer *layer, struct tree_id tree,
+                                 uint64_t snapshot, uint64_t first, uint64_t last,
+                                 struct change_list *list) {
     struct layer_cursor cursor;
-    enum status status = layer_seek(f, layer, &cursor, tree, first, 0);
+    uint8_t lower[8];
+    put_be64(lower, first);
+    uint64_t before = 0;
+    bool any = false;
+    enum status status = layer_seek(f, layer, &cursor, tree, slice_of(lower, sizeof lower), 0);
     while (status == STATUS_OK && cursor.valid && cursor.entry.tree.value == tree.value &&
-           slice_compare(cursor.entry.key, last) <= 0 && !*changed_out) {
-        *changed_out = cursor.entry.commit > snapshot;
+           list->count <= list->capacity) {
+        uint64_t number = get_be64(cursor.entry.key.data);
+        if (number > last)
+            break;
+        if (cursor.entry.commit > snapshot && !(any && number == before)) {
+            change_add(list, number);
+            before = number;
+            any = true;
+        }
         status = layer_next(f, &cursor);
     }
     layer_cursor_release(&cursor);
     return status;
 }
 
-enum status txn_range_changed(struct fiber *f, struct transaction *transaction,
+static void runs_changes(const struct run_list *runs, uint64_t snapshot, uint64_t first,
+                         uint64_t last, struct change_list *list) {
+    if (runs->commit_max <= snapshot)
+        return;
+    for (size_t i = history__run_search(runs, first);
+         i < runs->count && runs->runs[i].first <= last; i++) {
+        const struct insert_run *run = &runs->runs[i];
+        uint64_t number = run->first > first ? run->first : first;
+        for (; run->commit > snapshot && number <= run->last && number <= last &&
+               list->count <= list->capacity;
+             number++)
+            change_add(list, number);
+    }
+}
+
+enum status txn_range_changes(struct fiber *f, struct transaction *transaction,
                               struct partition *partition, struct tree_id tree_id, uint64_t first,
-                              uint64_t last, bool *changed_out) {
+                              uint64_t last, uint64_t *numbers, size_t capacity,
+                              size_t *count_out) {
     ASSERT(transaction->snapshot_active);
     uint64_t snapshot = transaction->snapshot;
+    struct change_list list = {.numbers = numbers, .capacity = capacity};
     struct tree *tree;
     TRY(partition__tree(partition, tree_id, &tree));
-    *changed_out = false;
-    if (tree->changed_newest <= snapshot)
-        return STATUS_OK;
-    *changed_out = history__runs_touch(tree, snapshot, first, last);
-    uint8_t lower[8], upper[8];
-    put_be64(lower, first);
-    put_be64(upper, last);
-    for (int g = 0; g < 2 && !*changed_out; g++) {
+    for (int g = 0; g < 2 && tree->changed_newest > snapshot; g++) {
+        runs_changes(&tree->runs[g], snapshot, first, last, &list);
         if (tree->entry_count[g] > 0 && partition->generations[g].end > snapshot)
-            TRY(layer_changed(f, &partition->generations[g].layer, tree_id, snapshot,
-                              slice_of(lower, 8), slice_of(upper, 8), changed_out));
+            TRY(layer_changes(f, &partition->generations[g].layer, tree_id, snapshot, first, last,
+                              &list));
     }
+    *count_out = list.count;
     return STATUS_OK;
 }
 
@@ -143,4 +178,50 @@ int64_t partition_idle_ns(struct partition *partition, struct tree_id tree_id, u
     if (activity->at_ns == 0 || activity->part != part)
         return INT64_MAX;
     return clock_monotonic_ns() - activity->at_ns;
+}
+
+/* NULL: nothing is known of the part. */
+static struct tree_reads *reads_of(struct partition *partition, struct tree_id tree_id,
+                                   uint64_t part, struct tree **tree_out) {
+    if (partition__tree(partition, tree_id, tree_out) != STATUS_OK) {
+        error_clear();
+        *tree_out = NULL;
+        return NULL;
+    }
+    struct tree_reads *reads = (*tree_out)->reads;
+    return reads != NULL && reads[part % READ_SLOTS].part == part ? &reads[part % READ_SLOTS]
+                                                                  : NULL;
+}
+
+/* Of two parts with one slot the one that is read more keeps it (Misra and Gries 1982). */
+void partition_note_reads(struct partition *partition, struct tree_id tree_id, uint64_t part,
+                          uint64_t entries) {
+    struct tree *tree;
+    struct tree_reads *known = reads_of(partition, tree_id, part, &tree);
+    if (known != NULL) {
+        known->entries += entries;
+        return;
+    }
+    if (tree != NULL && tree->reads == NULL)
+        tree->reads = memory_alloc_zeroed(READ_SLOTS, sizeof *tree->reads);
+    if (tree == NULL || tree->reads == NULL)
+        return;
+    struct tree_reads *other = &tree->reads[part % READ_SLOTS];
+    if (other->entries > entries)
+        other->entries -= entries;
+    else
+        *other = (struct tree_reads){part, entries};
+}
+
+uint64_t partition_reads(struct partition *partition, struct tree_id tree_id, uint64_t part) {
+    struct tree *tree;
+    const struct tree_reads *known = reads_of(partition, tree_id, part, &tree);
+    return known != NULL ? known->entries : 0;
+}
+
+void partition_forget_reads(struct partition *partition, struct tree_id tree_id, uint64_t part) {
+    struct tree *tree;
+    struct tree_reads *known = reads_of(partition, tree_id, part, &tree);
+    if (known != NULL)
+        known->entries = 0;
 }

@@ -61,6 +61,11 @@ struct tree_activity {
     uint64_t part;
     int64_t at_ns;
 };
+/* Entries that scans read of a part of a tree. */
+enum { READ_SLOTS = 128 };
+struct tree_reads {
+    uint64_t part, entries;
+};
 
 struct tree {
     struct tree *next; /* in the bucket */
@@ -73,6 +78,7 @@ struct tree {
     struct run_list runs[2];
     uint64_t row_next;              /* 0: not known yet */
     struct tree_activity *activity; /* ACTIVITY_SLOTS, by part; NULL: never touched */
+    struct tree_reads *reads;       /* READ_SLOTS, by part; NULL: none noted */
 };
 
 /* A page of a large value that commit `commit` replaced or deleted. */
@@ -259,6 +265,8 @@ bool history__entry_present(const struct layer_entry *entry);
  */
 uint64_t history__run_commit(const struct tree *tree, uint64_t snapshot, uint64_t key);
 /* Is any run of the tree newer than the snapshot and within the keys? */
+/* Index of the first run whose last key is >= key. */
+size_t history__run_search(const struct run_list *list, uint64_t key);
 bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t first, uint64_t last);
 /* Drop the older generation and seal the younger one, if the horizon allows. */
 void history__rotate(struct fiber *f, struct partition *partition, bool force);

@@ -426,11 +426,13 @@ enum status partition_tree_size(struct fiber *f, struct partition *partition, st
 
 /* For trees whose keys are 8-byte big-endian numbers. */
 
-/* Has somebody committed a change of a key in first .. last since the transaction's snapshot, which
-   it holds? */
-enum status txn_range_changed(struct fiber *f, struct transaction *transaction,
+/* Of which keys in first .. last (the number that a longer key begins with) did somebody commit a
+   change since the transaction's snapshot, which it holds? In no order, a number perhaps more than
+   once. *count_out above `capacity`: there are more than `numbers` has room for. */
+enum status txn_range_changes(struct fiber *f, struct transaction *transaction,
                               struct partition *partition, struct tree_id tree, uint64_t first,
-                              uint64_t last, bool *changed_out) MUST_USE;
+                              uint64_t last, uint64_t *numbers, size_t capacity, size_t *count_out)
+    MUST_USE;
 /* The smallest number >= from that has an entry now; UINT64_MAX: none. */
 enum status partition_number_from(struct fiber *f, struct partition *partition, struct tree_id tree,
                                   uint64_t from, uint64_t *number_out) MUST_USE;
@@ -455,6 +457,12 @@ enum status partition_purge(struct fiber *f, struct partition *partition, struct
    not. Kept for the parts written last only, and not over a restart: INT64_MAX then. */
 void partition_touch(struct partition *partition, struct tree_id tree, uint64_t part);
 int64_t partition_idle_ns(struct partition *partition, struct tree_id tree, uint64_t part);
+/* Note that a scan read so many entries of a part; ask how many were read since they were last
+   forgotten. Kept for the parts that are read most, and not over a restart. */
+void partition_note_reads(struct partition *partition, struct tree_id tree, uint64_t part,
+                          uint64_t entries);
+uint64_t partition_reads(struct partition *partition, struct tree_id tree, uint64_t part);
+void partition_forget_reads(struct partition *partition, struct tree_id tree, uint64_t part);
 
 /* ---- check ------------------------------------------------------------------------------- */
 

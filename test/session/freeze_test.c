@@ -1,6 +1,7 @@
 /* Freezing as a user steers and sees it. */
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sql_runner.h"
@@ -91,6 +92,27 @@ static void blocks_show_their_versions(void **state) {
     assert_sql(s, blocks, "1000|0|1|2|0\n");
 }
 
+/* A table that is written to all the time is frozen once scans have paid for it, and again. */
+static void what_is_scanned_often_is_frozen_while_it_changes(void **state) {
+    char sql[100];
+    const char *got = "";
+    sql_run(s, "create table t(a int primary key, b int)");
+    sql_run(s, "insert into t select i, 0 from generate_series(1, 12000) i");
+    int rounds = 0;
+    for (; rounds < 20000 && strcmp(got, "t\n") != 0; rounds++) {
+        sql_run(other, "begin");
+        snprintf(sql, sizeof sql, "update t set b = b + 1 where a %% 4 = %d", rounds % 4);
+        sql_run(other, sql);
+        for (int i = 0; i < 10; i++)
+            sql_run(s, "select sum(b) from t");
+        sql_run(other, "commit");
+        got = sql_run(s, "select min(generation) >= 2 from satori_blocks where relname = 't'");
+    }
+    assert_string_equal(got, "t\n");
+    snprintf(sql, sizeof sql, "%d|12000\n", rounds * 3000);
+    assert_sql(s, "select sum(b), count(*) from t", sql);
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void) {
@@ -99,6 +121,7 @@ int main(void) {
         CASE(wrong_options_are_refused),
         CASE(eager_freezing_begins_when_it_is_asked_for),
         CASE(blocks_show_their_versions),
+        CASE(what_is_scanned_often_is_frozen_while_it_changes),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

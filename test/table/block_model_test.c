@@ -35,7 +35,7 @@ struct bench {
     struct work snapshots[SNAPSHOTS]; /* held open */
     struct model seen[SNAPSHOTS];     /* what each of them must see */
     bool held[SNAPSHOTS];
-    unsigned freezes, purges, crashes, checks, bulks;
+    unsigned freezes, purges, crashes, checks, bulks, freezes_beside;
 };
 
 static struct slice text_of(const struct model_row *row, uint8_t *bytes) {
@@ -219,6 +219,38 @@ static void change_row(struct fiber *f, struct work *work, int id, const struct 
     assert_ok(table_update(f, &work->context, table, address, newest, values, NULL));
 }
 
+static struct freeze_work random_range(struct bench *bench, const struct table *table) {
+    return (struct freeze_work){
+        .catalog = bench->database.catalog,
+        .table = table,
+        .partition =
+            (unsigned)random_below(&bench->random, store_partition_count(bench->database.store)),
+        .range = random_below(&bench->random, bench->crashes + bench->bulks / 4 + 1),
+        .commit = store_visible(bench->database.store)};
+}
+
+static enum status freeze_body(struct fiber *f, void *argument) {
+    return freeze__range(f, argument);
+}
+
+/* End the transaction while a range is frozen: read before its changes are committed, settled after
+   them, if they are of the range. */
+static void end_beside_freezing(struct fiber *f, struct bench *bench, struct work *work,
+                                bool commits) {
+    struct task_group group;
+    struct freeze_work freeze = random_range(bench, find_table(work, "t"));
+    task_group_init(&group, f);
+    assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, freeze_body, &freeze));
+    for (uint64_t yields = random_below(&bench->random, 40); yields > 0; yields--)
+        fiber_yield(f);
+    if (commits)
+        work_commit(f, work);
+    else
+        work_rollback(f, work);
+    assert_ok(task_group_wait(f, &group));
+    bench->freezes_beside += freeze.outcome == FREEZE_DONE;
+}
+
 /* One transaction of a few statements; its own writes are compared between them. */
 static void change(struct fiber *f, struct bench *bench) {
     struct work work;
@@ -255,25 +287,18 @@ static void change(struct fiber *f, struct bench *bench) {
         if (random_below(&bench->random, 2) == 0)
             compare(f, bench, &work, &mine);
     }
-    if (random_below(&bench->random, 6) == 0) {
+    bool commits = random_below(&bench->random, 6) != 0;
+    if (random_below(&bench->random, 3) == 0)
+        end_beside_freezing(f, bench, &work, commits);
+    else if (commits)
+        work_commit(f, &work);
+    else
         work_rollback(f, &work);
-        return;
-    }
-    work_commit(f, &work);
-    bench->now = mine;
+    if (commits)
+        bench->now = mine;
 }
 
 /* ---- freezing ------------------------------------------------------------------------------- */
-
-static struct freeze_work random_range(struct bench *bench, const struct table *table) {
-    return (struct freeze_work){
-        .catalog = bench->database.catalog,
-        .table = table,
-        .partition =
-            (unsigned)random_below(&bench->random, store_partition_count(bench->database.store)),
-        .range = random_below(&bench->random, bench->crashes + bench->bulks / 4 + 1),
-        .commit = store_visible(bench->database.store)};
-}
 
 static void freeze_some(struct fiber *f, struct bench *bench, const struct table *table) {
     struct freeze_work work = random_range(bench, table);
@@ -376,10 +401,11 @@ static enum status model_body(struct fiber *f, void *argument) {
     uint64_t damage;
     assert_ok(store_check(f, bench->database.store, NULL, check_report, NULL, &damage));
     assert_int_equal(damage, 0);
-    printf("# %u freezes, %u purges, %u crashes, %u scans, %u bulk loads\n", bench->freezes,
-           bench->purges, bench->crashes, bench->checks, bench->bulks);
-    assert_true(bench->freezes > 60 && bench->purges > 10 && bench->crashes > 2 &&
-                bench->bulks > 20);
+    printf("# %u freezes, %u beside changes, %u purges, %u crashes, %u scans, %u bulk loads\n",
+           bench->freezes, bench->freezes_beside, bench->purges, bench->crashes, bench->checks,
+           bench->bulks);
+    assert_true(bench->freezes > 60 && bench->freezes_beside > 60 && bench->purges > 10 &&
+                bench->crashes > 2 && bench->bulks > 20);
     database_close(f, &bench->database);
     free(bench);
     return STATUS_OK;

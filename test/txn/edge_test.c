@@ -131,20 +131,20 @@ static void held_locks_pass_the_check(void **state) {
 
 struct ranging {
     struct transaction *transaction;
-    uint64_t first, last;
-    bool changed;
+    uint64_t first, last, numbers[4];
+    size_t capacity, count;
 };
 
 static enum status range_there(struct fiber *f, struct partition *partition, void *argument) {
     struct ranging *r = argument;
-    return txn_range_changed(f, r->transaction, partition, (struct tree_id){KEY_TREE}, r->first,
-                             r->last, &r->changed);
+    return txn_range_changes(f, r->transaction, partition, (struct tree_id){KEY_TREE}, r->first,
+                             r->last, r->numbers, r->capacity, &r->count);
 }
 
 static bool range_changed(struct fiber *f, struct transaction *t, uint64_t first, uint64_t last) {
-    struct ranging r = {t, first, last, false};
+    struct ranging r = {.transaction = t, .first = first, .last = last};
     assert_ok(partition_call(f, transaction_store(t), 1, range_there, &r));
-    return r.changed;
+    return r.count > 0;
 }
 
 static void number_put(struct fiber *f, struct store *store, uint64_t number, const char *value) {
@@ -181,6 +181,17 @@ static enum status ranges_body(struct fiber *f, void *argument) {
         assert_int_equal(range_changed(f, later, cases[i].first, cases[i].last),
                          cases[i].changed_later);
     }
+    /* Which ones; a number more than once is as good. */
+    struct ranging r = {.transaction = t, .first = 0, .last = 100, .capacity = 4};
+    assert_ok(partition_call(f, store, 1, range_there, &r));
+    assert_in_range(r.count, 2, 4);
+    for (size_t i = 0; i < r.count; i++)
+        assert_true(r.numbers[i] == 30 || r.numbers[i] == 70);
+    for (uint64_t number = 40; number <= 70; number += 10)
+        number_put(f, store, number, "newer");
+    r.capacity = 3;
+    assert_ok(partition_call(f, store, 1, range_there, &r));
+    assert_true(r.count > r.capacity);
     commit(f, t);
     commit(f, later);
     return store_close(f, store);

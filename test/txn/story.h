@@ -409,8 +409,9 @@ static enum status look_there(struct fiber *f, struct partition *partition, void
     struct txn_key_state state;
     struct txn_large large;
     uint8_t key[64], moved_to[TXN_MOVED_SIZE_MAX];
-    bool found, changed;
-    size_t size;
+    bool found;
+    size_t size, changed;
+    uint64_t numbers[8];
     struct slice at = slice_of(key, key_make(ROW_TREE, 60, key));
     struct tree_id tree = {ROW_TREE};
     enum status status = txn_get(f, t, partition, tree, at, &arena, &found, &value);
@@ -421,7 +422,7 @@ static enum status look_there(struct fiber *f, struct partition *partition, void
     if (status == STATUS_OK)
         status = txn_moved_to(f, t, partition, tree, at, moved_to, &size);
     if (status == STATUS_OK)
-        status = txn_range_changed(f, t, partition, tree, 1, 5000, &changed);
+        status = txn_range_changes(f, t, partition, tree, 1, 5000, numbers, 8, &changed);
     at = slice_of(key, key_make(LARGE_TREE, 20, key));
     if (status == STATUS_OK)
         status = txn_get_large(f, t, partition, (struct tree_id){LARGE_TREE}, at, false, &arena,
