@@ -50,7 +50,7 @@ static bool takes_short_path(const struct execution *execution) {
 static unsigned choose_core(struct fiber *f, const struct execution *execution) {
     unsigned cores = runtime_core_count(fiber_runtime(f));
     const struct transaction *transaction = execution->environment.transaction;
-    if (!execution->plan->travels || transaction == NULL || cores == 1)
+    if (!execution->plan->may_travel || transaction == NULL || cores == 1)
         return fiber_core(f);
     return (fiber_core(f) + 1 + (unsigned)(transaction_id(transaction).value % (cores - 1))) %
            cores;
@@ -62,8 +62,9 @@ enum status exec_open(struct fiber *f, const struct exec_environment *environmen
     if (plan->at_fault != NULL)
         TRY(exec_check_constants(environment->value_context, plan, environment->arena));
     TRY(execution_new(environment, plan, &execution));
+    execution->other_core = choose_core(f, execution);
     if (!takes_short_path(execution)) {
-        execution->core = choose_core(f, execution);
+        execution->core = plan->travels ? execution->other_core : fiber_core(f);
         enum status status = exec__operator_open(f, execution, plan->root, &execution->root);
         if (status != STATUS_OK) {
             exec_close(f, execution);

@@ -65,7 +65,7 @@ struct execution {
     const struct execution *parent;
     struct explain_node_statistics *node_statistics; /* by node id; NULL: not collected */
     struct explain_statistics statistics;
-    unsigned core; /* where rows are pulled */
+    unsigned core, other_core; /* where rows are pulled; where a long part may be */
     bool point_done, done;
 };
 

@@ -443,14 +443,12 @@ bool exec__runs_once(const struct expression *expression) {
            subplan->left_count == 0;
 }
 
-enum status exec__subplan(struct fiber *f, struct exec_local *local,
-                          const struct expression *expression, const struct row_input *input,
-                          struct arena *arena, struct value *value_out) {
+static enum status run(struct fiber *f, struct exec_local *local,
+                       const struct expression *expression, const struct row_input *input,
+                       struct arena *arena, struct value *value_out) {
     const struct subplan *subplan = expression->subplan;
     struct subplan_run *run = &local->execution->subplans[subplan->index];
     bool fresh;
-    if (f == NULL)
-        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "cannot use subquery here");
     if (subplan->kind == SUBPLAN_ANY || subplan->kind == SUBPLAN_ALL)
         return run_any_all(f, local, expression, input, run, arena, value_out);
     if (subplan->kind == SUBPLAN_ROW)
@@ -468,4 +466,33 @@ enum status exec__subplan(struct fiber *f, struct exec_local *local,
     /* The kept result is replaced at the next row: strings go to the caller's arena. */
     *value_out = subplan->binding_count > 0 ? value_copy(&run->result, arena) : run->result;
     return STATUS_OK;
+}
+
+struct away_call {
+    struct exec_local *local;
+    const struct expression *expression;
+    struct arena *arena;
+    struct value *value_out;
+};
+
+static enum status run_away(struct fiber *f, void *argument) {
+    struct away_call *call = argument;
+    return run(f, call->local, call->expression, NULL, call->arena, call->value_out);
+}
+
+enum status exec__subplan(struct fiber *f, struct exec_local *local,
+                          const struct expression *expression, const struct row_input *input,
+                          struct arena *arena, struct value *value_out) {
+    const struct execution *execution = local->execution;
+    if (f == NULL)
+        return error_set(STATUS_FEATURE_NOT_SUPPORTED, "cannot use subquery here");
+    if (!exec__runs_once(expression) || !expression->subplan->is_long || execution->is_worker ||
+        fiber_core(f) == execution->other_core)
+        return run(f, local, expression, input, arena, value_out);
+    /* A long subquery of a short query. */
+    struct away_call call = {local, expression, arena, value_out};
+    fiber_share_set(f, true);
+    enum status status = core_call(f, execution->other_core, run_away, &call);
+    fiber_share_set(f, execution->plan->travels);
+    return status;
 }

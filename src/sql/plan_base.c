@@ -339,6 +339,7 @@ static enum status push_subplan(struct planner *p, struct subplan *subplan) {
     }
     subplan->index = p->plan->subplan_count++;
     p->subplans[subplan->index] = subplan->root;
+    subplan->is_long = subplan->root->total_cost >= COST_WORTH_TRAVEL;
     return STATUS_OK;
 }
 

@@ -73,8 +73,8 @@ enum status plan_query(struct binder *b, struct query *query, struct plan **plan
         if (expression_walk(query->targets[i].expression, visit_sequence, NULL))
             p.plan->is_read_only = false;
     TRY(planner_close(&p, root));
-    p.plan->travels = p.plan->is_read_only && !p.needs_session && !b->calls_volatile &&
-                      root->total_cost >= COST_WORTH_TRAVEL;
+    p.plan->may_travel = p.plan->is_read_only && !p.needs_session && !b->calls_volatile;
+    p.plan->travels = p.plan->may_travel && root->total_cost >= COST_WORTH_TRAVEL;
     find_point_select(&p, root);
     *plan_out = p.plan;
     return STATUS_OK;

@@ -123,6 +123,7 @@ struct subplan {
     enum subplan_kind kind;
     uint32_t index;                 /* of plan->subplans */
     const struct plan_node *root;   /* = plan->subplans[index] */
+    bool is_long;                   /* long enough to travel alone, if the plan may */
     uint32_t binding_count;         /* 0: uncorrelated; run once for the statement, and ANY with
                                        = may be a hash */
     const struct binding *bindings; /* values over the input row of the expression */
@@ -476,7 +477,8 @@ struct plan {
     const char *const *cte_names;
     /* Result columns = the root's columns. The root of a statement without result has none. */
     bool is_read_only; /* changes no rows, locks none, calls no nextval */
-    bool travels;      /* a long query, and nothing in it needs the session's own core */
+    bool may_travel;   /* it reads only, and nothing in it needs the session's own core */
+    bool travels;      /* that, and it is a long query even without its subplans */
     struct plan_point point;
     uint32_t lock_count; /* relation locks to take before a snapshot */
     const struct plan_lock *locks;

@@ -207,6 +207,34 @@ static void answers_are_those_of_one_core(void **state) {
     sql_runner_close(runner);
 }
 
+static void check_error(struct sql_session *s, const char *text, const char *wanted) {
+    const char *answer = sql_run(s, text);
+    if (strncmp(answer, wanted, strlen(wanted)) != 0)
+        fail_msg("%s\n%.300s", text, answer);
+}
+
+/* Long ones are run by another core, short ones and the query itself are not. */
+static void check_subqueries(struct sql_session *s) {
+    assert_sql(s,
+               "select (select count(*) from t), (select v from u where k = 9), "
+               "(select min(s) || max(s) from t), exists (select 1 from t where b = 100), "
+               "(select cardinality(array(select id from t where b = 3))) > 50000",
+               "399001|333|word 0word 999|t|t\n");
+    assert_sql(s,
+               "begin; update u set v = (select count(*) from t where b = 100) where k = 9; "
+               "select v, (select sum(v) from u where k < 10) from u where k = 9; rollback",
+               "BEGIN\nUPDATE 1\n1295|2627\nROLLBACK\n");
+    assert_sql(s,
+               "select i, (select count(*) from t where a < -i) from generate_series(1, 2) g (i)",
+               "1|0\n2|0\n");
+    check_error(s, "select (select 1 / (count(*) - 399001) from t)", "ERROR 22012");
+    check_error(s, "select (select id from t where id > 10)", "ERROR 21000");
+    assert_sql(s, "set statement_timeout = 5", "SET\n");
+    check_error(s, "select (select count(*) from (select s from t order by s || n offset 1) x)",
+                "ERROR 57014");
+    assert_sql(s, "set statement_timeout = 0", "SET\n");
+}
+
 /* All rows are at home with core 0, which has no worker. */
 static void answers_beside_a_busy_core_are_the_same(void **state) {
     const double rate = spread__busy_rate, share = spread__busy_share;
@@ -222,6 +250,7 @@ static void answers_beside_a_busy_core_are_the_same(void **state) {
             compare(s, &random);
         assert_sql(s, "select count(*), sum(id) from t where id in (5, 77, 9001, 399000, 31)",
                    "4|408109\n");
+        check_subqueries(s);
         sql_runner_close(runner);
     }
     spread__busy_rate = rate;
@@ -244,12 +273,6 @@ static void orders_are_those_of_one_core(void **state) {
     }
     exec__rows_that_pay = 50000;
     sql_runner_close(runner);
-}
-
-static void check_error(struct sql_session *s, const char *text, const char *wanted) {
-    const char *answer = sql_run(s, text);
-    if (strncmp(answer, wanted, strlen(wanted)) != 0)
-        fail_msg("%s\n%.300s", text, answer);
 }
 
 /* What goes wrong on one core ends the sort of all. */

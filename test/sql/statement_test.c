@@ -173,6 +173,7 @@ static enum status travel_body(struct fiber *f, void *argument) {
     assert_true(travels(f, &work, "select count(*) from " LONG " where i + j = k"));
     assert_true(travels(f, &work, "select now(), i from " LONG));
     assert_false(travels(f, &work, "select 1"));
+    assert_false(travels(f, &work, "select (select count(*) from " LONG ")")); /* that may */
     assert_false(travels(f, &work, "select b from t where a = 1"));
     assert_false(travels(f, &work, "select random(), i from " LONG));
     assert_false(travels(f, &work, "select i from " LONG ", generate_series(1, 2)"));
