@@ -486,7 +486,8 @@ enum status exec__subplan(struct fiber *f, struct exec_local *local,
     const struct execution *execution = local->execution;
     if (f == NULL)
         return error_set(STATUS_FEATURE_NOT_SUPPORTED, "cannot use subquery here");
-    if (!exec__runs_once(expression) || !expression->subplan->is_long || execution->is_worker ||
+    if (!exec__runs_once(expression) || !expression->subplan->is_long ||
+        !execution->plan->may_travel || execution->is_worker ||
         fiber_core(f) == execution->other_core)
         return run(f, local, expression, input, arena, value_out);
     /* A long subquery of a short query. */

@@ -250,6 +250,7 @@ static enum status settle_here(struct fiber *f, struct partition *partition, voi
     if (blocks > 0 || changed > FREEZE_CHANGED_MAX)
         return STATUS_OK; /* somebody else made a block, or there was too much */
     TRY(rows_put_again(f, call, partition, changed));
+    call->work->made.generation = call->generation + 1;
     call->work->outcome = FREEZE_DONE;
     return STATUS_OK;
 }
@@ -259,6 +260,8 @@ static enum status freeze_gathered(struct fiber *f, struct freeze_call *call,
                                    struct table_scan *scan) {
     struct freeze_work *work = call->work;
     TRY(scan_gather(f, gather, scan));
+    /* Spent, even if it comes to nothing. */
+    partition_forget_reads(partition, call->table->row_tree, work->range);
     call->generation = scan->generation;
     if (gather->too_large) {
         work->outcome = FREEZE_TOO_LARGE;
@@ -269,8 +272,6 @@ static enum status freeze_gathered(struct fiber *f, struct freeze_call *call,
         return STATUS_OK;
     }
     TRY(block_put(f, call, partition, gather));
-    /* Paid, even if it comes to nothing because somebody always has the range. */
-    partition_forget_reads(partition, call->table->row_tree, work->range);
     call->long_count = scan->long_count;
     call->stay_hot = memory_alloc((scan->long_count + FREEZE_CHANGED_MAX) * sizeof *call->stay_hot);
     if (call->stay_hot == NULL)
@@ -380,6 +381,7 @@ static enum status purge_here(struct fiber *f, struct partition *partition, void
     struct block_header header;
     bool found, locked;
     call->work->outcome = FREEZE_NOTHING;
+    call->taken = false;
     enum status status =
         block__header(f, call->transaction, partition, call->table, call->work->range,
                       ROW_AT_SNAPSHOT, &arena, &found, &large, &header);
@@ -394,9 +396,10 @@ static enum status purge_here(struct fiber *f, struct partition *partition, void
     call->work->outcome = FREEZE_BUSY;
     /* All snapshots in use see this block or a later one: the oldest is not older than it, or is
        our own. */
-    uint64_t seen = call->work->seen_by_all.value;
+    const struct freeze_block *made = &call->work->made;
+    bool known = made->commit.value > 0 && made->generation == call->generation;
     if (store_horizon(catalog_store(call->work->catalog)).value <
-        (seen > 0 ? seen : transaction_snapshot(call->transaction).value))
+        (known ? made->commit.value : transaction_snapshot(call->transaction).value))
         return STATUS_OK;
     TRY(block__range_lock(f, call->transaction, partition, call->table, call->work->range,
                           KEY_LOCK_EXCLUSIVE, LOCK_SKIP, &locked));
@@ -490,7 +493,11 @@ static enum status run_in_transaction(struct fiber *f, struct freeze_work *work,
 }
 
 enum status freeze__range(struct fiber *f, struct freeze_work *work) {
-    return run_in_transaction(f, work, freeze_there, true);
+    work->made.commit.value = 0;
+    TRY(run_in_transaction(f, work, freeze_there, true));
+    if (work->outcome == FREEZE_DONE)
+        work->made.commit = work->commit;
+    return STATUS_OK;
 }
 
 enum status freeze__purge(struct fiber *f, struct freeze_work *work) {

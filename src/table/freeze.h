@@ -20,18 +20,26 @@ enum freeze_outcome {
     FREEZE_TOO_LARGE,
 };
 
+/* A version of a block; commit 0: none. */
+struct freeze_block {
+    struct commit_number commit;
+    uint64_t generation;
+};
+
 struct freeze_work {
     struct catalog *catalog;
     const struct table *table;
     unsigned partition;
     uint64_t range;
-    struct commit_number commit;      /* in: what must be visible; out: of the new block */
-    struct commit_number seen_by_all; /* in, of a purge: of the block, if known */
-    enum freeze_outcome outcome;      /* out */
-    uint64_t rows;                    /* out: of the new block */
-    uint64_t purged;                  /* out */
-    uint64_t block_rows;              /* out of a purge: of the block */
-    bool more;                        /* out of a purge: there are more */
+    struct commit_number commit; /* in: what must be visible; out: of the new block */
+    /* Out of freezing: the new block. In, of a purge: who sees all up to its commit is known not to
+       need what it was made of, if it is still the range's. */
+    struct freeze_block made;
+    enum freeze_outcome outcome; /* out */
+    uint64_t rows;               /* out: of the new block */
+    uint64_t purged;             /* out */
+    uint64_t block_rows;         /* out of a purge: of the block */
+    bool more;                   /* out of a purge: there are more */
 };
 
 /* Make a (new) block of all that is in the range: a transaction of its own. */

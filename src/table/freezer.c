@@ -47,7 +47,7 @@ struct refused {
 struct frozen {
     unsigned partition;
     uint64_t range;
-    struct commit_number commit;
+    struct freeze_block made;
 };
 
 struct freezer {
@@ -144,20 +144,26 @@ static bool is_due(const struct range_look *look, uint64_t rows, uint64_t block_
    has an old snapshot is waited for a moment only; another visit purges what remains. */
 static enum status frozen_purge(struct fiber *f, struct freezer *freezer,
                                 const struct table *table) {
+    const struct store *store = freezer->catalog->store;
     size_t count = freezer->frozen_count;
     freezer->frozen_count = 0;
+    if (count == 0)
+        return STATUS_OK;
+    struct commit_number last = freezer->frozen[count - 1].made.commit;
+    for (int wait = 0;
+         wait < HORIZON_WAITS && !freezer->stopping && store_horizon(store).value < last.value;
+         wait++)
+        TRY(fiber_sleep(f, HORIZON_PAUSE_NS));
     for (size_t i = 0; i < count && !freezer->stopping; i++) {
         const struct frozen *frozen = &freezer->frozen[i];
         struct freeze_work work = {.catalog = freezer->catalog,
                                    .table = table,
                                    .partition = frozen->partition,
                                    .range = frozen->range,
-                                   .commit = frozen->commit,
-                                   .seen_by_all = frozen->commit};
-        for (int wait = 0; wait < HORIZON_WAITS && !freezer->stopping &&
-                           store_horizon(freezer->catalog->store).value < frozen->commit.value;
-             wait++)
-            TRY(fiber_sleep(f, HORIZON_PAUSE_NS));
+                                   .commit = frozen->made.commit,
+                                   .made = frozen->made};
+        if (store_horizon(store).value < frozen->made.commit.value)
+            break;
         TRY(purge(f, &work, &freezer->progress.rows_purged));
     }
     return STATUS_OK;
@@ -185,7 +191,7 @@ static enum status range_visit(struct fiber *f, struct freezer *freezer, struct 
         freezer->progress.blocks_made++;
         freezer->progress.rows_frozen += work->rows;
         freezer->frozen[freezer->frozen_count++] =
-            (struct frozen){work->partition, work->range, work->commit};
+            (struct frozen){work->partition, work->range, work->made};
     }
     return freezer->frozen_count < FROZEN_MAX ? STATUS_OK : frozen_purge(f, freezer, work->table);
 }
@@ -212,7 +218,7 @@ static enum status partition_visit(struct fiber *f, struct freezer *freezer,
             break;
         work.range = look.range;
         look.from = block_first_row(look.range + 1);
-        work.commit.value = 0;
+        work.commit.value = work.made.commit.value = 0;
         TRY(range_visit(f, freezer, &work, &look));
         int64_t worked = clock_monotonic_ns() - start;
         if (worked > 1000000)
@@ -320,7 +326,6 @@ static enum status range_now(struct fiber *f, struct freeze_work *work,
     if (work->outcome == FREEZE_DONE) {
         progress->blocks_made++;
         progress->rows_frozen += work->rows;
-        work->seen_by_all = work->commit;
     }
     return purge(f, work, &progress->rows_purged);
 }
@@ -335,7 +340,7 @@ static enum status partition_now(struct fiber *f, struct catalog *catalog,
         if (look.range == UINT64_MAX)
             return STATUS_OK;
         work.range = look.range;
-        work.commit.value = work.seen_by_all.value = 0;
+        work.commit.value = work.made.commit.value = 0;
         look.from = block_first_row(look.range + 1);
         TRY(range_now(f, &work, progress));
     }

@@ -56,8 +56,8 @@ struct leaf_columns {
     bool has_deleted;
     bool far; /* the last row is 65,536 or more behind the first */
     uint16_t column_count;
-    uint16_t word_count;     /* 0: the words are not kept */
-    uint32_t count;          /* entries of the leaf */
+    uint16_t word_count;                     /* 0: the words are not kept */
+    uint32_t count;                          /* entries of the leaf */
     uint64_t generation_min, generation_max; /* of all of them */
     uint64_t first_row;
     struct leaf_column columns[LEAF_COLUMNS_MAX]; /* of a companion only column_count */

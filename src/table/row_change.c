@@ -213,6 +213,36 @@ static enum status follow(struct fiber *f, struct partition *partition, struct l
     return STATUS_OK;
 }
 
+/* A version of the row; *plain_out false: there is none, or some of it lies outside. */
+static enum status version(struct fiber *f, struct partition *partition, struct lock_call *call,
+                           struct slice key, bool newest, struct row_stored *parts_out,
+                           bool *plain_out) {
+    struct transaction *transaction = call->context->transaction;
+    struct slice stored;
+    TRY((newest ? txn_get_newest : txn_get)(f, transaction, partition, call->table->row_tree, key,
+                                            call->context->arena, plain_out, &stored));
+    if (!*plain_out)
+        return STATUS_OK;
+    TRY(row__stored(call->table, stored, parts_out));
+    *plain_out = !parts_out->deleted && row_outside_size(parts_out->row) == 0 &&
+                 !row_has_external(parts_out->row);
+    return STATUS_OK;
+}
+
+/* Is the newest version the one that the snapshot sees, put again by freezing (freeze.c)? Of one
+   that has more outside, that cannot be told. */
+static enum status is_put_again(struct fiber *f, struct partition *partition,
+                                struct lock_call *call, struct slice key, bool *answer_out) {
+    struct row_stored seen, newest;
+    bool plain;
+    *answer_out = false;
+    TRY(version(f, partition, call, key, false, &seen, &plain));
+    if (plain)
+        TRY(version(f, partition, call, key, true, &newest, &plain));
+    *answer_out = plain && newest.generation > seen.generation && slice_equal(newest.row, seen.row);
+    return STATUS_OK;
+}
+
 static enum status lock_here(struct fiber *f, struct partition *partition, void *argument) {
     struct lock_call *call = argument;
     struct transaction *transaction = call->context->transaction;
@@ -240,6 +270,12 @@ static enum status lock_here(struct fiber *f, struct partition *partition, void 
     TRY(row__get(f, transaction, &place, call->newest == NULL ? &none : NULL, call->context->arena,
                  &found, &row));
     bool changed = call->followed || (state.changed_since_snapshot && !state.own_write);
+    if (changed && !call->followed && found &&
+        transaction_isolation(transaction) == ISOLATION_REPEATABLE_READ) {
+        bool put_again;
+        TRY(is_put_again(f, partition, call, key, &put_again));
+        changed = !put_again;
+    }
     if (!found && changed)
         TRY(follow(f, partition, call, key));
     if (changed && transaction_isolation(transaction) == ISOLATION_REPEATABLE_READ)

@@ -264,9 +264,9 @@ bool history__entry_present(const struct layer_entry *entry);
 /* The first commit after `snapshot` that inserted the key, as far as runs know; UINT64_MAX: none.
  */
 uint64_t history__run_commit(const struct tree *tree, uint64_t snapshot, uint64_t key);
-/* Is any run of the tree newer than the snapshot and within the keys? */
 /* Index of the first run whose last key is >= key. */
 size_t history__run_search(const struct run_list *list, uint64_t key);
+/* Is any run of the tree newer than the snapshot and within the keys? */
 bool history__runs_touch(const struct tree *tree, uint64_t snapshot, uint64_t first, uint64_t last);
 /* Drop the older generation and seal the younger one, if the horizon allows. */
 void history__rotate(struct fiber *f, struct partition *partition, bool force);

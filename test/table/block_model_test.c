@@ -415,6 +415,120 @@ static void blocks_agree_with_a_naive_table(void **state) {
     fixture_run(model_body);
 }
 
+/* ---- two blocks, two snapshots -----------------------------------------------------------------
+ */
+
+enum { PAIR_ROWS = 200 };
+
+static void change_all(struct fiber *f, struct bench *bench, int a) {
+    struct work work;
+    work_begin(f, &work, &bench->database);
+    for (int id = 0; id < PAIR_ROWS; id++) {
+        struct model_row row = {.exists = true, .a = a, .text = 3};
+        if (bench->now.rows[id].exists)
+            change_row(f, &work, id, &row);
+        else
+            insert_row(f, &work, id, &row);
+        bench->now.rows[id] = row;
+    }
+    work_commit(f, &work);
+}
+
+static void freeze_all(struct fiber *f, struct bench *bench, const struct table *table,
+                       struct freeze_work *works) {
+    for (unsigned p = 0; p < store_partition_count(bench->database.store); p++) {
+        works[p] = (struct freeze_work){.catalog = bench->database.catalog,
+                                        .table = table,
+                                        .partition = p,
+                                        .commit = store_visible(bench->database.store)};
+        assert_ok(freeze__range(f, &works[p]));
+        assert_int_equal(works[p].outcome, FREEZE_DONE);
+    }
+}
+
+/* Somebody makes a block, somebody else the next one before the first has purged: what is newer
+   than the first block is needed by snapshots that see no other. */
+static enum status pair_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    struct freeze_work first[PARTITIONS_MAX], second[PARTITIONS_MAX];
+    database_open(f, &bench->database, true);
+    table_make(f, bench);
+    struct schema *schema = catalog_schema(bench->database.catalog);
+    const struct table *table = schema_table(schema, NULL, "t");
+    change_all(f, bench, 1);
+    freeze_all(f, bench, table, first);
+    change_all(f, bench, 2);
+    snapshot_turn(f, bench);
+    freeze_all(f, bench, table, second);
+    for (unsigned p = 0; p < store_partition_count(bench->database.store); p++)
+        assert_ok(freeze__purge(f, &first[p]));
+    for (unsigned i = 0; i < SNAPSHOTS; i++)
+        if (bench->held[i])
+            compare_scan(f, bench, &bench->snapshots[i], &bench->seen[i], NULL, false);
+    snapshots_drop(f, bench);
+    uint64_t purged = 0;
+    for (unsigned p = 0; p < store_partition_count(bench->database.store); p++) {
+        assert_ok(freeze__purge(f, &second[p]));
+        purged += second[p].purged;
+    }
+    assert_int_equal(purged, PAIR_ROWS);
+    schema_release(schema);
+    check_all(f, &bench->database);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void a_purge_knows_whose_block_all_see(void **state) {
+    fixture_run(pair_body);
+}
+
+/* Freezing puts rows again that were changed while it read; nobody has changed them since. */
+static enum status put_again_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    database_open(f, &bench->database, true);
+    table_make(f, bench);
+    struct schema *schema = catalog_schema(bench->database.catalog);
+    const struct table *table = schema_table(schema, NULL, "t");
+    unsigned seen = 0;
+    change_all(f, bench, 0);
+    for (int round = 1; round < 200 && seen < 5; round++) {
+        struct freeze_work freeze = {.catalog = bench->database.catalog,
+                                     .table = table,
+                                     .partition = (unsigned)round %
+                                                  store_partition_count(bench->database.store)};
+        struct task_group group;
+        struct model_row row = {.exists = true, .a = round % 100, .text = 3};
+        struct work writer, reader;
+        work_begin(f, &writer, &bench->database);
+        for (int id = 0; id < PAIR_ROWS; id++)
+            change_row(f, &writer, id, &row);
+        task_group_init(&group, f);
+        assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, freeze_body, &freeze));
+        for (int yield = 0; yield < 200; yield++)
+            fiber_yield(f);
+        work_commit(f, &writer);
+        work_begin_with(f, &reader, &bench->database, ISOLATION_REPEATABLE_READ);
+        uint64_t snapshot = transaction_snapshot(reader.context.transaction).value;
+        assert_ok(task_group_wait(f, &group));
+        seen += freeze.outcome == FREEZE_DONE && freeze.commit.value > snapshot;
+        row.a = 7;
+        for (int id = 0; id < PAIR_ROWS; id++)
+            change_row(f, &reader, id, &row);
+        work_commit(f, &reader);
+    }
+    assert_true(seen > 0);
+    schema_release(schema);
+    check_all(f, &bench->database);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void a_row_put_again_is_not_a_changed_one(void **state) {
+    fixture_run(put_again_body);
+}
+
 /* ---- definitions ------------------------------------------------------------------------------
  */
 
@@ -494,6 +608,8 @@ static void definitions_change_over_blocks(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_agree_with_a_naive_table),
+        cmocka_unit_test(a_purge_knows_whose_block_all_see),
+        cmocka_unit_test(a_row_put_again_is_not_a_changed_one),
         cmocka_unit_test(definitions_change_over_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
