@@ -288,6 +288,7 @@ static enum client_outcome model_compare(struct fiber *f, struct world *world, v
                                          unsigned number, struct client *client) {
     struct model *model = state;
     struct range *range = &model->ranges[number];
+    const struct row *found = range->rows;
     enum client_outcome outcome = begin(f, world, number, false, client);
     if (outcome == CLIENT_DONE)
         outcome = read_range(f, number, client);
@@ -295,16 +296,20 @@ static enum client_outcome model_compare(struct fiber *f, struct world *world, v
         char why[100], other[100] = "";
         if (!result_is(client, number, range->rows, why, sizeof why)) {
             if (range->unsure && result_is(client, number, range->wanted, other, sizeof other))
-                memcpy(range->rows, range->wanted, sizeof range->rows);
+                found = range->wanted;
             else
                 world_fail(world, "model: client %u: %s%s%s", number, why,
                            range->unsure ? "; were the lost commit there: " : "", other);
         }
-        range->unsure = false;
-        outcome = read_otherwise(f, world, number, range->rows, client);
+        outcome = read_otherwise(f, world, number, found, client);
     }
     if (outcome == CLIENT_DONE)
         outcome = client_query(f, client, "commit");
+    if (outcome == CLIENT_DONE) { /* before that, what was seen may not be durable */
+        if (found != range->rows)
+            memcpy(range->rows, range->wanted, sizeof range->rows);
+        range->unsure = false;
+    }
     return outcome; /* who was refused has seen nothing and comes again */
 }
 
