@@ -6,9 +6,10 @@
  * changed. Ranges at the end of the table that are not full yet must be quiet for longer. And
  * whatever is written to it, a range is frozen when scans have paid for it: when they have read its
  * hot rows so often that freezing all of it would have cost less (as one who rents skis buys them
- * when the rent has come to the price). `eager`
- * (for tests, and for tables that are loaded and then read) takes whatever is there. Work is paced:
- * after each range the fiber sleeps at least as long as it worked.
+ * when the rent has come to the price).
+ *
+ * `eager` (for tests, and for tables that are loaded and then read) takes whatever is there. Work
+ * is paced: after each range the fiber sleeps at least as long as it worked.
  */
 #include "table/table_freeze.h"
 
@@ -162,8 +163,6 @@ static enum status frozen_purge(struct fiber *f, struct freezer *freezer,
                                    .range = frozen->range,
                                    .commit = frozen->made.commit,
                                    .made = frozen->made};
-        if (store_horizon(store).value < frozen->made.commit.value)
-            break;
         TRY(purge(f, &work, &freezer->progress.rows_purged));
     }
     return STATUS_OK;

@@ -357,11 +357,23 @@ static void table_make(struct fiber *f, struct bench *bench) {
     work_commit(f, &work);
 }
 
-static enum status model_body(struct fiber *f, void *argument) {
+static struct bench *bench_open(struct fiber *f) {
     struct bench *bench = calloc(1, sizeof *bench);
     random_seed(&bench->random, 41);
     database_open(f, &bench->database, true);
     table_make(f, bench);
+    return bench;
+}
+
+static enum status bench_close(struct fiber *f, struct bench *bench) {
+    check_all(f, &bench->database);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static enum status model_body(struct fiber *f, void *argument) {
+    struct bench *bench = bench_open(f);
     for (int round = 0; round < 2500; round++) {
         struct schema *schema = catalog_schema(bench->database.catalog);
         const struct table *table = schema_table(schema, NULL, "t");
@@ -406,9 +418,7 @@ static enum status model_body(struct fiber *f, void *argument) {
            bench->bulks);
     assert_true(bench->freezes > 60 && bench->freezes_beside > 60 && bench->purges > 10 &&
                 bench->crashes > 2 && bench->bulks > 20);
-    database_close(f, &bench->database);
-    free(bench);
-    return STATUS_OK;
+    return bench_close(f, bench);
 }
 
 static void blocks_agree_with_a_naive_table(void **state) {
@@ -449,10 +459,8 @@ static void freeze_all(struct fiber *f, struct bench *bench, const struct table 
 /* Somebody makes a block, somebody else the next one before the first has purged: what is newer
    than the first block is needed by snapshots that see no other. */
 static enum status pair_body(struct fiber *f, void *argument) {
-    struct bench *bench = calloc(1, sizeof *bench);
+    struct bench *bench = bench_open(f);
     struct freeze_work first[PARTITIONS_MAX], second[PARTITIONS_MAX];
-    database_open(f, &bench->database, true);
-    table_make(f, bench);
     struct schema *schema = catalog_schema(bench->database.catalog);
     const struct table *table = schema_table(schema, NULL, "t");
     change_all(f, bench, 1);
@@ -473,10 +481,7 @@ static enum status pair_body(struct fiber *f, void *argument) {
     }
     assert_int_equal(purged, PAIR_ROWS);
     schema_release(schema);
-    check_all(f, &bench->database);
-    database_close(f, &bench->database);
-    free(bench);
-    return STATUS_OK;
+    return bench_close(f, bench);
 }
 
 static void a_purge_knows_whose_block_all_see(void **state) {
@@ -485,9 +490,7 @@ static void a_purge_knows_whose_block_all_see(void **state) {
 
 /* Freezing puts rows again that were changed while it read; nobody has changed them since. */
 static enum status put_again_body(struct fiber *f, void *argument) {
-    struct bench *bench = calloc(1, sizeof *bench);
-    database_open(f, &bench->database, true);
-    table_make(f, bench);
+    struct bench *bench = bench_open(f);
     struct schema *schema = catalog_schema(bench->database.catalog);
     const struct table *table = schema_table(schema, NULL, "t");
     unsigned seen = 0;
@@ -519,10 +522,7 @@ static enum status put_again_body(struct fiber *f, void *argument) {
     }
     assert_true(seen > 0);
     schema_release(schema);
-    check_all(f, &bench->database);
-    database_close(f, &bench->database);
-    free(bench);
-    return STATUS_OK;
+    return bench_close(f, bench);
 }
 
 static void a_row_put_again_is_not_a_changed_one(void **state) {
@@ -548,11 +548,9 @@ static uint64_t estimate(struct fiber *f, struct work *work) {
 /* A column added later has its default in blocks made before, and in those made after; emptying the
    table takes its blocks along. */
 static enum status definition_body(struct fiber *f, void *argument) {
-    struct bench *bench = calloc(1, sizeof *bench);
+    struct bench *bench = bench_open(f);
     struct work work;
     uint64_t blocks, bytes;
-    database_open(f, &bench->database, true);
-    table_make(f, bench);
     work_begin(f, &work, &bench->database);
     for (int id = 0; id < DEFINITION_ROWS; id++) {
         struct model_row row = {.exists = true, .a = id % 50, .text = 5};
@@ -595,10 +593,7 @@ static enum status definition_body(struct fiber *f, void *argument) {
     work_begin(f, &work, &bench->database);
     assert_int_equal(count_rows(f, &work, find_table(&work, "t")), 0);
     work_rollback(f, &work);
-    check_all(f, &bench->database);
-    database_close(f, &bench->database);
-    free(bench);
-    return STATUS_OK;
+    return bench_close(f, bench);
 }
 
 static void definitions_change_over_blocks(void **state) {
