@@ -316,9 +316,7 @@ static enum status prepare(struct fiber *f, struct scan_operator *self) {
     }
     self->merge = self->base.node->scan.ordered && self->stream_count > 1;
     self->merged_max = MERGED_FIRST;
-    bool calls =
-        self->options.index == NULL && partition_core(self->context.store, 0) != fiber_core(f);
-    self->options.first_rows = self->merge ? STREAM_FIRST : calls ? VECTOR_SIZE : 0;
+    self->options.first_rows = self->merge ? STREAM_FIRST : 0;
     return STATUS_OK;
 }
 

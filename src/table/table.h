@@ -172,9 +172,8 @@ struct table_scan_options {
     const struct value *lower, *upper; /* NULL: open */
     bool lower_exclusive, upper_exclusive;
     bool backward; /* of an index; without one rows come in no order */
-    /* Through an index: fetched at first, then twice as many each time; 0: 16. Without one: the
-       first batch need not be more, 0 likewise. */
-    uint32_t first_rows;
+    uint32_t
+        first_rows; /* through an index: fetched at first, then twice as many each time; 0: 16 */
     /* table_scan_next gives out hot rows only, and stops before the rows of a block: they are read
        by table_scan_next_in_block. */
     bool blocks_apart;
