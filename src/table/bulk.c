@@ -69,17 +69,14 @@ static enum status part_put(struct fiber *f, struct partition *partition, void *
     return status;
 }
 
-/* Take a whole range of row ids; what is left of the one before is not used. */
+/* Take a whole range of row ids. */
 static enum status part_open(struct fiber *f, struct table_bulk *bulk, struct bulk_part *part,
                              struct partition *partition) {
     struct row_id first;
-    struct tree_id tree = bulk->table->row_tree;
     if (part->builder.table == NULL)
         TRY(block_builder_init(&part->builder, bulk->table));
-    TRY(partition_row_ids(f, partition, tree, 0, &first));
-    uint64_t skipped = -first.value & (BLOCK_ROWS_MAX - 1); /* does not suspend any more */
-    TRY(partition_row_ids(f, partition, tree, skipped + BLOCK_ROWS_MAX, &first));
-    part->range = (first.value + skipped) >> BLOCK_RANGE_BITS;
+    TRY(partition_row_range(f, partition, bulk->table->row_tree, BLOCK_ROWS_MAX, &first));
+    part->range = block_range(first);
     part->next_place = 0;
     part->open = true;
     return STATUS_OK;

@@ -149,16 +149,6 @@ static enum status scan_gather(struct fiber *f, struct gather *gather, struct ta
 
 /* ---- the transaction ------------------------------------------------------------------------- */
 
-struct freeze_call {
-    struct freeze_work *work;
-    const struct table *table; /* as it is now */
-    struct transaction *transaction;
-    uint64_t generation; /* of the older block, 0 without one */
-    uint64_t *stay_hot;  /* row ids: long rows, then those that were changed meanwhile */
-    size_t long_count;
-    bool taken; /* somebody has the range: nothing happened */
-};
-
 /* The row as it is now, or that there is none, is newer than the new block. With the range locked
    nobody changes it. */
 static enum status row_put_again(struct fiber *f, struct freeze_call *call,
@@ -283,32 +273,35 @@ static enum status freeze_gathered(struct fiber *f, struct freeze_call *call,
     return STATUS_OK;
 }
 
-static enum status freeze_here(struct fiber *f, struct partition *partition, void *argument) {
-    struct freeze_call *call = argument;
+enum status freeze__scan_open(struct fiber *f, const struct freeze_call *call,
+                              struct partition *partition, struct arena *arena,
+                              struct table_scan **scan_out) {
     const struct table *table = call->table;
-    struct gather *gather = memory_alloc_zeroed(1, sizeof *gather);
-    if (gather == NULL)
-        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
-    gather->table = table;
-    uint64_t share = store_memory(catalog_store(call->work->catalog)) / FREEZE_MEMORY_SHARE;
-    gather->bytes_max = share < FREEZE_BYTES_MAX ? (size_t)share : FREEZE_BYTES_MAX;
     struct table_context context = {.catalog = call->work->catalog,
                                     .store = catalog_store(call->work->catalog),
                                     .transaction = call->transaction,
-                                    .arena = &gather->arena};
+                                    .arena = arena};
     int16_t *numbers;
-    struct table_scan *scan = NULL;
-    enum status status =
-        arena__array(&gather->arena, table->column_count + 1u, sizeof *numbers, &numbers);
-    for (unsigned i = 0; i < table->column_count && status == STATUS_OK; i++)
+    TRY(arena__array(arena, table->column_count + 1u, sizeof *numbers, &numbers));
+    for (unsigned i = 0; i < table->column_count; i++)
         numbers[i] = (int16_t)(table->columns[i].dropped ? 0 : i + 1);
     struct table_scan_options options = {.column_numbers = numbers,
                                          .column_count = table->column_count + 1u};
+    return scan__open_range(f, &context, table, partition, &options, call->work->range, scan_out);
+}
+
+static enum status freeze_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct freeze_call *call = argument;
+    struct gather *gather = memory_alloc_zeroed(1, sizeof *gather);
+    if (gather == NULL)
+        return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
+    gather->table = call->table;
+    uint64_t share = store_memory(catalog_store(call->work->catalog)) / FREEZE_MEMORY_SHARE;
+    gather->bytes_max = share < FREEZE_BYTES_MAX ? (size_t)share : FREEZE_BYTES_MAX;
+    struct table_scan *scan = NULL;
+    enum status status = block_builder_init(&gather->builder, call->table);
     if (status == STATUS_OK)
-        status = block_builder_init(&gather->builder, table);
-    if (status == STATUS_OK)
-        status =
-            scan__open_range(f, &context, table, partition, &options, call->work->range, &scan);
+        status = freeze__scan_open(f, call, partition, &gather->arena, &scan);
     if (status == STATUS_OK)
         status = freeze_gathered(f, call, partition, gather, scan);
     table_scan_close(f, scan);
@@ -411,13 +404,13 @@ static enum status purge_here(struct fiber *f, struct partition *partition, void
  */
 
 /* Is the table what it was, with nobody about to change it? *table_out is of `schema`. */
-static enum status table_hold(struct fiber *f, struct freeze_call *call, struct schema **schema_out,
+static enum status table_hold(struct fiber *f, struct freeze_call *call,
+                              enum relation_lock_mode mode, struct schema **schema_out,
                               bool *held_out) {
     struct freeze_work *work = call->work;
     bool locked;
     *held_out = false;
-    TRY(txn_lock_relation(f, call->transaction, work->table->oid, RELATION_LOCK_ACCESS_SHARE,
-                          LOCK_SKIP, &locked));
+    TRY(txn_lock_relation(f, call->transaction, work->table->oid, mode, LOCK_SKIP, &locked));
     if (!locked)
         return STATUS_OK;
     TRY(catalog_settle(f, work->catalog));
@@ -457,33 +450,30 @@ static enum status purge_there(struct fiber *f, struct freeze_call *call) {
     return call_until_locked(f, call, purge_here);
 }
 
-static enum status run(struct fiber *f, struct freeze_call *call,
-                       enum status (*body)(struct fiber *f, struct freeze_call *call)) {
+static enum status call_body(struct fiber *f, struct freeze_call *call,
+                             const struct freeze_run *run) {
     struct schema *schema = NULL;
     bool held;
-    TRY(table_hold(f, call, &schema, &held));
+    TRY(table_hold(f, call, run->mode, &schema, &held));
     enum status status = transaction_statement_begin(f, call->transaction, call->work->commit);
     if (status == STATUS_OK && held)
-        status = body(f, call);
+        status = run->body(f, call);
     memory_free(call->stay_hot);
     if (schema != NULL)
         schema_release(schema);
     return status;
 }
 
-/* A transaction that commits if the work was done. */
-static enum status run_in_transaction(struct fiber *f, struct freeze_work *work,
-                                      enum status (*body)(struct fiber *f,
-                                                          struct freeze_call *call),
-                                      bool commits) {
-    struct transaction_options options = {.isolation = ISOLATION_REPEATABLE_READ};
+enum status freeze__in_transaction(struct fiber *f, struct freeze_work *work,
+                                   const struct freeze_run *run) {
+    struct transaction_options options = {.isolation = run->isolation};
     struct freeze_call call = {.work = work};
     work->outcome = FREEZE_BUSY;
     work->more = false;
-    work->purged = work->block_rows = 0;
+    work->purged = work->moved = work->block_rows = 0;
     TRY(transaction_begin(f, catalog_store(work->catalog), &options, &call.transaction));
-    enum status status = run(f, &call, body);
-    if (status != STATUS_OK || !commits || work->outcome != FREEZE_DONE) {
+    enum status status = call_body(f, &call, run);
+    if (status != STATUS_OK || !run->commits || work->outcome != FREEZE_DONE) {
         struct error kept = *error_current();
         transaction_rollback(f, call.transaction);
         *error_current() = kept;
@@ -493,13 +483,20 @@ static enum status run_in_transaction(struct fiber *f, struct freeze_work *work,
 }
 
 enum status freeze__range(struct fiber *f, struct freeze_work *work) {
+    static const struct freeze_run run = {.isolation = ISOLATION_REPEATABLE_READ,
+                                          .mode = RELATION_LOCK_ACCESS_SHARE,
+                                          .commits = true,
+                                          .body = freeze_there};
     work->made.commit.value = 0;
-    TRY(run_in_transaction(f, work, freeze_there, true));
+    TRY(freeze__in_transaction(f, work, &run));
     if (work->outcome == FREEZE_DONE)
         work->made.commit = work->commit;
     return STATUS_OK;
 }
 
 enum status freeze__purge(struct fiber *f, struct freeze_work *work) {
-    return run_in_transaction(f, work, purge_there, false);
+    static const struct freeze_run run = {.isolation = ISOLATION_REPEATABLE_READ,
+                                          .mode = RELATION_LOCK_ACCESS_SHARE,
+                                          .body = purge_there};
+    return freeze__in_transaction(f, work, &run);
 }

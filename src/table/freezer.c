@@ -28,7 +28,9 @@ enum {
     ROWS_CHANGED_MIN = BLOCK_ROWS_MAX / 16,
     ROWS_PARTIAL_MIN = BLOCK_ROWS_MAX / 8,
     ROWS_PAID_MIN = 1024,
-    PAID_READS = 40, /* to freeze and purge a row costs as much as reading it hot so often */
+    JOIN_PASSES = 60,    /* of which one looks for small blocks ... */
+    JOIN_ALL_TURNS = 60, /* of these, one at those whose headers must be fetched, too */
+    PAID_READS = 40,     /* to freeze and purge a row costs as much as reading it hot so often */
     BUSY_ATTEMPTS = 10,
     REFUSED_MAX = 256, /* ranges remembered as too wide */
     FROZEN_MAX = 64,   /* ranges frozen before all of them are purged */
@@ -60,6 +62,7 @@ struct freezer {
     struct frozen frozen[FROZEN_MAX]; /* of the table at hand, not purged yet */
     size_t frozen_count;
     bool any_eager;
+    uint64_t passes;
     struct freezer_progress progress;
     struct list demands; /* struct demand: what VACUUM (FREEZE) is at */
 };
@@ -95,7 +98,7 @@ static enum status look_here(struct fiber *f, struct partition *partition, void 
     struct row_id next;
     TRY(partition_range_count(f, partition, tree, first, last, &look->rows));
     TRY(partition_row_ids(f, partition, tree, 0, &next));
-    look->full = next.value > last;
+    look->full = block_range(next) != look->range;
     look->idle_ns = partition_idle_ns(partition, tree, look->range);
     look->reads = partition_reads(partition, tree, look->range);
     return STATUS_OK;
@@ -168,6 +171,21 @@ static enum status frozen_purge(struct fiber *f, struct freezer *freezer,
     return STATUS_OK;
 }
 
+/* Freeze it now; frozen_purge does the rest. */
+static enum status range_freeze(struct fiber *f, struct freezer *freezer,
+                                struct freeze_work *work) {
+    TRY(freeze__range(f, work));
+    if (work->outcome == FREEZE_TOO_LARGE)
+        refuse(freezer, work);
+    if (work->outcome == FREEZE_DONE) {
+        freezer->progress.blocks_made++;
+        freezer->progress.rows_frozen += work->rows;
+        freezer->frozen[freezer->frozen_count++] =
+            (struct frozen){work->partition, work->range, work->made};
+    }
+    return freezer->frozen_count < FROZEN_MAX ? STATUS_OK : frozen_purge(f, freezer, work->table);
+}
+
 static enum status range_visit(struct fiber *f, struct freezer *freezer, struct freeze_work *work,
                                const struct range_look *look) {
     bool maybe = is_due(look, look->rows, 0, false) || is_due(look, look->rows, 0, true);
@@ -181,18 +199,8 @@ static enum status range_visit(struct fiber *f, struct freezer *freezer, struct 
     freezer->progress.rows_purged += purged;
     bool has_block = work->outcome != FREEZE_NOTHING;
     uint64_t rows = look->rows > purged ? look->rows - purged : 0;
-    if (!is_due(look, rows, work->block_rows, has_block))
-        return STATUS_OK;
-    TRY(freeze__range(f, work));
-    if (work->outcome == FREEZE_TOO_LARGE)
-        refuse(freezer, work);
-    if (work->outcome == FREEZE_DONE) {
-        freezer->progress.blocks_made++;
-        freezer->progress.rows_frozen += work->rows;
-        freezer->frozen[freezer->frozen_count++] =
-            (struct frozen){work->partition, work->range, work->made};
-    }
-    return freezer->frozen_count < FROZEN_MAX ? STATUS_OK : frozen_purge(f, freezer, work->table);
+    return is_due(look, rows, work->block_rows, has_block) ? range_freeze(f, freezer, work)
+                                                           : STATUS_OK;
 }
 
 /* ---- the background
@@ -204,6 +212,48 @@ static void pause_for(struct fiber *f, struct freezer *freezer, int64_t ns) {
     if (event_wait(f, &freezer->wanted) != STATUS_OK)
         error_clear();
     fiber_deadline_set(f, (struct deadline){0});
+}
+
+/* Pause for as long as was worked since `start`. */
+static void pace(struct fiber *f, struct freezer *freezer, int64_t start) {
+    int64_t worked = clock_monotonic_ns() - start;
+    if (worked > 1000000)
+        pause_for(f, freezer, worked);
+}
+
+/* Empty small blocks into the range that grows. What is left of them is frozen at once: until then
+   each of their rows is hidden by one that says that it is gone. */
+static enum status partition_join(struct fiber *f, struct freezer *freezer,
+                                  const struct table *table, unsigned partition) {
+    bool eager = table->freeze == FREEZE_EAGER, early = by_chance("table: small blocks are joined");
+    bool turn = freezer->passes % JOIN_PASSES == 0;
+    if (!eager && !early && !turn)
+        return STATUS_OK;
+    struct freeze_small small = {
+        .catalog = freezer->catalog,
+        .table = table,
+        .partition = partition,
+        .quiet_ns = eager || early ? 0 : QUIET_NS,
+        .all = early || (turn && (eager || freezer->passes / JOIN_PASSES % JOIN_ALL_TURNS == 1)),
+    };
+    TRY(freeze__small_find(f, &small));
+    for (size_t i = 0; i < small.count && !freezer->stopping; i++) {
+        struct freeze_work work = {.catalog = freezer->catalog,
+                                   .table = table,
+                                   .partition = partition,
+                                   .range = small.ranges[i]};
+        uint64_t moved = 0;
+        do {
+            int64_t start = clock_monotonic_ns();
+            TRY(freeze__move_rows(f, &work));
+            moved += work.moved;
+            freezer->progress.rows_moved += work.moved;
+            pace(f, freezer, start);
+        } while (work.more && !freezer->stopping);
+        if (moved > 0 || work.outcome == FREEZE_NOTHING)
+            TRY(range_freeze(f, freezer, &work));
+    }
+    return STATUS_OK;
 }
 
 static enum status partition_visit(struct fiber *f, struct freezer *freezer,
@@ -219,11 +269,9 @@ static enum status partition_visit(struct fiber *f, struct freezer *freezer,
         look.from = block_first_row(look.range + 1);
         work.commit.value = work.made.commit.value = 0;
         TRY(range_visit(f, freezer, &work, &look));
-        int64_t worked = clock_monotonic_ns() - start;
-        if (worked > 1000000)
-            pause_for(f, freezer, worked);
+        pace(f, freezer, start);
     }
-    return STATUS_OK;
+    return partition_join(f, freezer, table, partition);
 }
 
 static void complain(const struct table *table, enum status status) {
@@ -236,6 +284,7 @@ static void complain(const struct table *table, enum status status) {
 static void pass(struct fiber *f, struct freezer *freezer) {
     struct schema *schema = catalog_schema(freezer->catalog);
     freezer->any_eager = false;
+    freezer->passes++;
     for (size_t i = 0; i < schema_table_count(schema) && !freezer->stopping; i++) {
         const struct table *table = schema_table_at(schema, i);
         if (table->kind != RELATION_TABLE || table->is_system || table->freeze == FREEZE_OFF)
@@ -329,20 +378,37 @@ static enum status range_now(struct fiber *f, struct freeze_work *work,
     return purge(f, work, &progress->rows_purged);
 }
 
+static enum status ranges_now(struct fiber *f, struct freeze_work *work,
+                              struct freezer_progress *progress) {
+    struct range_look look = {.table = work->table};
+    for (;;) {
+        TRY(partition_call(f, catalog_store(work->catalog), work->partition, look_here, &look));
+        if (look.range == UINT64_MAX)
+            return STATUS_OK;
+        work->range = look.range;
+        work->commit.value = work->made.commit.value = 0;
+        look.from = block_first_row(look.range + 1);
+        TRY(range_now(f, work, progress));
+    }
+}
+
 static enum status partition_now(struct fiber *f, struct catalog *catalog,
                                  const struct table *table, unsigned partition,
                                  struct freezer_progress *progress) {
-    struct range_look look = {.table = table};
     struct freeze_work work = {.catalog = catalog, .table = table, .partition = partition};
-    for (;;) {
-        TRY(partition_call(f, catalog->store, partition, look_here, &look));
-        if (look.range == UINT64_MAX)
-            return STATUS_OK;
-        work.range = look.range;
-        work.commit.value = work.made.commit.value = 0;
-        look.from = block_first_row(look.range + 1);
-        TRY(range_now(f, &work, progress));
+    struct freeze_small small = {
+        .catalog = catalog, .table = table, .partition = partition, .all = true};
+    TRY(ranges_now(f, &work, progress));
+    TRY(freeze__small_find(f, &small));
+    for (size_t i = 0; i < small.count; i++) {
+        work.range = small.ranges[i];
+        do {
+            TRY(freeze__move_rows(f, &work));
+            progress->rows_moved += work.moved;
+        } while (work.more);
     }
+    /* What is left of them, and where their rows went. */
+    return small.count > 0 ? ranges_now(f, &work, progress) : STATUS_OK;
 }
 
 enum status table_freeze(struct fiber *f, struct catalog *catalog, const struct table *table,

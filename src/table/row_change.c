@@ -123,7 +123,7 @@ static bool moves(const struct table_context *context, const struct table *table
 }
 
 /*
- * A row that moves to another partition is deleted here and inserted there; yet for who waits for
+ * A row that moves to another address is deleted here and inserted there; yet for who waits for
  * its lock it was updated. So the transaction leaves word of the new address (txn_note_moved),
  * which the waiter finds when it gets the lock, and follows. The new row is locked as well:
  * partitions apply a commit one after the other, and the waiter may be there before the row is.
@@ -151,10 +151,10 @@ static enum status lock_moved(struct fiber *f, struct partition *partition, void
                         slice_of(key, sizeof key), KEY_LOCK_EXCLUSIVE, LOCK_WAIT, NULL, NULL);
 }
 
-static enum status move(struct fiber *f, const struct table_context *context,
-                        const struct table *table, struct row_address address,
-                        const struct value *old, const struct value *row,
-                        struct row_address *address_out) {
+enum status row__move(struct fiber *f, const struct table_context *context,
+                      const struct table *table, struct row_address address,
+                      const struct value *old, const struct value *row,
+                      struct row_address *address_out) {
     struct move_call call = {context, table, .from = address};
     TRY(table_delete(f, context, table, address, old));
     TRY(table_insert(f, context, table, row, &call.to));
@@ -170,7 +170,7 @@ enum status table_update(struct fiber *f, const struct table_context *context,
                          struct row_address *address_out) {
     TRY(row__check_not_null(table, row));
     if (moves(context, table, address, row))
-        return move(f, context, table, address, old, row, address_out);
+        return row__move(f, context, table, address, old, row, address_out);
     struct change_call call = {
         .context = context, .table = table, .address = address, .old = old, .row = row};
     TRY(change(f, &call));

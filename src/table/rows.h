@@ -171,6 +171,13 @@ size_t row__size_estimate(const struct table *table, const struct value *values)
 
 /* ---- index entries that are not local (index_entry.c) --------------------------------- */
 
+/* Update a locked row such that it gets another address, which who waits for it finds: on the
+   partition where its values belong, behind the rows there. */
+enum status row__move(struct fiber *f, const struct table_context *context,
+                      const struct table *table, struct row_address address,
+                      const struct value *old, const struct value *row,
+                      struct row_address *address_out) MUST_USE;
+
 /* Change the entries of a row in an index that is not local: calls the index's partitions. old
    and row: whole rows or NULL. */
 struct index_change {

@@ -228,9 +228,9 @@ struct ranges_call {
 
 static enum status ranges_here(struct fiber *f, struct partition *partition, void *argument) {
     const struct ranges_call *call = argument;
-    struct row_id next;
-    TRY(partition_row_ids(f, partition, call->table->row_tree, 0, &next));
-    call->ranges[partition_number(partition)] = (uint32_t)block_range(next) + 1;
+    struct row_id limit;
+    TRY(partition_row_limit(f, partition, call->table->row_tree, &limit));
+    call->ranges[partition_number(partition)] = (uint32_t)block_range(limit) + 1;
     return STATUS_OK;
 }
 

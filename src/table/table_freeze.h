@@ -21,6 +21,7 @@ struct freezer_progress {
     unsigned partition;
     uint64_t first_row;
     uint64_t blocks_made, rows_frozen, rows_purged;
+    uint64_t rows_moved; /* out of small blocks, to be joined with others */
 };
 size_t freezer_progress(const struct catalog *catalog, struct freezer_progress *progress,
                         size_t capacity);

@@ -171,7 +171,7 @@ static enum status blocks_rows(struct fiber *f, struct catalog *catalog,
 static const struct virtual_column progress_columns[] = {
     {"task", TYPE_TEXT},        {"relid", TYPE_OID},        {"partition", TYPE_INT4},
     {"first_row", TYPE_INT8},   {"blocks_made", TYPE_INT8}, {"rows_frozen", TYPE_INT8},
-    {"rows_purged", TYPE_INT8},
+    {"rows_purged", TYPE_INT8}, {"rows_moved", TYPE_INT8},
 };
 
 enum { PROGRESS_MAX = 64 };
@@ -191,6 +191,7 @@ static enum status progress_rows(struct fiber *f, struct catalog *catalog,
             value_int8((int64_t)progress[i].blocks_made),
             value_int8((int64_t)progress[i].rows_frozen),
             value_int8((int64_t)progress[i].rows_purged),
+            value_int8((int64_t)progress[i].rows_moved),
         };
         TRY(sink->row(sink, values));
     }

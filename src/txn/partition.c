@@ -213,14 +213,47 @@ static enum status row_next_find(struct fiber *f, struct partition *partition, s
     return STATUS_OK;
 }
 
+static enum status row_tree(struct fiber *f, struct partition *partition, struct tree_id id,
+                            struct tree **tree_out) {
+    TRY(partition__tree(partition, id, tree_out));
+    return (*tree_out)->row_next != 0 ? STATUS_OK : row_next_find(f, partition, *tree_out);
+}
+
 enum status partition_row_ids(struct fiber *f, struct partition *partition, struct tree_id id,
                               uint64_t count, struct row_id *first_out) {
     struct tree *tree;
-    TRY(partition__tree(partition, id, &tree));
-    if (tree->row_next == 0)
-        TRY(row_next_find(f, partition, tree));
+    TRY(row_tree(f, partition, id, &tree));
+    if (tree->row_end != 0 && tree->row_next + (count > 0 ? count : 1) > tree->row_end) {
+        tree->row_next = tree->row_beyond;
+        tree->row_end = 0;
+    }
     first_out->value = tree->row_next;
     tree->row_next += count;
+    return STATUS_OK;
+}
+
+enum status partition_row_range(struct fiber *f, struct partition *partition, struct tree_id id,
+                                uint64_t size, struct row_id *first_out) {
+    struct tree *tree;
+    TRY(row_tree(f, partition, id, &tree));
+    uint64_t beyond = tree->row_end != 0 ? tree->row_beyond : tree->row_next;
+    uint64_t first = (beyond + size - 1) / size * size;
+    if (tree->row_end == 0 && first == tree->row_next) {
+        tree->row_next += size; /* nothing is begun that could go on below */
+    } else {
+        if (tree->row_end == 0)
+            tree->row_end = first;
+        tree->row_beyond = first + size;
+    }
+    first_out->value = first;
+    return STATUS_OK;
+}
+
+enum status partition_row_limit(struct fiber *f, struct partition *partition, struct tree_id id,
+                                struct row_id *limit_out) {
+    struct tree *tree;
+    TRY(row_tree(f, partition, id, &tree));
+    limit_out->value = tree->row_end != 0 ? tree->row_beyond : tree->row_next;
     return STATUS_OK;
 }
 

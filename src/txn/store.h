@@ -77,6 +77,8 @@ struct tree {
     uint64_t entry_count[2]; /* history entries in each generation */
     struct run_list runs[2];
     uint64_t row_next;              /* 0: not known yet */
+    uint64_t row_end;               /* where ids from row_next on are used up; 0: nowhere yet */
+    uint64_t row_beyond;            /* with row_end: behind all ids given out */
     struct tree_activity *activity; /* ACTIVITY_SLOTS, by part; NULL: never touched */
     struct tree_reads *reads;       /* READ_SLOTS, by part; NULL: none noted */
 };

@@ -399,12 +399,19 @@ enum status store_locks_visit(struct fiber *f, struct store *store,
 
 /* ---- numbers for tables ------------------------------------------------------------------ */
 
-/* Give out `count` row ids of a tree on this partition, rising and contiguous; starts behind the
+/* Give out `count` row ids of a tree on this partition, contiguous; starts behind the
    largest key of the tree (8-byte big-endian keys), and behind the first 8 bytes of the largest key
    of the tree of large entries beside it (its id with TREE_LARGE). Lost on rollback, which is
    fine. Suspends at most the first time that a tree is asked; count 0 only looks. */
 enum status partition_row_ids(struct fiber *f, struct partition *partition, struct tree_id tree,
                               uint64_t count, struct row_id *first_out) MUST_USE;
+/* Give out `size` of them that begin at a multiple of `size`, behind all that were given out. What
+   partition_row_ids has begun below goes on there until it meets the first such range. */
+enum status partition_row_range(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                uint64_t size, struct row_id *first_out) MUST_USE;
+/* All ids that were given out are below. */
+enum status partition_row_limit(struct fiber *f, struct partition *partition, struct tree_id tree,
+                                struct row_id *limit_out) MUST_USE;
 /* Estimated number of entries of a tree on this partition. */
 enum status partition_tree_count(struct fiber *f, struct partition *partition, struct tree_id tree,
                                  uint64_t *count_out) MUST_USE;

@@ -22,8 +22,8 @@ static int group_teardown(void **state) {
 }
 
 static int setup(void **state) {
-    sql_run(s, "rollback; drop table if exists t");
     sql_run(other, "rollback");
+    sql_run(s, "rollback; drop table if exists t");
     return 0;
 }
 
@@ -113,6 +113,62 @@ static void what_is_scanned_often_is_frozen_while_it_changes(void **state) {
     assert_sql(s, "select sum(b), count(*) from t", sql);
 }
 
+/* Six loads, each of which leaves a small block behind; a column was dropped and one added. */
+static void load_six_times(const char *options) {
+    char sql[200];
+    snprintf(sql, sizeof sql, "create table t(a int primary key, gone text, b int) %s", options);
+    sql_run(s, sql);
+    for (int i = 0; i < 6; i++) {
+        snprintf(sql, sizeof sql,
+                 "insert into t select %d + i, 'x' || i, i %% 10 from generate_series(1, 18000) i",
+                 i * 18000);
+        assert_sql(s, sql, "INSERT 0 18000\n");
+    }
+    sql_run(s, "create index on t(b); alter table t drop column gone; "
+               "alter table t add column late int default 7");
+}
+
+/* Blocks with rows, by partition: the fullest first. */
+static const char *const blocks_with_rows =
+    "select count(*) <= count(distinct partition), sum(rows) from satori_blocks "
+    "where relname = 't' and rows > 0";
+
+static void small_blocks_are_joined(void **state) {
+    const char *sums = "select count(*), sum(a), sum(b), sum(late) from t";
+    const char *by_index = "select count(*), sum(a) from t where b = 3";
+    load_six_times("");
+    assert_sql(s, "select count(*) >= 6, max(rows) < 3000 from satori_blocks where relname = 't'",
+               "t|t\n");
+    sql_run(other, "begin isolation level repeatable read");
+    assert_sql(other, sums, "108000|5832054000|486000|756000\n");
+    assert_sql(s, "vacuum (freeze) t", "VACUUM\n");
+    assert_sql(s, blocks_with_rows, "t|108000\n");
+    for (int look = 0; look < 2; look++) {
+        struct sql_session *session = look == 0 ? other : s;
+        assert_sql(session, sums, "108000|5832054000|486000|756000\n");
+        assert_sql(session, by_index, "10800|583178400\n");
+        assert_sql(session, "select * from t where a = 89999", "89999|9|7\n");
+    }
+    sql_run(other, "commit");
+    assert_sql(s, "vacuum (freeze) t", "VACUUM\n");
+    assert_sql(s, blocks_with_rows, "t|108000\n");
+    assert_sql(s, sums, "108000|5832054000|486000|756000\n");
+}
+
+/* What deleting leaves of many blocks comes together, too; here in the background. */
+static void the_background_joins_small_blocks(void **state) {
+    const char *got = "";
+    load_six_times("with (freeze = eager)");
+    for (int attempt = 0; attempt < 600 && strcmp(got, "t|108000\n") != 0; attempt++) {
+        sql_run(s, "select pg_sleep(0.1)");
+        got = sql_run(s, blocks_with_rows);
+    }
+    assert_string_equal(got, "t|108000\n");
+    assert_sql(s, "select rows_moved > 0 from satori_progress", "t\n");
+    assert_sql(s, "select count(*), sum(a), sum(b), sum(late) from t",
+               "108000|5832054000|486000|756000\n");
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void) {
@@ -122,6 +178,8 @@ int main(void) {
         CASE(eager_freezing_begins_when_it_is_asked_for),
         CASE(blocks_show_their_versions),
         CASE(what_is_scanned_often_is_frozen_while_it_changes),
+        CASE(small_blocks_are_joined),
+        CASE(the_background_joins_small_blocks),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

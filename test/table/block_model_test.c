@@ -36,6 +36,7 @@ struct bench {
     struct model seen[SNAPSHOTS];     /* what each of them must see */
     bool held[SNAPSHOTS];
     unsigned freezes, purges, crashes, checks, bulks, freezes_beside;
+    uint64_t moved, moved_beside; /* rows */
 };
 
 static struct slice text_of(const struct model_row *row, uint8_t *bytes) {
@@ -195,7 +196,8 @@ static void insert_bulk(struct fiber *f, struct bench *bench, struct work *work,
 }
 
 /* Find a row by its key, lock it, change or delete it. */
-static void change_row(struct fiber *f, struct work *work, int id, const struct model_row *row) {
+static enum row_lock_outcome change_row(struct fiber *f, struct work *work, int id,
+                                        const struct model_row *row) {
     static uint8_t bytes[LONG_SIZE];
     static const int16_t none[] = {1};
     const struct table *table = find_table(work, "t");
@@ -208,15 +210,17 @@ static void change_row(struct fiber *f, struct work *work, int id, const struct 
     assert_true(found);
     assert_ok(table_lock_row(f, &work->context, table, &address, KEY_LOCK_EXCLUSIVE, LOCK_WAIT,
                              &outcome, newest));
-    assert_true(outcome == ROW_LOCKED || outcome == ROW_ALREADY_STAGED);
+    assert_true(outcome == ROW_LOCKED || outcome == ROW_LOCKED_CHANGED ||
+                outcome == ROW_ALREADY_STAGED);
     if (outcome == ROW_ALREADY_STAGED)
-        return;
+        return outcome;
     if (row == NULL) {
         assert_ok(table_delete(f, &work->context, table, address, newest));
-        return;
+        return outcome;
     }
     row_values(id, row, bytes, values);
     assert_ok(table_update(f, &work->context, table, address, newest, values, NULL));
+    return outcome;
 }
 
 static struct freeze_work random_range(struct bench *bench, const struct table *table) {
@@ -233,14 +237,19 @@ static enum status freeze_body(struct fiber *f, void *argument) {
     return freeze__range(f, argument);
 }
 
-/* End the transaction while a range is frozen: read before its changes are committed, settled after
-   them, if they are of the range. */
+static enum status move_body(struct fiber *f, void *argument) {
+    return freeze__move_rows(f, argument);
+}
+
+/* End the transaction while a range is frozen, or rows are moved out of it: read before its changes
+   are committed, settled after them, if they are of the range. */
 static void end_beside_freezing(struct fiber *f, struct bench *bench, struct work *work,
                                 bool commits) {
     struct task_group group;
     struct freeze_work freeze = random_range(bench, find_table(work, "t"));
+    bool moves = random_below(&bench->random, 3) == 0;
     task_group_init(&group, f);
-    assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, freeze_body, &freeze));
+    assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, moves ? move_body : freeze_body, &freeze));
     for (uint64_t yields = random_below(&bench->random, 40); yields > 0; yields--)
         fiber_yield(f);
     if (commits)
@@ -248,7 +257,8 @@ static void end_beside_freezing(struct fiber *f, struct bench *bench, struct wor
     else
         work_rollback(f, work);
     assert_ok(task_group_wait(f, &group));
-    bench->freezes_beside += freeze.outcome == FREEZE_DONE;
+    bench->freezes_beside += !moves && freeze.outcome == FREEZE_DONE;
+    bench->moved_beside += freeze.moved;
 }
 
 /* One transaction of a few statements; its own writes are compared between them. */
@@ -310,6 +320,13 @@ static void purge_some(struct fiber *f, struct bench *bench, const struct table 
     struct freeze_work work = random_range(bench, table);
     assert_ok(freeze__purge(f, &work));
     bench->purges += work.purged > 0;
+}
+
+static void move_some(struct fiber *f, struct bench *bench, const struct table *table) {
+    struct freeze_work work = random_range(bench, table);
+    assert_ok(freeze__move_rows(f, &work));
+    assert_int_equal(work.moved > 0, work.outcome == FREEZE_DONE);
+    bench->moved += work.moved;
 }
 
 /* ---- snapshots and crashes --------------------------------------------------------------------
@@ -392,6 +409,8 @@ static enum status model_body(struct fiber *f, void *argument) {
         case 5:
             if (random_below(&bench->random, 8) == 0)
                 assert_ok(store_checkpoint(f, bench->database.store));
+            else if (random_below(&bench->random, 2) == 0)
+                move_some(f, bench, table);
             break;
         default:
             snapshot_turn(f, bench);
@@ -413,11 +432,13 @@ static enum status model_body(struct fiber *f, void *argument) {
     uint64_t damage;
     assert_ok(store_check(f, bench->database.store, NULL, check_report, NULL, &damage));
     assert_int_equal(damage, 0);
-    printf("# %u freezes, %u beside changes, %u purges, %u crashes, %u scans, %u bulk loads\n",
+    printf("# %u freezes, %u beside changes, %u purges, %u crashes, %u scans, %u bulk loads, %llu "
+           "rows moved, %llu beside changes\n",
            bench->freezes, bench->freezes_beside, bench->purges, bench->crashes, bench->checks,
-           bench->bulks);
+           bench->bulks, (unsigned long long)bench->moved, (unsigned long long)bench->moved_beside);
     assert_true(bench->freezes > 60 && bench->freezes_beside > 60 && bench->purges > 10 &&
-                bench->crashes > 2 && bench->bulks > 20);
+                bench->crashes > 2 && bench->bulks > 20 && bench->moved > 100 &&
+                bench->moved_beside > 100);
     return bench_close(f, bench);
 }
 
@@ -529,6 +550,49 @@ static void a_row_put_again_is_not_a_changed_one(void **state) {
     fixture_run(put_again_body);
 }
 
+/* ---- rows that move ------------------------------------------------------------------------ */
+
+/* Who changes rows while they are moved out of their range finds them where they went. */
+static enum status follow_body(struct fiber *f, void *argument) {
+    struct bench *bench = bench_open(f);
+    struct schema *schema = catalog_schema(bench->database.catalog);
+    const struct table *table = schema_table(schema, NULL, "t");
+    unsigned followed = 0, moved = 0;
+    change_all(f, bench, 0);
+    for (int round = 1; round < 200 && (followed < 100 || moved < 1000); round++) {
+        struct freeze_work move = {.catalog = bench->database.catalog,
+                                   .table = table,
+                                   .partition = (unsigned)round %
+                                                store_partition_count(bench->database.store)};
+        struct task_group group;
+        struct work writer;
+        work_begin(f, &writer, &bench->database);
+        task_group_init(&group, f);
+        assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, move_body, &move));
+        for (uint64_t yields = random_below(&bench->random, 300); yields > 0; yields--)
+            fiber_yield(f);
+        for (int id = 0; id < PAIR_ROWS; id++) {
+            struct model_row row = {.exists = true, .a = round % 100, .text = 3};
+            bench->now.rows[id] = row;
+            followed += change_row(f, &writer, id, &row) == ROW_LOCKED_CHANGED;
+        }
+        work_commit(f, &writer);
+        assert_ok(task_group_wait(f, &group));
+        moved += move.moved;
+        work_begin(f, &writer, &bench->database);
+        compare_scan(f, bench, &writer, &bench->now, NULL, false);
+        compare_scan(f, bench, &writer, &bench->now, table->indexes[round % 2], false);
+        work_rollback(f, &writer);
+    }
+    assert_true(followed >= 100 && moved >= 1000);
+    schema_release(schema);
+    return bench_close(f, bench);
+}
+
+static void a_row_that_is_moved_is_followed(void **state) {
+    fixture_run(follow_body);
+}
+
 /* ---- definitions ------------------------------------------------------------------------------
  */
 
@@ -605,6 +669,7 @@ int main(void) {
         cmocka_unit_test(blocks_agree_with_a_naive_table),
         cmocka_unit_test(a_purge_knows_whose_block_all_see),
         cmocka_unit_test(a_row_put_again_is_not_a_changed_one),
+        cmocka_unit_test(a_row_that_is_moved_is_followed),
         cmocka_unit_test(definitions_change_over_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
