@@ -516,7 +516,7 @@ static enum status put_again_body(struct fiber *f, void *argument) {
     const struct table *table = schema_table(schema, NULL, "t");
     unsigned seen = 0;
     change_all(f, bench, 0);
-    for (int round = 1; round < 200 && seen < 5; round++) {
+    for (int round = 1; round < 2000 && seen < 5; round++) {
         struct freeze_work freeze = {.catalog = bench->database.catalog,
                                      .table = table,
                                      .partition = (unsigned)round %
@@ -529,7 +529,7 @@ static enum status put_again_body(struct fiber *f, void *argument) {
             change_row(f, &writer, id, &row);
         task_group_init(&group, f);
         assert_ok(task_group_spawn(f, &group, FIBER_NORMAL, freeze_body, &freeze));
-        for (int yield = 0; yield < 200; yield++)
+        for (uint64_t yields = random_below(&bench->random, 200); yields > 0; yields--)
             fiber_yield(f);
         work_commit(f, &writer);
         work_begin_with(f, &reader, &bench->database, ISOLATION_REPEATABLE_READ);
@@ -559,7 +559,7 @@ static enum status follow_body(struct fiber *f, void *argument) {
     const struct table *table = schema_table(schema, NULL, "t");
     unsigned followed = 0, moved = 0;
     change_all(f, bench, 0);
-    for (int round = 1; round < 200 && (followed < 100 || moved < 1000); round++) {
+    for (int round = 1; round < 2000 && (followed < 100 || moved < 1000); round++) {
         struct freeze_work move = {.catalog = bench->database.catalog,
                                    .table = table,
                                    .partition = (unsigned)round %
