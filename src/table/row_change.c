@@ -233,7 +233,7 @@ static enum status version(struct fiber *f, struct partition *partition, struct 
    that has more outside, that cannot be told. */
 static enum status is_put_again(struct fiber *f, struct partition *partition,
                                 struct lock_call *call, struct slice key, bool *answer_out) {
-    struct row_stored seen, newest;
+    struct row_stored seen, newest = {0};
     bool plain;
     *answer_out = false;
     TRY(version(f, partition, call, key, false, &seen, &plain));
