@@ -11,6 +11,11 @@
 #include "table/block_format.h"
 #include "table/rows.h"
 
+enum { BLOCK_BYTES_MAX = 48 << 20, BLOCK_MEMORY_SHARE = 8 };
+/* How many bytes of rows, decoded, a block is made of at most: BLOCK_BYTES_MAX, and no more than
+   that share of all memory. Wider ranges stay as they are. */
+size_t block__bytes_max(const struct store *store);
+
 /* ---- ranges and single rows (block_read.c) --------------------------------------------- */
 
 /* Lock a range until the transaction ends: writers of its rows share it, who makes a block of it or

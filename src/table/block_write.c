@@ -8,6 +8,11 @@
 
 #include "base/base_memory.h"
 
+size_t block__bytes_max(const struct store *store) {
+    uint64_t share = store_memory(store) / BLOCK_MEMORY_SHARE;
+    return share < BLOCK_BYTES_MAX ? (size_t)share : BLOCK_BYTES_MAX;
+}
+
 enum status block_builder_init(struct block_builder *builder, const struct table *table) {
     *builder = (struct block_builder){.table = table};
     TRY(arena__array(&builder->arena, table->column_count, sizeof *builder->columns,

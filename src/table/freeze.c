@@ -42,7 +42,7 @@ struct gather {
     uint32_t at_row; /* and row in it */
     uint32_t places[VECTOR_SIZE];
     uint16_t rows[VECTOR_SIZE];
-    size_t bytes_max; /* FREEZE_BYTES_MAX, less when that is more than its share of memory */
+    size_t bytes_max;
     bool too_large;
 };
 
@@ -55,23 +55,33 @@ static void places_fill(const struct gather *gather, const struct batch *batch, 
         places[i] = block_place(row_address_unpack(packed[i]).row);
 }
 
-static enum status hot_keep(struct gather *gather, const struct batch *batch) {
-    const struct table *table = gather->table;
+/* Another batch to keep rows in. */
+static enum status hot_more(struct gather *gather, const struct batch *like) {
     if (!memory_grow(&gather->hot, &gather->hot_capacity, gather->hot_count + 1,
                      sizeof *gather->hot))
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     struct hot_batch *kept = &gather->hot[gather->hot_count];
     struct type *types;
-    TRY(arena__array(&gather->arena, batch->column_count, sizeof *types, &types));
-    for (unsigned i = 0; i < batch->column_count; i++)
-        types[i] = batch->vectors[i].type;
-    TRY(arena__array(&gather->arena, batch->row_count, sizeof *kept->places, &kept->places));
-    batch_init(&kept->batch, types, batch->column_count, &gather->arena);
+    TRY(arena__array(&gather->arena, like->column_count, sizeof *types, &types));
+    for (unsigned i = 0; i < like->column_count; i++)
+        types[i] = like->vectors[i].type;
+    TRY(arena__array(&gather->arena, VECTOR_SIZE, sizeof *kept->places, &kept->places));
+    batch_init(&kept->batch, types, like->column_count, &gather->arena);
     TRY(arena_status(&gather->arena));
-    batch_append(&kept->batch, batch, 0, batch->selected_count, &gather->arena);
-    places_fill(gather, batch, kept->places);
     gather->hot_count++;
-    ASSERT(table->column_count + 1u == batch->column_count);
+    return STATUS_OK;
+}
+
+static enum status hot_keep(struct gather *gather, const struct batch *batch) {
+    ASSERT(gather->table->column_count + 1u == batch->column_count);
+    ASSERT(batch->selected_count == batch->row_count);
+    uint32_t last =
+        gather->hot_count > 0 ? gather->hot[gather->hot_count - 1].batch.row_count : VECTOR_SIZE;
+    if (batch->selected_count > VECTOR_SIZE - last)
+        TRY(hot_more(gather, batch));
+    struct hot_batch *kept = &gather->hot[gather->hot_count - 1];
+    places_fill(gather, batch, kept->places + kept->batch.row_count);
+    batch_append(&kept->batch, batch, 0, batch->selected_count, &gather->arena);
     return arena_status(&gather->arena);
 }
 
@@ -296,8 +306,7 @@ static enum status freeze_here(struct fiber *f, struct partition *partition, voi
     if (gather == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     gather->table = call->table;
-    uint64_t share = store_memory(catalog_store(call->work->catalog)) / FREEZE_MEMORY_SHARE;
-    gather->bytes_max = share < FREEZE_BYTES_MAX ? (size_t)share : FREEZE_BYTES_MAX;
+    gather->bytes_max = block__bytes_max(catalog_store(call->work->catalog));
     struct table_scan *scan = NULL;
     enum status status = block_builder_init(&gather->builder, call->table);
     if (status == STATUS_OK)
@@ -374,6 +383,7 @@ static enum status purge_here(struct fiber *f, struct partition *partition, void
     struct block_header header;
     bool found, locked;
     call->work->outcome = FREEZE_NOTHING;
+    call->work->block_rows = 0;
     call->taken = false;
     enum status status =
         block__header(f, call->transaction, partition, call->table, call->work->range,
@@ -470,7 +480,7 @@ enum status freeze__in_transaction(struct fiber *f, struct freeze_work *work,
     struct freeze_call call = {.work = work};
     work->outcome = FREEZE_BUSY;
     work->more = false;
-    work->purged = work->moved = work->block_rows = 0;
+    work->purged = work->moved = 0;
     TRY(transaction_begin(f, catalog_store(work->catalog), &options, &call.transaction));
     enum status status = call_body(f, &call, run);
     if (status != STATUS_OK || !run->commits || work->outcome != FREEZE_DONE) {

@@ -8,11 +8,10 @@
 #include "table/scan.h"
 
 enum {
-    FREEZE_BYTES_MAX = 48 << 20, /* of a range's rows, decoded; wider ranges stay as they are */
-    FREEZE_MEMORY_SHARE = 8,     /* of all memory: no more than this part of it */
-    PURGE_COUNT_MAX = 512,       /* rows purged under one lock, which writers wait for */
-    JOIN_COUNT_MAX = 512,        /* rows moved by one transaction */
-    JOIN_ROWS_MAX = BLOCK_ROWS_MAX / 4, /* blocks with no more rows than this are small */
+    PURGE_COUNT_MAX = 512,              /* rows purged under one lock, which writers wait for */
+    JOIN_COUNT_MAX = 512,               /* rows moved by one transaction */
+    JOIN_ROWS_MAX = BLOCK_ROWS_MAX / 4, /* blocks with no more rows than this ... */
+    JOIN_BYTES_MAX = 1 << 20,           /* ... and decoded bytes are small */
 };
 
 enum freeze_outcome {
@@ -41,7 +40,7 @@ struct freeze_work {
     uint64_t rows;               /* out: of the new block */
     uint64_t purged;             /* out */
     uint64_t moved;              /* out */
-    uint64_t block_rows;         /* out of a purge: of the block */
+    uint64_t block_rows;         /* out of a purge, into moving: of the block */
     bool more;                   /* out of a purge or of moving: there are more */
 };
 
@@ -88,13 +87,20 @@ struct freeze_small {
     const struct table *table;
     unsigned partition;
     int64_t quiet_ns; /* nobody has written to them for so long */
+    bool at_once;     /* however few rows they have */
     bool all;         /* look also at blocks whose headers do not lie in the tree */
-    size_t count;     /* out */
-    uint64_t ranges[FREEZE_SMALL_MAX]; /* out */
+    /* out */
+    size_t count;
+    uint64_t ranges[FREEZE_SMALL_MAX], rows[FREEZE_SMALL_MAX]; /* rows of their blocks */
+    uint64_t grows;                                            /* the range that new rows go to */
+    bool begun;                                                /* it has had rows */
 };
 enum status freeze__small_find(struct fiber *f, struct freeze_small *small) MUST_USE;
+/* Just `grows` and `begun`. */
+enum status freeze__find_growing(struct fiber *f, struct freeze_small *small) MUST_USE;
 /* Move rows of the range, JOIN_COUNT_MAX at most, to where new rows go. FREEZE_BUSY:
-   somebody has one of them or of their keys, and none was moved. */
+   somebody has one of them or of their keys, and none was moved; FREEZE_TOO_LARGE: they
+   are few but long, and none was. */
 enum status freeze__move_rows(struct fiber *f, struct freeze_work *work) MUST_USE;
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "base/base_memory.h"
 
-enum { KEY_WAIT_MS = 20, ROWS_UNKNOWN = -1 };
+enum { KEY_WAIT_MS = 20, REWRITTEN_SHARE = 8 };
 
 /* ---- finding ----------------------------------------------------------------------------------
  */
@@ -22,33 +22,43 @@ struct small_look {
     const struct freeze_small *small;
     uint64_t from;   /* row id */
     uint64_t range;  /* out; UINT64_MAX: no more */
-    int64_t rows;    /* out: of the block, ROWS_UNKNOWN if its header does not lie in the tree */
-    uint64_t grows;  /* out: the range that new rows go to */
-    bool begun;      /* out: that one has had rows */
+    bool outside;    /* out: the block's header does not lie in the tree, its rows are not known */
+    uint64_t rows;   /* out: of the block */
+    uint64_t bytes;  /* out: of its chunks */
+    uint64_t hot;    /* out: rows that are newer, estimated */
     int64_t idle_ns; /* out */
 };
+
+static void header_look(struct small_look *look, const struct block_header *header) {
+    look->rows = header->rows;
+    look->bytes = 0;
+    for (unsigned i = 0; i < header->column_count; i++) {
+        struct block_column column;
+        block_column_decode(header, i, &column);
+        look->bytes += column.bytes;
+    }
+}
 
 static enum status look_with(struct fiber *f, struct partition *partition, struct small_look *look,
                              struct arena *arena) {
     const struct table *table = look->small->table;
+    struct tree_id rows = table->row_tree;
     struct block_header header;
     struct slice bytes;
-    struct row_id next;
     uint64_t number;
     TRY(partition_short_from(f, partition, block_tree(table), look->from, arena, &number, &bytes));
-    TRY(partition_row_ids(f, partition, table->row_tree, 0, &next));
-    look->grows = block_range(next);
-    look->begun = block_place(next) > 1; /* ids begin with 1 */
     look->range = UINT64_MAX;
     if (number == UINT64_MAX)
         return STATUS_OK;
     look->range = number >> BLOCK_RANGE_BITS;
-    look->idle_ns = partition_idle_ns(partition, table->row_tree, look->range);
-    look->rows = ROWS_UNKNOWN;
-    if (bytes.size > 0) {
-        TRY(block_header_decode(bytes, &header));
-        look->rows = header.rows;
-    }
+    look->idle_ns = partition_idle_ns(partition, rows, look->range);
+    TRY(partition_range_count(f, partition, rows, block_first_row(look->range),
+                              block_first_row(look->range) + BLOCK_ROWS_MAX - 1, &look->hot));
+    look->outside = bytes.size == 0;
+    if (look->outside)
+        return STATUS_OK;
+    TRY(block_header_decode(bytes, &header));
+    header_look(look, &header);
     return STATUS_OK;
 }
 
@@ -59,6 +69,19 @@ static enum status look_here(struct fiber *f, struct partition *partition, void 
     return status;
 }
 
+static enum status grows_here(struct fiber *f, struct partition *partition, void *argument) {
+    struct freeze_small *small = argument;
+    struct row_id next;
+    TRY(partition_row_ids(f, partition, small->table->row_tree, 0, &next));
+    small->grows = block_range(next);
+    small->begun = block_place(next) > 1; /* ids begin with 1 */
+    return STATUS_OK;
+}
+
+enum status freeze__find_growing(struct fiber *f, struct freeze_small *small) {
+    return partition_call(f, catalog_store(small->catalog), small->partition, grows_here, small);
+}
+
 /* The rows of a block whose header has to be fetched. */
 static enum status rows_fetch(struct fiber *f, struct small_look *look) {
     const struct freeze_small *small = look->small;
@@ -67,27 +90,47 @@ static enum status rows_fetch(struct fiber *f, struct small_look *look) {
                                .partition = small->partition,
                                .range = look->range};
     TRY(freeze__purge(f, &work));
-    look->rows = (int64_t)work.block_rows;
+    look->rows = work.block_rows;
+    look->bytes = 0; /* the rows will show */
     return STATUS_OK;
+}
+
+static bool is_small(const struct small_look *look) {
+    const struct freeze_small *small = look->small;
+    return look->rows > 0 && look->rows <= JOIN_ROWS_MAX && look->hot <= look->rows &&
+           look->idle_ns >= small->quiet_ns && look->bytes <= JOIN_BYTES_MAX;
+}
+
+/* Are the small ones worth it? What the growing range's block has is written again with them. */
+static bool is_worth_it(const struct freeze_small *small, uint64_t rows, uint64_t grown) {
+    return (small->count > 1 || small->begun) &&
+           (small->at_once || rows >= grown / REWRITTEN_SHARE);
 }
 
 enum status freeze__small_find(struct fiber *f, struct freeze_small *small) {
     struct small_look look = {.small = small};
+    uint64_t rows = 0, grown = 0;
     small->count = 0;
-    while (small->count < FREEZE_SMALL_MAX) {
+    TRY(freeze__find_growing(f, small));
+    for (;;) {
         TRY(partition_call(f, catalog_store(small->catalog), small->partition, look_here, &look));
         if (look.range == UINT64_MAX)
             break;
         look.from = block_first_row(look.range + 1);
-        if (look.range == look.grows || look.idle_ns < small->quiet_ns)
-            continue;
-        if (look.rows == ROWS_UNKNOWN && small->all)
+        if (look.outside && small->all)
             TRY(rows_fetch(f, &look));
-        if (look.rows > 0 && look.rows <= JOIN_ROWS_MAX)
+        else if (look.outside)
+            look.rows = BLOCK_ROWS_MAX; /* most have gaps and are large */
+        if (look.range == small->grows) {
+            grown = look.rows;
+        } else if (small->count < FREEZE_SMALL_MAX && is_small(&look)) {
+            small->rows[small->count] = look.rows;
             small->ranges[small->count++] = look.range;
+            rows += look.rows;
+        }
     }
-    if (small->count == 1 && !look.begun)
-        small->count = 0; /* nothing to be joined with */
+    if (!is_worth_it(small, rows, grown))
+        small->count = 0;
     return STATUS_OK;
 }
 
@@ -100,7 +143,7 @@ struct move_call {
     struct arena arena;           /* of what follows */
     struct row_address *addresses;
     struct value **rows;
-    size_t count;
+    size_t count, bytes;
 };
 
 static enum status row_keep(struct move_call *call, const struct batch *batch, uint32_t row) {
@@ -111,6 +154,9 @@ static enum status row_keep(struct move_call *call, const struct batch *batch, u
         struct value value = table->columns[i].dropped ? value_null(table->columns[i].type)
                                                        : vector_get(&batch->vectors[i], row);
         values[i] = value_copy(&value, &call->arena);
+        call->bytes += physical_size(table->row_schema.physical[i]);
+        if (table->row_schema.physical[i] == PHYSICAL_STRING && !value.is_null)
+            call->bytes += value.string.size;
     }
     const int64_t *packed = batch->vectors[table->column_count].data;
     call->addresses[call->count] = row_address_unpack(packed[row]);
@@ -157,6 +203,10 @@ static enum status row_move(struct fiber *f, struct move_call *call, size_t at) 
 static enum status rows_move(struct fiber *f, struct move_call *call) {
     struct freeze_work *work = call->freeze->work;
     TRY(partition_call(f, catalog_store(work->catalog), work->partition, read_here, call));
+    if (call->count > 0 && work->block_rows * call->bytes / call->count > JOIN_BYTES_MAX) {
+        work->outcome = FREEZE_TOO_LARGE;
+        return STATUS_OK;
+    }
     enum status status = STATUS_OK;
     for (size_t i = 0; i < call->count && status == STATUS_OK; i++) {
         status = row_move(f, call, i);

@@ -27,6 +27,7 @@ enum {
     ROWS_NEW_MIN = BLOCK_ROWS_MAX / 2,
     ROWS_CHANGED_MIN = BLOCK_ROWS_MAX / 16,
     ROWS_PARTIAL_MIN = BLOCK_ROWS_MAX / 8,
+    ROWS_FULL_MIN = 1024,
     ROWS_PAID_MIN = 1024,
     JOIN_PASSES = 60,    /* of which one looks for small blocks ... */
     JOIN_ALL_TURNS = 60, /* of these, one at those whose headers must be fetched, too */
@@ -34,6 +35,7 @@ enum {
     BUSY_ATTEMPTS = 10,
     REFUSED_MAX = 256, /* ranges remembered as too wide */
     FROZEN_MAX = 64,   /* ranges frozen before all of them are purged */
+    OWED_MAX = 64,     /* ranges remembered as those that rows were moved to */
     HORIZON_WAITS = 50,
 };
 static const int64_t QUIET_NS = INT64_C(10000000000);
@@ -41,7 +43,7 @@ static const int64_t QUIET_PARTIAL_NS = INT64_C(60000000000);
 static const int64_t BUSY_PAUSE_NS = INT64_C(5000000);
 static const int64_t HORIZON_PAUSE_NS = INT64_C(10000000);
 
-struct refused {
+struct range_name {
     struct tree_id tree;
     unsigned partition;
     uint64_t range;
@@ -57,8 +59,8 @@ struct freezer {
     struct catalog *catalog;
     bool stopping;
     struct event wanted, ended;
-    struct refused refused[REFUSED_MAX];
-    size_t refused_next;
+    struct range_name refused[REFUSED_MAX], owed[OWED_MAX]; /* rings */
+    size_t refused_next, owed_next;
     struct frozen frozen[FROZEN_MAX]; /* of the table at hand, not purged yet */
     size_t frozen_count;
     bool any_eager;
@@ -113,19 +115,27 @@ static enum status purge(struct fiber *f, struct freeze_work *work, uint64_t *pu
     return STATUS_OK;
 }
 
-static bool is_refused(const struct freezer *freezer, const struct freeze_work *work) {
-    for (size_t i = 0; i < REFUSED_MAX; i++) {
-        const struct refused *refused = &freezer->refused[i];
-        if (refused->tree.value == work->table->row_tree.value &&
-            refused->partition == work->partition && refused->range == work->range)
-            return true;
+static struct range_name name_of(const struct freeze_work *work) {
+    return (struct range_name){work->table->row_tree, work->partition, work->range};
+}
+
+/* Where it is in a ring; NULL: nowhere. */
+static struct range_name *name_find(struct range_name *names, size_t count,
+                                    const struct freeze_work *work) {
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].tree.value == work->table->row_tree.value &&
+            names[i].partition == work->partition && names[i].range == work->range)
+            return &names[i];
     }
-    return false;
+    return NULL;
+}
+
+static bool is_refused(struct freezer *freezer, const struct freeze_work *work) {
+    return name_find(freezer->refused, REFUSED_MAX, work) != NULL;
 }
 
 static void refuse(struct freezer *freezer, const struct freeze_work *work) {
-    freezer->refused[freezer->refused_next++ % REFUSED_MAX] =
-        (struct refused){work->table->row_tree, work->partition, work->range};
+    freezer->refused[freezer->refused_next++ % REFUSED_MAX] = name_of(work);
     LOG(LOG_INFO, "table", "rows of table \"%s\" are too wide for a block: partition=%u range=%llu",
         work->table->name, work->partition, (unsigned long long)work->range);
 }
@@ -139,8 +149,10 @@ static bool is_due(const struct range_look *look, uint64_t rows, uint64_t block_
         return true;
     if (has_block)
         return rows >= ROWS_CHANGED_MIN && look->idle_ns >= QUIET_NS;
-    if (look->full)
-        return rows >= ROWS_NEW_MIN && look->idle_ns >= QUIET_NS;
+    if (look->full && look->idle_ns >= QUIET_NS && rows >= ROWS_NEW_MIN)
+        return true;
+    if (look->full) /* of wide rows, or left behind */
+        return rows >= ROWS_FULL_MIN && look->idle_ns >= QUIET_PARTIAL_NS;
     return rows >= ROWS_PARTIAL_MIN && look->idle_ns >= QUIET_PARTIAL_NS;
 }
 
@@ -175,6 +187,9 @@ static enum status frozen_purge(struct fiber *f, struct freezer *freezer,
 static enum status range_freeze(struct fiber *f, struct freezer *freezer,
                                 struct freeze_work *work) {
     TRY(freeze__range(f, work));
+    struct range_name *owed = name_find(freezer->owed, OWED_MAX, work);
+    if (owed != NULL && work->outcome != FREEZE_BUSY)
+        *owed = (struct range_name){0};
     if (work->outcome == FREEZE_TOO_LARGE)
         refuse(freezer, work);
     if (work->outcome == FREEZE_DONE) {
@@ -188,7 +203,8 @@ static enum status range_freeze(struct fiber *f, struct freezer *freezer,
 
 static enum status range_visit(struct fiber *f, struct freezer *freezer, struct freeze_work *work,
                                const struct range_look *look) {
-    bool maybe = is_due(look, look->rows, 0, false) || is_due(look, look->rows, 0, true);
+    bool owed = name_find(freezer->owed, OWED_MAX, work) != NULL;
+    bool maybe = owed || is_due(look, look->rows, 0, false) || is_due(look, look->rows, 0, true);
     if (!maybe || is_refused(freezer, work))
         return STATUS_OK;
     uint64_t purged = 0;
@@ -199,8 +215,8 @@ static enum status range_visit(struct fiber *f, struct freezer *freezer, struct 
     freezer->progress.rows_purged += purged;
     bool has_block = work->outcome != FREEZE_NOTHING;
     uint64_t rows = look->rows > purged ? look->rows - purged : 0;
-    return is_due(look, rows, work->block_rows, has_block) ? range_freeze(f, freezer, work)
-                                                           : STATUS_OK;
+    bool due = owed || is_due(look, rows, work->block_rows, has_block);
+    return due ? range_freeze(f, freezer, work) : STATUS_OK;
 }
 
 /* ---- the background
@@ -221,8 +237,40 @@ static void pace(struct fiber *f, struct freezer *freezer, int64_t start) {
         pause_for(f, freezer, worked);
 }
 
-/* Empty small blocks into the range that grows. What is left of them is frozen at once: until then
-   each of their rows is hidden by one that says that it is gone. */
+/* Rows were moved to the range: they were cold and shall be so again. If it can't be frozen now,
+   the next passes see to it. */
+static enum status growing_freeze(struct fiber *f, struct freezer *freezer,
+                                  struct freeze_small *small) {
+    struct freeze_work work = {
+        .catalog = small->catalog, .table = small->table, .partition = small->partition};
+    uint64_t before = small->grows;
+    TRY(freeze__find_growing(f, small));
+    for (int i = 0; i < 2; i++) {
+        work.range = i == 0 ? before : small->grows;
+        if (i == 1 && work.range == before)
+            break;
+        freezer->owed[freezer->owed_next++ % OWED_MAX] = name_of(&work);
+        TRY(range_freeze(f, freezer, &work));
+    }
+    return STATUS_OK;
+}
+
+/* Empty one into the range that grows, and freeze what is left at once: until then each of its rows
+   is hidden by one that says that it is gone. */
+static enum status range_empty(struct fiber *f, struct freezer *freezer, struct freeze_work *work,
+                               uint64_t *moved) {
+    uint64_t before = *moved;
+    do {
+        int64_t start = clock_monotonic_ns();
+        TRY(freeze__move_rows(f, work));
+        *moved += work->moved;
+        freezer->progress.rows_moved += work->moved;
+        pace(f, freezer, start);
+    } while (work->more && !freezer->stopping);
+    bool emptied = *moved > before || work->outcome == FREEZE_NOTHING;
+    return emptied ? range_freeze(f, freezer, work) : STATUS_OK;
+}
+
 static enum status partition_join(struct fiber *f, struct freezer *freezer,
                                   const struct table *table, unsigned partition) {
     bool eager = table->freeze == FREEZE_EAGER, early = by_chance("table: small blocks are joined");
@@ -234,26 +282,21 @@ static enum status partition_join(struct fiber *f, struct freezer *freezer,
         .table = table,
         .partition = partition,
         .quiet_ns = eager || early ? 0 : QUIET_NS,
+        .at_once = eager || early,
         .all = early || (turn && (eager || freezer->passes / JOIN_PASSES % JOIN_ALL_TURNS == 1)),
     };
+    struct freeze_work work = {.catalog = small.catalog, .table = table, .partition = partition};
+    uint64_t moved = 0;
     TRY(freeze__small_find(f, &small));
+    work.range = small.grows;
+    if (is_refused(freezer, &work))
+        return STATUS_OK;
     for (size_t i = 0; i < small.count && !freezer->stopping; i++) {
-        struct freeze_work work = {.catalog = freezer->catalog,
-                                   .table = table,
-                                   .partition = partition,
-                                   .range = small.ranges[i]};
-        uint64_t moved = 0;
-        do {
-            int64_t start = clock_monotonic_ns();
-            TRY(freeze__move_rows(f, &work));
-            moved += work.moved;
-            freezer->progress.rows_moved += work.moved;
-            pace(f, freezer, start);
-        } while (work.more && !freezer->stopping);
-        if (moved > 0 || work.outcome == FREEZE_NOTHING)
-            TRY(range_freeze(f, freezer, &work));
+        work.range = small.ranges[i];
+        work.block_rows = small.rows[i];
+        TRY(range_empty(f, freezer, &work, &moved));
     }
-    return STATUS_OK;
+    return moved > 0 ? growing_freeze(f, freezer, &small) : STATUS_OK;
 }
 
 static enum status partition_visit(struct fiber *f, struct freezer *freezer,
@@ -397,11 +440,12 @@ static enum status partition_now(struct fiber *f, struct catalog *catalog,
                                  struct freezer_progress *progress) {
     struct freeze_work work = {.catalog = catalog, .table = table, .partition = partition};
     struct freeze_small small = {
-        .catalog = catalog, .table = table, .partition = partition, .all = true};
+        .catalog = catalog, .table = table, .partition = partition, .all = true, .at_once = true};
     TRY(ranges_now(f, &work, progress));
     TRY(freeze__small_find(f, &small));
     for (size_t i = 0; i < small.count; i++) {
         work.range = small.ranges[i];
+        work.block_rows = small.rows[i];
         do {
             TRY(freeze__move_rows(f, &work));
             progress->rows_moved += work.moved;

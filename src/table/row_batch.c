@@ -190,7 +190,7 @@ static enum status insert_with(struct fiber *f, struct batch_call *call,
         TRY(put_row(f, call, writer, call->rows[i], (struct row_id){call->first_id.value + i}));
         TRY(fiber_check(f));
     }
-    return STATUS_OK;
+    return row_writer_count_new(f, writer, call->first_id);
 }
 
 static enum status insert_here(struct fiber *f, struct partition *partition, void *argument) {

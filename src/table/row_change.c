@@ -157,7 +157,7 @@ enum status row__move(struct fiber *f, const struct table_context *context,
                       struct row_address *address_out) {
     struct move_call call = {context, table, .from = address};
     TRY(table_delete(f, context, table, address, old));
-    TRY(table_insert(f, context, table, row, &call.to));
+    TRY(row__insert_near(f, context, table, row, address.partition, &call.to));
     TRY(partition_call(f, context->store, call.to.partition, lock_moved, &call));
     if (address_out != NULL)
         *address_out = call.to;

@@ -39,6 +39,8 @@ struct insert_call {
     const struct table *table;
     const struct value *row;
     bool if_absent, taken;
+    bool stays; /* on `partition`, unless the row's values say otherwise */
+    unsigned partition;
     struct row_id row_id;
 };
 
@@ -92,6 +94,7 @@ static enum status insert_with(struct fiber *f, struct insert_call *call,
         TRY(partition_row_ids(f, writer->partition, tree, BLOCK_ROWS_MAX - 1, &call->row_id));
     TRY(partition_row_ids(f, writer->partition, tree, 1, &call->row_id));
     TRY(row_writer_put(f, writer, call->row_id, call->row, NULL, SLICE_EMPTY));
+    TRY(row_writer_count_new(f, writer, call->row_id));
     return put_local_entries(f, call->table, writer, call->row_id);
 }
 
@@ -142,7 +145,9 @@ static enum status insert(struct fiber *f, const struct table_context *context,
         if (call->taken)
             return STATUS_OK;
     }
-    unsigned partition = choose_partition(f, context, table, call->row);
+    unsigned partition = call->stays && table->partition_column == 0
+                             ? call->partition
+                             : choose_partition(f, context, table, call->row);
     TRY(partition_call(f, context->store, partition, insert_here, call));
     if (call->taken)
         return STATUS_OK;
@@ -159,6 +164,14 @@ enum status table_insert(struct fiber *f, const struct table_context *context,
                          const struct table *table, const struct value *row,
                          struct row_address *address_out) {
     struct insert_call call = {.context = context, .table = table, .row = row};
+    return insert(f, context, &call, address_out);
+}
+
+enum status row__insert_near(struct fiber *f, const struct table_context *context,
+                             const struct table *table, const struct value *row, unsigned partition,
+                             struct row_address *address_out) {
+    struct insert_call call = {
+        .context = context, .table = table, .row = row, .stays = true, .partition = partition};
     return insert(f, context, &call, address_out);
 }
 

@@ -145,6 +145,7 @@ struct row_writer {
     struct arena arena, scratch;
     bool range_entered; /* row_writer_enter was there last: */
     uint64_t range, generation;
+    size_t bytes; /* put, and not counted yet */
 };
 enum status row_writer_init(struct row_writer *writer, struct transaction *transaction,
                             const struct table *table, struct partition *partition) MUST_USE;
@@ -157,6 +158,10 @@ enum status row_writer_enter(struct fiber *f, struct row_writer *writer, struct 
 enum status row_writer_put_bytes(struct fiber *f, struct row_writer *writer, struct row_id row,
                                  const struct slice *bytes) MUST_USE;
 enum status row_writer_delete(struct fiber *f, struct row_writer *writer, struct row_id row)
+    MUST_USE;
+/* What was put since the last call are new rows, in the range of this one: when the range has as
+   many bytes as one should have that is to be frozen, the next new rows go to another. */
+enum status row_writer_count_new(struct fiber *f, struct row_writer *writer, struct row_id row)
     MUST_USE;
 /* Encode and put a row, its long values outside. stored: the row as it is stored now, empty for a
    new one. */
@@ -171,8 +176,12 @@ size_t row__size_estimate(const struct table *table, const struct value *values)
 
 /* ---- index entries that are not local (index_entry.c) --------------------------------- */
 
-/* Update a locked row such that it gets another address, which who waits for it finds: on the
-   partition where its values belong, behind the rows there. */
+/* table_insert, on this partition of a table whose rows may lie anywhere. */
+enum status row__insert_near(struct fiber *f, const struct table_context *context,
+                             const struct table *table, const struct value *row, unsigned partition,
+                             struct row_address *address_out) MUST_USE;
+/* Update a locked row such that it gets another address, which who waits for it finds: where a new
+   row would go, on the partition that its values ask for. */
 enum status row__move(struct fiber *f, const struct table_context *context,
                       const struct table *table, struct row_address address,
                       const struct value *old, const struct value *row,

@@ -219,14 +219,19 @@ static enum status row_tree(struct fiber *f, struct partition *partition, struct
     return (*tree_out)->row_next != 0 ? STATUS_OK : row_next_find(f, partition, *tree_out);
 }
 
+/* Go on behind all ids that were given out, at a multiple of `size`. */
+static void row_range_leave(struct tree *tree, uint64_t size) {
+    uint64_t beyond = tree->row_end != 0 ? tree->row_beyond : tree->row_next;
+    tree->row_next = (beyond + size - 1) / size * size;
+    tree->row_end = 0;
+}
+
 enum status partition_row_ids(struct fiber *f, struct partition *partition, struct tree_id id,
                               uint64_t count, struct row_id *first_out) {
     struct tree *tree;
     TRY(row_tree(f, partition, id, &tree));
-    if (tree->row_end != 0 && tree->row_next + (count > 0 ? count : 1) > tree->row_end) {
-        tree->row_next = tree->row_beyond;
-        tree->row_end = 0;
-    }
+    if (tree->row_end != 0 && tree->row_next + (count > 0 ? count : 1) > tree->row_end)
+        row_range_leave(tree, 1);
     first_out->value = tree->row_next;
     tree->row_next += count;
     return STATUS_OK;
@@ -246,6 +251,21 @@ enum status partition_row_range(struct fiber *f, struct partition *partition, st
         tree->row_beyond = first + size;
     }
     first_out->value = first;
+    return STATUS_OK;
+}
+
+enum status partition_row_bytes(struct fiber *f, struct partition *partition, struct tree_id id,
+                                uint64_t size, struct row_id row, uint64_t bytes,
+                                uint64_t bytes_max) {
+    struct tree *tree;
+    TRY(row_tree(f, partition, id, &tree));
+    uint64_t range = row.value / size;
+    if (tree->bytes_range != range)
+        tree->bytes = 0;
+    tree->bytes_range = range;
+    tree->bytes += bytes;
+    if (tree->bytes > bytes_max && tree->row_next / size == range)
+        row_range_leave(tree, size);
     return STATUS_OK;
 }
 

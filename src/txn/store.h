@@ -79,6 +79,7 @@ struct tree {
     uint64_t row_next;              /* 0: not known yet */
     uint64_t row_end;               /* where ids from row_next on are used up; 0: nowhere yet */
     uint64_t row_beyond;            /* with row_end: behind all ids given out */
+    uint64_t bytes_range, bytes;    /* of new rows in a range: partition_row_bytes */
     struct tree_activity *activity; /* ACTIVITY_SLOTS, by part; NULL: never touched */
     struct tree_reads *reads;       /* READ_SLOTS, by part; NULL: none noted */
 };

@@ -58,17 +58,21 @@ static void wrong_options_are_refused(void **state) {
     assert_memory_equal(got, "ERROR 42501", 11);
 }
 
+static void wait_until(const char *sql, const char *want) {
+    const char *got = "";
+    for (int attempt = 0; attempt < 600 && strcmp(got, want) != 0; attempt++) {
+        sql_run(s, "select pg_sleep(0.1)");
+        got = sql_run(s, sql);
+    }
+    assert_string_equal(got, want);
+}
+
 static void eager_freezing_begins_when_it_is_asked_for(void **state) {
     sql_run(s, "create table t(a int, b int) with (freeze = off)");
     sql_run(s, "insert into t select i, i from generate_series(1, 1000) i");
     assert_sql(s, "select count(*) from satori_blocks where relname = 't'", "0\n");
     sql_run(s, "alter table t set (freeze = eager)");
-    const char *got = "";
-    for (int attempt = 0; attempt < 600 && strcmp(got, "1000\n") != 0; attempt++) {
-        sql_run(s, "select pg_sleep(0.1)");
-        got = sql_run(s, "select sum(rows) from satori_blocks where relname = 't'");
-    }
-    assert_string_equal(got, "1000\n");
+    wait_until("select sum(rows) from satori_blocks where relname = 't'", "1000\n");
     assert_sql(s, "select blocks_made > 0, rows_frozen >= 1000 from satori_progress", "t|t\n");
 }
 
@@ -155,15 +159,35 @@ static void small_blocks_are_joined(void **state) {
     assert_sql(s, sums, "108000|5832054000|486000|756000\n");
 }
 
+/* A table that does not say where its rows lie: they stay on their partition, which is frozen after
+   they have come. */
+static void joined_rows_are_frozen_at_once(void **state) {
+    sql_run(s, "create table t(a int, b int)");
+    for (int i = 0; i < 6; i++)
+        sql_run(s, "insert into t select i, i from generate_series(1, 18000) i");
+    assert_sql(s, "vacuum (freeze) t", "VACUUM\n");
+    assert_sql(s, blocks_with_rows, "t|108000\n");
+}
+
+/* A range with all the rows that it has numbers for would be too large to be frozen. */
+static void wide_rows_are_frozen(void **state) {
+    sql_run(s, "create table t(a int primary key, b text) with (freeze = eager)");
+    for (int i = 0; i < 12; i++) {
+        char sql[200];
+        snprintf(sql, sizeof sql,
+                 "insert into t select %d + i, repeat(md5(i::text), 94) from "
+                 "generate_series(1, 1000) i",
+                 i * 1000);
+        assert_sql(s, sql, "INSERT 0 1000\n");
+    }
+    wait_until("select sum(rows) from satori_blocks where relname = 't'", "12000\n");
+    assert_sql(s, "select count(*), sum(a), sum(length(b)) from t", "12000|72006000|36096000\n");
+}
+
 /* What deleting leaves of many blocks comes together, too; here in the background. */
 static void the_background_joins_small_blocks(void **state) {
-    const char *got = "";
     load_six_times("with (freeze = eager)");
-    for (int attempt = 0; attempt < 600 && strcmp(got, "t|108000\n") != 0; attempt++) {
-        sql_run(s, "select pg_sleep(0.1)");
-        got = sql_run(s, blocks_with_rows);
-    }
-    assert_string_equal(got, "t|108000\n");
+    wait_until(blocks_with_rows, "t|108000\n");
     assert_sql(s, "select rows_moved > 0 from satori_progress", "t\n");
     assert_sql(s, "select count(*), sum(a), sum(b), sum(late) from t",
                "108000|5832054000|486000|756000\n");
@@ -179,6 +203,8 @@ int main(void) {
         CASE(blocks_show_their_versions),
         CASE(what_is_scanned_often_is_frozen_while_it_changes),
         CASE(small_blocks_are_joined),
+        CASE(joined_rows_are_frozen_at_once),
+        CASE(wide_rows_are_frozen),
         CASE(the_background_joins_small_blocks),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
