@@ -409,8 +409,8 @@ enum status partition_row_ids(struct fiber *f, struct partition *partition, stru
    partition_row_ids has begun below goes on there until it meets the first such range. */
 enum status partition_row_range(struct fiber *f, struct partition *partition, struct tree_id tree,
                                 uint64_t size, struct row_id *first_out) MUST_USE;
-/* So many bytes of new rows came to the range (id / size) that partition_row_ids is in, or was: when
-   it has more than `bytes_max`, counted since the store was opened, ids go on in another one. */
+/* So many bytes of new rows came to the range (id / size) that partition_row_ids is in, or was.
+   When it has more than `bytes_max`, counted since the store was opened, ids go on in another. */
 enum status partition_row_bytes(struct fiber *f, struct partition *partition, struct tree_id tree,
                                 uint64_t size, struct row_id row, uint64_t bytes,
                                 uint64_t bytes_max) MUST_USE;
