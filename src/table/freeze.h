@@ -98,9 +98,9 @@ struct freeze_small {
 enum status freeze__small_find(struct fiber *f, struct freeze_small *small) MUST_USE;
 /* Just `grows` and `begun`. */
 enum status freeze__find_growing(struct fiber *f, struct freeze_small *small) MUST_USE;
-/* Move rows of the range, JOIN_COUNT_MAX at most, to where new rows go. FREEZE_BUSY:
-   somebody has one of them or of their keys, and none was moved; FREEZE_TOO_LARGE: they
-   are few but long, and none was. */
+/* Move rows of the range, JOIN_COUNT_MAX at most, to where new rows go. FREEZE_BUSY: somebody has
+   one of them or of their keys, and none was moved; FREEZE_TOO_LARGE: they are few but long, and
+   none was. */
 enum status freeze__move_rows(struct fiber *f, struct freeze_work *work) MUST_USE;
 
 #endif

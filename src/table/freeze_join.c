@@ -11,12 +11,9 @@
  */
 #include "table/freeze.h"
 
-#include "base/base_memory.h"
-
 enum { KEY_WAIT_MS = 20, REWRITTEN_SHARE = 8 };
 
-/* ---- finding ----------------------------------------------------------------------------------
- */
+/* ---- finding --------------------------------------------------------------------------- */
 
 struct small_look {
     const struct freeze_small *small;
@@ -134,8 +131,7 @@ enum status freeze__small_find(struct fiber *f, struct freeze_small *small) {
     return STATUS_OK;
 }
 
-/* ---- moving -----------------------------------------------------------------------------------
- */
+/* ---- moving ---------------------------------------------------------------------------- */
 
 struct move_call {
     struct freeze_call *freeze;

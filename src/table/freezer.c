@@ -106,6 +106,13 @@ static enum status look_here(struct fiber *f, struct partition *partition, void 
     return STATUS_OK;
 }
 
+/* What is being worked at. */
+static void progress_note(struct freezer_progress *progress, const struct freeze_work *work) {
+    progress->table_oid = work->table->oid;
+    progress->partition = work->partition;
+    progress->first_row = block_first_row(work->range);
+}
+
 /* Purge all that can be purged of a range. */
 static enum status purge(struct fiber *f, struct freeze_work *work, uint64_t *purged) {
     do {
@@ -208,9 +215,7 @@ static enum status range_visit(struct fiber *f, struct freezer *freezer, struct 
     if (!maybe || is_refused(freezer, work))
         return STATUS_OK;
     uint64_t purged = 0;
-    freezer->progress.table_oid = work->table->oid;
-    freezer->progress.partition = work->partition;
-    freezer->progress.first_row = block_first_row(work->range);
+    progress_note(&freezer->progress, work);
     TRY(purge(f, work, &purged));
     freezer->progress.rows_purged += purged;
     bool has_block = work->outcome != FREEZE_NOTHING;
@@ -239,19 +244,11 @@ static void pace(struct fiber *f, struct freezer *freezer, int64_t start) {
 
 /* Rows were moved to the range: they were cold and shall be so again. If it can't be frozen now,
    the next passes see to it. */
-static enum status growing_freeze(struct fiber *f, struct freezer *freezer,
-                                  struct freeze_small *small) {
-    struct freeze_work work = {
-        .catalog = small->catalog, .table = small->table, .partition = small->partition};
-    uint64_t before = small->grows;
-    TRY(freeze__find_growing(f, small));
-    for (int i = 0; i < 2; i++) {
-        work.range = i == 0 ? before : small->grows;
-        if (i == 1 && work.range == before)
-            break;
-        freezer->owed[freezer->owed_next++ % OWED_MAX] = name_of(&work);
-        TRY(range_freeze(f, freezer, &work));
-    }
+static enum status moved_freeze(struct fiber *f, struct freezer *freezer,
+                                struct freeze_work *work) {
+    TRY(range_freeze(f, freezer, work));
+    if (work->outcome == FREEZE_BUSY && name_find(freezer->owed, OWED_MAX, work) == NULL)
+        freezer->owed[freezer->owed_next++ % OWED_MAX] = name_of(work);
     return STATUS_OK;
 }
 
@@ -260,6 +257,7 @@ static enum status growing_freeze(struct fiber *f, struct freezer *freezer,
 static enum status range_empty(struct fiber *f, struct freezer *freezer, struct freeze_work *work,
                                uint64_t *moved) {
     uint64_t before = *moved;
+    progress_note(&freezer->progress, work);
     do {
         int64_t start = clock_monotonic_ns();
         TRY(freeze__move_rows(f, work));
@@ -296,7 +294,14 @@ static enum status partition_join(struct fiber *f, struct freezer *freezer,
         work.block_rows = small.rows[i];
         TRY(range_empty(f, freezer, &work, &moved));
     }
-    return moved > 0 ? growing_freeze(f, freezer, &small) : STATUS_OK;
+    if (moved == 0)
+        return STATUS_OK;
+    work.range = small.grows;
+    TRY(moved_freeze(f, freezer, &work));
+    TRY(freeze__find_growing(f, &small));
+    bool went_on = small.grows != work.range; /* the first one was full before all were moved */
+    work.range = small.grows;
+    return went_on ? moved_freeze(f, freezer, &work) : STATUS_OK;
 }
 
 static enum status partition_visit(struct fiber *f, struct freezer *freezer,
@@ -405,8 +410,7 @@ void freezer_stop(struct fiber *f, struct catalog *catalog) {
 
 static enum status range_now(struct fiber *f, struct freeze_work *work,
                              struct freezer_progress *progress) {
-    progress->partition = work->partition;
-    progress->first_row = block_first_row(work->range);
+    progress_note(progress, work);
     TRY(purge(f, work, &progress->rows_purged));
     for (int attempt = 0; attempt < BUSY_ATTEMPTS; attempt++) {
         TRY(freeze__range(f, work));
@@ -446,6 +450,7 @@ static enum status partition_now(struct fiber *f, struct catalog *catalog,
     for (size_t i = 0; i < small.count; i++) {
         work.range = small.ranges[i];
         work.block_rows = small.rows[i];
+        progress_note(progress, &work);
         do {
             TRY(freeze__move_rows(f, &work));
             progress->rows_moved += work.moved;

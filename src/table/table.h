@@ -99,10 +99,10 @@ enum row_lock_outcome {
     ROW_ALREADY_STAGED, /* this statement has already changed it: leave it alone */
 };
 /* Lock a row that a scan found. Where an update moved it to another partition since our snapshot,
-   it is followed there, and *address is where it was found (ROW_LOCKED_CHANGED). newest:
-   column_count values in column order, filled from the newest version (in context->arena), NULL if
-   not wanted. At REPEATABLE READ a changed or deleted row is SERIALIZATION_FAILURE with
-   PostgreSQL's words. */
+   or joining blocks to another range, it is followed there, and *address is where it was found
+   (ROW_LOCKED_CHANGED). newest: column_count values in column order, filled from the newest version
+   (in context->arena), NULL if not wanted. At REPEATABLE READ a changed or deleted row is
+   SERIALIZATION_FAILURE with PostgreSQL's words. */
 enum status table_lock_row(struct fiber *f, const struct table_context *context,
                            const struct table *table, struct row_address *address,
                            enum key_lock_mode mode, enum lock_wait wait,

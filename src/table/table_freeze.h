@@ -26,9 +26,9 @@ struct freezer_progress {
 size_t freezer_progress(const struct catalog *catalog, struct freezer_progress *progress,
                         size_t capacity);
 
-/* Freeze every range of the table that has rows newer than its block, and purge what no snapshot
-   needs. Ranges that somebody is writing to are tried again for a while, then left. The caller is
-   in no transaction that has written, on core 0. *blocks_out: blocks made. */
+/* Freeze every range of the table that has rows newer than its block, join small blocks, and purge
+   what no snapshot needs. Ranges that somebody is writing to are tried again for a while, then
+   left. The caller is in no transaction that has written, on core 0. *blocks_out: blocks made. */
 enum status table_freeze(struct fiber *f, struct catalog *catalog, const struct table *table,
                          uint64_t *blocks_out) MUST_USE;
 
