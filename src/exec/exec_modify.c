@@ -26,11 +26,10 @@ struct modify_operator {
     struct vector *vectors;
     struct batch output_batch;
     uint64_t inserted;       /* rows, by batches */
-    struct table_bulk *bulk; /* from BULK_ROWS_MIN on */
+    struct table_bulk *bulk; /* once it pays */
 };
 
 /* Rows that one INSERT or COPY puts the ordinary way before it begins to make column blocks. */
-enum { BULK_ROWS_MIN = 16384 };
 
 static const struct table *target_of(const struct plan_node *node) {
     return node->kind == NODE_INSERT ? node->insert.table : node->modify.table;
@@ -182,8 +181,7 @@ static enum status insert_until_failure(struct fiber *f, struct modify_operator 
 static enum status put_batch(struct fiber *f, struct modify_operator *self,
                              const struct batch *batch) {
     const struct table *table = self->base.node->insert.table;
-    if (self->inserted >= BULK_ROWS_MIN && self->bulk == NULL && !table->is_system &&
-        table->freeze != FREEZE_OFF)
+    if (self->bulk == NULL && table_bulk_pays(table, self->inserted))
         TRY(table_bulk_open(f, &self->context, table, &self->bulk));
     self->inserted += batch->selected_count;
     if (self->bulk != NULL)

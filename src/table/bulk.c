@@ -26,6 +26,11 @@ struct table_bulk {
 };
 
 enum { BULK_BYTES_MIN = 4 << 20, BULK_BYTES_MAX = 96 << 20, BULK_MEMORY_SHARE = 16 };
+enum { BULK_ROWS_MIN = 16384 };
+
+bool table_bulk_pays(const struct table *table, uint64_t rows) {
+    return rows >= BULK_ROWS_MIN && !table->is_system && table->freeze != FREEZE_OFF;
+}
 
 enum status table_bulk_open(struct fiber *f, const struct table_context *context,
                             const struct table *table, struct table_bulk **bulk_out) {
@@ -157,10 +162,15 @@ static enum status limit(struct fiber *f, struct table_bulk *bulk) {
     return put_on(f, bulk, chosen);
 }
 
-enum status table_bulk_insert(struct fiber *f, struct table_bulk *bulk, const struct batch *batch) {
-    TRY(table__insert_batch(f, &bulk->context, bulk->table, batch,
-                            &(struct insert_options){.bulk = bulk}));
+enum status table__bulk_insert(struct fiber *f, struct table_bulk *bulk, const struct batch *batch,
+                               struct insert_options options) {
+    options.bulk = bulk;
+    TRY(table__insert_batch(f, &bulk->context, bulk->table, batch, &options));
     return limit(f, bulk);
+}
+
+enum status table_bulk_insert(struct fiber *f, struct table_bulk *bulk, const struct batch *batch) {
+    return table__bulk_insert(f, bulk, batch, (struct insert_options){0});
 }
 
 enum status table_bulk_finish(struct fiber *f, struct table_bulk *bulk) {

@@ -187,10 +187,29 @@ enum status ddl_fill_index(struct fiber *f, struct ddl *ddl, const struct table 
 
 /* ---- new trees for everything --------------------------------------------------------- */
 
+struct move {
+    const struct table *target;
+    struct table_bulk *bulk; /* once it pays */
+    uint64_t moved;          /* rows */
+};
+
+/* As any statement that inserts many rows: the first as rows, the others as blocks. */
+static enum status move_rows(struct fiber *f, struct ddl *ddl, struct move *move,
+                             const struct batch *rows) {
+    struct insert_options options = {.alone = true, .building = true};
+    if (move->bulk == NULL && table_bulk_pays(move->target, move->moved))
+        TRY(table_bulk_open(f, &ddl->context, move->target, &move->bulk));
+    move->moved += rows->selected_count;
+    if (move->bulk != NULL)
+        return table__bulk_insert(f, move->bulk, rows, options);
+    return table__insert_batch(f, &ddl->context, move->target, rows, &options);
+}
+
 static enum status visit_move(struct fiber *f, struct partition *partition,
                               struct table_visit *visit, const struct batch *batch,
                               bool *stop_out) {
-    const struct table *target = visit->context;
+    struct move *move = visit->context;
+    const struct table *target = move->target;
     struct arena arena = {0};
     struct batch rows = *batch;
     rows.column_count = target->column_count;
@@ -206,8 +225,7 @@ static enum status visit_move(struct fiber *f, struct partition *partition,
         }
     }
     if (status == STATUS_OK)
-        status = table__insert_batch(f, &visit->ddl->context, target, &rows,
-                                     &(struct insert_options){.alone = true, .building = true});
+        status = move_rows(f, visit->ddl, move, &rows);
     arena_release(&arena);
     return status;
 }
@@ -262,12 +280,17 @@ enum status ddl_rewrite(struct fiber *f, struct ddl *ddl, const struct table *ta
         if (!table->columns[i].dropped)
             numbers[count++] = (int16_t)(i + 1);
     }
+    struct move move = {.target = clone};
     struct table_visit visit = {.ddl = ddl,
                                 .table = table,
                                 .column_numbers = numbers,
                                 .column_count = count,
                                 .visit = visit_move,
-                                .context = clone};
-    TRY(visit_all(f, &visit));
+                                .context = &move};
+    enum status status = visit_all(f, &visit);
+    if (status == STATUS_OK && move.bulk != NULL)
+        status = table_bulk_finish(f, move.bulk);
+    table_bulk_close(move.bulk);
+    TRY(status);
     return drop_trees(f, ddl, table);
 }

@@ -213,5 +213,7 @@ struct insert_options {
 enum status table__insert_batch(struct fiber *f, const struct table_context *context,
                                 const struct table *table, const struct batch *batch,
                                 const struct insert_options *options) MUST_USE;
+enum status table__bulk_insert(struct fiber *f, struct table_bulk *bulk, const struct batch *batch,
+                               struct insert_options options) MUST_USE;
 
 #endif

@@ -69,6 +69,8 @@ enum status table_insert_batch(struct fiber *f, const struct table_context *cont
    is done cheaper by gathering rows into cold blocks. Takes a share of the store's memory.
    After the last batch table_bulk_finish, before the statement ends; close in any case. */
 struct table_bulk;
+/* Is it worth it for the next rows, after `rows` that went the ordinary way? */
+bool table_bulk_pays(const struct table *table, uint64_t rows);
 enum status table_bulk_open(struct fiber *f, const struct table_context *context,
                             const struct table *table, struct table_bulk **bulk_out) MUST_USE;
 enum status table_bulk_insert(struct fiber *f, struct table_bulk *bulk, const struct batch *batch)

@@ -193,6 +193,37 @@ static void the_background_joins_small_blocks(void **state) {
                "108000|5832054000|486000|756000\n");
 }
 
+/* A dump brings the rows first and the key then: the table is written anew, as blocks again. */
+static void a_key_that_comes_later_leaves_blocks(void **state) {
+    const char *digest =
+        "select count(*), count(b), sum(length(b)), sum(a * c), min(b), max(a) from t";
+    const char *in_blocks = "select sum(rows) > 30000 from satori_blocks where relname = 't'";
+    char before[200];
+    sql_run(s,
+            "create table t(gone int, a int, b text); "
+            "insert into t select 1, i, nullif(i % 10, 3)::text from generate_series(1, 60000) i; "
+            "alter table t drop column gone; alter table t add column c int default 7; "
+            "update t set b = repeat('long ', 3000) where a = 50000");
+    assert_sql(s, in_blocks, "t\n");
+    snprintf(before, sizeof before, "%s", sql_run(s, digest));
+    assert_memory_equal(before, "60000|54000|68999|", 18);
+    sql_run(s, "insert into t values (59999, 'x', 1)");
+    assert_memory_equal(sql_run(s, "alter table t add primary key (a)"), "ERROR 23505", 11);
+    sql_run(s, "delete from t where b = 'x'");
+    sql_run(s, "begin; alter table t add primary key (a)");
+    assert_sql(s, digest, before);
+    sql_run(s, "rollback");
+    assert_sql(s, digest, before);
+    assert_sql(s, "alter table t add primary key (a)", "ALTER TABLE\n");
+    assert_sql(s, digest, before);
+    assert_sql(s, in_blocks, "t\n");
+    assert_sql(s, "select length(b), c from t where a = 50000", "15000|7\n");
+    assert_memory_equal(sql_run(s, "insert into t values (40000, 'y', 1)"), "ERROR 23505", 11);
+    sql_run(s, "drop table t; create table t(a int) with (freeze = off); "
+               "insert into t select generate_series(1, 60000); alter table t add primary key (a)");
+    assert_sql(s, "select count(*) from satori_blocks where relname = 't'", "0\n");
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void) {
@@ -206,6 +237,7 @@ int main(void) {
         CASE(joined_rows_are_frozen_at_once),
         CASE(wide_rows_are_frozen),
         CASE(the_background_joins_small_blocks),
+        CASE(a_key_that_comes_later_leaves_blocks),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
