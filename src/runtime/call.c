@@ -104,7 +104,7 @@ static void handler_ended(struct fiber *handler, enum status status, void *objec
 
 static void note_sharing(struct core *c, const struct call *call) {
     if (call->shares)
-        c->shared_ticks = clock_ticks();
+        c->linger_ticks = clock_ticks();
 }
 
 static void deliver_request(struct core *c, struct message *message) {

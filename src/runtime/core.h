@@ -132,7 +132,8 @@ struct core {
     struct timer_heap timers;
     int64_t now_ns; /* as of this turn of the loop */
     uint64_t polled_ticks;
-    uint64_t shared_ticks; /* when it was last asked or answered in a work of several cores */
+    uint64_t linger_ticks;  /* since when more is expected soon: core_loop.c, Sleeping */
+    uint32_t lingered_vain; /* one after the other */
 
     struct fiber_slot *slots;
     size_t slot_count, slot_capacity;
@@ -224,6 +225,7 @@ struct core *core__current(void);
 void core__switch_away(struct fiber *f);
 /* Has another thread or the kernel something for this core? A guess by looking at memory. */
 bool core__has_news(struct core *core);
+void core__has_sent(struct core *core);
 /* When fiber_check looks again. */
 uint64_t core__look_end(const struct core *core, uint64_t now);
 /* The running fiber is charged with the turn that latency has used, if it has. */

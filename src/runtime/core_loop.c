@@ -10,9 +10,10 @@
  * charged with it (meter_end), and who has been charged CHARGE_MAX times is moved. So nothing has
  * to be measured at every switch. Charges go up from calls to their callers.
  *
- * Sleeping. A core that has just been asked or answered in a work of several (fiber_share_set)
- * lingers first: it looks for news without saying that it sleeps, so that nobody rings for it. Once
- * it sleeps nobody may wait for it in vain. Three things can want it:
+ * Sleeping. A core that has just been asked or answered in a work of several (fiber_share_set), or
+ * has sent something to a client, lingers first: it looks for news without saying that it sleeps,
+ * so that nobody rings for it. Once it sleeps nobody may wait for it in vain. Three things can want
+ * it:
  *
  *   a message   Before the core sleeps it sets `sleeping` and looks at its inbox once more; a
  *               sender first adds to the inbox and then looks at `sleeping` (all sequentially
@@ -262,21 +263,31 @@ unsigned runtime_core_busy_percent(const struct runtime *runtime, unsigned core)
     return atomic_load_explicit(&activity->busy_percent, memory_order_relaxed);
 }
 
-enum { LINGER_US = 50 };
+enum { LINGER_US = 50, LINGER_VAIN_MAX = 8, LINGER_TRY = 32 };
+
+/* A client that works through its statements sends the next one soon; one that thinks does not.
+   After a few that did not, only now and then does one get the chance to show that it would. */
+void core__has_sent(struct core *c) {
+    if (c->lingered_vain < LINGER_VAIN_MAX || ++c->lingered_vain % LINGER_TRY == 0)
+        c->linger_ticks = clock_ticks();
+}
 
 /* While cores work on something together the next message mostly comes soon, and to fall asleep and
-   be woken costs each of the two some 10 us where processors are virtual. Other threads may run
-   meanwhile. False: nothing came. */
+   be woken costs each of the two some 10 us where processors are virtual; so it is with clients.
+   Other threads may run meanwhile. False: nothing came. */
 static bool linger(struct core *c) {
-    uint64_t linger_ticks = LINGER_US * c->runtime->ticks_per_us;
-    if (c->backend->has_news == NULL || clock_ticks() - c->shared_ticks >= linger_ticks)
+    uint64_t longest = LINGER_US * c->runtime->ticks_per_us;
+    if (c->backend->has_news == NULL || clock_ticks() - c->linger_ticks >= longest)
         return false;
     c->backend->poll(c, 0); /* what was asked of the machine goes out first */
     while (ready_classes(c) == 0 && !core__has_news(c)) {
-        if (clock_ticks() - c->shared_ticks >= linger_ticks)
+        if (clock_ticks() - c->linger_ticks >= longest) {
+            c->lingered_vain++;
             return false;
+        }
         environment__current->pause();
     }
+    c->lingered_vain = 0;
     return true;
 }
 

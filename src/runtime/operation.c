@@ -30,6 +30,8 @@ enum status operation__run(struct fiber *f, struct operation *operation) {
     operation->core = c;
     operation->done = operation->waiting = operation->cancelled = false;
     c->backend->start(c, operation);
+    if (operation->kind == OPERATION_SEND && operation->done)
+        core__has_sent(c);
     if (!operation->done) {
         operation->waiting = true;
         fiber__wait(f, operation_interrupted, operation);

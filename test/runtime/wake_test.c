@@ -8,6 +8,8 @@
 
 #include "base/base_memory.h"
 #include "runtime/core.h"
+#include "runtime/runtime_socket.h"
+#include "runtime/runtime_sync.h"
 
 /* Only a lost wake-up lets a wait last this long. */
 enum { HANG_NS_MAX_S = 60 };
@@ -188,11 +190,102 @@ static void cores_linger_while_they_share_work(void **state) {
     environment__current = machine;
 }
 
+static void count_pause_of_first(void) {
+    if (core__current()->index == 0)
+        count_pause();
+    else
+        machine_pause();
+}
+
+static enum status echo_bytes(struct fiber *f, void *argument) {
+    struct connection *connection;
+    TRY(listener_accept(f, argument, &connection));
+    char byte;
+    size_t size = 1;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && size > 0) {
+        status = connection_receive(f, connection, &byte, 1, &size);
+        struct slice slice = slice_of(&byte, size);
+        if (status == STATUS_OK && size > 0)
+            status = connection_send(f, connection, &slice, 1);
+    }
+    connection_close(f, connection);
+    return status;
+}
+
+struct conversation {
+    const char *address;
+    unsigned lingered[2]; /* rounds with a client that asks at once, and with one that thinks */
+};
+
+enum { QUICK = 1000, SLOW = 400, THINKS_NS = 2000000 };
+
+/* How many of `rounds` had the server's core linger? */
+static enum status converse(struct fiber *f, struct connection *connection, int rounds,
+                            int64_t thinks_ns, unsigned *lingered) {
+    for (int i = 0; i < rounds; i++) {
+        unsigned before = atomic_load(&pauses);
+        char byte = (char)i;
+        size_t size;
+        struct slice slice = slice_of(&byte, 1);
+        TRY(connection_send(f, connection, &slice, 1));
+        TRY(connection_receive(f, connection, &byte, 1, &size));
+        if (thinks_ns > 0)
+            TRY(fiber_sleep(f, thinks_ns));
+        *lingered += atomic_load(&pauses) != before;
+    }
+    return STATUS_OK;
+}
+
+static enum status ask_quickly_then_slowly(struct fiber *f, void *argument) {
+    struct conversation *conversation = argument;
+    struct connection *connection;
+    TRY(connection_open(f, conversation->address, &connection));
+    enum status status = converse(f, connection, QUICK, 0, &conversation->lingered[0]);
+    if (status == STATUS_OK)
+        status = converse(f, connection, SLOW, THINKS_NS, &conversation->lingered[1]);
+    connection_close(f, connection);
+    return status;
+}
+
+static enum status serve_one(struct fiber *f, void *argument) {
+    struct conversation *conversation = argument;
+    struct listener *listener;
+    struct task_group group;
+    TRY(listener_open(f, "127.0.0.1:0", &listener));
+    conversation->address = listener_address(listener);
+    task_group_init(&group, f);
+    TRY(task_group_spawn(f, &group, FIBER_LATENCY, echo_bytes, listener));
+    enum status status = core_call(f, 1, ask_quickly_then_slowly, conversation);
+    TRY(task_group_wait(f, &group));
+    listener_close(f, listener);
+    return status;
+}
+
+/* A core lingers for a client that asks at once, and soon no longer for one that thinks. */
+static void a_core_lingers_for_quick_clients(void **state) {
+    const struct environment *machine = environment__current;
+    struct environment counting = *machine;
+    machine_pause = machine->pause;
+    counting.pause = count_pause_of_first;
+    environment__current = &counting;
+    struct runtime *runtime = start_runtime(2);
+    bool can_look = runtime->backend->has_news != NULL;
+    struct conversation conversation = {0};
+    atomic_store(&pauses, 0);
+    assert_int_equal(runtime_run(runtime, 0, serve_one, &conversation), STATUS_OK);
+    assert_int_equal(conversation.lingered[0] > 0, can_look);
+    assert_in_range(conversation.lingered[1], 0, SLOW / 4);
+    runtime_destroy(runtime);
+    environment__current = machine;
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_bell_rung_before_the_first_sleep_ends_it),
     cmocka_unit_test(a_bell_rung_before_any_sleep_ends_it),
     cmocka_unit_test(no_ring_of_many_threads_is_lost),
     cmocka_unit_test(cores_linger_while_they_share_work),
+    cmocka_unit_test(a_core_lingers_for_quick_clients),
 };
 
 RUN_ON_BOTH(tests)
