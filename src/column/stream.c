@@ -414,35 +414,41 @@ void stream_read(const struct column_packed *stream, uint32_t first, uint32_t co
     }
 }
 
-/* Number `at` of a block, without its base. Whether it goes on in the lane's next word cannot be
+/* Number `at` of those in 64 lanes of 16 bits. Whether it goes on in the lane's next word cannot be
    foretold, so that word is looked at in any case; where it does not, the same one is. */
+static inline uint32_t number_of_64_lanes(const uint8_t *payload, unsigned width, uint32_t at) {
+    unsigned bit = at / 64 * width, shift = bit % 16;
+    const uint8_t *word = payload + (size_t)2 * (bit / 16 * 64 + at % 64);
+    const uint8_t *rest = word + ((size_t)(shift + width > 16) << 7);
+    return (get_le16(word) | (uint32_t)get_le16(rest) << 16) >> shift & ((1u << width) - 1);
+}
+
+/* The same of 32 lanes of 32 bits. */
+static inline uint32_t number_of_32_lanes(const uint8_t *payload, unsigned width, uint32_t at) {
+    unsigned bit = at / 32 * width, shift = bit % 32;
+    const uint8_t *word = payload + (size_t)4 * (bit / 32 * 32 + at % 32);
+    const uint8_t *rest = word + ((size_t)(shift + width > 32) << 7);
+    uint64_t number = (get_le32(word) | (uint64_t)get_le32(rest) << 32) >> shift;
+    return (uint32_t)(number & ((1ull << width) - 1));
+}
+
+/* Number `at` of a block, without its base. */
 static uint64_t packed_number(const struct block *block, uint32_t at) {
-    unsigned width = block->width;
     const uint8_t *payload = block->payload;
-    uint64_t low = 0;
+    unsigned width = block->width;
     if (width == 0)
         return 0;
     if (!block_interleaved(block->count, width))
         return flat_number(block, at);
-    unsigned low_bits = 0;
-    if (width > 32) {
-        low = get_le32(payload + (size_t)4 * at);
-        payload += (size_t)4 * CHUNK_BLOCK_ROWS;
-        width -= 32;
-        low_bits = 32;
-    }
-    if (width <= 16) {
-        unsigned bit = at / 64 * width, shift = bit % 16;
-        const uint8_t *word = payload + (size_t)2 * (bit / 16 * 64 + at % 64);
-        const uint8_t *rest = word + ((size_t)(shift + width > 16) << 7);
-        uint32_t number = get_le16(word) >> shift | (uint32_t)get_le16(rest) << (16 - shift);
-        return low | (uint64_t)(number & ((1u << width) - 1)) << low_bits;
-    }
-    unsigned bit = at / 32 * width, shift = bit % 32;
-    const uint8_t *word = payload + (size_t)4 * (bit / 32 * 32 + at % 32);
-    const uint8_t *rest = word + ((size_t)(shift + width > 32) << 7);
-    uint64_t number = get_le32(word) >> shift | (uint64_t)get_le32(rest) << (32 - shift);
-    return low | (number & ((1ull << width) - 1)) << low_bits;
+    if (width <= 16)
+        return number_of_64_lanes(payload, width, at);
+    if (width <= 32)
+        return number_of_32_lanes(payload, width, at);
+    const uint8_t *high = payload + (size_t)4 * CHUNK_BLOCK_ROWS;
+    width -= 32;
+    uint32_t top =
+        width <= 16 ? number_of_64_lanes(high, width, at) : number_of_32_lanes(high, width, at);
+    return get_le32(payload + (size_t)4 * at) | (uint64_t)top << 32;
 }
 
 int64_t stream_get(const struct column_packed *stream, uint32_t row) {
@@ -466,25 +472,30 @@ int64_t stream_get(const struct column_packed *stream, uint32_t row) {
     return (int64_t)value;
 }
 
-#define SCATTER(form)                                                                              \
-    do {                                                                                           \
-        for (uint32_t i = 0; i < count; i++) {                                                     \
-            uint32_t row = first + rows[i];                                                        \
-            if (packed && row - begin >= block.count) {                                            \
-                block = block_at(stream, row / CHUNK_BLOCK_ROWS);                                  \
-                begin = row / CHUNK_BLOCK_ROWS * CHUNK_BLOCK_ROWS;                                 \
-            }                                                                                      \
-            ((form *)out)[rows[i]] = packed                                                        \
-                                         ? (form)(block.base + packed_number(&block, row - begin)) \
-                                         : (form)stream_get(stream, row);                          \
-        }                                                                                          \
-    } while (0)
+/* Numbers of a block at `rows` + `offset`, without its base. */
+static void pick_numbers(const struct block *block, const uint16_t *rows, uint32_t offset,
+                         uint32_t count, uint64_t *out) {
+    const uint8_t *payload = block->payload;
+    const unsigned width = block->width;
+    bool lanes = width > 0 && block_interleaved(block->count, width);
+    if (lanes && width <= 16) {
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = number_of_64_lanes(payload, width, rows[i] + offset);
+    } else if (lanes && width <= 32) {
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = number_of_32_lanes(payload, width, rows[i] + offset);
+    } else {
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = packed_number(block, rows[i] + offset);
+    }
+}
 
-void stream_read_rows(const struct column_packed *stream, uint32_t first, const uint16_t *rows,
-                      uint32_t count, unsigned size, void *out) {
-    const bool packed = stream->kind == STREAM_PACKED;
-    struct block block = {0};
-    uint32_t begin = 0;
+#define SCATTER(form)                                                                              \
+    for (uint32_t i = 0; i < count; i++)                                                           \
+    ((form *)out)[rows[i]] = (form)numbers[i]
+
+static void scatter(const uint64_t *numbers, const uint16_t *rows, uint32_t count, unsigned size,
+                    void *out) {
     switch (size) {
     case 1:
         SCATTER(uint8_t);
@@ -498,6 +509,28 @@ void stream_read_rows(const struct column_packed *stream, uint32_t first, const 
     default:
         ASSERT(size == 8);
         SCATTER(uint64_t);
+    }
+}
+
+void stream_read_rows(const struct column_packed *stream, uint32_t first, const uint16_t *rows,
+                      uint32_t count, unsigned size, void *out) {
+    uint64_t numbers[CHUNK_BLOCK_ROWS];
+    for (uint32_t done = 0, some; done < count; done += some) {
+        const uint16_t *here = rows + done;
+        uint32_t number = (first + here[0]) / CHUNK_BLOCK_ROWS, begin = number * CHUNK_BLOCK_ROWS;
+        uint32_t most = count - done < CHUNK_BLOCK_ROWS ? count - done : CHUNK_BLOCK_ROWS;
+        for (some = 1; some < most && first + here[some] - begin < CHUNK_BLOCK_ROWS;)
+            some++;
+        if (stream->kind == STREAM_PACKED) {
+            struct block block = block_at(stream, number);
+            pick_numbers(&block, here, first - begin, some, numbers);
+            for (uint32_t i = 0; i < some; i++)
+                numbers[i] += block.base;
+        } else {
+            for (uint32_t i = 0; i < some; i++)
+                numbers[i] = (uint64_t)stream_get(stream, first + here[i]);
+        }
+        scatter(numbers, here, some, size, out);
     }
 }
 
