@@ -29,8 +29,6 @@ struct modify_operator {
     struct table_bulk *bulk; /* once it pays */
 };
 
-/* Rows that one INSERT or COPY puts the ordinary way before it begins to make column blocks. */
-
 static const struct table *target_of(const struct plan_node *node) {
     return node->kind == NODE_INSERT ? node->insert.table : node->modify.table;
 }

@@ -225,6 +225,7 @@ struct core *core__current(void);
 void core__switch_away(struct fiber *f);
 /* Has another thread or the kernel something for this core? A guess by looking at memory. */
 bool core__has_news(struct core *core);
+/* Something has gone to a client, who may want more soon. */
 void core__has_sent(struct core *core);
 /* When fiber_check looks again. */
 uint64_t core__look_end(const struct core *core, uint64_t now);

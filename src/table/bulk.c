@@ -26,6 +26,7 @@ struct table_bulk {
 };
 
 enum { BULK_BYTES_MIN = 4 << 20, BULK_BYTES_MAX = 96 << 20, BULK_MEMORY_SHARE = 16 };
+/* Rows that a statement puts the ordinary way before it begins to make blocks. */
 enum { BULK_ROWS_MIN = 16384 };
 
 bool table_bulk_pays(const struct table *table, uint64_t rows) {
