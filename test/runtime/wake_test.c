@@ -173,15 +173,22 @@ static enum status call_often(struct fiber *f, void *argument) {
     return STATUS_OK;
 }
 
-static void cores_linger_while_they_share_work(void **state) {
+/* From now on pauses are `pause`. Returns the environment to go back to. */
+static const struct environment *pauses_begin(void (*pause)(void)) {
+    static struct environment counting;
     const struct environment *machine = environment__current;
-    struct environment counting = *machine;
+    counting = *machine;
     machine_pause = machine->pause;
-    counting.pause = count_pause;
+    counting.pause = pause;
     environment__current = &counting;
+    atomic_store(&pauses, 0);
+    return machine;
+}
+
+static void cores_linger_while_they_share_work(void **state) {
+    const struct environment *machine = pauses_begin(count_pause);
     struct runtime *runtime = start_runtime(STRESS_CORES);
     bool alone = false, together = true, can_look = runtime->backend->has_news != NULL;
-    atomic_store(&pauses, 0);
     assert_int_equal(runtime_run(runtime, 0, call_often, &alone), STATUS_OK);
     assert_int_equal(atomic_load(&pauses), 0);
     assert_int_equal(runtime_run(runtime, 0, call_often, &together), STATUS_OK);
@@ -257,22 +264,19 @@ static enum status serve_one(struct fiber *f, void *argument) {
     task_group_init(&group, f);
     TRY(task_group_spawn(f, &group, FIBER_LATENCY, echo_bytes, listener));
     enum status status = core_call(f, 1, ask_quickly_then_slowly, conversation);
-    TRY(task_group_wait(f, &group));
+    if (status != STATUS_OK)
+        task_group_cancel(&group, status); /* it may never have come to be accepted */
+    enum status echoed = task_group_wait(f, &group);
     listener_close(f, listener);
-    return status;
+    return status != STATUS_OK ? status : echoed;
 }
 
 /* A core lingers for a client that asks at once, and soon no longer for one that thinks. */
 static void a_core_lingers_for_quick_clients(void **state) {
-    const struct environment *machine = environment__current;
-    struct environment counting = *machine;
-    machine_pause = machine->pause;
-    counting.pause = count_pause_of_first;
-    environment__current = &counting;
+    const struct environment *machine = pauses_begin(count_pause_of_first);
     struct runtime *runtime = start_runtime(2);
     bool can_look = runtime->backend->has_news != NULL;
     struct conversation conversation = {0};
-    atomic_store(&pauses, 0);
     assert_int_equal(runtime_run(runtime, 0, serve_one, &conversation), STATUS_OK);
     assert_int_equal(conversation.lingered[0] > 0, can_look);
     assert_in_range(conversation.lingered[1], 0, SLOW / 4);
