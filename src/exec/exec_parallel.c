@@ -193,6 +193,7 @@ enum status exec__parallel_pays(struct fiber *f, struct operator_state *self,
     if (shares <= 1)
         return STATUS_OK;
     parallel->worker_count = cores < shares ? cores : (unsigned)shares;
+    parallel->shares.alone = parallel->worker_count == 1;
     parallel->workers =
         arena_alloc_zeroed(execution->environment.arena, cores * sizeof *parallel->workers);
     *pays_out = parallel->workers != NULL;
@@ -248,7 +249,8 @@ bool exec__scan_share_take(struct fiber *f, struct store *store, struct scan_sha
     while (choose(f, store, shares, current, &p)) {
         uint64_t left = atomic_load(&shares->left[p]);
         uint32_t first = share_next(left), end = share_end(left);
-        uint32_t taken = shares->whole ? end : first + (end - first + 1) / 2;
+        bool whole = shares->whole || shares->alone;
+        uint32_t taken = whole ? end : first + (end - first + 1) / 2;
         if (first == end ||
             !atomic_compare_exchange_strong(&shares->left[p], &left, (uint64_t)end << 32 | taken))
             continue;

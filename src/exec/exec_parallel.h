@@ -1,7 +1,8 @@
 /*
  * Pipelines by many cores: one worker on each, but for the sessions' core where that is busy with
  * short requests. They take shares of the scanned table until none is left: half of a partition
- * that lives on their core, then half of what is left of it; at last of what others have begun:
+ * that lives on their core, then half of what is left of it; at last of what others have begun (one
+ * worker alone takes all):
  *
  *     core 0:  scan of shares -> filter -> probe -> project -> local state  \
  *     core 1:  scan of shares -> filter -> probe -> project -> local state   > combined
@@ -24,6 +25,7 @@ struct parallel;
    `next` up to `end`, in one word. */
 struct scan_shares {
     bool whole; /* nobody divides a partition */
+    bool alone; /* one worker takes them all, side by side: a call to another core is for many */
     _Atomic uint64_t left[PARTITIONS_MAX];
 };
 struct scan_share {

@@ -7,7 +7,8 @@
  * them at once; and all when the parent relies on the index order, to be merged row by row.
  *
  *   streams: (partition, IN value) pairs, one after the other; merged scans have no IN values. One
- * of several workers (exec_parallel.h) has one stream at a time, the share that it took last.
+ * of several workers (exec_parallel.h) has one stream at a time, the share that it took last; one
+ * worker alone has all.
  */
 #include <string.h>
 
@@ -307,7 +308,7 @@ static enum status prepare(struct fiber *f, struct scan_operator *self) {
     if (self->streams == NULL)
         return error_set(STATUS_OUT_OF_MEMORY, "out of memory");
     if (self->base.execution->is_worker)
-        return STATUS_OK; /* see take_share */
+        return STATUS_OK; /* see take_shares */
     for (uint32_t v = 0; v < values; v++) {
         uint64_t set = partitions_of(self, v);
         for (unsigned p = 0; p < partitions; p++)
@@ -385,21 +386,24 @@ static enum status next_merged(struct fiber *f, struct scan_operator *self,
     return STATUS_OK;
 }
 
-/* A worker's next stream. What it begins it has at home. */
-static bool take_share(struct fiber *f, struct scan_operator *self) {
+/* A worker's next stream, or all of them where it is alone. What it begins it has at home. */
+static bool take_shares(struct fiber *f, struct scan_operator *self) {
     struct store *store = self->context.store;
+    struct scan_shares *shares = self->base.execution->shares;
     struct scan_share share;
     unsigned current = self->stream_count > 0 ? self->streams[0].partition : PARTITIONS_MAX;
-    if (!self->base.execution->is_worker ||
-        !exec__scan_share_take(f, store, self->base.execution->shares, current, &share))
+    self->stream_at = self->stream_count = 0;
+    if (!self->base.execution->is_worker)
         return false;
-    if (share.is_first)
-        store_bring(f, store, share.partition);
-    self->streams[0] = (struct stream){
-        .partition = share.partition, .first_range = share.first, .end_range = share.end};
-    self->stream_at = 0;
-    self->stream_count = 1;
-    return true;
+    do {
+        if (!exec__scan_share_take(f, store, shares, current, &share))
+            break;
+        if (share.is_first)
+            store_bring(f, store, share.partition);
+        self->streams[self->stream_count++] = (struct stream){
+            .partition = share.partition, .first_range = share.first, .end_range = share.end};
+    } while (shares->alone);
+    return self->stream_count > 0;
 }
 
 /* Behind the last stream that may be open. Each scan has room for a vector of every column. */
@@ -436,7 +440,7 @@ static enum status step(struct fiber *f, struct scan_operator *self) {
 static enum status next_in_turn(struct fiber *f, struct scan_operator *self,
                                 struct batch **batch_out) {
     *batch_out = NULL;
-    while (self->stream_at < self->stream_count || take_share(f, self)) {
+    while (self->stream_at < self->stream_count || take_shares(f, self)) {
         struct stream *stream = &self->streams[self->stream_at];
         uint32_t end = window_end(self);
         for (uint32_t i = self->stream_at; i < end && *batch_out == NULL; i++)
