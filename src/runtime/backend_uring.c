@@ -8,9 +8,12 @@
  *      0  operation     1  cancellation     TAG_WAKE alone: the event descriptor was rung
  *
  * Sockets: a receive goes to the ring at once unless the last one filled its buffer (then there is
- * likely more, and asking directly saves the wait); a send is tried directly first. Where the ring
- * answers -EAGAIN (sockets are non-blocking), the operation waits for readiness in the ring and is
- * then performed directly.
+ * likely more, and asking directly saves the wait). A send is made directly where it is the only
+ * one; while others may follow (more of the latency class is ready) it goes to the ring, so that
+ * all go out by one call: a client woken by the first takes the processor before the second, and
+ * who serves many clients would change places with them at every answer. Where the ring answers
+ * -EAGAIN (sockets are non-blocking), the operation waits for readiness in the ring and is then
+ * performed directly.
  *
  * File calls that are rare and block (open, rename, truncate ...) go to the worker threads.
  *
@@ -45,7 +48,10 @@ struct uring_state {
     unsigned setup_flags;
     int event_fd;
     bool wake_armed;
-    bool reaped; /* a completion was handled since somebody cleared this */
+    bool reaped;    /* a completion was handled since somebody cleared this */
+    bool has_sends; /* queued since the last poll */
+    unsigned send_count;
+    struct msghdr headers[RING_ENTRIES]; /* of queued sends; free again when they are submitted */
 };
 
 int backend__io_uring_refusal;
@@ -160,8 +166,19 @@ static void queue_readiness(struct core *c, struct operation *o) {
     o->pending++;
 }
 
+static void prepare_send(struct uring_state *state, struct io_uring_sqe *entry,
+                         const struct operation *o) {
+    struct msghdr *header = &state->headers[state->send_count++ % RING_ENTRIES];
+    *header = (struct msghdr){
+        .msg_iov = (struct iovec *)(uintptr_t)o->vectors,
+        .msg_iovlen = o->vector_count,
+    };
+    io_uring_prep_sendmsg(entry, o->fd, header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    state->has_sends = true;
+}
+
 static void queue_direct(struct core *c, struct operation *o) {
-    const struct uring_state *state = c->backend_state;
+    struct uring_state *state = c->backend_state;
     struct io_uring_sqe *entry = next_entry(c);
     switch (o->kind) {
     case OPERATION_READ:
@@ -176,6 +193,9 @@ static void queue_direct(struct core *c, struct operation *o) {
         break;
     case OPERATION_ACCEPT:
         io_uring_prep_accept(entry, o->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        break;
+    case OPERATION_SEND:
+        prepare_send(state, entry, o);
         break;
     default:
         ASSERT(o->kind == OPERATION_RECEIVE);
@@ -198,6 +218,7 @@ static int64_t perform(struct operation *o) {
 }
 
 static void uring_start(struct core *c, struct operation *o) {
+    const struct uring_state *state = c->backend_state;
     o->pending = 0;
     o->stage = STAGE_DIRECT;
     switch (o->kind) {
@@ -213,8 +234,13 @@ static void uring_start(struct core *c, struct operation *o) {
             return;
         }
         break;
-    case OPERATION_WAIT_READABLE:
     case OPERATION_SEND:
+        if (state->has_sends || !list_empty(&c->ready[FIBER_LATENCY])) {
+            queue_direct(c, o);
+            return;
+        }
+        break;
+    case OPERATION_WAIT_READABLE:
     case OPERATION_CONNECT:
         break;
     default:
@@ -340,6 +366,7 @@ static void uring_poll(struct core *c, int64_t deadline_ns) {
     struct uring_state *state = c->backend_state;
     if (!state->wake_armed && arm_wake(c))
         deadline_ns = 0;
+    state->has_sends = false;
     if (deadline_ns != 0)
         enter_and_wait(state, deadline_ns);
     else if (io_uring_sq_ready(&state->ring) > 0 || kernel_has_more(state))

@@ -30,7 +30,7 @@ enum status operation__run(struct fiber *f, struct operation *operation) {
     operation->core = c;
     operation->done = operation->waiting = operation->cancelled = false;
     c->backend->start(c, operation);
-    if (operation->kind == OPERATION_SEND && operation->done)
+    if (operation->kind == OPERATION_SEND)
         core__has_sent(c);
     if (!operation->done) {
         operation->waiting = true;

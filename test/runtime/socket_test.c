@@ -203,6 +203,104 @@ static void a_slow_peer_gets_everything(void **state) {
     run_on_cores(1, slow_reader, NULL);
 }
 
+/* Many of the latency class that are ready at once: what they send goes out by one call. */
+
+enum { SENDERS = 6 };
+
+struct crowd {
+    struct pair pairs[SENDERS];
+    struct event go;
+    unsigned sent;
+    uint8_t number;
+    bool cancels;
+    struct task_group group;
+};
+struct sender {
+    struct crowd *crowd;
+    struct connection *connection;
+};
+
+static enum status send_at_once(struct fiber *f, void *argument) {
+    const struct sender *sender = argument;
+    struct crowd *crowd = sender->crowd;
+    TRY(event_wait(f, &crowd->go));
+    if (crowd->number == SENDERS)
+        return send_bulk(f, sender->connection);
+    enum status status = send_bytes(f, sender->connection, &crowd->number, 1);
+    crowd->sent += status == STATUS_OK;
+    return status;
+}
+
+/* Runs behind the senders in the round in which all are ready. */
+static enum status cancel_the_others(struct fiber *f, void *argument) {
+    struct crowd *crowd = argument;
+    TRY(event_wait(f, &crowd->go));
+    if (crowd->cancels)
+        task_group_cancel(&crowd->group, STATUS_CANCELED);
+    return STATUS_OK;
+}
+
+static enum status crowd_sends(struct fiber *f, struct crowd *crowd, bool bulky, bool cancels) {
+    struct sender senders[SENDERS];
+    struct task_group steward;
+    crowd->number = bulky ? SENDERS : (uint8_t)(crowd->number + 1) % SENDERS;
+    crowd->cancels = cancels;
+    crowd->sent = 0;
+    crowd->go = (struct event){0};
+    task_group_init(&crowd->group, f);
+    task_group_init(&steward, f);
+    for (int i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){crowd, crowd->pairs[i].client};
+        TRY(task_group_spawn(f, &crowd->group, FIBER_LATENCY, send_at_once, &senders[i]));
+    }
+    TRY(task_group_spawn(f, &steward, FIBER_LATENCY, cancel_the_others, crowd));
+    TRY(fiber_sleep(f, MS));
+    event_set(&crowd->go);
+    for (int i = 0; i < SENDERS && bulky; i++) {
+        uint8_t *back = memory_alloc(BULK);
+        CHECK(back != NULL);
+        TRY(receive_exactly(f, crowd->pairs[i].server, back, BULK));
+        CHECK(memcmp(back, bulk(), BULK) == 0);
+        memory_free(back);
+    }
+    TRY(task_group_wait(f, &steward));
+    return task_group_wait(f, &crowd->group);
+}
+
+static enum status many_send(struct fiber *f, void *argument) {
+    struct crowd crowd = {0};
+    for (int i = 0; i < SENDERS; i++)
+        TRY(pair_open(f, &crowd.pairs[i]));
+    TRY(crowd_sends(f, &crowd, true, false));
+    for (int round = 0; round < 20; round++) {
+        uint8_t byte;
+        bool cancels = round % 2 == 1;
+        enum status status = crowd_sends(f, &crowd, false, cancels);
+        CHECK(status == STATUS_OK || (cancels && status == STATUS_CANCELED));
+        unsigned received = 0; /* by whom it was sent, and by nobody else */
+        for (int i = 0; i < SENDERS; i++) {
+            if (!connection_readable(crowd.pairs[i].server))
+                continue;
+            TRY(receive_exactly(f, crowd.pairs[i].server, &byte, 1));
+            CHECK(byte == crowd.number);
+            received++;
+        }
+        CHECK(received == crowd.sent && (cancels || received == SENDERS));
+    }
+    /* One peer goes away: its sender is told, the others send. */
+    for (int round = 0; round < 2; round++) {
+        connection_shutdown(crowd.pairs[0].client);
+        CHECK_STATUS(crowd_sends(f, &crowd, false, false), STATUS_CONNECTION_FAILURE);
+    }
+    for (int i = 0; i < SENDERS; i++)
+        pair_close(f, &crowd.pairs[i]);
+    return STATUS_OK;
+}
+
+static void what_many_send_at_once_arrives(void **state) {
+    run_on_cores(1, many_send, NULL);
+}
+
 static enum status receive_into_frame(struct fiber *f, void *argument) {
     enum status status;
     {
@@ -453,6 +551,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(many_clients_are_echoed),
     cmocka_unit_test(unix_sockets_work_alike),
     cmocka_unit_test(a_slow_peer_gets_everything),
+    cmocka_unit_test(what_many_send_at_once_arrives),
     cmocka_unit_test(waits_on_sockets_can_be_cancelled),
     cmocka_unit_test(a_receive_has_a_deadline),
     cmocka_unit_test(the_end_follows_the_data),
