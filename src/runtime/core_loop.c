@@ -287,7 +287,9 @@ static bool linger(struct core *c) {
         }
         environment__current->pause();
     }
-    c->lingered_vain = 0;
+    /* What came while others had the processor for long would have come to a sleeper, too. */
+    bool late = clock_ticks() - c->linger_ticks >= longest;
+    c->lingered_vain = late ? c->lingered_vain + 1 : 0;
     return true;
 }
 
