@@ -10,10 +10,9 @@
  * Sockets: a receive goes to the ring at once unless the last one filled its buffer (then there is
  * likely more, and asking directly saves the wait). A send is made directly where it is the only
  * one; while others may follow (more of the latency class is ready) it goes to the ring, so that
- * all go out by one call: a client woken by the first takes the processor before the second, and
- * who serves many clients would change places with them at every answer. Where the ring answers
- * -EAGAIN (sockets are non-blocking), the operation waits for readiness in the ring and is then
- * performed directly.
+ * all go out by one call, and a client with many connections is woken once for all of them
+ * (decision 0006). Where the ring answers -EAGAIN (sockets are non-blocking), the operation waits
+ * for readiness in the ring and is then performed directly.
  *
  * File calls that are rare and block (open, rename, truncate ...) go to the worker threads.
  *
