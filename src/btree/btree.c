@@ -205,7 +205,7 @@ static bool put_append(struct btree *tree, struct slice key, struct slice value)
     page_modify(tree, page);
     bool fits = node_insert(node, count, key, value);
     ASSERT(fits);
-    tree->change_count++;
+    tree__changed(tree, key);
     tree->entry_count++;
     return true;
 }
@@ -240,7 +240,7 @@ static enum status put_first(struct fiber *f, struct btree *tree, struct slice k
     bool fits = node_insert(node, 0, key, value);
     ASSERT(fits);
     tree->structure_count++;
-    tree->change_count++;
+    tree__changed(tree, key);
     tree->entry_count = 1;
     tree->count_loaded = true;
     remember_append(tree, page, 0);
@@ -256,7 +256,7 @@ static void put_at(struct fiber *f, struct btree *tree, struct path *path, struc
     bool equal;
     unsigned slot = node_search(node, key, &equal);
     page_modify(tree, leaf);
-    tree->change_count++;
+    tree__changed(tree, key);
     if (equal) {
         old_found(old_out, node_value(node, slot));
         if (node_replace(node, slot, value))
@@ -337,7 +337,7 @@ enum status btree_delete(struct fiber *f, struct btree *tree, struct slice key,
     old_found(old_out, node_value(node, slot));
     page_modify(tree, leaf);
     node_remove(node, slot);
-    tree->change_count++;
+    tree__changed(tree, key);
     if (tree->entry_count > 0)
         tree->entry_count--;
     if (is_nearly_empty(node))

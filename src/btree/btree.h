@@ -27,6 +27,9 @@ struct btree {
     struct page_id root;
     uint64_t change_count; /* rises with every change; cursors compare it */
     uint64_t entry_count;  /* exact for temporary trees; estimate (from the root) for durable */
+    /* The user's, NULL after open: told at once that the entry of the key was put or removed;
+       SLICE_EMPTY: or any. Does not suspend. */
+    void (*changed)(struct btree *tree, struct slice key);
     /* private */
     uint64_t structure_count;   /* rises when pages come, go or change their fences */
     bool count_loaded;          /* entry_count includes what the root said */

@@ -42,6 +42,12 @@ static inline unsigned tree__reserve_for(const struct path *path) {
     return 2 * path->depth + 3;
 }
 
+static inline void tree__changed(struct btree *tree, struct slice key) {
+    tree->change_count++;
+    if (tree->changed != NULL)
+        tree->changed(tree, key);
+}
+
 enum status tree__damaged(const struct btree *tree, struct page_id page, unsigned slot,
                           const char *what) MUST_USE;
 

@@ -12,7 +12,7 @@ static void forget_pages(struct btree *tree) {
     tree->entry_count = 0;
     tree->count_loaded = true;
     tree->structure_count++;
-    tree->change_count++;
+    tree__changed(tree, SLICE_EMPTY);
 }
 
 static void pin_and_modify(struct btree *tree, struct page *page) {
@@ -78,7 +78,7 @@ enum status btree_clear(struct fiber *f, struct btree *tree) {
             continue;
         }
         tree->structure_count++;
-        tree->change_count++;
+        tree__changed(tree, SLICE_EMPTY);
         if (path.depth == 1) {
             pager_free(tree->pager, tree->root);
             tree__root_set(tree, (struct page_id){0});

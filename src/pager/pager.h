@@ -133,6 +133,11 @@ void *pager_companion(const struct page *page);
    there is no memory to spare. The page is pinned. Never suspends. */
 void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size);
 
+/* The same for what was found out from many pages: *note points to it as long as it is there, and
+   who changes what it tells of drops it. The next one made may push out the ones before. */
+void *pager_note_make(struct pager *pager, void **note, uint32_t size);
+void pager_note_drop(struct pager *pager, void **note);
+
 /* ---- reading ahead ---------------------------------------------------------------------- */
 
 /*
@@ -208,7 +213,7 @@ struct pager_statistics {
     uint64_t pages_durable, pages_temporary, bytes_file, bytes_free, frames, frames_dirty;
     uint64_t reads, writes, hits, evictions, checkpoints;
     uint64_t reads_ahead;      /* of the reads, those begun before anybody asked for the page */
-    uint64_t bytes_companions; /* of the budget */
+    uint64_t bytes_companions; /* of the budget; with notes */
 };
 void pager_statistics(const struct pager *pager, struct pager_statistics *statistics_out);
 

@@ -74,8 +74,6 @@ struct frame {
     struct list chunk_link; /* of a chunk: in the queue's list */
     uint64_t chunk_used;    /* chunk_read when it was last asked for */
     void *companion;        /* companion.c */
-    uint32_t companion_size;
-    struct list companion_link; /* in companions, while there is one */
 };
 
 struct batch_item {
@@ -123,7 +121,7 @@ struct pager {
     struct chunk_list chunks[CHUNK_QUEUE_COUNT]; /* clean ones are evicted by the rule in pool.c */
     uint64_t chunk_bytes, chunk_read;            /* held now; bytes read or made, ever */
     unsigned ahead_reading;                      /* pages whose reading ahead has not ended */
-    struct list companions;                      /* frames that have one, the oldest first */
+    struct list companions;                      /* and notes: struct spare, the oldest first */
     uint64_t companion_bytes;
     struct frame *reserve[RESERVE_MAX];
     unsigned reserve_count, reserve_keep;

@@ -144,6 +144,8 @@ void block_scan_hide(struct block_scan *scan, const uint16_t *places, uint32_t c
    the block's rows do not lie as places do, and nothing happened. */
 bool block_scan_hide_words(struct block_scan *scan, const uint16_t *words, const uint64_t *bits,
                            uint32_t count);
+/* The same by all BLOCK_WORDS words of the range, in their order. */
+bool block_scan_hide_whole(struct block_scan *scan, const uint64_t *bits);
 
 /* ---- reading ahead (block_ahead.c) -------------------------------------------------------- */
 

@@ -278,6 +278,25 @@ bool block_scan_hide_words(struct block_scan *scan, const uint16_t *words, const
     return true;
 }
 
+bool block_scan_hide_whole(struct block_scan *scan, const uint64_t *bits) {
+    ASSERT(scan->open);
+    if (scan->header.bitmap != NULL || !mask_begin(scan))
+        return false;
+    uint32_t first_word = scan->header.first / 64, shift = scan->header.first % 64;
+    uint32_t count = BLOCK_WORDS - first_word;
+    bits += first_word;
+    if (shift == 0) {
+        for (uint32_t i = 0; i < count; i++)
+            scan->mask[i] |= bits[i];
+    } else {
+        for (uint32_t i = 0; i + 1 < count; i++)
+            scan->mask[i] |= bits[i] >> shift | bits[i + 1] << (64 - shift);
+        scan->mask[count - 1] |= bits[count - 1] >> shift;
+    }
+    scan->masked = true;
+    return true;
+}
+
 /* ---- rows --------------------------------------------------------------------------------- */
 
 static enum status damaged(const struct block_scan *scan, const struct block_scan_column *column,

@@ -15,7 +15,8 @@ static uint32_t find(const struct leaf_columns *columns, uint16_t column) {
     return i;
 }
 
-static bool find_all(const struct leaf_columns *columns, struct leaf_want *wanted, uint32_t count) {
+bool leaf_columns_find(const struct leaf_columns *columns, struct leaf_want *wanted,
+                       uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         struct leaf_want *want = &wanted[i];
         want->found = leaf_want_guess(want, columns);
@@ -106,13 +107,6 @@ static struct vector *vector_of(struct leaf_builder *builder, uint16_t column) {
     return vector;
 }
 
-/* A string of up to 7 bytes as a number. */
-static uint64_t string_number(const struct string *string) {
-    uint64_t bytes;
-    memcpy(&bytes, string->bytes, sizeof bytes);
-    return bytes << 8 | string->size;
-}
-
 /* The vector's integers, or strings as such. */
 static uint64_t number_at(const struct vector *vector, uint32_t i) {
     switch (vector->physical) {
@@ -123,7 +117,7 @@ static uint64_t number_at(const struct vector *vector, uint32_t i) {
     case PHYSICAL_INT64:
         return (uint64_t)((const int64_t *)vector->data)[i];
     default:
-        return string_number((const struct string *)vector->data + i);
+        return leaf_string_number((const struct string *)vector->data + i);
     }
 }
 
@@ -155,26 +149,6 @@ static enum leaf_form form_of(const struct vector *vector, uint32_t count) {
                : LEAF_RAW;
 }
 
-static uint8_t width_for(uint64_t span) {
-    return span <= UINT8_MAX ? 1 : span <= UINT16_MAX ? 2 : span <= UINT32_MAX ? 4 : 8;
-}
-
-static void number_put(void *to, uint32_t at, uint32_t width, uint64_t number) {
-    switch (width) {
-    case 1:
-        ((uint8_t *)to)[at] = (uint8_t)number;
-        break;
-    case 2:
-        ((uint16_t *)to)[at] = (uint16_t)number;
-        break;
-    case 4:
-        ((uint32_t *)to)[at] = (uint32_t)number;
-        break;
-    default:
-        ((uint64_t *)to)[at] = number;
-    }
-}
-
 /* Numbers of live rows to their entries' places; deleted ones have 0. */
 static void numbers_keep(struct leaf_builder *builder, const struct vector *vector,
                          struct leaf_column *column, uint8_t *to) {
@@ -187,9 +161,9 @@ static void numbers_keep(struct leaf_builder *builder, const struct vector *vect
         greatest = number > greatest ? number : greatest;
     }
     column->base = (uint64_t)least;
-    column->width = width_for((uint64_t)greatest - (uint64_t)least);
+    column->width = leaf_number_width((uint64_t)greatest - (uint64_t)least);
     for (uint32_t i = 0; i < builder->live_count; i++) {
-        number_put(to, builder->live[i], column->width, numbers[i] - column->base);
+        leaf_number_put(to, builder->live[i], column->width, numbers[i] - column->base);
     }
 }
 
@@ -200,15 +174,6 @@ static void raw_keep(const struct leaf_builder *builder, const struct vector *ve
     for (uint32_t i = 0; i < builder->live_count; i++)
         memcpy(to + (size_t)builder->live[i] * column->width, from + (size_t)i * column->width,
                column->width);
-}
-
-static size_t aligned(size_t size) {
-    return (size + 15) & ~(size_t)15;
-}
-
-/* The end of what may be read of a column. */
-static size_t read_end(const struct leaf_columns *columns, const struct leaf_column *column) {
-    return column->offset + ((size_t)columns->count + LEAF_READ_BEYOND) * column->width;
 }
 
 /* Decode the column and keep it at `*size` bytes from the beginning; up to `*size_read` bytes there
@@ -234,9 +199,9 @@ static enum status column_keep(struct leaf_builder *builder, struct leaf_columns
         raw_keep(builder, vector, column, to);
     else
         numbers_keep(builder, vector, column, to);
-    if (read_end(columns, column) > *size_read)
-        *size_read = read_end(columns, column);
-    *size += aligned((size_t)columns->count * column->width);
+    if (leaf_read_end(columns, column) > *size_read)
+        *size_read = leaf_read_end(columns, column);
+    *size += leaf_aligned((size_t)columns->count * column->width);
     return STATUS_OK;
 }
 
@@ -282,8 +247,8 @@ static enum status columns_make(struct leaf_builder *builder, const struct txn_l
     size_t bits_size = plan->word_count * sizeof(uint64_t);
     size_t words_size = plan->word_count * sizeof(uint16_t);
     size_t header_size = leaf_columns_header_size(plan);
-    size_t size = aligned(header_size + deleted_size + bits_size + words_size + places_size);
-    size_t column_size = aligned(((size_t)plan->count + LEAF_READ_BEYOND) * VALUE_SIZE_MAX);
+    size_t size = leaf_aligned(header_size + deleted_size + bits_size + words_size + places_size);
+    size_t column_size = leaf_aligned(((size_t)plan->count + LEAF_READ_BEYOND) * VALUE_SIZE_MAX);
     struct leaf_columns *columns =
         arena_alloc(&builder->scratch, size + plan->column_count * column_size);
     if (columns == NULL)
@@ -299,7 +264,7 @@ static enum status columns_make(struct leaf_builder *builder, const struct txn_l
         TRY(column_keep(builder, columns, &columns->columns[i], &size, &size_read));
     for (uint32_t i = 0; i < columns->column_count && columns->fit; i++)
         ASSERT(columns->columns[i].form == LEAF_UNFIT ||
-               read_end(columns, &columns->columns[i]) <= size_read);
+               leaf_read_end(columns, &columns->columns[i]) <= size_read);
     *made_out = columns;
     *size_out = !columns->fit ? header_size : size_read > size ? size_read : size;
     return STATUS_OK;
@@ -311,7 +276,7 @@ enum status leaf_columns_get(const struct table *table, const struct txn_leaf *l
                              const struct leaf_columns **columns_out) {
     const struct leaf_columns *columns = txn_leaf_companion(leaf);
     *columns_out = columns;
-    if (columns != NULL && (!columns->fit || find_all(columns, wanted, wanted_count)))
+    if (columns != NULL && (!columns->fit || leaf_columns_find(columns, wanted, wanted_count)))
         return STATUS_OK;
     *columns_out = NULL;
     if (leaf->leaf_count > VECTOR_SIZE || !txn_leaf_scanned(leaf))
@@ -333,7 +298,7 @@ enum status leaf_columns_get(const struct table *table, const struct txn_leaf *l
         return STATUS_OK;
     memcpy(companion, made, size);
     *columns_out = companion;
-    bool has_all = !made->fit || find_all(*columns_out, wanted, wanted_count);
+    bool has_all = !made->fit || leaf_columns_find(*columns_out, wanted, wanted_count);
     ASSERT(has_all);
     return STATUS_OK;
 }

@@ -28,6 +28,8 @@
 #ifndef LEAF_COLUMNS_H
 #define LEAF_COLUMNS_H
 
+#include <string.h>
+
 #include "table/rows.h"
 
 enum {
@@ -56,6 +58,7 @@ struct leaf_columns {
     bool has_deleted;
     bool far; /* the last row is 65,536 or more behind the first */
     uint16_t column_count;
+    bool whole; /* of a range (range_columns.h): word_bits of all of its words, without `words` */
     uint16_t word_count;                     /* 0: the words are not kept */
     uint32_t count;                          /* entries of the leaf */
     uint64_t generation_min, generation_max; /* of all of them */
@@ -102,12 +105,68 @@ static inline const uint16_t *leaf_columns_words(const struct leaf_columns *colu
 }
 /* Where the rows are in their ranges (block_format.h). */
 static inline const uint16_t *leaf_columns_places(const struct leaf_columns *columns) {
-    return leaf_columns_words(columns) + columns->word_count;
+    return leaf_columns_words(columns) + (columns->whole ? 0 : columns->word_count);
 }
 static inline const void *leaf_column_values(const struct leaf_columns *columns,
                                              const struct leaf_column *column) {
     return (const uint8_t *)columns + column->offset;
 }
+/* The end of what may be read of a column. */
+static inline size_t leaf_read_end(const struct leaf_columns *columns,
+                                   const struct leaf_column *column) {
+    return column->offset + ((size_t)columns->count + LEAF_READ_BEYOND) * column->width;
+}
+static inline size_t leaf_aligned(size_t size) {
+    return (size + 15) & ~(size_t)15;
+}
+
+/* ---- numbers as they are kept -------------------------------------------------------------- */
+
+static inline uint8_t leaf_number_width(uint64_t span) {
+    return span <= UINT8_MAX ? 1 : span <= UINT16_MAX ? 2 : span <= UINT32_MAX ? 4 : 8;
+}
+static inline void leaf_number_put(void *to, uint32_t at, uint32_t width, uint64_t number) {
+    switch (width) {
+    case 1:
+        ((uint8_t *)to)[at] = (uint8_t)number;
+        break;
+    case 2:
+        ((uint16_t *)to)[at] = (uint16_t)number;
+        break;
+    case 4:
+        ((uint32_t *)to)[at] = (uint32_t)number;
+        break;
+    default:
+        ((uint64_t *)to)[at] = number;
+    }
+}
+static inline uint64_t leaf_number_get(const void *from, uint32_t at, uint32_t width) {
+    switch (width) {
+    case 1:
+        return ((const uint8_t *)from)[at];
+    case 2:
+        return ((const uint16_t *)from)[at];
+    case 4:
+        return ((const uint32_t *)from)[at];
+    default:
+        return ((const uint64_t *)from)[at];
+    }
+}
+/* A string of up to 7 bytes as a number, and back. */
+static inline uint64_t leaf_string_number(const struct string *string) {
+    uint64_t bytes;
+    memcpy(&bytes, string->bytes, sizeof bytes);
+    return bytes << 8 | string->size;
+}
+static inline struct string leaf_number_string(uint64_t number) {
+    uint64_t words[2] = {(number & 0xFF) | (number >> 8) << 32, number >> 40};
+    struct string string;
+    memcpy(&string, words, sizeof string);
+    return string;
+}
+
+/* ---- finding and making -------------------------------------------------------------------- */
+
 /* Columns that a scan wants, and where the last leaf had them. */
 struct leaf_want {
     uint16_t column;
@@ -121,6 +180,10 @@ static inline const struct leaf_column *leaf_want_guess(const struct leaf_want *
     const struct leaf_column *column = &columns->columns[want->guess];
     return want->guess < columns->column_count && column->column == want->column ? column : NULL;
 }
+
+/* Have all wanted ones found; false: one is not there. */
+bool leaf_columns_find(const struct leaf_columns *columns, struct leaf_want *wanted,
+                       uint32_t count);
 
 /* The columns of the leaf, with the wanted ones among them: those that are there, or else made.
    NULL: they are not, since there is no memory to spare or the leaf is new to scans. *builder NULL

@@ -43,17 +43,15 @@ static enum status columns_prepare(struct table_scan *scan,
     return STATUS_OK;
 }
 
-/* Hot rows of the ranges first .. end (exclusive; UINT64_MAX: to the last). */
-static enum status open_hot(struct fiber *f, struct table_scan *scan, uint64_t first,
-                            uint64_t end) {
+enum status scan__open_hot(struct fiber *f, struct table_scan *scan, uint64_t first, uint64_t end) {
     uint8_t lower[ROW_KEY_SIZE], upper[ROW_KEY_SIZE];
     struct txn_range range = {.key_stride = ROW_KEY_SIZE};
     if (first > 0) {
-        put_be64(lower, block_first_row(first));
+        put_be64(lower, first);
         range.lower = slice_of(lower, sizeof lower);
     }
     if (end != UINT64_MAX) {
-        put_be64(upper, block_first_row(end));
+        put_be64(upper, end);
         range.upper = slice_of(upper, sizeof upper);
     }
     if (scan->cursor != NULL)
@@ -62,15 +60,26 @@ static enum status open_hot(struct fiber *f, struct table_scan *scan, uint64_t f
                            &range, &scan->cursor);
 }
 
+/* The block's range, whose hot rows come first. */
+static enum status enter_over(struct fiber *f, struct table_scan *scan) {
+    uint64_t range = scan->blocks.range;
+    scan->phase = SCAN_OVER;
+    scan->generation = scan->blocks.header.generation;
+    scan__range_begin(scan);
+    if (scan->by_range)
+        return STATUS_OK;
+    return scan__open_hot(f, scan, block_first_row(range), block_first_row(range + 1));
+}
+
 /* After next_range was set and the block to come opened: hot rows before it, or over it. */
 static enum status enter_between(struct fiber *f, struct table_scan *scan) {
     const struct block_scan *blocks = &scan->blocks;
     uint64_t end = blocks->open ? blocks->range : scan->end_range;
-    scan->phase = blocks->open && end == scan->next_range ? SCAN_OVER : SCAN_BETWEEN;
-    if (scan->phase == SCAN_BETWEEN)
-        return open_hot(f, scan, scan->next_range, end);
-    scan->generation = blocks->header.generation;
-    return open_hot(f, scan, end, end + 1);
+    if (blocks->open && end == scan->next_range)
+        return enter_over(f, scan);
+    scan->phase = SCAN_BETWEEN;
+    return scan__open_hot(f, scan, block_first_row(scan->next_range),
+                          end == UINT64_MAX ? end : block_first_row(end));
 }
 
 static enum status open_cursor(struct fiber *f, struct table_scan *scan,
@@ -389,16 +398,26 @@ void scan__note_reads(struct table_scan *scan) {
 static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
     scan__note_reads(scan);
     if (scan->phase == SCAN_OVER) {
+        TRY(scan__range_keep(f, scan));
         scan->phase = SCAN_BLOCK;
         return STATUS_OK;
     }
-    if (!scan->blocks.open) {
-        scan->ended = true;
-        return STATUS_OK;
-    }
-    scan->phase = SCAN_OVER;
-    scan->generation = scan->blocks.header.generation;
-    return open_hot(f, scan, scan->blocks.range, scan->blocks.range + 1);
+    if (scan->blocks.open)
+        return enter_over(f, scan);
+    scan->ended = true;
+    return STATUS_OK;
+}
+
+/* One portion from the columns beside the range, or on with the cursor. */
+static enum status range_portion(struct fiber *f, struct table_scan *scan, size_t count_max) {
+    bool done;
+    TRY(scan__range_portion(scan, count_max, &done));
+    if (done)
+        return scan->range_place == BLOCK_ROWS_MAX ? hot_rows_end(f, scan) : STATUS_OK;
+    scan->by_range = false;
+    uint64_t range = scan->blocks.range;
+    return scan__open_hot(f, scan, block_first_row(range) + scan->range_place,
+                          block_first_row(range + 1));
 }
 
 /* One portion from the cursor. Runs of ordinary rows are decoded at once; an outside row ends a
@@ -406,10 +425,16 @@ static enum status hot_rows_end(struct fiber *f, struct table_scan *scan) {
 static enum status row_portion(struct fiber *f, struct table_scan *scan, size_t count_max) {
     size_t count;
     struct txn_leaf leaf;
+    scan__hot_threshold_look(scan);
+    if (scan->phase == SCAN_OVER && scan->by_range)
+        return range_portion(f, scan, count_max);
+    if (count_max > SCAN_ROWS_MAX)
+        count_max = SCAN_ROWS_MAX;
     TRY(txn_cursor_next_run(f, scan->cursor, scan->entries, count_max, &leaf, &count));
     if (count == 0)
         return hot_rows_end(f, scan);
-    scan__hot_threshold_look(scan);
+    scan->leaves_seen++;
+    scan->over_rows += (uint32_t)count;
     if (leaf.page != NULL) {
         bool done;
         TRY(scan__leaf_portion(scan, &leaf, &done));
@@ -487,7 +512,7 @@ static enum status next_by_row(struct fiber *f, struct table_scan *scan) {
         return next_of_block(f, scan);
     do {
         size_t room = VECTOR_SIZE - scan->batch.row_count;
-        if (room > SCAN_ROWS_MAX)
+        if (scan->portion < SCAN_ROWS_MAX && room > SCAN_ROWS_MAX)
             room = SCAN_ROWS_MAX;
         if (by_chance("table: a scan takes one row"))
             room = 1;

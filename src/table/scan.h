@@ -3,7 +3,7 @@
 #define SCAN_H
 
 #include "table/block.h"
-#include "table/leaf_columns.h"
+#include "table/range_columns.h"
 
 enum {
     SCAN_ROWS_MAX = 256,   /* rows taken from a cursor at once */
@@ -70,14 +70,20 @@ struct table_scan {
     const struct table_scan_threshold *threshold; /* of the last of them; NULL: none has one */
     const struct column_test *threshold_seen;
     uint64_t beside_count; /* hot rows found in columns beside their leaves */
+    uint64_t range_count;  /* of these, beside their range */
     /* columns beside leaves */
     struct leaf_want *leaf_wanted; /* NULL: not asked for */
     uint32_t leaf_wanted_count, leaf_tested_count;
     bool leaf_passes;                    /* a good part of the last leaf's rows passed the tests */
     const struct leaf_want **leaf_wants; /* of the tests, then of the decoded columns */
     struct leaf_builder *builder;
-    uint16_t *leaf_rows; /* SCAN_ROWS_MAX: entries of a run that count */
-    bool skip_long;      /* rows with values outside are noted, not given out */
+    uint16_t *leaf_rows; /* VECTOR_SIZE: rows of a run that count */
+    /* OVER: columns beside the range, or what speaks for making them (scan_range.c) */
+    bool by_range;
+    uint32_t range_place;               /* by_range: where the rows to come begin */
+    uint32_t leaves_seen, leaves_found; /* runs, and those of columns that were there before */
+    uint32_t over_rows;                 /* in all of them */
+    bool skip_long;                     /* rows with values outside are noted, not given out */
     struct row_id *long_rows;
     size_t long_count, long_capacity;
     uint64_t fresh_count; /* hot rows (deleted ones too) that are newer than their block */
@@ -122,6 +128,25 @@ enum status scan__leaf_prepare(struct table_scan *scan) MUST_USE;
 /* The rows of a run into the batch from the columns beside its leaf. *done_out false: there are
    none that would do, and nothing happened. Does not suspend. */
 enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *leaf, bool *done_out)
+    MUST_USE;
+/* Rows one after the other in the columns beside a leaf or a range into the batch, those that pass
+   the tests. Room for all of them is there. Does not suspend. */
+struct leaf_run {
+    const struct leaf_columns *columns;
+    uint32_t first, count;       /* count <= VECTOR_SIZE */
+    const struct txn_leaf *leaf; /* NULL: of a range */
+};
+enum status scan__leaf_run(struct table_scan *scan, const struct leaf_run *run) MUST_USE;
+
+/* The rows over a block from the columns beside its range, as long as by_range says so: a portion
+   of at most `room`. *done_out false: they are not there any more, or do not say what the
+   transaction sees, from range_place on. */
+void scan__range_begin(struct table_scan *scan);
+enum status scan__range_portion(struct table_scan *scan, size_t room, bool *done_out) MUST_USE;
+/* Behind the last row over a block: keep columns beside its range if that pays. Uses the cursor. */
+enum status scan__range_keep(struct fiber *f, struct table_scan *scan) MUST_USE;
+/* Open the cursor for hot rows of first .. end, row ids (exclusive; UINT64_MAX: to the last). */
+enum status scan__open_hot(struct fiber *f, struct table_scan *scan, uint64_t first, uint64_t end)
     MUST_USE;
 /* The next portion of an index scan into the batch. */
 enum status scan__index_next(struct fiber *f, struct table_scan *scan) MUST_USE;

@@ -23,7 +23,7 @@ enum status scan__leaf_prepare(struct table_scan *scan) {
     size_t count = scan->hot_test_count + scan->decoded_count;
     TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_wanted, &scan->leaf_wanted));
     TRY(arena__array(&scan->arena, count, sizeof *scan->leaf_wants, &scan->leaf_wants));
-    TRY(arena__room(&scan->arena, SCAN_ROWS_MAX, sizeof *scan->leaf_rows, &scan->leaf_rows));
+    TRY(arena__room(&scan->arena, VECTOR_SIZE, sizeof *scan->leaf_rows, &scan->leaf_rows));
     for (uint32_t i = 0; i < scan->hot_test_count; i++)
         scan->leaf_wants[i] = want(scan, scan->hot_tests[i].column);
     scan->leaf_tested_count = scan->leaf_wanted_count;
@@ -47,54 +47,57 @@ static void hide_run(struct table_scan *scan, const struct leaf_columns *columns
 }
 
 /* The run's rows that are not deleted, as bits. */
-static void live_mask(const struct leaf_columns *columns, const struct txn_leaf *leaf,
-                      uint64_t *mask) {
-    memset(mask, 0xFF, (leaf->count + 63) / 64 * sizeof *mask);
-    if (leaf->count % 64 != 0)
-        mask[leaf->count / 64] = (1ull << leaf->count % 64) - 1;
-    const uint64_t *deleted = leaf_columns_deleted(columns);
-    for (uint32_t i = 0; columns->has_deleted && i < leaf->count; i++) {
-        uint32_t entry = leaf->first + i;
+static void live_mask(const struct leaf_run *run, uint64_t *mask) {
+    memset(mask, 0xFF, (run->count + 63) / 64 * sizeof *mask);
+    if (run->count % 64 != 0)
+        mask[run->count / 64] = (1ull << run->count % 64) - 1;
+    const uint64_t *deleted = leaf_columns_deleted(run->columns);
+    for (uint32_t i = 0; run->columns->has_deleted && i < run->count; i++) {
+        uint32_t entry = run->first + i;
         mask[i / 64] &= ~((deleted[entry / 64] >> entry % 64 & 1) << i % 64);
     }
 }
 
+/* Of the run's first row. */
+static const void *values_of(const struct leaf_run *run, const struct leaf_column *column) {
+    return (const uint8_t *)leaf_column_values(run->columns, column) +
+           (size_t)run->first * column->width;
+}
+
 /* Stored numbers are compared with the limits less the base. */
-static void mask_passing(const struct leaf_columns *columns, const struct leaf_column *column,
-                         const struct hot_test *test, const struct txn_leaf *leaf, uint64_t *mask) {
-    uint64_t passing[SCAN_ROWS_MAX / 64] = {0};
+static void mask_passing(const struct leaf_run *run, const struct leaf_column *column,
+                         const struct hot_test *test, uint64_t *mask) {
+    uint64_t passing[VECTOR_SIZE / 64];
     int64_t base = (int64_t)column->base;
     uint64_t low = test->low <= base ? 0 : (uint64_t)test->low - column->base;
+    uint32_t words = (run->count + 63) / 64;
+    memset(passing, 0, words * sizeof *passing);
     if (test->low <= test->high && test->high >= base)
-        column_numbers_mask((const uint8_t *)leaf_column_values(columns, column) +
-                                (size_t)leaf->first * column->width,
-                            column->width, leaf->count, low,
+        column_numbers_mask(values_of(run, column), column->width, run->count, low,
                             (uint64_t)test->high - column->base - low, passing);
-    for (uint32_t word = 0; word < (leaf->count + 63) / 64; word++)
+    for (uint32_t word = 0; word < words; word++)
         mask[word] &= passing[word];
 }
 
-/* Entries that are rows and pass the tests that can be made here, in order. The result is `rows`
-   or, with all of them left, a part of vector_identity. */
-static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_columns *columns,
-                                   const struct txn_leaf *leaf, uint32_t *count) {
-    uint64_t mask[SCAN_ROWS_MAX / 64];
-    ASSERT(leaf->count <= SCAN_ROWS_MAX);
-    live_mask(columns, leaf, mask);
+/* Rows of the run, counted from its first, that are there and pass the tests that can be made here,
+   in order. The result is leaf_rows or, with all of them left, vector_identity. */
+static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_run *run,
+                                   uint32_t *count) {
+    uint64_t mask[VECTOR_SIZE / 64];
+    ASSERT(run->count <= VECTOR_SIZE);
+    live_mask(run, mask);
     for (uint32_t i = 0; i < scan->hot_test_count; i++) {
         const struct hot_test *test = &scan->hot_tests[i];
         const struct leaf_column *column = scan->leaf_wants[i]->found;
         if (column->form != LEAF_NUMBER)
             scan->hot_tested = false;
         else if (!test->is_off)
-            mask_passing(columns, column, test, leaf, mask);
+            mask_passing(run, column, test, mask);
     }
-    *count = column_mask_count(mask, leaf->count);
-    if (*count == leaf->count)
-        return vector_identity + leaf->first;
-    (void)!column_mask_select(mask, leaf->count, scan->leaf_rows);
-    for (uint32_t i = 0; i < *count; i++)
-        scan->leaf_rows[i] = (uint16_t)(scan->leaf_rows[i] + leaf->first);
+    *count = column_mask_count(mask, run->count);
+    if (*count == run->count)
+        return vector_identity;
+    (void)!column_mask_select(mask, run->count, scan->leaf_rows);
     return scan->leaf_rows;
 }
 
@@ -103,9 +106,9 @@ static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_co
 /* From stored numbers to a vector's values, `make` of each. */
 #define GATHER_FROM(stored, type, make)                                                            \
     do {                                                                                           \
-        const stored *from = leaf_column_values(columns, column);                                  \
+        const stored *from = values_of(run, column);                                               \
         type *to = (type *)vector->data + first;                                                   \
-        if (run) {                                                                                 \
+        if (dense) {                                                                               \
             from += rows[0];                                                                       \
             for (uint32_t i = 0; i < count; i++)                                                   \
                 to[i] = make(base + from[i]);                                                      \
@@ -130,17 +133,10 @@ static const uint16_t *choose_rows(struct table_scan *scan, const struct leaf_co
         GATHER_FROM(uint64_t, type, make);                                                         \
     }
 
-static struct string string_of_number(uint64_t number) {
-    uint64_t words[2] = {(number & 0xFF) | (number >> 8) << 32, number >> 40};
-    struct string string;
-    memcpy(&string, words, sizeof string);
-    return string;
-}
-
-static void gather_raw(const struct leaf_columns *columns, const struct leaf_column *column,
+static void gather_raw(const struct leaf_run *run, const struct leaf_column *column,
                        const uint16_t *rows, uint32_t count, struct vector *vector,
                        uint32_t first) {
-    const uint8_t *from = leaf_column_values(columns, column);
+    const uint8_t *from = values_of(run, column);
     uint32_t width = column->width;
     uint8_t *to = (uint8_t *)vector->data + (size_t)first * width;
     ASSERT(width == physical_size(vector->physical));
@@ -148,15 +144,15 @@ static void gather_raw(const struct leaf_columns *columns, const struct leaf_col
         memcpy(to + (size_t)i * width, from + (size_t)rows[i] * width, width);
 }
 
-static void gather(const struct leaf_columns *columns, const struct leaf_column *column,
+static void gather(const struct leaf_run *run, const struct leaf_column *column,
                    const uint16_t *rows, uint32_t count, struct vector *vector, uint32_t first) {
     const uint64_t base = column->base;
-    const bool run = rows[count - 1] - rows[0] == (int)count - 1; /* one after the other */
+    const bool dense = rows[count - 1] - rows[0] == (int)count - 1; /* one after the other */
     if (vector->validity != NULL)
         for (uint32_t i = 0; i < count; i++)
             validity_set(vector->validity, first + i);
     if (column->form == LEAF_RAW) {
-        gather_raw(columns, column, rows, count, vector, first);
+        gather_raw(run, column, rows, count, vector, first);
         return;
     }
     switch (vector->physical) {
@@ -171,7 +167,7 @@ static void gather(const struct leaf_columns *columns, const struct leaf_column 
         break;
     default:
         ASSERT(vector->physical == PHYSICAL_STRING);
-        GATHER(struct string, string_of_number);
+        GATHER(struct string, leaf_number_string);
     }
 }
 
@@ -181,7 +177,7 @@ static enum status fetch_rows(struct table_scan *scan, const struct txn_leaf *le
     TRY(txn_leaf_entries(leaf, scan->entries));
     for (uint32_t i = 0; i < count; i++) {
         struct row_stored stored;
-        TRY(row__stored(scan->table, scan->entries[rows[i] - leaf->first].value, &stored));
+        TRY(row__stored(scan->table, scan->entries[rows[i]].value, &stored));
         scan->row_bytes[i] = stored.row;
     }
     return STATUS_OK;
@@ -200,26 +196,27 @@ static enum status decode_unfit(struct table_scan *scan, uint32_t count, uint32_
                             &scan->decoded[at]);
 }
 
-static enum status give_out(struct table_scan *scan, const struct leaf_columns *columns,
-                            const struct txn_leaf *leaf, const uint16_t *rows, uint32_t count) {
+static enum status give_out(struct table_scan *scan, const struct leaf_run *run,
+                            const uint16_t *rows, uint32_t count) {
+    const struct leaf_columns *columns = run->columns;
     uint32_t first = scan->batch.row_count;
     bool fetched = false;
     ASSERT(first + count <= VECTOR_SIZE);
     for (uint32_t i = 0; i < scan->decoded_count; i++) {
         const struct leaf_column *column = scan->leaf_wants[scan->hot_test_count + i]->found;
         if (column->form != LEAF_UNFIT) {
-            gather(columns, column, rows, count, &scan->decoded[i], first);
+            gather(run, column, rows, count, &scan->decoded[i], first);
             continue;
         }
         if (!fetched)
-            TRY(fetch_rows(scan, leaf, rows, count));
+            TRY(fetch_rows(scan, run->leaf, rows, count));
         fetched = true;
         TRY(decode_unfit(scan, count, i));
     }
     if (scan->address.data != NULL) {
         int64_t *packed = scan->address.data;
         uint16_t partition = (uint16_t)partition_number(scan->partition);
-        const uint16_t *places = leaf_columns_places(columns);
+        const uint16_t *places = leaf_columns_places(columns) + run->first;
         uint64_t begin = columns->far ? block_first_row(scan->blocks.range) : columns->first_row;
         for (uint32_t i = 0; i < count; i++) {
             struct row_id row = {begin + (uint16_t)(places[rows[i]] - begin)};
@@ -257,9 +254,20 @@ static void prefetch_behind(const struct table_scan *scan, const struct txn_leaf
     }
 }
 
+enum status scan__leaf_run(struct table_scan *scan, const struct leaf_run *run) {
+    uint32_t count;
+    scan__reads(scan, run->columns->first_row, run->count);
+    scan->fresh_count += run->count;
+    scan->beside_count += run->count;
+    const uint16_t *rows = choose_rows(scan, run, &count);
+    scan->leaf_passes = count > run->count / LEAF_PASSES;
+    return count == 0 ? STATUS_OK : give_out(scan, run, rows, count);
+}
+
 enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *leaf,
                                bool *done_out) {
     const struct leaf_columns *columns;
+    const void *before = txn_leaf_companion(leaf);
     *done_out = false;
     if (scan->leaf_wanted == NULL || scan->skip_long || leaf->leaf_count > VECTOR_SIZE)
         return STATUS_OK;
@@ -267,6 +275,7 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
                          &scan->arena, &scan->builder, &columns));
     if (columns == NULL || !columns->fit)
         return STATUS_OK;
+    bool found = columns == before; /* not made just now */
     prefetch_behind(scan, leaf);
     if (scan->phase == SCAN_OVER) {
         uint64_t generation = scan->blocks.header.generation;
@@ -280,12 +289,8 @@ enum status scan__leaf_portion(struct table_scan *scan, const struct txn_leaf *l
     } else if (columns->far && scan->address.data != NULL) {
         return STATUS_OK; /* their ranges are not kept */
     }
-    scan__reads(scan, columns->first_row, leaf->count);
-    scan->fresh_count += leaf->count;
-    scan->beside_count += leaf->count;
-    uint32_t count;
-    const uint16_t *rows = choose_rows(scan, columns, leaf, &count);
-    scan->leaf_passes = count > leaf->count / LEAF_PASSES;
+    scan->leaves_found += found;
     *done_out = true;
-    return count == 0 ? STATUS_OK : give_out(scan, columns, leaf, rows, count);
+    const struct leaf_run run = {columns, leaf->first, leaf->count, leaf};
+    return scan__leaf_run(scan, &run);
 }

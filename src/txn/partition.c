@@ -51,6 +51,7 @@ void partition__close(struct fiber *f, struct partition *partition) {
         while (partition->buckets[i] != NULL) {
             struct tree *tree = partition->buckets[i];
             partition->buckets[i] = tree->next;
+            note__release(tree);
             btree_close(&tree->base);
             memory_free(tree->runs[0].runs);
             memory_free(tree->runs[1].runs);

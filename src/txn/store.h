@@ -82,6 +82,8 @@ struct tree {
     uint64_t bytes_range, bytes;    /* of new rows in a range: partition_row_bytes */
     struct tree_activity *activity; /* ACTIVITY_SLOTS, by part; NULL: never touched */
     struct tree_reads *reads;       /* READ_SLOTS, by part; NULL: none noted */
+    struct tree_notes **notes;      /* note.c; NULL: never had one */
+    size_t note_count;
 };
 
 /* A page of a large value that commit `commit` replaced or deleted. */
@@ -235,6 +237,10 @@ void partition__leave(struct fiber *f, struct partition *partition);
 enum status partition__move(struct fiber *f, struct partition *partition, void *argument) MUST_USE;
 /* Move it to core 0; waits until nobody is inside. */
 void partition__bring_home(struct fiber *f, struct store *store, unsigned number);
+
+/* ---- note.c */
+
+void note__release(struct tree *tree);
 
 /* ---- history.c */
 /* Change the base at commit `number`, filing what was there before. */

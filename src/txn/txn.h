@@ -476,6 +476,24 @@ void partition_note_reads(struct partition *partition, struct tree_id tree, uint
 uint64_t partition_reads(struct partition *partition, struct tree_id tree, uint64_t part);
 void partition_forget_reads(struct partition *partition, struct tree_id tree, uint64_t part);
 
+/* A note is memory beside a part of a tree, the 2^TXN_PART_BITS numbers from part << TXN_PART_BITS
+   on, for what its user has found out from all entries of the part and can find out again. Like a
+   companion (pager.h) it takes what memory is spare and goes when that is wanted, or with the first
+   change of an entry of the part: so a look at it is good until the next suspension. Neither does
+   suspend. NULL: there is none, or no memory to spare. Bytes are aligned to 64. */
+enum { TXN_PART_BITS = 16 };
+const void *partition_note(struct partition *partition, struct tree_id tree, uint64_t part);
+void *partition_note_make(struct partition *partition, struct tree_id tree, uint64_t part,
+                          uint32_t size);
+/* Rises with every change of the tree's entries: a note can be made of what was read before, some
+   suspensions ago, if it has not. */
+uint64_t partition_tree_version(struct partition *partition, struct tree_id tree);
+/* Does the transaction see the numbers first .. last as they are in the tree: has nobody committed
+   a change since its snapshot, which it holds, nor it itself written there? False also when that
+   takes long to find out. Does not suspend. */
+bool txn_sees_tree(struct transaction *transaction, struct partition *partition,
+                   struct tree_id tree, uint64_t first, uint64_t last);
+
 /* ---- check ------------------------------------------------------------------------------- */
 
 /* Check journal, every pager and tree. `name_tree` (may be NULL) turns a tree id into the user's

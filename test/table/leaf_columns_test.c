@@ -36,7 +36,9 @@ struct bench {
     struct model seen[SNAPSHOTS];
     bool held[SNAPSHOTS];
     uint64_t id_limit; /* of rows that are fetched by their addresses */
-    uint64_t scans, hot_rows, beside, freezes;
+    uint64_t scans, hot_rows, beside, beside_range, range_left, freezes;
+    bool disturbs; /* scans are made while others commit */
+    bool fit_only; /* scans ask for columns only that can lie beside a leaf */
 };
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -115,8 +117,12 @@ struct question {
     int16_t numbers[COLUMNS + 1]; /* the id first */
     bool seen[ROWS];
     int64_t addresses[ROWS];
-    uint64_t hot_rows, beside;
+    uint64_t hot_rows, beside, beside_range;
+    struct bench *disturbed; /* NULL: nobody else does anything between batches */
+    uint64_t range_left; /* scans that began with the columns beside a range and went on without */
 };
+
+static void disturb(struct fiber *f, struct bench *bench);
 
 static void check_row(struct question *question, const struct batch *batch, uint32_t row) {
     uint8_t bytes[64];
@@ -144,13 +150,21 @@ static enum status scan_here(struct fiber *f, struct partition *partition, void 
                         &scan));
     struct batch *batch;
     enum status status;
-    while ((status = table_scan_next(f, scan, &batch)) == STATUS_OK && batch != NULL)
+    while ((status = table_scan_next(f, scan, &batch)) == STATUS_OK && batch != NULL) {
         for (uint32_t i = 0; i < batch->selected_count; i++)
             check_row(question, batch, batch_row(batch, i));
+        if (question->disturbed == NULL || random_below(&question->disturbed->random, 2) == 0)
+            continue;
+        bool by_range = scan->phase == SCAN_OVER && scan->by_range;
+        disturb(f, question->disturbed);
+        question->range_left +=
+            by_range && range_columns(scan->table, scan->partition, scan->blocks.range) == NULL;
+    }
     struct table_scan_figures figures;
     table_scan_figures(scan, &figures);
     question->hot_rows += figures.hot_rows;
     question->beside += scan->beside_count;
+    question->beside_range += scan->range_count;
     table_scan_close(f, scan);
     return status;
 }
@@ -195,19 +209,22 @@ static struct value random_bound(struct bench *bench, unsigned column) {
 /* Random columns in random order, and none to two tests of one of them or of others. */
 static void make_question(struct bench *bench, struct question *question,
                           struct table_scan_test *tests, struct value *bounds) {
-    static const unsigned tested[] = {1, 2, 3, 6};
+    static const unsigned tested[] = {1, 3, 2, 6};
+    static const int16_t fit[] = {0, 1, 2, 4, 5, 8, 9};
+    const unsigned tested_count = bench->fit_only ? 2 : 4;
     uint32_t count = 1 + (uint32_t)random_below(&bench->random, COLUMNS);
     question->numbers[0] = 1;
     for (uint32_t c = 1; c < count; c++)
-        question->numbers[c] = (int16_t)random_below(&bench->random, COLUMNS + 1);
+        question->numbers[c] = bench->fit_only ? fit[random_below(&bench->random, 7)]
+                                               : (int16_t)random_below(&bench->random, COLUMNS + 1);
     question->options.column_numbers = question->numbers;
     question->options.column_count = count;
     question->options.tests = tests;
     question->options.test_count = random_below(&bench->random, 4);
-    unsigned column = tested[random_below(&bench->random, 4)];
+    unsigned column = tested[random_below(&bench->random, tested_count)];
     for (size_t t = 0; t < question->options.test_count; t++) {
         if (random_below(&bench->random, 3) == 0)
-            column = tested[random_below(&bench->random, 4)];
+            column = tested[random_below(&bench->random, tested_count)];
         bounds[t] = random_bound(bench, column);
         tests[t] = (struct table_scan_test){
             (int16_t)(column + 1),
@@ -235,9 +252,14 @@ static void fetch_some(struct fiber *f, struct bench *bench, struct question *qu
 static void scan_once(struct fiber *f, struct bench *bench, struct work *work,
                       const struct model *model) {
     static struct question question;
+    static struct model seen;
     struct table_scan_test tests[4];
     struct value bounds[4];
-    question = (struct question){.work = work, .model = model, .table = find_table(work, "t")};
+    seen = *model;
+    question = (struct question){.work = work,
+                                 .model = &seen,
+                                 .table = find_table(work, "t"),
+                                 .disturbed = bench->disturbs ? bench : NULL};
     memset(question.addresses, -1, sizeof question.addresses);
     make_question(bench, &question, tests, bounds);
     for (unsigned p = 0; p < store_partition_count(bench->database.store); p++)
@@ -250,13 +272,16 @@ static void scan_once(struct fiber *f, struct bench *bench, struct work *work,
     bench->scans++;
     bench->hot_rows += question.hot_rows;
     bench->beside += question.beside;
+    bench->beside_range += question.beside_range;
+    bench->range_left += question.range_left;
 }
 
 static void scan_often(struct fiber *f, struct bench *bench, struct work *work,
                        const struct model *model) {
-    unsigned times = 1 + (unsigned)random_below(&bench->random, 4);
+    struct model seen = *model; /* others may change it */
+    unsigned times = 1 + (unsigned)random_below(&bench->random, 6);
     for (unsigned i = 0; i < times; i++)
-        scan_once(f, bench, work, model);
+        scan_once(f, bench, work, &seen);
 }
 
 /* ---- changing ---------------------------------------------------------------------------- */
@@ -292,6 +317,19 @@ static void change_row(struct fiber *f, struct work *work, int id, uint32_t seed
 
 static uint32_t new_seed(struct bench *bench) {
     return 1 + (uint32_t)random_below(&bench->random, 1u << 30);
+}
+
+/* Somebody else's commit of a few rows. */
+static void disturb(struct fiber *f, struct bench *bench) {
+    struct work work;
+    work_begin(f, &work, &bench->database);
+    int first = (int)random_below(&bench->random, ROWS);
+    for (int i = 0; i < 8; i++) {
+        int id = (first + i * (ROWS / 8)) % ROWS;
+        bench->now.seeds[id] = new_seed(bench);
+        change_row(f, &work, id, bench->now.seeds[id]);
+    }
+    work_commit(f, &work);
 }
 
 /* A few rows, or many near each other. */
@@ -371,7 +409,7 @@ static enum status model_body(struct fiber *f, void *argument) {
     bench->id_limit = ROWS;
     database_open(f, &bench->database, true);
     table_make(f, bench);
-    for (int round = 0; round < 700; round++) {
+    for (int round = 0; round < 900; round++) {
         struct work work;
         switch (random_below(&bench->random, 8)) {
         case 0:
@@ -379,15 +417,17 @@ static enum status model_body(struct fiber *f, void *argument) {
             change(f, bench);
             break;
         case 2:
-            if (round > 250 && random_below(&bench->random, 4) == 0)
+            if (round > 250 && random_below(&bench->random, 2) == 0)
                 freeze_some(f, bench);
             break;
         case 3:
             snapshot_turn(f, bench);
             break;
         default:
-            work_begin(f, &work, &bench->database);
+            work_begin_with(f, &work, &bench->database, ISOLATION_REPEATABLE_READ);
+            bench->disturbs = random_below(&bench->random, 4) == 0;
             scan_often(f, bench, &work, &bench->now);
+            bench->disturbs = false;
             work_rollback(f, &work);
         }
     }
@@ -395,10 +435,13 @@ static enum status model_body(struct fiber *f, void *argument) {
         if (bench->held[i])
             work_rollback(f, &bench->snapshots[i]);
     check_all(f, &bench->database);
-    printf("# %llu scans, %llu hot rows, %llu of them from columns, %llu freezes\n",
+    printf("# %llu scans, %llu hot rows, %llu of them from columns, %llu of ranges (%llu left), "
+           "%llu freezes\n",
            (unsigned long long)bench->scans, (unsigned long long)bench->hot_rows,
-           (unsigned long long)bench->beside, (unsigned long long)bench->freezes);
+           (unsigned long long)bench->beside, (unsigned long long)bench->beside_range,
+           (unsigned long long)bench->range_left, (unsigned long long)bench->freezes);
     assert_true(bench->beside > bench->hot_rows / 4 && bench->freezes > 4);
+    assert_true(bench->beside_range > 0);
     database_close(f, &bench->database);
     free(bench);
     return STATUS_OK;
@@ -409,6 +452,28 @@ static void columns_beside_leaves_agree_with_a_naive_table(void **state) {
 }
 
 /* ---- rows close to each other ------------------------------------------------------------ */
+
+/* Every range into a block, and with `purge` no row is left twice. */
+static void freeze_all(struct fiber *f, struct bench *bench, bool purge) {
+    struct work work;
+    uint32_t ranges[PARTITIONS_MAX];
+    work_begin(f, &work, &bench->database);
+    assert_ok(table_scan_ranges(f, &work.context, find_table(&work, "t"), ranges));
+    work_rollback(f, &work);
+    struct schema *schema = catalog_schema(bench->database.catalog);
+    struct freeze_work freeze = {.catalog = bench->database.catalog,
+                                 .table = schema_table(schema, NULL, "t")};
+    for (; freeze.partition < store_partition_count(bench->database.store); freeze.partition++)
+        for (freeze.range = 0; freeze.range < ranges[freeze.partition]; freeze.range++) {
+            freeze.commit = store_visible(bench->database.store);
+            assert_ok(freeze__range(f, &freeze));
+            freeze.commit = store_visible(bench->database.store);
+            do
+                assert_ok(freeze__purge(f, &freeze));
+            while (purge && freeze.outcome == FREEZE_DONE && freeze.more);
+        }
+    schema_release(schema);
+}
 
 static int missing; /* of the first rows */
 
@@ -426,13 +491,7 @@ static enum status stretch_body(struct fiber *f, void *argument) {
         change_row(f, &first_rows, id, 0);
     }
     work_commit(f, &first_rows);
-    struct schema *schema = catalog_schema(bench->database.catalog);
-    struct freeze_work freeze = {.catalog = bench->database.catalog,
-                                 .table = schema_table(schema, NULL, "t"),
-                                 .commit = store_visible(bench->database.store)};
-    for (; freeze.partition < store_partition_count(bench->database.store); freeze.partition++)
-        assert_ok(freeze__range(f, &freeze));
-    schema_release(schema);
+    freeze_all(f, bench, false);
     for (int round = 0; round < 12; round++) {
         struct work work;
         int first = (int)random_below(&bench->random, ROWS);
@@ -457,6 +516,51 @@ static enum status stretch_body(struct fiber *f, void *argument) {
 static void close_rows_hide_those_of_a_block(void **state) {
     for (missing = 0; missing < 200; missing += 73)
         fixture_run(stretch_body);
+}
+
+/* Hundreds of hot rows over a block, read as one, and while others take that away. */
+static enum status range_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    random_seed(&bench->random, 11);
+    bench->id_limit = ROWS;
+    bench->fit_only = true;
+    database_open(f, &bench->database, true);
+    table_make(f, bench);
+    freeze_all(f, bench, true);
+    for (int round = 0; round < 20; round++) {
+        struct work work;
+        work_begin(f, &work, &bench->database);
+        for (int id = 0; id < ROWS; id++) {
+            if (random_below(&bench->random, 3) == 0)
+                continue;
+            bool gone = bench->now.seeds[id] != 0 && random_below(&bench->random, 6) == 0;
+            bench->now.seeds[id] = gone ? 0 : new_seed(bench);
+            change_row(f, &work, id, bench->now.seeds[id]);
+        }
+        work_commit(f, &work);
+        for (int i = 0; i < 16; i++) {
+            work_begin_with(f, &work, &bench->database, ISOLATION_REPEATABLE_READ);
+            bench->disturbs = i % 4 == 3;
+            struct model seen = bench->now;
+            for (int k = 0; k < 4; k++)
+                scan_once(f, bench, &work, &seen);
+            work_rollback(f, &work);
+        }
+        if (round % 4 == 3)
+            freeze_all(f, bench, round % 8 == 3);
+    }
+    printf("# %llu scans, %llu hot rows, %llu of ranges, %llu left\n",
+           (unsigned long long)bench->scans, (unsigned long long)bench->hot_rows,
+           (unsigned long long)bench->beside_range, (unsigned long long)bench->range_left);
+    assert_true(bench->beside_range > bench->hot_rows / 8 && bench->range_left > 20);
+    check_all(f, &bench->database);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void rows_over_a_block_are_read_as_one(void **state) {
+    fixture_run(range_body);
 }
 
 /* ---- ids far apart ----------------------------------------------------------------------- */
@@ -546,6 +650,7 @@ int main(void) {
         cmocka_unit_test(a_leaf_may_hold_rows_of_many_ranges),
         cmocka_unit_test(columns_beside_leaves_agree_with_a_naive_table),
         cmocka_unit_test(close_rows_hide_those_of_a_block),
+        cmocka_unit_test(rows_over_a_block_are_read_as_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
