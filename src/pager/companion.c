@@ -75,6 +75,13 @@ void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size
     return frame->companion;
 }
 
+bool pager_has_spare(struct pager *pager, uint64_t bytes) {
+    if (!budget_take_spare(&pager->share, bytes))
+        return false;
+    budget_give(&pager->share, bytes);
+    return true;
+}
+
 void *pager_note_make(struct pager *pager, void **note, uint32_t size) {
     if (*note != NULL)
         pager_note_drop(pager, note);

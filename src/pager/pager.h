@@ -137,6 +137,8 @@ void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size
    who changes what it tells of drops it. The next one made may push out the ones before. */
 void *pager_note_make(struct pager *pager, void **note, uint32_t size);
 void pager_note_drop(struct pager *pager, void **note);
+/* Is so much to spare now? */
+bool pager_has_spare(struct pager *pager, uint64_t bytes);
 
 /* ---- reading ahead ---------------------------------------------------------------------- */
 

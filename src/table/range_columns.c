@@ -1,11 +1,16 @@
 /* Making and finding the columns beside a range: range_columns.h. */
 #include "table/range_columns.h"
 
+#include "base/base_chance.h"
 #include "table/block_format.h"
 
 _Static_assert((int)TXN_PART_BITS == (int)BLOCK_RANGE_BITS, "a note tells of a range");
 
-enum { WIDE_MAX = 8 << 20 }; /* bytes of what is gathered: rows by columns */
+enum {
+    WIDE_MAX = 8 << 20, /* bytes of what is gathered: rows by columns */
+    WHOLE_ROWS_MIN =
+        BLOCK_ROWS_MAX / 32, /* rows whose places take a good part of the words' bytes */
+};
 
 /* What the leaves have, as wide as it gets: int64_t, struct string, or as in a vector. */
 struct gathering {
@@ -185,12 +190,14 @@ static void column_put(const struct gathering *gathering, uint32_t at, struct le
 static enum status lay_out(struct gathering *gathering, uint64_t range,
                            struct leaf_columns **made_out, size_t *size_out) {
     struct leaf_columns *plan = &gathering->plan;
-    plan->fit = plan->whole = true;
-    plan->word_count = BLOCK_WORDS;
+    plan->fit = true;
+    plan->whole = plan->count >= WHOLE_ROWS_MIN || by_chance("table: a few rows become words");
+    plan->word_count = plan->whole ? BLOCK_WORDS : 0;
     plan->first_row = block_first_row(range);
     size_t header_size = leaf_columns_header_size(plan);
     size_t deleted_size = (plan->count + 63) / 64 * sizeof(uint64_t);
-    size_t bits_size = BLOCK_WORDS * sizeof(uint64_t), places_size = plan->count * sizeof(uint16_t);
+    size_t bits_size = plan->word_count * sizeof(uint64_t),
+           places_size = plan->count * sizeof(uint16_t);
     size_t size = leaf_aligned(header_size + deleted_size + bits_size + places_size);
     size_t size_max = size;
     for (uint32_t i = 0; i < plan->column_count; i++)
@@ -203,7 +210,7 @@ static enum status lay_out(struct gathering *gathering, uint64_t range,
     memcpy((uint64_t *)leaf_columns_deleted(columns), gathering->deleted, deleted_size);
     memcpy((uint16_t *)leaf_columns_places(columns), gathering->places, places_size);
     uint64_t *bits = (uint64_t *)leaf_columns_word_bits(columns);
-    for (uint32_t i = 0; i < plan->count; i++)
+    for (uint32_t i = 0; plan->whole && i < plan->count; i++)
         bits[gathering->places[i] / 64] |= 1ull << gathering->places[i] % 64;
     size_t end = size;
     for (uint32_t i = 0; i < columns->column_count; i++) {

@@ -41,7 +41,7 @@ static uint32_t entry_from(const struct leaf_columns *columns, uint32_t place) {
 }
 
 static void hide_all(struct table_scan *scan, const struct leaf_columns *columns) {
-    if (!block_scan_hide_whole(&scan->blocks, leaf_columns_word_bits(columns)))
+    if (!columns->whole || !block_scan_hide_whole(&scan->blocks, leaf_columns_word_bits(columns)))
         block_scan_hide(&scan->blocks, leaf_columns_places(columns), columns->count);
 }
 
@@ -81,6 +81,10 @@ enum status scan__range_keep(struct fiber *f, struct table_scan *scan) {
         return STATUS_OK;
     if (columns != NULL && leaf_columns_find(columns, scan->leaf_wanted, scan->leaf_wanted_count))
         return STATUS_OK; /* it did not help */
+    uint64_t bytes_max =
+        (uint64_t)scan->over_rows * (scan->leaf_wanted_count + 1) * sizeof(int64_t);
+    if (!partition_note_fits(scan->partition, bytes_max))
+        return STATUS_OK;
     TRY(scan__open_hot(f, scan, block_first_row(range), block_first_row(range + 1)));
     enum status status = range_columns_make(f, scan->table, scan->partition, range, scan->cursor,
                                             scan->entries, SCAN_ROWS_MAX, scan->over_rows);

@@ -94,6 +94,10 @@ void *partition_note_make(struct partition *partition, struct tree_id tree_id, u
     return pager_note_make(partition->pager, place, size);
 }
 
+bool partition_note_fits(const struct partition *partition, uint64_t bytes) {
+    return pager_has_spare(partition->pager, bytes);
+}
+
 uint64_t partition_tree_version(struct partition *partition, struct tree_id tree_id) {
     struct tree *tree;
     if (partition__tree(partition, tree_id, &tree) != STATUS_OK) {

@@ -485,6 +485,8 @@ enum { TXN_PART_BITS = 16 };
 const void *partition_note(struct partition *partition, struct tree_id tree, uint64_t part);
 void *partition_note_make(struct partition *partition, struct tree_id tree, uint64_t part,
                           uint32_t size);
+/* Is there so much memory to spare for one? */
+bool partition_note_fits(const struct partition *partition, uint64_t bytes);
 /* Rises with every change of the tree's entries: a note can be made of what was read before, some
    suspensions ago, if it has not. */
 uint64_t partition_tree_version(struct partition *partition, struct tree_id tree);

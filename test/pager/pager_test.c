@@ -455,6 +455,31 @@ static void a_companion_goes_with_the_content(void **state) {
     run_on_stand(4 << 20, 0, companion_life);
 }
 
+/* A note is its owner's to drop, and goes when pages want the memory. */
+static enum status note_life(struct fiber *f, struct stand *stand) {
+    void *notes[3] = {NULL};
+    CHECK(pager_note_make(stand->pager, &notes[0], 1000) == notes[0] && notes[0] != NULL);
+    CHECK((uintptr_t)notes[0] % 64 == 0 && companion_bytes(stand) == 1000);
+    CHECK(pager_note_make(stand->pager, &notes[0], 700) != NULL && companion_bytes(stand) == 700);
+    CHECK(pager_note_make(stand->pager, &notes[1], 300) != NULL);
+    pager_note_drop(stand->pager, &notes[0]);
+    CHECK(notes[0] == NULL && notes[1] != NULL && companion_bytes(stand) == 300);
+    CHECK(!pager_has_spare(stand->pager, stand->memory + 1));
+    CHECK(pager_note_make(stand->pager, &notes[2], (uint32_t)stand->memory) == NULL);
+    CHECK(notes[2] == NULL && pager_has_spare(stand->pager, 1000));
+    for (unsigned i = 0; notes[1] != NULL; i++) {
+        struct page_id id;
+        CHECK(i < stand->memory / PAGE_SIZE + 100);
+        TRY(stand_new_page(f, stand, PAGE_SIZE, i, &id));
+    }
+    CHECK(companion_bytes(stand) == 0);
+    return STATUS_OK;
+}
+
+static void a_note_gives_way_to_pages(void **state) {
+    run_on_stand(4 << 20, 0, note_life);
+}
+
 /* Companions take what is spare, and give it back for pages: a pool full of them holds as many
    pages as one without. */
 static enum status companions_yield(struct fiber *f, struct stand *stand) {
@@ -536,6 +561,7 @@ int main(int argument_count, char **arguments) {
         cmocka_unit_test(a_long_manifest_is_written_anew),
         cmocka_unit_test(running_out_of_heap_is_an_error_only),
         cmocka_unit_test(a_companion_goes_with_the_content),
+        cmocka_unit_test(a_note_gives_way_to_pages),
         cmocka_unit_test(companions_give_way_to_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
