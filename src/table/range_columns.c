@@ -131,7 +131,8 @@ static enum status gather_all(struct fiber *f, struct gathering *gathering,
     for (;;) {
         struct txn_leaf leaf;
         size_t count;
-        TRY(txn_cursor_next_run(f, cursor, entries, entry_max, &leaf, &count));
+        size_t count_max = by_chance("table: rows are gathered one by one") ? 1 : entry_max;
+        TRY(txn_cursor_next_run(f, cursor, entries, count_max, &leaf, &count));
         if (count == 0)
             break;
         const struct leaf_columns *columns = leaf.page != NULL ? txn_leaf_companion(&leaf) : NULL;
@@ -228,7 +229,8 @@ static enum status lay_out(struct gathering *gathering, uint64_t range,
     return STATUS_OK;
 }
 
-static enum status make(struct fiber *f, struct gathering *gathering, struct partition *partition,
+static enum status make(struct fiber *f, struct gathering *gathering,
+                        const struct table_context *context, struct partition *partition,
                         uint64_t range, struct txn_cursor *cursor, struct txn_entry *entries,
                         size_t entry_max) {
     struct tree_id tree = gathering->table->row_tree;
@@ -239,7 +241,10 @@ static enum status make(struct fiber *f, struct gathering *gathering, struct par
     if (gathering->stop)
         return STATUS_OK;
     TRY(lay_out(gathering, range, &made, &size));
-    if (partition_tree_version(partition, tree) != version)
+    /* Steps of the cursor that have nothing for an older snapshot are not handed out. */
+    if (partition_tree_version(partition, tree) != version ||
+        !txn_sees_tree(context->transaction, partition, tree, block_first_row(range),
+                       block_first_row(range + 1) - 1))
         return STATUS_OK;
     void *note = partition_note_make(partition, tree, range, (uint32_t)size);
     if (note != NULL)
@@ -247,13 +252,13 @@ static enum status make(struct fiber *f, struct gathering *gathering, struct par
     return STATUS_OK;
 }
 
-enum status range_columns_make(struct fiber *f, const struct table *table,
-                               struct partition *partition, uint64_t range,
-                               struct txn_cursor *cursor, struct txn_entry *entries,
+enum status range_columns_make(struct fiber *f, const struct table_context *context,
+                               const struct table *table, struct partition *partition,
+                               uint64_t range, struct txn_cursor *cursor, struct txn_entry *entries,
                                size_t entry_max, uint32_t count) {
     struct gathering gathering = {
         .table = table, .capacity = count, .plan.generation_min = UINT64_MAX};
-    enum status status = make(f, &gathering, partition, range, cursor, entries, entry_max);
+    enum status status = make(f, &gathering, context, partition, range, cursor, entries, entry_max);
     arena_release(&gathering.arena);
     return status;
 }

@@ -16,9 +16,9 @@
 /* Of the hot rows that `cursor` is about to read, all of the range and `count` in number, which
    have columns beside their leaves. No note is made if they are gone or what the transaction sees
    is not what is there. `entries`: room for `entry_max`. */
-enum status range_columns_make(struct fiber *f, const struct table *table,
-                               struct partition *partition, uint64_t range,
-                               struct txn_cursor *cursor, struct txn_entry *entries,
+enum status range_columns_make(struct fiber *f, const struct table_context *context,
+                               const struct table *table, struct partition *partition,
+                               uint64_t range, struct txn_cursor *cursor, struct txn_entry *entries,
                                size_t entry_max, uint32_t count) MUST_USE;
 
 /* NULL: there are none. Until the next suspension. */

@@ -86,8 +86,9 @@ enum status scan__range_keep(struct fiber *f, struct table_scan *scan) {
     if (!partition_note_fits(scan->partition, bytes_max))
         return STATUS_OK;
     TRY(scan__open_hot(f, scan, block_first_row(range), block_first_row(range + 1)));
-    enum status status = range_columns_make(f, scan->table, scan->partition, range, scan->cursor,
-                                            scan->entries, SCAN_ROWS_MAX, scan->over_rows);
+    enum status status =
+        range_columns_make(f, &scan->context, scan->table, scan->partition, range, scan->cursor,
+                           scan->entries, SCAN_ROWS_MAX, scan->over_rows);
     if (status != STATUS_OUT_OF_MEMORY)
         return status;
     error_clear(); /* nobody waits for them */

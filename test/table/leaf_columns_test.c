@@ -6,6 +6,7 @@
 #include "table_fixture.h"
 
 #include "base/base_bytes.h"
+#include "base/base_chance.h"
 #include "table/freeze.h"
 #include "table/scan.h"
 
@@ -39,6 +40,7 @@ struct bench {
     uint64_t scans, hot_rows, beside, beside_range, range_left, freezes;
     bool disturbs; /* scans are made while others commit */
     bool fit_only; /* scans ask for columns only that can lie beside a leaf */
+    bool narrow;   /* for two of them, and all rows */
 };
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -219,6 +221,11 @@ static void make_question(struct bench *bench, struct question *question,
                                                : (int16_t)random_below(&bench->random, COLUMNS + 1);
     question->options.column_numbers = question->numbers;
     question->options.column_count = count;
+    if (bench->narrow) {
+        question->numbers[1] = 2;
+        question->options.column_count = 2;
+        return;
+    }
     question->options.tests = tests;
     question->options.test_count = random_below(&bench->random, 4);
     unsigned column = tested[random_below(&bench->random, tested_count)];
@@ -563,6 +570,60 @@ static void rows_over_a_block_are_read_as_one(void **state) {
     fixture_run(range_body);
 }
 
+static void change_ids(struct fiber *f, struct bench *bench, int first, int end) {
+    struct work work;
+    work_begin(f, &work, &bench->database);
+    for (int id = first; id < end; id++) {
+        bench->now.seeds[id] = new_seed(bench);
+        change_row(f, &work, id, bench->now.seeds[id]);
+    }
+    work_commit(f, &work);
+}
+
+static void scan_times(struct fiber *f, struct bench *bench, struct work *work,
+                       const struct model *model) {
+    for (int i = 0; i < 4; i++)
+        scan_once(f, bench, work, model);
+}
+
+/* Scans take row by row, as they do by chance where leaves end. */
+static bool by_one(const char *place) {
+    return strcmp(place, "table: a scan takes one row") == 0 ||
+           strcmp(place, "table: rows are gathered one by one") == 0;
+}
+
+/* Rows that an old snapshot does not see: what it keeps of the range must not lack them. */
+static enum status old_scan_body(struct fiber *f, void *argument) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    struct work old, now;
+    random_seed(&bench->random, 23);
+    bench->id_limit = ROWS;
+    bench->narrow = true;
+    database_open(f, &bench->database, true);
+    table_make(f, bench);
+    freeze_all(f, bench, true);
+    change_ids(f, bench, 0, 400);
+    struct model seen = bench->now;
+    work_begin_with(f, &old, &bench->database, ISOLATION_REPEATABLE_READ);
+    change_ids(f, bench, 400, 1000);
+    chance_set(by_one);
+    scan_times(f, bench, &old, &seen);
+    chance_set(NULL);
+    work_begin(f, &now, &bench->database);
+    scan_times(f, bench, &now, &bench->now);
+    scan_times(f, bench, &old, &seen);
+    work_rollback(f, &now);
+    work_rollback(f, &old);
+    assert_true(bench->beside_range > 0);
+    database_close(f, &bench->database);
+    free(bench);
+    return STATUS_OK;
+}
+
+static void an_old_scan_keeps_what_others_see(void **state) {
+    fixture_run(old_scan_body);
+}
+
 /* ---- ids far apart ----------------------------------------------------------------------- */
 
 static void insert_ids(struct fiber *f, struct bench *bench, int first, int count) {
@@ -651,6 +712,7 @@ int main(void) {
         cmocka_unit_test(columns_beside_leaves_agree_with_a_naive_table),
         cmocka_unit_test(close_rows_hide_those_of_a_block),
         cmocka_unit_test(rows_over_a_block_are_read_as_one),
+        cmocka_unit_test(an_old_scan_keeps_what_others_see),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
