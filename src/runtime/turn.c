@@ -1,7 +1,7 @@
 #include "runtime/turn.h"
 
 /* A class earns 1 / SHARE of the time of the classes above it. */
-static const uint64_t share[TURN_CLASS_COUNT] = {1, 2, 9};
+static const uint64_t share[TURN_CLASS_COUNT] = {1, 1, 9};
 
 int turn__choose(const struct turns *turns, unsigned ready) {
     for (int class = TURN_CLASS_COUNT - 1; class > 0; class --)

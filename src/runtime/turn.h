@@ -6,7 +6,7 @@
  * The highest class with ready fibers goes first. While it runs, each lower class that also has
  * ready fibers earns a part of that time, and once it has earned a whole turn it gets one:
  *
- *      normal       half of what latency used: a third of the core, if both always want it
+ *      normal       as much as latency used: half of the core, if both always want it
  *      background   a ninth of what the others used: a tenth of the core
  *
  * A turn that is broken off for a higher class keeps its rest, and its fiber its place, so that

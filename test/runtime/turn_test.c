@@ -34,12 +34,12 @@ static void a_higher_class_goes_first(void **state) {
     assert_int_equal(turn__choose(&turns, 4), BACKGROUND);
 }
 
-static void normal_gets_a_third(void **state) {
+static void normal_gets_a_half(void **state) {
     struct turns turns = fresh();
     uint64_t got[3];
     share_out(&turns, 3, 1000000, got);
-    assert_in_range(got[LATENCY], 666000, 668000);
-    assert_in_range(got[NORMAL], 332000, 334000);
+    assert_in_range(got[LATENCY], 498000, 502000);
+    assert_in_range(got[NORMAL], 498000, 502000);
 }
 
 static void background_gets_a_tenth(void **state) {
@@ -47,7 +47,7 @@ static void background_gets_a_tenth(void **state) {
     uint64_t got[3];
     share_out(&turns, 7, 1000000, got);
     assert_in_range(got[BACKGROUND], 98000, 102000);
-    assert_in_range(got[LATENCY], 590000, 610000);
+    assert_in_range(got[LATENCY], 440000, 460000);
     share_out(&turns, 6, 1000000, got);
     assert_in_range(got[BACKGROUND], 98000, 102000);
     share_out(&turns, 5, 1000000, got);
@@ -118,7 +118,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_is_ready),
         cmocka_unit_test(a_higher_class_goes_first),
-        cmocka_unit_test(normal_gets_a_third),
+        cmocka_unit_test(normal_gets_a_half),
         cmocka_unit_test(background_gets_a_tenth),
         cmocka_unit_test(little_latency_never_waits_for_a_second_turn),
         cmocka_unit_test(a_turn_broken_off_keeps_its_rest),
