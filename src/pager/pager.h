@@ -134,7 +134,7 @@ void *pager_companion(const struct page *page);
 void *pager_companion_make(struct pager *pager, struct page *page, uint32_t size);
 
 /* The same for what was found out from many pages: *note points to it as long as it is there, and
-   who changes what it tells of drops it. The next one made may push out the ones before. */
+   who changes what it tells of drops it. */
 void *pager_note_make(struct pager *pager, void **note, uint32_t size);
 void pager_note_drop(struct pager *pager, void **note);
 /* Is so much to spare now? */

@@ -12,7 +12,7 @@ enum { LEAVES_MIN = 2 }; /* runs of a range that are worth being kept as one */
 void scan__range_begin(struct table_scan *scan) {
     scan->range_place = 0;
     scan->leaves_seen = scan->leaves_found = scan->over_rows = 0;
-    scan->by_range = scan->leaf_wanted != NULL && !scan->skip_long &&
+    scan->by_range = scan->leaf_wanted != NULL &&
                      range_columns(scan->table, scan->partition, scan->blocks.range) != NULL;
 }
 
@@ -50,7 +50,7 @@ enum status scan__range_portion(struct table_scan *scan, size_t room, bool *done
         range_columns(scan->table, scan->partition, scan->blocks.range);
     uint64_t generation = scan->blocks.header.generation, range = scan->blocks.range;
     *done_out = false;
-    if (columns == NULL || !find_all(scan, columns) ||
+    if (columns == NULL || scan->skip_long || !find_all(scan, columns) ||
         !txn_sees_tree(scan->context.transaction, scan->partition, scan->table->row_tree,
                        block_first_row(range) + scan->range_place, block_first_row(range + 1) - 1))
         return STATUS_OK;
