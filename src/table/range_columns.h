@@ -4,9 +4,9 @@
  * Where many rows of a block's range were updated they lie in a dozen leaves or a hundred, and a
  * scan that goes from leaf to leaf waits for memory at each of them. A range that has not changed
  * for a while has the columns of all its leaves (leaf_columns.h) copied together into one note
- * (txn.h), which goes with the first change of a row of the range: same form, where
- * rows are many with all words of the range, so that a scan hides the block's rows at once. Then it
- * reads column by column as it does in a block.
+ * (txn.h), which goes with the first change of a row of the range. The form is the same; where rows
+ * are many it has all words of the range, so that a scan hides the block's rows at once. Then the
+ * scan reads column by column, as it does in a block.
  */
 #ifndef RANGE_COLUMNS_H
 #define RANGE_COLUMNS_H

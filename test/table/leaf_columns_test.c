@@ -570,6 +570,17 @@ static void rows_over_a_block_are_read_as_one(void **state) {
     fixture_run(range_body);
 }
 
+/* As where they are thousands. */
+static bool by_words(const char *place) {
+    return strcmp(place, "table: a few rows become words") == 0;
+}
+
+static void rows_over_a_block_hide_it_by_words(void **state) {
+    chance_set(by_words);
+    fixture_run(range_body);
+    chance_set(NULL);
+}
+
 static void change_ids(struct fiber *f, struct bench *bench, int first, int end) {
     struct work work;
     work_begin(f, &work, &bench->database);
@@ -626,16 +637,6 @@ static void an_old_scan_keeps_what_others_see(void **state) {
 
 /* ---- ids far apart ----------------------------------------------------------------------- */
 
-static void insert_ids(struct fiber *f, struct bench *bench, int first, int count) {
-    struct work work;
-    work_begin(f, &work, &bench->database);
-    for (int id = first; id < first + count; id++) {
-        bench->now.seeds[id] = new_seed(bench);
-        change_row(f, &work, id, bench->now.seeds[id]);
-    }
-    work_commit(f, &work);
-}
-
 /* Rows that go to blocks of their own, with ranges of their own. */
 static void bulk_ids(struct fiber *f, struct bench *bench, int first, int count) {
     static uint8_t bytes[VECTOR_SIZE][COLUMNS][64];
@@ -688,14 +689,14 @@ static enum status far_body(struct fiber *f, void *argument) {
     work_commit(f, &work);
     bulk_ids(f, bench, 0, 100);
     bulk_ids(f, bench, 100, 100);
-    insert_ids(f, bench, 0, 200); /* over the blocks: they are there already */
+    change_ids(f, bench, 0, 200); /* over the blocks: they are there already */
     scan_now(f, bench);
     assert_true(bench->beside > 0);
     for (int part = 1; part < 3; part++) {
-        insert_ids(f, bench, part * 200, 40);
+        change_ids(f, bench, part * 200, part * 200 + 40);
         bulk_ids(f, bench, part * 200 + 50, 100);
     }
-    insert_ids(f, bench, 260, 20);
+    change_ids(f, bench, 260, 260 + 20);
     scan_now(f, bench);
     database_close(f, &bench->database);
     free(bench);
@@ -712,6 +713,7 @@ int main(void) {
         cmocka_unit_test(columns_beside_leaves_agree_with_a_naive_table),
         cmocka_unit_test(close_rows_hide_those_of_a_block),
         cmocka_unit_test(rows_over_a_block_are_read_as_one),
+        cmocka_unit_test(rows_over_a_block_hide_it_by_words),
         cmocka_unit_test(an_old_scan_keeps_what_others_see),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
