@@ -104,7 +104,7 @@ static void handler_ended(struct fiber *handler, enum status status, void *objec
 
 static void note_sharing(struct core *c, const struct call *call) {
     if (call->shares)
-        c->linger_ticks = clock_ticks();
+        core__expect(c, LINGER_CORE);
 }
 
 static void deliver_request(struct core *c, struct message *message) {

@@ -111,6 +111,14 @@ struct core_activity {
     _Atomic uint32_t busy_percent;
 };
 
+/* Whose news a core with nothing to do waits for without going to sleep. */
+enum linger_cause {
+    LINGER_CORE,   /* asked or answered us in a work of several */
+    LINGER_CLIENT, /* was sent something */
+    LINGER_DISK,   /* was asked by a fiber of the latency class */
+    LINGER_CAUSE_COUNT
+};
+
 struct core {
     struct runtime *runtime;
     unsigned index;
@@ -132,8 +140,9 @@ struct core {
     struct timer_heap timers;
     int64_t now_ns; /* as of this turn of the loop */
     uint64_t polled_ticks;
-    uint64_t linger_ticks;  /* since when more is expected soon: core_loop.c, Sleeping */
-    uint32_t lingered_vain; /* one after the other */
+    uint64_t linger_end; /* until then news of `linger_cause` is expected: core_loop.c, Sleeping */
+    enum linger_cause linger_cause;
+    uint32_t lingered_vain[LINGER_CAUSE_COUNT]; /* one after the other */
 
     struct fiber_slot *slots;
     size_t slot_count, slot_capacity;
@@ -226,7 +235,9 @@ void core__switch_away(struct fiber *f);
 /* Has another thread or the kernel something for this core? A guess by looking at memory. */
 bool core__has_news(struct core *core);
 /* Something has gone to a client, who may want more soon. */
-void core__has_sent(struct core *core);
+void core__expect(struct core *core, enum linger_cause cause);
+/* What was expected has come, or nobody waits for it any more. */
+void core__expect_no_more(struct core *core, enum linger_cause cause);
 /* When fiber_check looks again. */
 uint64_t core__look_end(const struct core *core, uint64_t now);
 /* The running fiber is charged with the turn that latency has used, if it has. */

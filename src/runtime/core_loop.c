@@ -10,10 +10,10 @@
  * charged with it (meter_end), and who has been charged CHARGE_MAX times is moved. So nothing has
  * to be measured at every switch. Charges go up from calls to their callers.
  *
- * Sleeping. A core that has just been asked or answered in a work of several (fiber_share_set), or
- * has sent something to a client, lingers first: it looks for news without saying that it sleeps,
- * so that nobody rings for it. Once it sleeps nobody may wait for it in vain. Three things can want
- * it:
+ * Sleeping. A core that has just been asked or answered in a work of several (fiber_share_set), has
+ * sent something to a client or asked the disk for something urgent lingers first: it looks for
+ * news without saying that it sleeps, so that nobody has to wake it. Once it sleeps nobody may wait
+ * for it in vain. Three things can want it:
  *
  *   a message   Before the core sleeps it sets `sleeping` and looks at its inbox once more; a
  *               sender first adds to the inbox and then looks at `sleeping` (all sequentially
@@ -263,33 +263,52 @@ unsigned runtime_core_busy_percent(const struct runtime *runtime, unsigned core)
     return atomic_load_explicit(&activity->busy_percent, memory_order_relaxed);
 }
 
-enum { LINGER_US = 50, LINGER_VAIN_MAX = 8, LINGER_TRY = 32 };
+enum { LINGER_TRY = 32 };
+static const struct {
+    unsigned us;
+    uint32_t vain_max;
+} lingers[LINGER_CAUSE_COUNT] = {
+    [LINGER_CORE] = {50, UINT32_MAX},
+    [LINGER_CLIENT] = {50, 8},
+    [LINGER_DISK] = {200, 8},
+};
 
-/* A client that works through its statements sends the next one soon; one that thinks does not.
-   After a few that did not, only now and then does one get the chance to show that it would. */
-void core__has_sent(struct core *c) {
-    if (c->lingered_vain < LINGER_VAIN_MAX || ++c->lingered_vain % LINGER_TRY == 0)
-        c->linger_ticks = clock_ticks();
+/* A client that works through its statements sends the next one soon, one that thinks does not;
+   disks are quick or slow. After a few that were not quick, only now and then does one get the
+   chance to show that it would be. */
+void core__expect(struct core *c, enum linger_cause cause) {
+    uint32_t *vain = &c->lingered_vain[cause];
+    if (*vain >= lingers[cause].vain_max && ++*vain % LINGER_TRY != 0)
+        return;
+    uint64_t end = clock_ticks() + lingers[cause].us * c->runtime->ticks_per_us;
+    if (end > c->linger_end) {
+        c->linger_end = end;
+        c->linger_cause = cause;
+    }
 }
 
-/* While cores work on something together the next message mostly comes soon, and to fall asleep and
-   be woken costs each of the two some 10 us where processors are virtual; so it is with clients.
-   Other threads may run meanwhile. False: nothing came. */
+void core__expect_no_more(struct core *c, enum linger_cause cause) {
+    if (c->linger_cause == cause)
+        c->linger_end = 0;
+}
+
+/* To fall asleep and be woken costs 10 to 50 us where processors are virtual, often more than what
+   is waited for (decision 0006). Other threads may run meanwhile. False: nothing came. */
 static bool linger(struct core *c) {
-    uint64_t longest = LINGER_US * c->runtime->ticks_per_us;
-    if (c->backend->has_news == NULL || clock_ticks() - c->linger_ticks >= longest)
+    uint64_t end = c->linger_end;
+    if (c->backend->has_news == NULL || clock_ticks() >= end)
         return false;
+    uint32_t *vain = &c->lingered_vain[c->linger_cause];
     c->backend->poll(c, 0); /* what was asked of the machine goes out first */
     while (ready_classes(c) == 0 && !core__has_news(c)) {
-        if (clock_ticks() - c->linger_ticks >= longest) {
-            c->lingered_vain++;
+        if (clock_ticks() >= end) {
+            ++*vain;
             return false;
         }
         environment__current->pause();
     }
     /* What came while others had the processor for long would have come to a sleeper, too. */
-    bool late = clock_ticks() - c->linger_ticks >= longest;
-    c->lingered_vain = late ? c->lingered_vain + 1 : 0;
+    *vain = clock_ticks() >= end ? *vain + 1 : 0;
     return true;
 }
 

@@ -21,6 +21,12 @@ static bool fails_by_wish(struct operation *operation) {
     return operation->done;
 }
 
+static bool asks_disk_for_latency(const struct operation *operation) {
+    return operation->fiber->class == FIBER_LATENCY &&
+           (operation->kind == OPERATION_READ || operation->kind == OPERATION_WRITE ||
+            operation->kind == OPERATION_SYNC);
+}
+
 enum status operation__run(struct fiber *f, struct operation *operation) {
     TRY(fiber__interrupted(f));
     if (fails_by_wish(operation))
@@ -29,13 +35,18 @@ enum status operation__run(struct fiber *f, struct operation *operation) {
     operation->fiber = f;
     operation->core = c;
     operation->done = operation->waiting = operation->cancelled = false;
+    bool asks_disk = asks_disk_for_latency(operation);
     c->backend->start(c, operation);
     if (operation->kind == OPERATION_SEND)
-        core__has_sent(c);
+        core__expect(c, LINGER_CLIENT);
     if (!operation->done) {
+        if (asks_disk)
+            core__expect(c, LINGER_DISK);
         operation->waiting = true;
         fiber__wait(f, operation_interrupted, operation);
         ASSERT(operation->done);
+        if (asks_disk)
+            core__expect_no_more(c, LINGER_DISK);
     } else if (clock_ticks() >= c->round_end) {
         c->round_break = true; /* who never has to wait must give way all the same */
         fiber_yield(f);

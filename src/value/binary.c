@@ -63,7 +63,7 @@ static void send_numeric(struct numeric number, struct buffer *buffer) {
             reversed[count++] = (uint16_t)(magnitude % 10000);
         weight = count - 1 - groups_after;
         int trailing = 0; /* zero groups at the end are not sent */
-        while (reversed[trailing] == 0)
+        while (trailing < count - 1 && reversed[trailing] == 0)
             trailing++;
         for (int i = count - 1; i >= trailing; i--)
             digits[count - 1 - i] = reversed[i];

@@ -1,13 +1,17 @@
 /* Nobody who posts to a core that goes to sleep waits for ever (core_loop.c, "Sleeping"). */
 #include "runtime_fixture.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/base_memory.h"
 #include "runtime/core.h"
+#include "runtime/runtime_file.h"
 #include "runtime/runtime_socket.h"
 #include "runtime/runtime_sync.h"
 
@@ -284,12 +288,112 @@ static void a_core_lingers_for_quick_clients(void **state) {
     environment__current = machine;
 }
 
+enum { SYNCS = 100 };
+
+static enum status sync_often(struct fiber *f, void *argument) {
+    struct file *file;
+    TRY(file_open(f, argument, FILE_CREATE, &file));
+    enum status status = STATUS_OK;
+    for (int i = 0; i < SYNCS && status == STATUS_OK; i++) {
+        status = file_write(f, file, &i, sizeof i, 0, FILE_WRITE_PLAIN);
+        if (status == STATUS_OK)
+            status = file_sync(f, file);
+    }
+    enum status closed = file_close(f, file);
+    return status != STATUS_OK ? status : closed;
+}
+
+struct classed {
+    enum fiber_class class;
+    fiber_function function;
+    void *argument;
+};
+
+static enum status run_classed(struct fiber *f, void *argument) {
+    struct classed *classed = argument;
+    struct task_group group;
+    task_group_init(&group, f);
+    TRY(task_group_spawn(f, &group, classed->class, classed->function, classed->argument));
+    return task_group_wait(f, &group);
+}
+
+static enum status run_on_first(struct runtime *runtime, enum fiber_class class,
+                                fiber_function function, void *argument) {
+    struct classed classed = {class, function, argument};
+    return runtime_run(runtime, 0, run_classed, &classed);
+}
+
+struct slow_disk {
+    const char *path;  /* a pipe: what is read takes as long as its writer wants */
+    unsigned lingered; /* reads for which the core did */
+};
+
+static enum status read_slowly(struct fiber *f, void *argument) {
+    struct slow_disk *disk = argument;
+    struct file *file;
+    TRY(file_open(f, disk->path, 0, &file));
+    enum status status = STATUS_OK;
+    for (int i = 0; i < SLOW && status == STATUS_OK; i++) {
+        unsigned before = atomic_load(&pauses);
+        char byte;
+        size_t size;
+        status = file_read(f, file, &byte, 1, 0, &size);
+        disk->lingered += atomic_load(&pauses) != before;
+    }
+    enum status closed = file_close(f, file);
+    return status != STATUS_OK ? status : closed;
+}
+
+static void *write_slowly(void *path) {
+    int fd = open(path, O_RDWR);
+    for (int i = 0; i < SLOW && fd >= 0; i++) {
+        usleep(THINKS_NS / 1000);
+        if (write(fd, "x", 1) != 1)
+            break;
+    }
+    return (void *)(intptr_t)fd; /* open: who reads must not meet the end */
+}
+
+/* ... and for a disk that is quick, when the latency class waits for it. */
+static void a_core_lingers_for_a_quick_disk(void **state) {
+    const struct environment *machine = pauses_begin(count_pause_of_first);
+    struct runtime *runtime = start_runtime(2);
+    bool can_look = runtime->backend->has_news != NULL;
+    char directory[] = "/tmp/satori-test-XXXXXX", file[64], fifo[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(file, sizeof file, "%s/file", directory);
+    snprintf(fifo, sizeof fifo, "%s/fifo", directory);
+
+    assert_int_equal(run_on_first(runtime, FIBER_NORMAL, sync_often, file), STATUS_OK);
+    assert_int_equal(atomic_load(&pauses), 0);
+    assert_int_equal(run_on_first(runtime, FIBER_LATENCY, sync_often, file), STATUS_OK);
+    assert_int_equal(atomic_load(&pauses) > 0, can_look);
+    if (can_look) { /* the other back end cannot read from a pipe either */
+        struct slow_disk disk = {.path = fifo};
+        pthread_t writer;
+        void *fd;
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        assert_int_equal(pthread_create(&writer, NULL, write_slowly, fifo), 0);
+        enum status status = run_on_first(runtime, FIBER_LATENCY, read_slowly, &disk);
+        pthread_join(writer, &fd);
+        assert_int_equal(status, STATUS_OK);
+        assert_in_range(disk.lingered, 1, SLOW / 4);
+        close((int)(intptr_t)fd);
+        unlink(fifo);
+    }
+    runtime_destroy(runtime);
+    unlink(file);
+    rmdir(directory);
+    environment__current = machine;
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_bell_rung_before_the_first_sleep_ends_it),
     cmocka_unit_test(a_bell_rung_before_any_sleep_ends_it),
     cmocka_unit_test(no_ring_of_many_threads_is_lost),
     cmocka_unit_test(cores_linger_while_they_share_work),
     cmocka_unit_test(a_core_lingers_for_quick_clients),
+    cmocka_unit_test(a_core_lingers_for_a_quick_disk),
 };
 
 RUN_ON_BOTH(tests)
