@@ -234,7 +234,7 @@ struct core *core__current(void);
 void core__switch_away(struct fiber *f);
 /* Has another thread or the kernel something for this core? A guess by looking at memory. */
 bool core__has_news(struct core *core);
-/* Something has gone to a client, who may want more soon. */
+/* News of `cause` may come soon: a core with nothing to do lingers for it. */
 void core__expect(struct core *core, enum linger_cause cause);
 /* What was expected has come, or nobody waits for it any more. */
 void core__expect_no_more(struct core *core, enum linger_cause cause);
