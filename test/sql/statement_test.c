@@ -60,6 +60,23 @@ static void literals_elsewhere_stay(void **state) {
     }
 }
 
+static void words_that_look_at_literals_keep_them(void **state) {
+    static const char *const words[] = {
+        "group",    "order",    "having", "limit",     "offset", "on",       "returning", "case",
+        "interval", "distinct", "union",  "intersect", "except", "fetch",    "in",        "between",
+        "is",       "with",     "window", "date",      "time",   "TimeStamp"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        for (int longer = 0; longer < 2; longer++) {
+            struct arena arena = {0};
+            struct normalized n;
+            char text[64];
+            snprintf(text, sizeof text, "select a from t where %s%s and a = 1", words[i],
+                     longer ? "x" : "");
+            assert_true((normalized_text(&arena, text, &n) != NULL) == longer);
+            arena_release(&arena);
+        }
+}
+
 static enum status prepare(struct fiber *f, struct work *work, const char *text) {
     static const struct sql_options options;
     struct statement *statement;
@@ -194,6 +211,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(literals_beside_operators_become_parameters),
         cmocka_unit_test(literals_elsewhere_stay),
+        cmocka_unit_test(words_that_look_at_literals_keep_them),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(long_queries_travel),
     };
