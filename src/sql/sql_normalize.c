@@ -17,8 +17,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/base_buffer.h"
-
 enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_NUMBER, TOKEN_STRING, TOKEN_SYMBOL, TOKEN_OTHER };
 
 /* What a word means here. */
@@ -183,9 +181,9 @@ static bool opens_operand(const struct token *token, const struct token *left) {
     }
 }
 
-static bool closes_operand(const struct token *token, bool in_values) {
+static bool closes_operand(const struct token *token) {
     return token->kind == TOKEN_END || symbol_is(token, ';') || symbol_is(token, ')') ||
-           (symbol_is(token, ',') && in_values) || word_is(token, WORD_CLOSES);
+           symbol_is(token, ',') || word_is(token, WORD_CLOSES);
 }
 
 static bool make_value(const struct token *token, bool negative, struct arena *arena,
@@ -238,7 +236,7 @@ bool sql_normalize(const char *text, struct arena *arena, struct normalized *nor
              (values && (symbol_is(&before_that, '(') || symbol_is(&before_that, ','))));
         bool operand = negative || opens_operand(&before, &before_that) ||
                        (values && (symbol_is(&before, '(') || symbol_is(&before, ',')));
-        bool replace = literal && !behind && operand && closes_operand(&after, true) &&
+        bool replace = literal && !behind && operand && closes_operand(&after) &&
                        !(symbol_is(&after, ',') && !values && !symbol_is(&before, '=')) &&
                        normalized->count < NORMALIZE_PARAMETERS_MAX &&
                        !(negative && token.kind == TOKEN_STRING);

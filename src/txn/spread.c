@@ -14,7 +14,7 @@
 static const int64_t AWAY_NS = INT64_C(1000000000); /* for so long after the last scan */
 
 double spread__busy_rate = 250;
-/* Less than a fifth: no more do four clients come to while a long query works on core 0, too. */
+/* Four busy clients come to a fifth of core 0 while a long query works there, too: it is less. */
 double spread__busy_share = 0.125;
 
 static void move(struct fiber *f, struct store *store, unsigned partition, unsigned core) {
